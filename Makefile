@@ -1,0 +1,49 @@
+# Everything a developer or CI types. Each target makes the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test bench lint types contracts build clean
+
+demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
+	$(BIN)/revvlink demo
+
+test: $(VENV)/.developed  ## Run every test
+	$(BIN)/python -m pytest $(TESTS)
+
+bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/.developed  ## Lint and check the format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.developed  ## Check the types, strictly
+	$(BIN)/mypy
+
+contracts: $(VENV)/.developed  ## Check that imports run downward only
+	$(BIN)/lint-imports
+
+build: $(VENV)/.developed  ## Build the source distribution and the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "revvlink needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.developed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(VENV)/.benched: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --group bench
+	touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

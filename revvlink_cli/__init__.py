@@ -1,0 +1,59 @@
+"""revvlink: the client for fleets of Lavalink v4 nodes, and the command line built on it.
+
+Names are loaded when they are first used, so that the command line starts without what it does not need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from revvlink_cli._version import __version__
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.errors import (
+        AuthorizationFailedException,
+        InvalidClientException,
+        InvalidNodeException,
+        LavalinkException,
+        LavalinkLoadException,
+        NodeException,
+        RevvlinkException,
+    )
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.pool import Pool
+    from revvlink_cli.client.snapshot import NodeStatus
+    from revvlink_cli.client.tracks import Playable, Playlist
+
+__all__ = [
+    "AuthorizationFailedException",
+    "InvalidClientException",
+    "InvalidNodeException",
+    "LavalinkException",
+    "LavalinkLoadException",
+    "Node",
+    "NodeException",
+    "NodeStatus",
+    "Penalty",
+    "Playable",
+    "Playlist",
+    "Pool",
+    "RevvlinkException",
+    "__version__",
+]
+
+_HOMES = {
+    "Node": "node",
+    "NodeStatus": "snapshot",
+    "Penalty": "penalty",
+    "Playable": "tracks",
+    "Playlist": "tracks",
+    "Pool": "pool",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.client.{_HOMES.get(name, 'errors')}"), name)

@@ -1,0 +1,322 @@
+"""The command line: which commands there are, and what becomes of their outcome.
+
+Commands are modules that are imported when they are used. What they return is data, a coroutine or a stream; here it
+is awaited within the command's time, rendered, and turned into the exit code. Whatever goes wrong on the way ends as
+one line on stderr (and in the JSON envelope), never as a traceback unless -vv asks for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from revvlink_cli._version import __version__
+from revvlink_cli.commands.base import Options, global_options
+from revvlink_cli.output import diagnostics
+from revvlink_cli.output.envelope import envelope
+from revvlink_cli.output.renderer import Format, default_format, renderer
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Stream
+from revvlink_cli.output.streams import Output, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+COMMANDS = {
+    "nodes": "nodes",
+    "connect": "connect",
+    "search": "search",
+    "region": "region",
+    "track": "track",
+    "check": "check",
+    "init": "init",
+    "config": "config",
+    "demo": "demo",
+}
+"""Command -> module in `commands`, in the order of the help."""
+
+
+class Root(TyperGroup):
+    """Knows every command by name and loads its module when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
+        """The commands, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(import_module(f"revvlink_cli.commands.{COMMANDS[cmd_name]}").app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As Typer does, with the nearest command where there is none of that name."""
+        self.commands = dict.fromkeys(COMMANDS, self)  # Typer suggests from the keys
+        return super().resolve_command(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """``--version``, and the global options with their environment variables."""
+        return [*super().get_params(ctx), *global_options(environment=True)]
+
+
+app = typer.Typer(
+    name="revvlink",
+    cls=Root,
+    help="The operator's tool for a fleet of Lavalink v4 nodes.",
+    epilog="Exit codes: 0 ok, 1 failed or nothing found, 2 usage or configuration, 3 unreachable, 4 password refused, "
+    "5 some nodes failed, 130 interrupted. Start with `revvlink demo`, then `revvlink init`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        Output().write(f"revvlink {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """The operator's tool for a fleet of Lavalink v4 nodes."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code."""
+    options = Options()
+    output = Output()
+    try:
+        outcome = _outcome(arguments, options)
+        if options.verbose:
+            _show_log(options.verbose)
+        if isinstance(outcome, Script):
+            return _play(outcome, options, output, _format(arguments, options))
+        return _show(outcome, arguments, options, output)
+    except OutputError as error:
+        diagnostics.errors([Failure("output", str(error), hint="make room, or write elsewhere")])
+        return ExitCode.FAILED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def _outcome(arguments: Sequence[str], options: Options) -> Any:
+    """What the command returns, or a failure as a `Result`; an exit code after ``--help`` and the like."""
+    try:
+        return typer.main.get_command(app).main(
+            args=list(arguments), prog_name="revvlink", standalone_mode=False, obj=options
+        )
+    except CommandError as error:
+        return Result(exit_code=error.exit_code, errors=error.failures)
+    except typer.TyperException as error:
+        return _usage(error, arguments, options)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:  # noqa: BLE001 - see _defect
+        return _defect(error, options)
+
+
+def _show(outcome: Any, arguments: Sequence[str], options: Options, output: Output) -> int:
+    """Await what has to be awaited and render it."""
+    if isinstance(outcome, int):
+        return outcome
+    chosen = _format(arguments, options)
+    if isinstance(outcome, Stream):
+        try:
+            return int(_wait(_follow(outcome, options, output)))
+        except CommandError as error:
+            outcome = Result(exit_code=error.exit_code, errors=error.failures)
+    result = _settle(outcome, options)
+    _render(result, chosen, options, output)
+    return int(result.exit_code)
+
+
+def _settle(outcome: Any, options: Options) -> Result:
+    """A command's `Result`, awaited within its time where it has to be."""
+    try:
+        settled = _wait(_within(outcome, options.timeout)) if inspect.iscoroutine(outcome) else outcome
+    except CommandError as error:
+        return Result(exit_code=error.exit_code, errors=error.failures)
+    except Exception as error:  # noqa: BLE001 - see _defect
+        return _defect(error, options)
+    if not isinstance(settled, Result):
+        raise TypeError(f"a command returned {type(settled).__name__}")
+    return settled
+
+
+def _defect(error: Exception, options: Options) -> Result:
+    """The last resort: a defect is told in one line, and in full with -vv."""
+    if options.verbose > 1:
+        raise error
+    what = f"{type(error).__name__}: {error}"
+    return Result(
+        exit_code=ExitCode.FAILED,
+        errors=(Failure("internal_error", f"this is a defect of revvlink: {what}", hint="report it, with -vv"),),
+    )
+
+
+def _render(result: Result, chosen: Format, options: Options, output: Output) -> None:
+    writer = renderer(chosen, options.command, output, no_color=options.no_color)
+    writer.begin(result.row_type)
+    writer.end(result)
+    _talk(result, chosen, options)
+
+
+def _play(script: Script, options: Options, output: Output, chosen: Format) -> int:
+    """Run the command lines of a script, one after the other; JSON gets one envelope with all of theirs."""
+    if not options.quiet:
+        diagnostics.notes([script.note])
+    name, code, envelopes = options.command, int(ExitCode.OK), []
+    with script.environment() as path:
+        for step in script.steps:
+            inner = replace(options, config=str(path), command="")
+            outcome = _outcome(step, inner)
+            if len(script.steps) > 1:
+                if chosen is Format.JSON:
+                    result = _settle(outcome, inner)
+                    envelopes.append(envelope(inner.command, result))
+                    code = code or int(result.exit_code)
+                    continue
+                if not options.quiet:
+                    diagnostics.heading(f"$ revvlink {' '.join(step)}")
+            code = _show(outcome, step, inner, output) or code
+    if envelopes:
+        inner = replace(options, command=name)
+        _render(Result(tuple(envelopes), exit_code=code), Format.JSON, inner, output)
+    return code
+
+
+def _talk(result: Result, chosen: Format, options: Options) -> None:
+    """Notes and errors, for people. A one-line outcome has named its errors, and JSON carries them."""
+    unexplained = result.exit_code == ExitCode.FAILED and not result.errors
+    if not options.quiet and (chosen is Format.TABLE or unexplained):
+        diagnostics.notes(result.notes)
+    if result.line is None or chosen is not Format.PLAIN:
+        diagnostics.errors(result.errors)
+
+
+async def _follow(stream: Stream, options: Options, output: Output) -> int:
+    """Render a stream as it comes."""
+    chosen = options.output or default_format()
+    writer = renderer(chosen, options.command, output, no_color=options.no_color)
+    writer.begin(stream.row)
+    result = Result()
+    items = stream.items
+    try:
+        async for item in items:
+            if isinstance(item, Result):
+                result = item
+                break
+            writer.item(item)
+            if output.is_closed:
+                return ExitCode.OK
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+    writer.end(result)
+    _talk(result, chosen, options)
+    return int(result.exit_code)
+
+
+async def _within(work: Coroutine[Any, Any, Result], timeout: float) -> Result:
+    """The result, or a failure once the command's time is over.
+
+    Commands give their nodes the same time and then still have to close what is open, hence a little more here.
+    """
+    import asyncio
+
+    try:
+        async with asyncio.timeout(timeout + CLOSING_TIME):
+            return await work
+    except TimeoutError:
+        return Result(
+            exit_code=ExitCode.UNREACHABLE,
+            errors=(Failure("timeout", f"not done within {timeout:g} s", hint="give it longer with --timeout"),),
+        )
+
+
+CLOSING_TIME = 0.25
+"""Seconds beyond its timeout in which a command may still say what it found."""
+
+
+def _wait(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end; SIGTERM ends it as orderly as Ctrl-C does."""
+    import asyncio
+    import signal
+
+    terminated = False
+
+    async def supervised() -> Any:
+        nonlocal terminated
+        task = asyncio.ensure_future(work)
+
+        def terminate() -> None:
+            nonlocal terminated
+            terminated = True
+            task.cancel()
+
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+        return await task
+
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(supervised())
+        except asyncio.CancelledError:
+            if not terminated:
+                raise
+            raise CommandError(Failure("terminated", "ended by SIGTERM"), exit_code=ExitCode.TERMINATED) from None
+
+
+def _usage(error: typer.TyperException, arguments: Sequence[str], options: Options) -> Result:
+    """A command line that cannot be understood."""
+    context = getattr(error, "ctx", None)
+    options.command = context.command_path.partition(" ")[2] if context is not None else ""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = " ".join(message.split()).rstrip(".")
+    path = context.command_path if context is not None else "revvlink"
+    first = next((argument for argument in arguments if argument in COMMANDS), "")
+    code = ExitCode.UNREACHABLE if first == "check" else ExitCode.USAGE
+    if type(error).__name__ == "NoArgsIsHelpError":
+        Output().write(f"{context.get_help() if context is not None else message}\n")
+        return Result(exit_code=code)
+    return Result(exit_code=code, errors=(Failure("usage", message, hint=f"see `{path} --help`"),))
+
+
+def _format(arguments: Sequence[str], options: Options) -> Format:
+    """The output format; read from the bare arguments where the command line could not be understood."""
+    if options.output is not None:
+        return options.output
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        value = argument if before in ("-o", "--output") else argument.removeprefix("--output=").removeprefix("-o")
+        if (value != argument or before in ("-o", "--output")) and value in set(Format):
+            return Format(value)
+    return default_format()
+
+
+def _show_log(verbose: int) -> None:
+    """Let the package's log go to stderr."""
+    import logging
+
+    from revvlink_cli.output.logs import LogHandler
+
+    log = logging.getLogger("revvlink_cli")
+    log.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    log.addHandler(LogHandler())
+    if verbose > 1:
+        logging.getLogger("asyncio").addHandler(LogHandler())

@@ -1,0 +1,77 @@
+"""How much may be asked of a node, and how soon: every such limit is here and nowhere else.
+
+Everything an observer asks, handshakes included, is drawn from a bucket of four refilled at two a second. NodeLink also
+delays whoever sends 25 requests in ten seconds and bans above 50, so all requests to one are kept under that. Requests
+that work for players are bounded by how many are under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.dialect import TRAITS, Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Purpose(Enum):
+    """For whom a request is made: it decides which budget it is drawn from."""
+
+    OBSERVER = "observer"
+    PLAYER = "player"
+
+
+class Budget:
+    """How much may be asked of one node, and how soon."""
+
+    BURST = 4
+    PER_SECOND = 2.0
+    WINDOW = 10.0
+
+    def __init__(self) -> None:
+        self._tokens = float(self.BURST)
+        self._filled_at = time.monotonic()
+        self._recent: deque[float] = deque(maxlen=TRAITS[Dialect.NODELINK].requests_per_10s)
+        self._turn = asyncio.Lock()
+        self._players = asyncio.Semaphore(TRAITS[Dialect.LAVALINK].players_at_once)
+        self.dialect: Dialect | None = None
+
+    @asynccontextmanager
+    async def draw(self, purpose: Purpose) -> AsyncIterator[None]:
+        """Wait until one request may be sent; the block is the time that it is under way."""
+        if purpose is Purpose.PLAYER:
+            async with self._players:
+                await self._admit(purpose)
+                yield
+        else:
+            await self._admit(purpose)
+            yield
+
+    async def _admit(self, purpose: Purpose) -> None:
+        async with self._turn:  # first come, first served: waiting is not a race for tokens
+            while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - time itself is what is waited for
+                await asyncio.sleep(wait)
+            self._recent.append(time.monotonic())
+            if purpose is Purpose.OBSERVER:
+                self._tokens -= 1.0
+
+    def _wait(self, purpose: Purpose) -> float:
+        """Seconds until the next request fits."""
+        now = time.monotonic()
+        self._tokens = min(float(self.BURST), self._tokens + (now - self._filled_at) * self.PER_SECOND)
+        self._filled_at = now
+        wait = 0.0
+        if purpose is Purpose.OBSERVER and self._tokens < 1.0:
+            wait = (1.0 - self._tokens) / self.PER_SECOND
+        if self.dialect is not None and TRAITS[self.dialect].requests_per_10s and self._is_full():
+            wait = max(wait, self._recent[0] + self.WINDOW - now)
+        return wait
+
+    def _is_full(self) -> bool:
+        return len(self._recent) == self._recent.maxlen

@@ -1,0 +1,361 @@
+"""One life of one websocket: handshake, ``ready``, messages, and the reason why it ended.
+
+A connection is opened once and never again; the node makes a new one. Everything that can go wrong ends in one
+`RevvlinkException` that says at which stage, and every way out closes the socket with a close frame: a NodeLink whose
+socket just vanishes while it has players may end altogether.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from revvlink_cli._version import __version__
+from revvlink_cli.client.budget import Purpose
+from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.client.errors import (
+    AuthorizationFailedException,
+    Code,
+    NodeException,
+    RevvlinkException,
+    Stage,
+)
+from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode
+from revvlink_cli.client.rest import request_headers
+from revvlink_cli.client.settings import host_and_port
+from revvlink_cli.client.transport import explain
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from revvlink_cli.client.models import NodeInfo
+    from revvlink_cli.client.rest import Rest
+    from revvlink_cli.client.settings import NodeSettings
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE = 4 * 1024 * 1024
+"""Bytes of the largest websocket message that is read."""
+
+CLOSE_TIMEOUT = 0.5
+"""Seconds to wait for the other side's close frame; a frozen server sends none."""
+
+STALE_INTERVALS = 2.5
+"""Intervals without statistics after which they are too old, and after which the connection counts as dead."""
+
+_ENDINGS: dict[int | None, str] = {
+    None: "dropped the connection",
+    1000: "closed the connection",
+    1001: "is shutting down",
+    1006: "dropped the connection",
+}
+
+CLIENT_NAME = f"revvlink-cli/{__version__}"
+
+
+class Connection:
+    """A websocket to one node.
+
+    Attributes:
+        info: What the node is, None when it answered something else there.
+        info_error: Why `info` is None.
+        session_id: The session, once ready.
+        resumed: Whether the session is one taken up again.
+        ready_ms: Milliseconds from the first packet to ``ready``.
+        latency_ms: Milliseconds of the last round trip of a ping, None before the first.
+        unparsed: Messages that could not be understood.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        rest: Rest,
+        session: aiohttp.ClientSession,
+        context: ssl.SSLContext | bool,
+        *,
+        user_id: int,
+        on_stats: Callable[[WireStats], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._rest = rest
+        self._session = session
+        self._context = context
+        self._user_id = user_id
+        self._on_stats = on_stats
+        self._on_change = on_change
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._refused: RevvlinkException | None = None
+        self._pinged_at: float | None = None
+        self._heard_at = 0.0
+        self._stats_at = 0.0
+        self.info: NodeInfo | None = None
+        self.info_error: RevvlinkException | None = None
+        self.session_id: str | None = None
+        self.resumed = False
+        self.ready_ms: float | None = None
+        self.latency_ms: float | None = None
+        self.unparsed = 0
+
+    @property
+    def dialect(self) -> Dialect:
+        """Kind of server; one that has not told is taken for a Lavalink."""
+        return self._rest.dialect or Dialect.LAVALINK
+
+    async def open(self, resume: str | None) -> None:
+        """Get to ``ready``.
+
+        ``/v4/info`` and the handshake are under way together: the one tells what the server is and whether it takes
+        the password, and waiting for it first would double the time to connect.
+
+        Args:
+            resume: The session to take up again, or None.
+
+        Raises:
+            RevvlinkException: Why there is no connection.
+        """
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._identify())
+            group.create_task(self._shake_hands(resume))
+        self._check_both()
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                while self.session_id is None:
+                    await self._receive(None)
+        except TimeoutError:
+            raise self._failure(
+                Code.NO_READY,
+                Stage.READY,
+                f"took the websocket but sent no ready message within {self._settings.timeout:g} s",
+                "look at the node's log; restart it if it hangs",
+            ) from None
+        self.ready_ms = (time.monotonic() - began) * 1000.0
+
+    async def _identify(self) -> None:
+        try:
+            self.info = await self._rest.info()
+        except RevvlinkException as error:
+            self.info_error = error
+
+    async def _shake_hands(self, resume: str | None) -> None:
+        headers = {
+            **request_headers(self._settings),
+            "User-Id": str(self._user_id),
+            "Client-Name": CLIENT_NAME,
+        }
+        if resume is not None:
+            headers["Session-Id"] = resume
+        timeout = self._settings.timeout
+        try:
+            async with self._rest.budget.draw(Purpose.OBSERVER), asyncio.timeout(timeout):
+                response = await self._session.ws_connect(
+                    self._rest.url("/v4/websocket"),
+                    headers=headers,
+                    ssl=self._context,
+                    proxy=self._settings.proxy,
+                    autoping=False,
+                    max_msg_size=MAX_MESSAGE,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            self._refused = self._handshake_refusal(error)
+        except (aiohttp.ClientError, OSError) as error:
+            self._refused = explain(error, self._settings, stage=Stage.REQUEST, waited=timeout)
+        else:
+            self._socket = response
+
+    def _check_both(self) -> None:
+        """Raise unless the websocket is open and REST is at least no stranger."""
+        refused, unknown = self._refused, self.info_error
+        for error in (unknown, refused):
+            if isinstance(error, AuthorizationFailedException):
+                raise error
+        if refused is None:
+            if unknown is None or (unknown.code is Code.BAD_ANSWER and isinstance(unknown, NodeException)):
+                return
+            if not (isinstance(unknown, NodeException) and unknown.is_final):
+                unknown = self._copy_with(unknown, f"{unknown}; its websocket answers, REST does not")
+            raise unknown
+        if unknown is None and self.info is not None and refused.code in (Code.TIMEOUT, Code.SILENT, Code.RESET):
+            raise self._copy_with(refused, f"{refused}; REST answers, its websocket does not")
+        raise unknown or refused
+
+    def _copy_with(self, error: RevvlinkException, message: str) -> NodeException:
+        return NodeException(message, code=error.code, node=error.node, stage=error.stage, hint=error.hint)
+
+    def _handshake_refusal(self, error: aiohttp.WSServerHandshakeError) -> RevvlinkException:
+        where = host_and_port(self._settings.uri)
+        if error.status == 401:
+            return AuthorizationFailedException(
+                f"{where} refused the password",
+                node=self._settings.identifier,
+                hint="correct the node's password in the configuration",
+            )
+        hint = "look at the node's log, and at any proxy before it: it must pass websockets on"
+        if error.status == 400:
+            hint = "check user_id: NodeLink takes 18 or 19 digits only, and no server takes 0"
+        return NodeException(
+            f"{where} refused the websocket with status {error.status}",
+            code=Code.WEBSOCKET_REFUSED,
+            node=self._settings.identifier,
+            stage=Stage.READY,
+            hint=hint,
+            status=error.status,
+        )
+
+    async def listen(self) -> None:
+        """Take messages until the connection ends.
+
+        Raises:
+            RevvlinkException: Always; why it ended.
+        """
+        await self.ping()
+        while True:
+            now = time.monotonic()
+            self._check_liveness(now)
+            wait = self._deadline() - now
+            try:
+                await self._receive(max(wait, 0.001))
+            except TimeoutError:
+                await self._after_silence()
+
+    def _deadline(self) -> float:
+        """When, without another message, something has to be done."""
+        heartbeat = self._settings.heartbeat
+        quiet = self._heard_at + heartbeat if self._pinged_at is None else self._pinged_at + heartbeat
+        return min(quiet, self._stats_at + self._stats_patience())
+
+    def _stats_patience(self) -> float:
+        return TRAITS[self.dialect].stats_interval * STALE_INTERVALS
+
+    def _check_liveness(self, now: float) -> None:
+        if now >= self._stats_at + self._stats_patience():
+            raise self._failure(
+                Code.SILENT,
+                Stage.REQUEST,
+                f"has sent no statistics for {now - self._stats_at:.0f} s",
+                "the server hangs or is overloaded: look at its log",
+            )
+
+    async def _after_silence(self) -> None:
+        now = time.monotonic()
+        if self._pinged_at is None:
+            if now >= self._heard_at + self._settings.heartbeat:
+                await self.ping()
+        elif now >= self._pinged_at + self._settings.heartbeat:
+            raise self._failure(
+                Code.SILENT,
+                Stage.REQUEST,
+                f"did not answer a ping for {now - self._pinged_at:.0f} s",
+                "the server hangs, is overloaded, or the network dropped the connection",
+            )
+
+    async def ping(self) -> None:
+        """Send a ping; its pong gives `latency_ms`. NodeLink's pongs carry no payload, so one is out at a time."""
+        if self._socket is None or self._pinged_at is not None:
+            return
+        self._pinged_at = time.monotonic()
+        try:
+            await self._socket.ping()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._lost(None) from error
+
+    async def _receive(self, timeout: float | None) -> None:
+        """Take one message; TimeoutError when none comes."""
+        if self._socket is None:
+            raise self._lost(None)
+        message = await self._socket.receive(timeout)
+        self._heard_at = time.monotonic()
+        match message.type:
+            case aiohttp.WSMsgType.TEXT:
+                self._dispatch(message.data)
+            case aiohttp.WSMsgType.PONG:
+                if self._pinged_at is not None:
+                    self.latency_ms = (self._heard_at - self._pinged_at) * 1000.0
+                    self._pinged_at = None
+                    self._on_change()
+            case aiohttp.WSMsgType.PING:
+                try:
+                    await self._socket.pong(message.data)
+                except (aiohttp.ClientError, OSError) as error:
+                    raise self._lost(None) from error
+            case aiohttp.WSMsgType.BINARY:
+                self._count_unparsed("a binary message")
+            case aiohttp.WSMsgType.CLOSE:
+                raise self._lost(message.data)
+            case aiohttp.WSMsgType.ERROR:
+                raise self._lost(self._socket.close_code, message.data)
+            case _:
+                raise self._lost(self._socket.close_code)
+
+    def _dispatch(self, text: str) -> None:
+        """Take in one message. One that cannot be understood is counted, and costs nothing else."""
+        try:
+            message, _ = decode(text, WireMessage)
+            match message.op:
+                case "ready":
+                    ready, _ = decode(text, WireReady)
+                    if ready.session_id:
+                        self.session_id, self.resumed = ready.session_id, ready.resumed
+                        self._stats_at = max(self._stats_at, time.monotonic())
+                    else:
+                        self._count_unparsed("a ready message without a session")
+                case "stats":
+                    stats, odd = decode(text, WireStats)
+                    self._rest.oddities.update(f"stats {field}" for field in odd)
+                    self._stats_at = time.monotonic()
+                    self._on_stats(stats)
+                case "playerUpdate" | "event":
+                    pass  # for players; an observer's session has none
+                case other:
+                    self._count_unparsed(f"a message with op {self._rest.excerpt(other)!r}")
+        except UndecodableError as error:
+            self._count_unparsed(f"a message that is {error}")
+
+    def _count_unparsed(self, what: str) -> None:
+        self.unparsed += 1
+        log.debug("%s sent %s", self._settings.identifier, what)
+        self._on_change()
+
+    def _lost(self, code: int | None, error: object = None) -> NodeException:
+        """The exception for a connection that the other side, or the network, has ended."""
+        if self.session_id is None:
+            hint = "look at the node's log"
+            if code == 1011:
+                hint = "check user_id: it must be the bot's id, a number of 17 to 20 digits"
+            told = f"closed the websocket with code {code}" if code else "dropped the websocket"
+            return self._failure(Code.NO_READY, Stage.READY, f"{told} before it was ready", hint)
+        if isinstance(error, aiohttp.WebSocketError):
+            return self._failure(
+                Code.TOO_LARGE if error.code == 1009 else Code.BAD_ANSWER,
+                Stage.REQUEST,
+                f"broke the websocket protocol ({self._rest.excerpt(str(error))})",
+                "look at any proxy before the node",
+            )
+        return self._failure(
+            Code.CLOSED,
+            Stage.REQUEST,
+            _ENDINGS.get(code, f"closed the connection with code {code}"),
+            "look at the node's log to see why it ended",
+        )
+
+    def _failure(self, code: Code, stage: Stage, what: str, hint: str) -> NodeException:
+        return NodeException(
+            f"{host_and_port(self._settings.uri)} {what}",
+            code=code,
+            node=self._settings.identifier,
+            stage=stage,
+            hint=hint,
+        )
+
+    async def close(self) -> None:
+        """Close the websocket properly; a second call does nothing."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.close()

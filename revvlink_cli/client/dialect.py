@@ -1,0 +1,145 @@
+"""What differs between the servers that speak the v4 protocol, in one place.
+
+Lavalink 4 and NodeLink 3 share routes and messages, and differ in headers, units and manners. The rest of the client
+sees `NodeInfo` and `NodeStats`, which mean the same for both. The version number never decides: a NodeLink 3.x speaks
+v4, and a development build of Lavalink calls itself 0.0.0. Headers and ``/v4/info`` do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.models import Frames, NodeInfo, NodeStats, Plugin, WireFrames, WireInfo, WireStats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Dialect(StrEnum):
+    """The kind of server."""
+
+    LAVALINK = "Lavalink"
+    NODELINK = "NodeLink"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How one kind of server behaves.
+
+    Attributes:
+        stats_interval: Seconds between two ``stats`` messages.
+        stats_at_connect: Whether a ``stats`` message comes together with ``ready``.
+        empty_403_is_password: Whether a 403 without a body means a wrong password.
+        load_is_average: Whether ``systemLoad`` is a load average, to be divided by the cores.
+        frames_are_totals: Whether ``frameStats`` counts since the server's start instead of the last minute.
+        requests_per_10s: Requests allowed in ten seconds before the server slows down or bans, None if unlimited.
+        players_at_once: Requests for players that may be under way together.
+    """
+
+    stats_interval: float
+    stats_at_connect: bool
+    empty_403_is_password: bool
+    load_is_average: bool
+    frames_are_totals: bool
+    requests_per_10s: int | None
+    players_at_once: int
+
+
+TRAITS: Mapping[Dialect, Traits] = {
+    Dialect.LAVALINK: Traits(
+        stats_interval=60.0,
+        stats_at_connect=True,
+        empty_403_is_password=True,
+        load_is_average=False,
+        frames_are_totals=False,
+        requests_per_10s=None,
+        players_at_once=8,
+    ),
+    Dialect.NODELINK: Traits(
+        stats_interval=30.0,
+        stats_at_connect=False,
+        empty_403_is_password=False,
+        load_is_average=True,
+        frames_are_totals=True,
+        requests_per_10s=24,
+        players_at_once=8,
+    ),
+}
+
+
+def from_headers(headers: Mapping[str, str]) -> Dialect | None:
+    """The kind of server that sends these response headers, or None when they do not tell."""
+    if "Nodelink-Api-Version" in headers or "IamNodelink" in headers:
+        return Dialect.NODELINK
+    if "Lavalink-Api-Version" in headers:
+        return Dialect.LAVALINK
+    return None
+
+
+def read_info(wire: WireInfo) -> NodeInfo:
+    """``/v4/info`` of either kind of server."""
+    return NodeInfo(
+        version=wire.version.semver if wire.version else "",
+        build_time=wire.build_time,
+        branch=wire.git.branch if wire.git else "",
+        commit=wire.git.commit if wire.git else "",
+        runtime=wire.jvm or wire.node,
+        lavaplayer=wire.lavaplayer,
+        sources=None if wire.source_managers is None else tuple(wire.source_managers),
+        filters=None if wire.filters is None else tuple(wire.filters),
+        plugins=tuple(Plugin(plugin.name, plugin.version) for plugin in wire.plugins or ()),
+    )
+
+
+class StatsReader:
+    """Turns the statistics of one node into `NodeStats`; remembers NodeLink's totals to make rates of them."""
+
+    def __init__(self) -> None:
+        self._totals: WireFrames | None = None
+
+    def read(self, wire: WireStats, dialect: Dialect) -> NodeStats:
+        """Normalise one statistics message of a server of that kind."""
+        traits = TRAITS[dialect]
+        cpu, memory = wire.cpu, wire.memory
+        system = cpu.system_load if cpu else None
+        server = None
+        if cpu:
+            server = cpu.lavalink_load if cpu.lavalink_load is not None else cpu.nodelink_load
+        has_baseline = system is not None and not (system == 0.0 and not server)
+        if system is not None and traits.load_is_average:
+            system = system / cpu.cores if cpu and cpu.cores else None
+        return NodeStats(
+            players=_count(wire.players),
+            playing=_count(wire.playing_players),
+            uptime_ms=_count(wire.uptime),
+            memory_free=_count(memory.free) if memory else None,
+            memory_used=_count(memory.used) if memory else None,
+            memory_allocated=_count(memory.allocated) if memory else None,
+            memory_reservable=_count(memory.reservable) if memory else None,
+            cores=_count(cpu.cores) if cpu else None,
+            system_load=min(max(system, 0.0), 1.0) if system is not None and has_baseline else None,
+            server_load=min(max(server, 0.0), 1.0) if server is not None and has_baseline else None,
+            frames=self._frames(wire.frame_stats, traits),
+            has_cpu_baseline=has_baseline,
+        )
+
+    def _frames(self, wire: WireFrames | None, traits: Traits) -> Frames | None:
+        if not traits.frames_are_totals:
+            # A negative deficit means more frames than needed, to catch up: nothing was lost.
+            return Frames(wire.sent, max(wire.nulled, 0), max(wire.deficit, 0)) if wire else None
+        before, self._totals = self._totals, wire
+        if wire is None or before is None:
+            return None
+        expected = (wire.expected or 0) - (before.expected or 0)
+        lost, nulled, sent = (wire.deficit - before.deficit, wire.nulled - before.nulled, wire.sent - before.sent)
+        if expected <= 0 or min(lost, nulled, sent) < 0:
+            return None  # the totals began again: a new track or voice connection resets them
+        scale = 3000.0 / expected
+        return Frames(sent * scale, nulled * scale, lost * scale)
+
+
+def _count(value: int | None) -> int | None:
+    """A figure that counts something: a negative one says nothing."""
+    return value if value is not None and value >= 0 else None

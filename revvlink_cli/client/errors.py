@@ -1,0 +1,219 @@
+"""Every error the client raises.
+
+::
+
+    RevvlinkException               anything that goes wrong in this library
+    ├── NodeException               a node cannot be reached, or its answer makes no sense
+    ├── AuthorizationFailedException    a node refused the password
+    ├── InvalidNodeException        no node fits what was asked of the pool
+    ├── InvalidClientException      the client object has no usable user id
+    ├── LavalinkException           a node answered with an error of its own
+    └── LavalinkLoadException       a node answered that it could not load a track
+
+Catch `RevvlinkException` to catch them all. Each carries `node`, `stage`, `code` and `hint`, so that nobody needs to
+read a message by program::
+
+    try:
+        await Pool.connect(nodes=nodes)
+    except RevvlinkException as error:
+        for identifier, failure in error.failures.items():
+            log.warning("%s failed at %s: %s", identifier, failure.stage, failure)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Stage(StrEnum):
+    """How far a conversation with a node got before it failed."""
+
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    TLS = "tls"
+    AUTH = "auth"
+    VERSION = "version"
+    READY = "ready"
+    REQUEST = "request"
+
+
+class Code(StrEnum):
+    """What went wrong, in a word that never changes: scripts may key on it."""
+
+    RESOLVE_FAILED = "resolve_failed"
+    REFUSED = "connection_refused"
+    UNREACHABLE = "unreachable"
+    RESET = "connection_reset"
+    TIMEOUT = "timeout"
+    TLS_FAILED = "tls_failed"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_WRONG_HOST = "certificate_wrong_host"
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - the name of an error, not a password
+    FORBIDDEN = "forbidden"
+    CHALLENGE = "challenge_page"
+    REDIRECTED = "redirected"
+    NOT_LAVALINK = "not_lavalink"
+    LAVALINK_V3 = "lavalink_v3"
+    WEBSOCKET_REFUSED = "websocket_refused"
+    NO_READY = "no_ready"
+    CLOSED = "closed"
+    SILENT = "silent"
+    BAD_ANSWER = "bad_answer"
+    TOO_LARGE = "answer_too_large"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    LOAD_FAILED = "load_failed"
+    SOURCE_MISSING = "source_missing"
+    NO_NODE = "no_node"
+    UNKNOWN_NODE = "unknown_node"
+    DUPLICATE_NODE = "duplicate_node"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_NODE = "invalid_node"
+    NOT_CONNECTED = "not_connected"
+    INTERNAL = "internal_error"
+
+
+class RevvlinkException(Exception):  # noqa: N818 - the documented name
+    """Base of every error in this library.
+
+    Attributes:
+        node: Identifier of the node concerned, or None.
+        stage: How far things got, or None where no node was spoken to.
+        code: What went wrong, as a stable word.
+        hint: The next step, in one sentence, or None.
+        failures: With `Pool.connect`, what failed, by identifier; else empty.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code,
+        node: str | None = None,
+        stage: Stage | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.node = node
+        self.stage = stage
+        self.hint = hint
+        self.failures: Mapping[str, RevvlinkException] = {}
+
+
+class NodeException(RevvlinkException):
+    """A node could not be reached, is no Lavalink v4 server, or answered what cannot be understood.
+
+    Attributes:
+        status: The HTTP status of the answer, or None when there was none.
+        retry_after: Seconds the node asked to be left alone, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code,
+        node: str | None = None,
+        stage: Stage | None = None,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, code=code, node=node, stage=stage, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this says that the address will never be that of a v4 node, as far as one answer can tell."""
+        return self.code in (Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED)
+
+
+class AuthorizationFailedException(RevvlinkException):
+    """The node refused the password. Nothing retries this: the password has to change."""
+
+    def __init__(self, message: str, *, node: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, code=Code.WRONG_PASSWORD, node=node, stage=Stage.AUTH, hint=hint)
+
+
+class InvalidNodeException(RevvlinkException):
+    """The pool has no node that fits; the message says why each was left out."""
+
+
+class InvalidClientException(RevvlinkException):
+    """The client given has no integer at ``.user.id``."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message, code=Code.INVALID_CLIENT, hint="pass a client that is logged in, or give the nodes a user_id"
+        )
+
+
+class LavalinkException(RevvlinkException):
+    """A node's own error answer.
+
+    Attributes:
+        status: HTTP status.
+        error: The status' name as the node wrote it (``Not Found``).
+        reason: The node's own message, "" when it gave none.
+        path: The path the node names, or the path that was asked for.
+        retry_after: Seconds to wait before asking again (429 and 503), or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        error: str,
+        reason: str,
+        path: str,
+        node: str | None = None,
+        code: Code = Code.SERVER_ERROR,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        told = f"{status} {error}".strip()
+        super().__init__(
+            f"{path}: the node answered {told}{': ' + reason if reason else ''}",
+            code=code,
+            node=node,
+            stage=Stage.REQUEST,
+            hint=hint,
+        )
+        self.status = status
+        self.error = error
+        self.reason = reason
+        self.path = path
+        self.retry_after = retry_after
+
+
+class LavalinkLoadException(RevvlinkException):
+    """A node could not load what was asked for.
+
+    Attributes:
+        reason: The real reason as far as the node told it.
+        severity: ``common``, ``suspicious`` or ``fault``, or "" when untold.
+        cause: The exception's class and message as the node wrote them, or "".
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        severity: str = "",
+        cause: str = "",
+        node: str | None = None,
+        hint: str | None = None,
+        code: Code = Code.LOAD_FAILED,
+    ) -> None:
+        super().__init__(reason, code=code, node=node, stage=Stage.REQUEST, hint=hint)
+        self.reason = reason
+        self.severity = severity
+        self.cause = cause

@@ -1,0 +1,318 @@
+"""The state of one pool: its nodes, their supervision, its cache and its regions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from revvlink_cli.client import loading, ranking
+from revvlink_cli.client.cache.memory import LFUCache
+from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
+from revvlink_cli.client.node import Node, user_id_of
+from revvlink_cli.client.regions import region_from_endpoint
+from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
+from revvlink_cli.client.tracks import Playlist
+from revvlink_cli.client.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.ranking import Ranking
+    from revvlink_cli.client.tracks import Playable
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CACHE_CAPACITY = 512
+"""Entries kept when the cache is switched on without saying how many."""
+
+Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
+
+
+class Fleet:
+    """Everything that one `Pool` knows.
+
+    A fleet can be configured before there is an event loop; what is bound to one is born in `connect` and dies in
+    `close`, after which the fleet can connect again.
+    """
+
+    def __init__(self) -> None:
+        self.client: Any = None
+        self._nodes: dict[str, Node] = {}
+        self._regions: dict[str, tuple[str, ...]] | None = None
+        self._cache: LFUCache[tuple[str, str | None], Loaded] | None = None
+        self._loads: dict[tuple[str, str | None], asyncio.Task[Loaded]] = {}
+        self._rankings: dict[str | None, Ranking] = {}
+        self._costs: tuple[dict[str, Penalty], float] | None = None
+        self._change: asyncio.Future[None] | None = None
+        self._running: tuple[Transport, asyncio.TaskGroup] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._closing: asyncio.Event | None = None
+
+    # Nodes and their connections.
+
+    async def connect(
+        self,
+        nodes: Iterable[Node],
+        *,
+        client: Any = None,
+        cache_capacity: int | None = None,
+        regions: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Node]:
+        """See `Pool.connect`."""
+        wanted = list(nodes)
+        self._check_new(wanted)
+        if client is not None:
+            user_id_of(client)
+            self.client = client
+        if cache_capacity is not None:
+            self.cache(cache_capacity)
+        if regions is not None:
+            self._regions = {label: tuple(parts) for label, parts in regions.items()}
+            self._rankings.clear()
+        transport, group = await self._open()
+        contexts = [transport.context(node.settings) for node in wanted]
+        outcomes: list[asyncio.Future[RevvlinkException | None]] = []
+        for node in wanted:
+            if (former := self._nodes.get(node.identifier)) is not None:
+                self.forget(former)
+        for node, context in zip(wanted, contexts, strict=True):
+            node.join(self, transport.session(trust_env=node.settings.trust_env), context)
+            self._nodes[node.identifier] = node
+            outcomes.append(node.start(group))
+        self.note_change()
+        settled = await asyncio.gather(*outcomes)
+        failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
+        if failures:
+            first = next(iter(failures.values()))
+            first.failures = failures
+            raise first
+        return self.nodes
+
+    def _check_new(self, nodes: Sequence[Node]) -> None:
+        # A node that failed for good may be tried again with other settings: it does not hold its name.
+        seen = {name for name, node in self._nodes.items() if node.is_supervised or node.was_connected}
+        for node in nodes:
+            if node.fleet is not None:
+                raise NodeException(
+                    f"{node.identifier} belongs to a pool already",
+                    code=Code.INVALID_NODE,
+                    node=node.identifier,
+                    hint="close it with eject=True first, or make another Node",
+                )
+            if node.identifier in seen:
+                raise NodeException(
+                    f"there are two nodes with the identifier {node.identifier}",
+                    code=Code.DUPLICATE_NODE,
+                    node=node.identifier,
+                    hint="give each node an identifier of its own",
+                )
+            seen.add(node.identifier)
+
+    async def _open(self) -> tuple[Transport, asyncio.TaskGroup]:
+        """Start the supervisor unless it runs."""
+        if self._supervisor is not None and self._supervisor.done():
+            self._let_go()  # its event loop has ended without `close`
+        if self._running is None:
+            self._closing = asyncio.Event()
+            started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] = asyncio.get_running_loop().create_future()
+            self._supervisor = asyncio.create_task(self._supervise(started, self._closing), name="fleet")
+            self._running = await started
+        return self._running
+
+    @staticmethod
+    async def _supervise(started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event) -> None:
+        """Hold the connections and the tasks of all nodes until the fleet closes."""
+        transport = Transport()
+        try:
+            async with asyncio.TaskGroup() as group:
+                started.set_result((transport, group))
+                await closing.wait()
+        finally:
+            await transport.close()
+
+    def _let_go(self) -> None:
+        """Forget everything that was bound to an event loop."""
+        for node in tuple(self._nodes.values()):
+            self.forget(node)
+        self._loads.clear()
+        self._supervisor = self._running = self._closing = self._change = None
+
+    async def reconnect(self) -> dict[str, Node]:
+        """See `Pool.reconnect`."""
+        idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
+        if idle:
+            _, group = await self._open()
+            await asyncio.gather(*(node.start(group) for node in idle))
+        return self.nodes
+
+    async def close(self) -> None:
+        """See `Pool.close`."""
+        await asyncio.gather(*(node.close() for node in self._nodes.values()))
+        for task in tuple(self._loads.values()):
+            task.cancel()
+        if self._loads:
+            await asyncio.wait(self._loads.values())
+        if self._supervisor is not None and self._closing is not None:
+            self._closing.set()
+            await asyncio.wait([self._supervisor])
+        self._let_go()
+
+    def forget(self, node: Node) -> None:
+        """Let a closed node go; it may join a pool again."""
+        self._nodes.pop(node.identifier, None)
+        node.leave()
+        self.note_change()
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        """Nodes that have been connected at least once, by identifier; a copy."""
+        return {identifier: node for identifier, node in self._nodes.items() if node.was_connected}
+
+    @property
+    def members(self) -> tuple[Node, ...]:
+        """All nodes, those that never connected too, in the order they were given."""
+        return tuple(self._nodes.values())
+
+    # What is known, and what follows from it.
+
+    def note_change(self) -> None:
+        """Something about a node has changed: what was worked out from it counts no more."""
+        self._rankings.clear()
+        self._costs = None
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    async def changed(self) -> None:
+        """Wait until something about a node changes."""
+        if self._change is None or self._change.done():
+            self._change = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._change)
+
+    def snapshot(self) -> FleetSnapshot:
+        """All nodes as they are now."""
+        now = time.monotonic()
+        nodes = tuple(node.snapshot() for node in self._nodes.values())
+        return FleetSnapshot(now, nodes, ranking.penalties(nodes, now))
+
+    def penalty_of(self, node: Node) -> Penalty | None:
+        """The penalty of one node among the others."""
+        now = time.monotonic()
+        if self._costs is None or now >= self._costs[1]:
+            nodes = [member.snapshot() for member in self._nodes.values()]
+            expiries = [n.timed_stats.expires for n in nodes if n.timed_stats and now < n.timed_stats.expires]
+            self._costs = (ranking.penalties(nodes, now), min(expiries, default=float("inf")))
+        return self._costs[0].get(node.identifier)
+
+    def rank(self, region: str | None = None) -> Ranking:
+        """All nodes, ranked for `region`; worked out again only when something has changed or grown too old."""
+        known = self._rankings.get(region)
+        now = time.monotonic()
+        if known is None or now >= known.expires:
+            nodes = [node.snapshot() for node in self._nodes.values()]
+            known = ranking.rank(nodes, now, region=region)
+            self._rankings[region] = known
+        return known
+
+    def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
+        """See `Pool.get_node`."""
+        if identifier is not None:
+            return self._named(identifier)
+        ranked = self.rank(region)
+        if ranked.candidates:
+            return self._nodes[ranked.candidates[0].node.identifier]
+        why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
+        more = f"; and {len(ranked.excluded) - 5} more" if len(ranked.excluded) > 5 else ""
+        raise InvalidNodeException(
+            f"no node can serve: {why}{more}" if why else "the pool has no nodes",
+            code=Code.NO_NODE,
+            hint="connect a node" if not why else "start one of them, or correct the configuration",
+        )
+
+    def _named(self, identifier: str) -> Node:
+        node = self._nodes.get(identifier)
+        if node is None or not node.was_connected:
+            error = node.snapshot().error if node is not None else None
+            raise InvalidNodeException(
+                f"the node {identifier} has never been connected{f': {error}' if error else ''}"
+                if node is not None
+                else f"the pool has no node {identifier}",
+                code=Code.UNKNOWN_NODE,
+                node=identifier,
+                hint=f"it has: {', '.join(self.nodes) or 'none'}",
+            )
+        return node
+
+    def region_from_endpoint(self, endpoint: str | None) -> str | None:
+        """See `Pool.region_from_endpoint`."""
+        return region_from_endpoint(endpoint, self._regions)
+
+    # Tracks.
+
+    async def fetch_tracks(
+        self,
+        query: str,
+        /,
+        *,
+        node: Node | None = None,
+        on_failure: Callable[[RevvlinkException], None] | None = None,
+    ) -> list[Playable] | Playlist:
+        """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
+        key = (query.strip(), node.identifier if node is not None else None)
+        if self._cache is not None and (kept := self._cache.get(key)) is not None:
+            return _given_out(kept)
+        task = self._loads.get(key)
+        if task is None:
+            task = asyncio.create_task(self._load(key, node, on_failure), name=f"load {key[0][:40]}")
+            self._loads[key] = task
+            task.add_done_callback(lambda done: self._load_done(key, done))
+        return _given_out(await _follow(task))
+
+    def _load_done(self, key: tuple[str, str | None], task: asyncio.Task[Loaded]) -> None:
+        self._loads.pop(key, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("load of %r failed: %s", key[0], error)  # told to whoever still waits
+
+    async def _load(
+        self, key: tuple[str, str | None], node: Node | None, on_failure: Callable[[RevvlinkException], None] | None
+    ) -> Loaded:
+        if node is not None:
+            nodes = [node]
+        else:
+            self.get_node()  # raises, with the reasons, when there is none
+            nodes = [self._nodes[candidate.node.identifier] for candidate in self.rank().candidates]
+        found = await loading.load(key[0], nodes, on_failure=on_failure)
+        loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
+        tracks = loaded.tracks if isinstance(loaded, Playlist) else loaded
+        if self._cache is not None and tracks and not any(track.is_stream for track in tracks):
+            self._cache.put(key, loaded)
+        return loaded
+
+    def cache(self, capacity: int | bool | None = None) -> None:
+        """See `Pool.cache`."""
+        if capacity is not None and not isinstance(capacity, int):
+            raise ValueError(f"a cache capacity is a number of entries, True, False or None, not {capacity!r}")
+        if capacity is True:
+            capacity = DEFAULT_CACHE_CAPACITY
+        if not capacity or capacity <= 0:
+            self._cache = None
+        elif self._cache is None:
+            self._cache = LFUCache(capacity)
+        else:
+            self._cache.resize(capacity)
+
+    def has_cache(self) -> bool:
+        """See `Pool.has_cache`."""
+        return self._cache is not None
+
+
+async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
+    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them."""
+    return await asyncio.shield(task)
+
+
+def _given_out(loaded: Loaded) -> list[Playable] | Playlist:
+    """What a caller gets: tracks and playlists are immutable, a list is the caller's own."""
+    return loaded if isinstance(loaded, Playlist) else list(loaded)

@@ -1,0 +1,153 @@
+"""`Pool`: the class-level face of a fleet of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from revvlink_cli.client.fleet import Fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.tracks import Playable, Playlist
+
+
+class _Nodes:
+    """Makes ``Pool.nodes`` readable as an attribute of the class."""
+
+    def __get__(self, instance: Pool | None, owner: type[Pool]) -> dict[str, Node]:
+        return owner.fleet().nodes
+
+
+class Pool:
+    """A collection of nodes: connects them, keeps them connected, routes to the best one and searches tracks.
+
+    Everything is on the class; it is not to be instantiated. A subclass has nodes, cache and regions of its own, so
+    that programs with several bots need not share them::
+
+        class Music(Pool): ...
+
+        await Music.connect(nodes=[Node(uri="http://127.0.0.1:2333", password="...")])
+    """
+
+    _fleet: ClassVar[Fleet] = Fleet()
+
+    nodes: ClassVar[_Nodes] = _Nodes()
+    """Nodes that have been connected at least once, by identifier; a copy."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Give every subclass a fleet of its own."""
+        super().__init_subclass__(**kwargs)
+        cls._fleet = Fleet()
+
+    @classmethod
+    def fleet(cls) -> Fleet:
+        """The state behind this class."""
+        return cls._fleet
+
+    @classmethod
+    def region_from_endpoint(cls, endpoint: str | None) -> str | None:
+        """The region of a Discord voice endpoint.
+
+        Args:
+            endpoint: As Discord sends it, such as ``us-east1.discord.gg:443`` or
+                ``c-gru03-1a2b3c4d.discord.media:8443``.
+
+        Returns:
+            A region label, ``global`` when the endpoint says nothing about a place, None when it is empty.
+        """
+        return cls._fleet.region_from_endpoint(endpoint)
+
+    @classmethod
+    async def connect(
+        cls,
+        *,
+        nodes: Iterable[Node],
+        client: Any = None,
+        cache_capacity: int | None = None,
+        regions: dict[str, list[str]] | None = None,
+    ) -> dict[str, Node]:
+        """Connect nodes, all at once.
+
+        Args:
+            nodes: Nodes that are in no pool yet.
+            client: Object with an integer at ``.user.id``, for nodes that have none of their own.
+            cache_capacity: Searches to keep, see `cache`; None leaves the cache as it is.
+            regions: Region label -> substrings of the endpoint's first host label; takes the place of the built-in
+                map. None leaves it as it is.
+
+        Returns:
+            Nodes of the pool that have been connected, by identifier.
+
+        Raises:
+            AuthorizationFailedException: A node refused the password.
+            InvalidClientException: The client has no user id.
+            NodeException: A node could not be reached, is no v4 server, or two have one identifier.
+
+        When nodes fail, the first failure in the order given is raised after all have settled; its ``failures`` has
+        every one. The others stay connected. A node that failed for a reason that may pass is tried again in the
+        background and joins the pool when it is ready.
+        """
+        return await cls._fleet.connect(nodes, client=client, cache_capacity=cache_capacity, regions=regions)
+
+    @classmethod
+    async def reconnect(cls) -> dict[str, Node]:
+        """Try every node that is not connected, now.
+
+        Returns:
+            Nodes of the pool that have been connected, by identifier.
+        """
+        return await cls._fleet.reconnect()
+
+    @classmethod
+    async def close(cls) -> None:
+        """Close every node and leave the pool empty."""
+        await cls._fleet.close()
+
+    @classmethod
+    def get_node(cls, identifier: str | None = None, /, *, region: str | None = None) -> Node:
+        """The node of that name, or else the best one that is connected.
+
+        Args:
+            identifier: A node's name; the node is given back even while it is not connected, see `Node.status`.
+            region: Region to prefer: its nodes, else those of the nearest region that has one, else any.
+
+        Raises:
+            InvalidNodeException: There is none; the message says why each node was left out.
+        """
+        return cls._fleet.get_node(identifier, region=region)
+
+    @classmethod
+    async def fetch_tracks(cls, query: str, /, *, node: Node | None = None) -> list[Playable] | Playlist:
+        """Search tracks, from the cache if it is on and has them.
+
+        Args:
+            query: An identifier as Lavalink takes it: an address, or ``prefix:words``. It is sent as it is.
+            node: Ask this node and no other.
+
+        Returns:
+            Tracks found (a list of one's own, empty when nothing matches), or a playlist.
+
+        Raises:
+            LavalinkLoadException: No node could load it.
+            RevvlinkException: No node answered.
+        """
+        return await cls._fleet.fetch_tracks(query, node=node)
+
+    @classmethod
+    def cache(cls, capacity: int | bool | None = None) -> None:
+        """Switch the cache of searches on or off, or resize it; what fits is kept.
+
+        Args:
+            capacity: Entries to keep; True means 512. None, False, 0 and less switch it off.
+
+        Raises:
+            ValueError: It is none of these.
+        """
+        cls._fleet.cache(capacity)
+
+    @classmethod
+    def has_cache(cls) -> bool:
+        """Whether the cache is on."""
+        return cls._fleet.has_cache()

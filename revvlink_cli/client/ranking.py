@@ -1,0 +1,160 @@
+"""Which node should serve: the one place where nodes are compared.
+
+Pure functions from snapshots and a wish to an ordered list with reasons. Routing, explanations of routing and drills
+all call `rank`, so none of them can tell a different story.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from statistics import median
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.penalty import Penalty, compute, cpu_term
+from revvlink_cli.client.regions import nearest_regions
+from revvlink_cli.client.snapshot import NodeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from revvlink_cli.client.snapshot import NodeSnapshot
+
+
+class Match(IntEnum):
+    """Why a candidate's region puts it where it stands; lower is better."""
+
+    ASKED = 0
+    NEAREST = 1
+    ANY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node that could serve.
+
+    Attributes:
+        node: The node.
+        penalty: Its penalty, None when its statistics are unknown or too old.
+        match: How its region fits the one asked for; `Match.ANY` when none was asked for.
+    """
+
+    node: NodeSnapshot
+    penalty: Penalty | None
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A node that could not serve, and why."""
+
+    node: NodeSnapshot
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The answer to one wish.
+
+    Attributes:
+        region: The region asked for, or None.
+        candidates: Best first.
+        excluded: The rest, in the order of the configuration.
+        expires: Monotonic second after which statistics used here are too old, infinity if none can become so.
+    """
+
+    region: str | None
+    candidates: tuple[Candidate, ...]
+    excluded: tuple[Excluded, ...]
+    expires: float
+
+    def explain(self) -> str:
+        """Why the first candidate came first, in one sentence."""
+        if not self.candidates:
+            return "no node can serve"
+        best = self.candidates[0]
+        if self.region is None:
+            place = "no region asked for"
+        elif best.match is Match.ASKED:
+            place = f"in region {self.region}"
+        elif best.match is Match.NEAREST:
+            place = f"no node in {self.region}, {best.node.region} is nearest"
+        else:
+            place = f"no node in or near {self.region}"
+        rivals = [c for c in self.candidates if c.match is best.match and c.node.region == best.node.region]
+        if best.match is Match.ANY:
+            rivals = [c for c in self.candidates if c.match is best.match]
+        if len(rivals) == 1:
+            return f"{place}; the only one there" if best.match is not Match.ANY else f"{place}; the only one left"
+        if best.penalty is None:
+            return f"{place}; statistics unknown, first of {len(rivals)}"
+        bound = ">=" if best.penalty.is_lower_bound else ""
+        return f"{place}; lowest penalty of {len(rivals)} ({bound}{best.penalty.total:.1f})"
+
+
+def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
+    """The penalty of every node whose statistics are known at `now`, by identifier.
+
+    A node that has not measured its CPU yet counts with the median of the others: neither the best for being new, nor
+    the worst.
+    """
+    known = [(node.identifier, stats) for node in nodes if (stats := node.stats(now)) is not None]
+    measured = [term for _, stats in known if (term := cpu_term(stats)) is not None]
+    fallback = median(measured) if measured and len(measured) < len(known) else None
+    return {identifier: compute(stats, cpu_fallback=fallback) for identifier, stats in known}
+
+
+def rank(
+    nodes: Sequence[NodeSnapshot], now: float, *, region: str | None = None, exclude: Collection[str] = ()
+) -> Ranking:
+    """Order the nodes that can serve.
+
+    Nodes of the region asked for come first, then those of the other regions from near to far, then the rest. Within
+    a group known statistics come before unknown ones, then the lower penalty, then the order of `nodes`.
+
+    Args:
+        nodes: All nodes, in the order of the configuration.
+        now: Monotonic second for which to decide.
+        region: Region to prefer, or None.
+        exclude: Identifiers not to consider.
+    """
+    costs = penalties(nodes, now)
+    wanted = region.casefold() if region else None
+    distance = {label: step for step, label in enumerate(nearest_regions(wanted), start=1)} if wanted else {}
+    farthest = len(distance) + 1
+    excluded: list[Excluded] = []
+    found: list[tuple[tuple[int, float, int], Candidate]] = []
+    for position, node in enumerate(nodes):
+        reason = _why_not(node, exclude)
+        if reason is not None:
+            excluded.append(Excluded(node, reason))
+            continue
+        label = node.region.casefold() if node.region else None
+        if wanted is None:
+            far, match = farthest, Match.ANY
+        elif label == wanted:
+            far, match = 0, Match.ASKED
+        else:
+            far = distance.get(label, farthest) if label else farthest
+            match = Match.NEAREST if far < farthest else Match.ANY
+        cost = costs.get(node.identifier)
+        key = (far, cost.total if cost is not None else float("inf"), position)
+        found.append((key, Candidate(node, cost, match)))
+    found.sort(key=_key)
+    expiries = (node.timed_stats.expires for node in nodes if node.timed_stats and node.identifier in costs)
+    return Ranking(region, tuple(candidate for _, candidate in found), tuple(excluded), min(expiries, default=_NEVER))
+
+
+_NEVER = float("inf")
+
+
+def _key(entry: tuple[tuple[int, float, int], Candidate]) -> tuple[int, float, int]:
+    return entry[0]
+
+
+def _why_not(node: NodeSnapshot, exclude: Collection[str]) -> str | None:
+    if node.identifier in exclude:
+        return "left out on request"
+    if node.status is NodeStatus.CONNECTED:
+        return None
+    return f"{node.status}: {node.error}" if node.error is not None else str(node.status)

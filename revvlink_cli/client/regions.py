@@ -1,0 +1,105 @@
+"""Which part of the world a Discord voice server stands in.
+
+Discord tells a bot only the address of the voice server. To use the nearest Lavalink node, its region has to be read
+off the host name. Looking for codes anywhere in the address files the whole world under Chicago (``ord`` is in
+``discord``), so the first label of the host is taken apart by its known forms and looked up exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.region_table import LABEL_OF
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+GLOBAL = "global"
+"""The answer for an address that says nothing of its place."""
+
+_NEAREST: dict[str, tuple[str, ...]] = {
+    "us": ("eu", "southamerica", "asia", "oceania", "middleeast", "africa"),
+    "southamerica": ("us", "eu", "africa", "middleeast", "asia", "oceania"),
+    "eu": ("us", "middleeast", "africa", "asia", "southamerica", "oceania"),
+    "africa": ("eu", "middleeast", "us", "asia", "southamerica", "oceania"),
+    "middleeast": ("eu", "asia", "africa", "us", "oceania", "southamerica"),
+    "asia": ("oceania", "middleeast", "us", "eu", "africa", "southamerica"),
+    "oceania": ("asia", "us", "middleeast", "eu", "southamerica", "africa"),
+}
+
+LABELS: tuple[str, ...] = tuple(_NEAREST)
+"""The built-in labels."""
+
+# ASCII: otherwise IGNORECASE lets a Kelvin sign pass for a k, and \d takes digits of any script.
+_FLAGS = re.ASCII | re.IGNORECASE | re.VERBOSE
+
+# An IPv6 address, bare or in brackets, has a second colon where only a port may stand and therefore never matches.
+_HOST = re.compile(
+    r"""
+    (?:(?:[a-z][a-z0-9+.-]*:)?//)?  # scheme
+    (?:[^/?\#]*@)?                  # user information
+    \[?
+    ([^.:/?\#@\[\]]+)               # the first label
+    (?:\.[^:/?\#@\[\]]*)?           # the rest of the host
+    \]?
+    (?::[^:/?\#]*)?                 # port
+    (?:[/?\#]|\Z)                   # path, query or fragment
+    """,
+    _FLAGS,
+)
+
+# The tail behind `c-<code><nn>` names one server, not a place. It is hex of five to eight digits, but logs cut or
+# blacken it, so any is taken; it is never looked up, although `add` and `dad` are both airports and hex.
+_FORM = re.compile(r"(?:vip-)?(c-)?([a-z]+(?:-[a-z]+)*)(?:-?\d+)?(?(1)(?:-.*)?)", _FLAGS | re.DOTALL)
+
+
+def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[str]] | None = None) -> str | None:
+    """Return the region label of a voice server's address.
+
+    Only the first label of the host is read; scheme, user information, domain, port, path, query, white space around
+    it and case do not matter. The domain does not, because Discord has changed it before, compatible services have
+    their own, and a name alone (``us-east``) is as clear as the whole address. These forms are understood::
+
+        c-lax07-2e24eaf9.discord.media:2053     c-<airport><number>-<server>, since 2025
+        us-east1234.discord.gg:80               <name><number>, with or without vip- in front, before that
+        us-east-1  brazil  dfw  c-dfw           with the number behind a hyphen, or without one
+
+    Args:
+        endpoint: The address as Discord sent it in a voice server update; None while no server is allocated.
+        regions: A map of one's own, label to substrings, that replaces the built-in table. A label fits when one of
+            its substrings occurs in the first host label, in any case; among several the longest substring wins, then
+            the order of the map. Empty substrings fit nothing.
+
+    Returns:
+        A label, `GLOBAL` when none fits, or None when `endpoint` is None or blank.
+    """
+    if endpoint is None or not (endpoint := endpoint.strip()):
+        return None
+    host = _HOST.match(endpoint)
+    if host is None:
+        return GLOBAL
+    if regions is not None:
+        return _longest_match(host[1].lower(), regions)
+    form = _FORM.fullmatch(host[1])
+    return LABEL_OF.get(form[2].lower(), GLOBAL) if form else GLOBAL
+
+
+def nearest_regions(region: str) -> tuple[str, ...]:
+    """Return the other built-in labels from near to far; empty for a label that is not built in.
+
+    Near means the time a voice packet takes between the cities where hosts usually stand, and cables decide that, not
+    kilometres. South America's lead to the United States, Oceania's to Singapore and Tokyo, so these two are far from
+    each other. Africa's lead to Europe, the Gulf's to Europe and India. From Europe the east coast of the United
+    States is a little nearer than the Gulf.
+    """
+    return _NEAREST.get(region, ())
+
+
+def _longest_match(name: str, regions: Mapping[str, Sequence[str]]) -> str:
+    best, longest = GLOBAL, 0
+    for label, substrings in regions.items():
+        for substring in substrings:
+            if len(substring) > longest and substring.lower() in name:
+                best, longest = label, len(substring)
+    return best

@@ -1,0 +1,88 @@
+"""What defines one node: plain values, frozen, shared by the configuration above and the client below.
+
+This module is the only part of the client that the configuration imports, so it stays free of everything slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+DEFAULT_USER_ID = 170939974227541168
+"""Sent as ``User-Id`` when nobody gives one. Eighteen digits: NodeLink takes 18 or 19 and refuses the rest."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """Everything that is needed to reach one node.
+
+    Attributes:
+        identifier: The name by which people and the pool call the node; unique within a pool.
+        uri: ``http://`` or ``https://`` address, a path prefix allowed, without a trailing slash.
+        password: Sent as ``Authorization`` with every request to this node and to nobody else.
+        region: A region label (``us``, ``eu``, ...) or None when the node serves no region in particular.
+        tags: Free labels to select nodes by.
+        user_id: The bot's id, sent as ``User-Id``; None means the pool's client or `DEFAULT_USER_ID`.
+        heartbeat: Seconds of silence after which the websocket is pinged.
+        timeout: Seconds that one request, one handshake or the wait for ``ready`` may take.
+        retries: Attempts to reconnect before giving up; None is no bound.
+        resume_timeout: Seconds the server keeps the session after a lost connection; 0 never asks it to.
+        headers: Extra request headers, for proxies in front of the node.
+        ca_file: Path of a PEM file with the certificate authority that signed the node's certificate.
+        proxy: Address of an HTTP proxy.
+        trust_env: Whether ``HTTP_PROXY`` and its kin count.
+    """
+
+    identifier: str
+    uri: str
+    password: str = field(repr=False)
+    region: str | None = None
+    tags: tuple[str, ...] = ()
+    user_id: int | None = None
+    heartbeat: float = 15.0
+    timeout: float = 5.0
+    retries: int | None = None
+    resume_timeout: int = 60
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ca_file: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    trust_env: bool = False
+
+
+def normalise_uri(uri: str) -> str:
+    """Return `uri` in the one form the client joins paths to: scheme, host, port, path prefix, no trailing slash.
+
+    Raises:
+        ValueError: The address cannot be that of a node; the text says what is wrong and what to write instead.
+    """
+    text = uri.strip()
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = parts.hostname
+    except ValueError as error:
+        raise ValueError(f"not a valid address ({error})") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        if parts.scheme in ("ws", "wss"):
+            raise ValueError(f"write http{parts.scheme[2:]}:// instead of {parts.scheme}://")
+        raise ValueError("must begin with http:// or https://, as in http://127.0.0.1:2333")
+    if not host or any(c.isspace() for c in text):
+        raise ValueError("has no host that can be reached, write it as in http://127.0.0.1:2333")
+    if port == 0:
+        raise ValueError("port 0 cannot be connected to")
+    if "@" in parts.netloc:
+        raise ValueError("must not carry a user or password: the password has a setting of its own")
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or a fragment")
+    return urlunsplit((parts.scheme, parts.netloc.rstrip(":"), parts.path.rstrip("/"), "", ""))
+
+
+def host_and_port(uri: str) -> str:
+    """``host:port`` of a normalised `uri`: the identifier of a node that was given none."""
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{parts.port or DEFAULT_PORTS[parts.scheme]}"

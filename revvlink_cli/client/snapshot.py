@@ -1,0 +1,112 @@
+"""The one picture of a node and of a fleet that everything above the client reads.
+
+Snapshots are frozen values: ranking, status tables, health checks and exporters work from them and from nothing else,
+so they all tell the same story, and any of them can be tested with a literal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.dialect import Dialect
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.models import NodeInfo, NodeStats
+    from revvlink_cli.client.penalty import Penalty
+
+
+class NodeStatus(StrEnum):
+    """Where a node's connection stands."""
+
+    DISCONNECTED = "disconnected"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+class StatsOrigin(StrEnum):
+    """How statistics came."""
+
+    WEBSOCKET = "websocket"
+    REST = "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedStats:
+    """Statistics with the moment they came in.
+
+    Attributes:
+        stats: The figures.
+        origin: How they came. The two have separate CPU figures on Lavalink; the websocket's are the better ones.
+        at: Seconds on the monotonic clock.
+        expires: Seconds on the same clock, after which they say nothing about now.
+    """
+
+    stats: NodeStats
+    origin: StatsOrigin
+    at: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSnapshot:
+    """One node at one moment.
+
+    Attributes:
+        identifier: Its name in the pool.
+        uri: Its address.
+        region: Its region label, or None.
+        tags: Its tags.
+        status: Where the connection stands.
+        error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
+        dialect: Kind of server, None until it has told.
+        info: What it is, None until it has told.
+        timed_stats: Its last statistics whatever their age, None if it sent none.
+        session_id: The websocket session, None unless connected.
+        resumed: Whether that session is one taken up again.
+        ready_ms: Milliseconds from the first packet to ``ready``, None unless connected.
+        latency_ms: Milliseconds of the last websocket round trip, None if none was measured.
+        attempts: Attempts to connect since it was last connected.
+        retry_at: Monotonic second of the next attempt, None when none is planned.
+        unparsed: Messages that could not be understood, since the start.
+        oddities: Fields of answers that fit neither Lavalink nor NodeLink.
+    """
+
+    identifier: str
+    uri: str
+    region: str | None
+    tags: tuple[str, ...] = ()
+    status: NodeStatus
+    error: RevvlinkException | None = None
+    dialect: Dialect | None = None
+    info: NodeInfo | None = None
+    timed_stats: TimedStats | None = None
+    session_id: str | None = None
+    resumed: bool = False
+    ready_ms: float | None = None
+    latency_ms: float | None = None
+    attempts: int = 0
+    retry_at: float | None = None
+    unparsed: int = 0
+    oddities: tuple[str, ...] = ()
+
+    def stats(self, now: float) -> NodeStats | None:
+        """The statistics if they are young enough at `now` (monotonic seconds) to speak of the present."""
+        timed = self.timed_stats
+        return timed.stats if timed is not None and now < timed.expires else None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSnapshot:
+    """All nodes of a pool at one moment, in the order they were given.
+
+    Attributes:
+        at: Seconds on the monotonic clock.
+        nodes: One entry a node.
+        penalties: By identifier, the penalty of each node whose statistics are known and young enough.
+    """
+
+    at: float
+    nodes: tuple[NodeSnapshot, ...]
+    penalties: dict[str, Penalty]

@@ -1,0 +1,393 @@
+"""Tracks and playlists as nodes give them, and the encoded form that bots store.
+
+Everything here is immutable all the way down, so that one object can be handed to every caller and kept in a cache.
+
+The encoded form is lavaplayer's message: base64 over four bytes of flags and size, a version, the fields of the track
+in Java's ``DataOutput`` encoding, what its source adds, and the position. Versions 1 to 3 differ in what stands between
+the ``isStream`` flag and the source's name: nothing, the uri, and the uri with artwork and ISRC.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+STREAM_LENGTH = 2**63 - 1
+"""What lavaplayer writes as the length of a live stream: ``Long.MAX_VALUE``."""
+
+MAX_ENCODED = 64 * 1024
+"""Characters of the longest encoded track that is looked at; genuine ones have a few hundred."""
+
+_VERSIONED = 1
+"""Flag of a message that begins with its version."""
+
+
+class TrackDecodeError(ValueError):
+    """Text that is no encoded track."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaylistInfo:
+    """The playlist a track came with.
+
+    Attributes:
+        name: Its name.
+        url: Its address, or None.
+    """
+
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playable:
+    """A track that a node can play.
+
+    Attributes:
+        encoded: The form in which nodes take it; that of a playing track carries its position, so it is no identity.
+        identifier: Its name at the source.
+        title: Its title.
+        author: Who made it.
+        length: Milliseconds; `STREAM_LENGTH` of a stream on Lavalink, -1 where NodeLink does not know. See `duration`.
+        is_stream: Whether it is live.
+        is_seekable: Whether one can seek in it.
+        position: Milliseconds at which it begins.
+        uri: Its address, or None.
+        artwork: Address of its cover, or None.
+        isrc: International Standard Recording Code, or None.
+        source: The source manager it came from.
+        plugin_info: What plugins say of it.
+        user_data: What the bot has attached to it.
+        playlist: The playlist it came with, or None.
+    """
+
+    encoded: str
+    identifier: str = ""
+    title: str = ""
+    author: str = ""
+    length: int = -1
+    is_stream: bool = False
+    is_seekable: bool = False
+    position: int = 0
+    uri: str | None = None
+    artwork: str | None = None
+    isrc: str | None = None
+    source: str = ""
+    plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    user_data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    playlist: PlaylistInfo | None = None
+
+    @property
+    def duration(self) -> int | None:
+        """Milliseconds it lasts, None for a stream and where nobody knows."""
+        return None if self.is_stream or not 0 <= self.length < STREAM_LENGTH else self.length
+
+    @classmethod
+    def from_payload(cls, data: Any, playlist: PlaylistInfo | None = None) -> Playable:
+        """A track as a node sends it; what is missing or of another type gets a neutral value.
+
+        Raises:
+            ValueError: It is no track: there is no ``encoded`` text, or no ``info`` object.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("a track that is no object")
+        encoded, info = data.get("encoded"), data.get("info")
+        if not isinstance(encoded, str) or not encoded:
+            raise ValueError("a track without its encoded form")
+        if not isinstance(info, dict):
+            raise ValueError("a track without info")
+        return cls(
+            encoded=encoded,
+            identifier=_text(info, "identifier"),
+            title=_text(info, "title"),
+            author=_text(info, "author"),
+            length=_integer(info, "length", -1),
+            is_stream=info.get("isStream") is True,
+            is_seekable=info.get("isSeekable") is True,
+            position=_integer(info, "position", 0),
+            uri=_optional(info, "uri"),
+            artwork=_optional(info, "artworkUrl"),
+            isrc=_optional(info, "isrc"),
+            source=_text(info, "sourceName"),
+            plugin_info=_object(data, "pluginInfo"),
+            user_data=_object(data, "userData"),
+            playlist=playlist,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """The track as Lavalink sends it."""
+        return {
+            "encoded": self.encoded,
+            "info": {
+                "identifier": self.identifier,
+                "isSeekable": self.is_seekable,
+                "author": self.author,
+                "length": self.length,
+                "isStream": self.is_stream,
+                "position": self.position,
+                "title": self.title,
+                "uri": self.uri,
+                "sourceName": self.source,
+                "artworkUrl": self.artwork,
+                "isrc": self.isrc,
+            },
+            "pluginInfo": _thawed(self.plugin_info),
+            "userData": _thawed(self.user_data),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playlist:
+    """Tracks that belong together.
+
+    Attributes:
+        name: Its name.
+        selected: Index of the track that was asked for, -1 when it was the playlist itself.
+        tracks: Its tracks.
+        type: ``playlist``, ``album``, ``artist`` ... where a plugin says so, or None.
+        url: Its address, or None.
+        author: Who made it, or None.
+        artwork: Address of its cover, or None.
+        plugin_info: What plugins say of it.
+    """
+
+    name: str
+    selected: int = -1
+    tracks: tuple[Playable, ...] = ()
+    type: str | None = None
+    url: str | None = None
+    author: str | None = None
+    artwork: str | None = None
+    plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def __len__(self) -> int:
+        """How many tracks it has."""
+        return len(self.tracks)
+
+    def __iter__(self) -> Iterator[Playable]:
+        """Its tracks in order."""
+        return iter(self.tracks)
+
+    def __bool__(self) -> bool:
+        """An empty playlist is still a playlist."""
+        return True
+
+    @classmethod
+    def from_payload(cls, data: Any) -> Playlist:
+        """A playlist as a node sends it.
+
+        Raises:
+            ValueError: It is no playlist: no object, or its tracks are no list of tracks.
+        """
+        if not isinstance(data, dict) or not isinstance(data.get("tracks"), list):
+            raise ValueError("a playlist without a list of tracks")
+        info = data.get("info")
+        info = info if isinstance(info, dict) else {}
+        plugin = _object(data, "pluginInfo")
+        name, url = _text(info, "name"), _optional(plugin, "url")
+        origin = PlaylistInfo(name, url)
+        return cls(
+            name=name,
+            selected=_integer(info, "selectedTrack", -1),
+            tracks=tuple(Playable.from_payload(track, origin) for track in data["tracks"]),
+            type=_optional(plugin, "type"),
+            url=url,
+            author=_optional(plugin, "author"),
+            artwork=_optional(plugin, "artworkUrl"),
+            plugin_info=plugin,
+        )
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _optional(data: Mapping[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _integer(data: Mapping[str, Any], key: str, otherwise: int) -> int:
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return _frozen(value) if isinstance(value, dict) else MappingProxyType({})
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType({key: _frozen(item) for key, item in value.items()})
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, (dict, MappingProxyType)):
+        return {key: _thawed(item) for key, item in value.items()}
+    return [_thawed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class _Reader:
+    """Java's ``DataInput`` over bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.at = 0
+
+    def take(self, count: int, what: str) -> bytes:
+        if self.at + count > len(self._data):
+            raise TrackDecodeError(f"it ends at byte {len(self._data)}, in the middle of {what}")
+        self.at += count
+        return self._data[self.at - count : self.at]
+
+    def number(self, form: str, what: str) -> int:
+        return int(struct.unpack(f">{form}", self.take(struct.calcsize(form), what))[0])
+
+    def flag(self, what: str) -> bool:
+        return self.number("B", what) != 0
+
+    def text(self, what: str) -> str:
+        start = self.at
+        data = self.take(self.number("H", what), what)
+        try:
+            return _from_modified_utf(data)
+        except UnicodeDecodeError:
+            raise TrackDecodeError(f"{what} at byte {start} is no text") from None
+
+    def optional(self, what: str) -> str | None:
+        return self.text(what) if self.flag(what) else None
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self.at
+
+
+def _from_modified_utf(data: bytes) -> str:
+    """Java's ``writeUTF``: NUL as two bytes, characters beyond the 16-bit plane as two surrogates of three bytes."""
+    halves = data.replace(b"\xc0\x80", b"\x00").decode("utf-8", "surrogatepass")
+    return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def _to_modified_utf(text: str) -> bytes:
+    halves = text.encode("utf-16-le", "surrogatepass")
+    units = struct.unpack(f"<{len(halves) // 2}H", halves)
+    return "".join(map(chr, units)).encode("utf-8", "surrogatepass").replace(b"\x00", b"\xc0\x80")
+
+
+def decode_track(encoded: str) -> Playable:
+    """Read an encoded track. White space, missing padding and the URL-safe alphabet do no harm.
+
+    What a source adds of its own is kept in `Playable.plugin_info`: ``probeInfo`` (the container) as the servers show
+    it for local and http tracks, anything else as base64 under ``sourceData``.
+
+    Raises:
+        TrackDecodeError: It is none; the text says where it goes wrong.
+    """
+    if len(encoded) > MAX_ENCODED:
+        raise TrackDecodeError(f"{len(encoded)} characters are too long for a track")
+    text = "".join(encoded.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise TrackDecodeError("it is not base64") from None
+    reader = _Reader(data)
+    header = reader.number("I", "the header")
+    size = header & 0x3FFF_FFFF
+    if size > reader.left:
+        raise TrackDecodeError(f"its header announces {size} bytes, {reader.left} follow")
+    reader = _Reader(data[: 4 + size])
+    reader.at = 4
+    version = reader.number("B", "the version") if header >> 30 & _VERSIONED else 1
+    if version not in (1, 2, 3):
+        raise TrackDecodeError(f"version {version} is unknown, 1 to 3 are known")
+    title, author = reader.text("the title"), reader.text("the author")
+    length, identifier = reader.number("q", "the length"), reader.text("the identifier")
+    is_stream = reader.flag("the stream flag")
+    uri = reader.optional("the uri") if version >= 2 else None
+    artwork = reader.optional("the artwork") if version >= 3 else None
+    isrc = reader.optional("the ISRC") if version >= 3 else None
+    source = reader.text("the source")
+    details = reader.take(max(reader.left - 8, 0), "the source's own data")
+    return Playable(
+        encoded=encoded.strip(),
+        identifier=identifier,
+        title=title,
+        author=author,
+        length=length,
+        is_stream=is_stream,
+        is_seekable=not is_stream,
+        position=reader.number("q", "the position"),
+        uri=uri,
+        artwork=artwork,
+        isrc=isrc,
+        source=source,
+        plugin_info=_details(source, details),
+    )
+
+
+def _details(source: str, data: bytes) -> Mapping[str, Any]:
+    if not data:
+        return MappingProxyType({})
+    if source in ("local", "http"):
+        reader = _Reader(data)
+        try:
+            probe = reader.text("the probe info")
+        except TrackDecodeError:
+            probe = None
+        if probe is not None and not reader.left:
+            return MappingProxyType({"probeInfo": probe})
+    return MappingProxyType({"sourceData": base64.b64encode(data).decode()})
+
+
+def encode_track(track: Playable, *, version: int = 3) -> str:
+    """The encoded form of a track's fields; its own `encoded` is not looked at.
+
+    Raises:
+        ValueError: A text is longer than the form can hold (65,535 bytes), or a number than 64 bits.
+    """
+    try:
+        parts = [
+            bytes([version]),
+            _utf(track.title),
+            _utf(track.author),
+            struct.pack(">q", track.length),
+            _utf(track.identifier),
+            bytes([track.is_stream]),
+            _nullable(track.uri) if version >= 2 else b"",
+            _nullable(track.artwork) + _nullable(track.isrc) if version >= 3 else b"",
+            _utf(track.source),
+            _encoded_details(track.plugin_info),
+            struct.pack(">q", track.position),
+        ]
+    except struct.error as error:
+        raise ValueError(f"a number does not fit the encoded form: {error}") from None
+    body = b"".join(parts)
+    return base64.b64encode(struct.pack(">I", _VERSIONED << 30 | len(body)) + body).decode()
+
+
+def _encoded_details(info: Mapping[str, Any]) -> bytes:
+    if isinstance(probe := info.get("probeInfo"), str):
+        return _utf(probe)
+    raw = info.get("sourceData")
+    return base64.b64decode(raw) if isinstance(raw, str) else b""
+
+
+def _utf(text: str) -> bytes:
+    data = _to_modified_utf(text)
+    if len(data) > 0xFFFF:
+        raise ValueError(f"a text of {len(data)} bytes does not fit the encoded form")
+    return struct.pack(">H", len(data)) + data
+
+
+def _nullable(text: str | None) -> bytes:
+    return b"\x00" if text is None else b"\x01" + _utf(text)

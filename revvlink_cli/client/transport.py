@@ -1,0 +1,309 @@
+"""The connections under a pool: one connector for all nodes, and plain words for everything that can go wrong on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from revvlink_cli.client.errors import Code, NodeException, Stage
+from revvlink_cli.client.settings import host_and_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import SimpleNamespace
+
+    from revvlink_cli.client.settings import NodeSettings
+
+
+class Progress:
+    """How far one request has come; filled in while it is under way, so that a timeout can be named."""
+
+    __slots__ = ("stage",)
+
+    def __init__(self) -> None:
+        self.stage = Stage.CONNECT
+
+
+class Transport:
+    """Connector and sessions of one pool. Made inside a running loop, closed by `close`."""
+
+    def __init__(self) -> None:
+        # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
+        # the budget of each node bounds what is asked of it.
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver())
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def session(self, *, trust_env: bool) -> aiohttp.ClientSession:
+        """The session for nodes that do, or do not, follow the proxy variables of the environment."""
+        if trust_env not in self._sessions:
+            self._sessions[trust_env] = aiohttp.ClientSession(
+                connector=self._connector,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=trust_env,
+                timeout=aiohttp.ClientTimeout(total=None),
+                trace_configs=[_stages()],
+            )
+        return self._sessions[trust_env]
+
+    def context(self, settings: NodeSettings) -> ssl.SSLContext | bool:
+        """What verifies the node's certificate: its own authority, or the system's.
+
+        Raises:
+            NodeException: The authority's file cannot be used.
+        """
+        if settings.ca_file is None:
+            return True
+        if settings.ca_file not in self._contexts:
+            try:
+                self._contexts[settings.ca_file] = ssl.create_default_context(cafile=settings.ca_file)
+            except OSError as error:  # ssl.SSLError is one
+                raise NodeException(
+                    f"ca_file {settings.ca_file} cannot be used: {error.strerror or error}",
+                    code=Code.TLS_FAILED,
+                    node=settings.identifier,
+                    stage=Stage.TLS,
+                    hint="name a PEM file with the certificate authority in ca_file",
+                ) from None
+        return self._contexts[settings.ca_file]
+
+    async def close(self) -> None:
+        """Close every session and connection."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+        await self._connector.close()
+
+
+class Resolver(AbstractResolver):
+    """Looks up names in threads that do not keep the process alive.
+
+    The loop's own executor is waited for at exit, so that a name server which does not answer would hold a command
+    long after its timeout.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Addresses of `host`, in the system's order."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[Any]] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                failure = OSError(str(error))
+                _tell(loop, answer, lambda: answer.set_exception(failure))
+            else:
+                _tell(loop, answer, lambda: answer.set_result(found))
+
+        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address[0] if not (len(address) == 4 and address[3]) else f"{address[0]}%{address[3]}",
+                port=address[1],
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in await answer
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], settle: Callable[[], None]) -> None:
+    """Settle `answer` from another thread, unless nobody waits any more."""
+
+    def settle_if_wanted() -> None:
+        if not answer.done():
+            settle()
+
+    if not loop.is_closed():
+        try:
+            loop.call_soon_threadsafe(settle_if_wanted)
+        except RuntimeError:
+            return  # the loop was closed meanwhile: the command has ended
+
+
+def _stages() -> aiohttp.TraceConfig:
+    """A trace that keeps the request's `Progress` up to date."""
+
+    def at(stage: Stage) -> Any:
+        async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
+            progress = context.trace_request_ctx
+            if isinstance(progress, Progress):
+                progress.stage = stage
+
+        return mark
+
+    trace = aiohttp.TraceConfig()
+    trace.on_dns_resolvehost_start.append(at(Stage.RESOLVE))
+    trace.on_dns_resolvehost_end.append(at(Stage.CONNECT))
+    trace.on_connection_create_end.append(at(Stage.REQUEST))
+    trace.on_connection_reuseconn.append(at(Stage.REQUEST))
+    trace.on_request_redirect.append(_refuse_redirect)
+    return trace
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Websocket handshakes follow redirects by themselves, and would take extra headers along to another host."""
+    params.response.close()
+    raise aiohttp.ClientConnectionError(f"redirected with status {params.response.status}")
+
+
+def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: float) -> NodeException:
+    """Put a failure of the network into words.
+
+    Args:
+        error: What the HTTP library or the system raised.
+        settings: The node spoken to.
+        stage: How far the request had come.
+        waited: Seconds the request was allowed to take, named when it ran out of them.
+    """
+    where = host_and_port(settings.uri)
+    host = urlsplit(settings.uri).hostname
+    secure = settings.uri.startswith("https:")
+
+    def failure(message: str, code: Code, at: Stage, hint: str) -> NodeException:
+        return NodeException(message, code=code, node=settings.identifier, stage=at, hint=hint)
+
+    cause: Any = getattr(error, "os_error", error)  # certificate errors have none
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return failure(
+                f"the name {host} cannot be resolved",
+                Code.RESOLVE_FAILED,
+                Stage.RESOLVE,
+                "check the host in uri, and this machine's DNS",
+            )
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return failure(
+                f"the proxy on the way to {where} cannot be used",
+                Code.UNREACHABLE,
+                Stage.CONNECT,
+                "check proxy in the configuration, or the proxy itself",
+            )
+        case aiohttp.ClientConnectorCertificateError():
+            return _explain_certificate(error.certificate_error, where, failure)
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+                return failure(
+                    f"{where} does not speak TLS",
+                    Code.TLS_FAILED,
+                    Stage.TLS,
+                    "write http:// instead of https:// in uri",
+                )
+            return failure(
+                f"TLS with {where} failed: {_reason(cause)}",
+                Code.TLS_FAILED,
+                Stage.TLS,
+                "check the node's certificate and TLS settings",
+            )
+        case TimeoutError():
+            return _explain_timeout(where, stage, waited, failure)
+        case aiohttp.ClientConnectorError():
+            if isinstance(cause, ConnectionRefusedError) or cause.errno == errno.ECONNREFUSED:
+                return failure(
+                    f"nothing listens on {where}",
+                    Code.REFUSED,
+                    Stage.CONNECT,
+                    "start the node, or correct the port in uri",
+                )
+            return failure(
+                f"{where} cannot be reached: {_reason(cause)}",
+                Code.UNREACHABLE,
+                Stage.CONNECT,
+                "check the address in uri, the network and firewalls",
+            )
+        case (
+            aiohttp.ServerDisconnectedError()
+            | ConnectionError()
+            | aiohttp.ClientOSError()
+            | aiohttp.ClientPayloadError()
+        ):
+            return failure(
+                f"{where} closed the connection before it had answered",
+                Code.RESET,
+                Stage.REQUEST,
+                f"check that a Lavalink listens there{'' if secure else ', and whether uri needs https://'}",
+            )
+        case aiohttp.ClientResponseError():
+            return failure(
+                f"{where} does not speak HTTP",
+                Code.NOT_LAVALINK,
+                Stage.VERSION,
+                f"correct the port in uri{'' if secure else ', or write https://'}",
+            )
+    return failure(f"{where}: {_reason(error)}", Code.UNREACHABLE, stage, "check uri and the network")
+
+
+def _explain_timeout(
+    where: str, stage: Stage, waited: float, failure: Callable[[str, Code, Stage, str], NodeException]
+) -> NodeException:
+    if stage is Stage.RESOLVE:
+        return failure(
+            f"no name server answered for {where} within {waited:g} s", Code.TIMEOUT, stage, "check this machine's DNS"
+        )
+    if stage is Stage.CONNECT:
+        return failure(
+            f"{where} did not take the connection within {waited:g} s",
+            Code.TIMEOUT,
+            stage,
+            "check that the machine is up and no firewall drops packets",
+        )
+    return failure(
+        f"{where} accepts connections but gave no answer within {waited:g} s",
+        Code.SILENT,
+        stage,
+        "the server hangs or is overloaded: look at its log, restart it",
+    )
+
+
+def _explain_certificate(
+    error: Exception, where: str, failure: Callable[[str, Code, Stage, str], NodeException]
+) -> NodeException:
+    number = getattr(error, "verify_code", None)
+    told = getattr(error, "verify_message", None) or str(error)
+    if number == 10:  # X509_V_ERR_CERT_HAS_EXPIRED
+        return failure(
+            f"the certificate of {where} has expired",
+            Code.CERTIFICATE_EXPIRED,
+            Stage.TLS,
+            "renew the node's certificate",
+        )
+    if number in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        return failure(
+            f"the certificate of {where} is for another host",
+            Code.CERTIFICATE_WRONG_HOST,
+            Stage.TLS,
+            "use the certificate's host in uri, or renew the certificate",
+        )
+    return failure(
+        f"the certificate of {where} is not trusted: {told}",
+        Code.CERTIFICATE_UNTRUSTED,
+        Stage.TLS,
+        "name its certificate authority in ca_file",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,165 @@
+"""What all commands share: the global options, which stand before or after the command, and how Typer is set up.
+
+Annotations are evaluated here, because Typer reads those of a function within a function.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.result import ExitCode, Result
+
+Work: TypeAlias = Coroutine[Any, Any, Result]
+"""What a command returns that has to be awaited."""
+
+
+@dataclass(slots=True)
+class Options:
+    """The global options as given; None where nothing was said.
+
+    Attributes:
+        command: The command that runs, as typed: ``nodes status``.
+        usage_exit_code: Exit code for a wrong command line or configuration.
+        config: Path of the configuration file.
+        output: Output format.
+        timeout: Seconds that the whole command may take.
+        quiet: Whether to keep notes to oneself.
+        verbose: How much of the log to show on stderr: 0 nothing, 1 what happens, 2 everything and tracebacks.
+        no_color: Whether to leave colours out.
+    """
+
+    command: str = ""
+    usage_exit_code: int = ExitCode.USAGE
+    config: str | None = None
+    output: Format | None = None
+    timeout: float = 15.0
+    quiet: bool = False
+    verbose: int = 0
+    no_color: bool = False
+
+
+@cache
+def global_options(*, environment: bool) -> list[Any]:
+    """The global options as parameters of a command; those of the root also read the environment."""
+
+    def option(*flags: str, name: str, check: Callable[[Any], Any] | None = None, **more: Any) -> Any:
+        variable = f"REVVLINK_{name.upper()}"
+        return typer.Option(
+            *flags,
+            callback=_keeper(name, check),
+            # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
+            envvar=variable if environment and name != "config" else None,
+            show_envvar=environment,
+            show_default=False,
+            **more,
+        )
+
+    def declare(
+        global_config: Annotated[
+            str | None, option("--config", name="config", metavar="PATH", help="Configuration file.")
+        ] = None,
+        global_output: Annotated[
+            Format | None,
+            option("--output", "-o", name="output", help="Output format; table on a terminal, plain elsewhere."),
+        ] = None,
+        global_timeout: Annotated[
+            float | None,
+            option(
+                "--timeout", name="timeout", metavar="SECONDS", check=_positive, help="Time for all of it; default 15."
+            ),
+        ] = None,
+        global_quiet: Annotated[bool, option("--quiet", "-q", name="quiet", help="Errors only on stderr.")] = False,
+        global_verbose: Annotated[
+            int, option("--verbose", "-v", name="verbose", count=True, help="Log to stderr; -vv with everything.")
+        ] = 0,
+        global_no_color: Annotated[bool, option("--no-color", name="no_color", help="No colours.")] = False,
+    ) -> None:
+        """Never called: Typer reads the options from the signature."""
+
+    carrier = typer.Typer(add_completion=False, rich_markup_mode=None)
+    carrier.command()(declare)
+    found = [param for param in typer.main.get_command(carrier).params if (param.name or "").startswith("global_")]
+    for param in found:
+        param.expose_value = False
+    return found
+
+
+def _keeper(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    """A callback that stores an option in the shared `Options` when it was really given."""
+
+    def keep(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+        source = ctx.get_parameter_source(str(param.name))
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            setattr(ctx.find_root().obj, name, check(value) if check is not None else value)
+        return value
+
+    return keep
+
+
+def _positive(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter("must be a number of seconds above 0")
+    return value
+
+
+class Command(TyperCommand):
+    """A command that takes the global options too."""
+
+    usage_exit_code = ExitCode.USAGE
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Own parameters, then the global ones."""
+        return [*super().get_params(ctx), *global_options(environment=False)]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run, and let the root know under what name."""
+        options = ctx.find_root().obj
+        options.command = ctx.command_path.partition(" ")[2]
+        options.usage_exit_code = self.usage_exit_code
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Own options first, then the global ones under a heading of their own."""
+        own: list[Any] = []
+        shared: list[Any] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                target = shared if (param.name or "").startswith("global_") else own
+                if getattr(param, "param_type_name", "") == "option":
+                    target.append(record)
+        for title, records in (("Options", own), ("Global options", shared)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class MonitorCommand(Command):
+    """A command whose exit codes a monitoring system reads: a mistake in the command line is UNKNOWN, not CRITICAL."""
+
+    usage_exit_code = ExitCode.UNREACHABLE
+
+
+def make_app(help_text: str) -> typer.Typer:
+    """A Typer app for one module, set up so that nothing loads Rich."""
+    return typer.Typer(
+        help=help_text,
+        cls=TyperGroup,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+def options_of(ctx: typer.Context) -> Options:
+    """The global options of a running command."""
+    found = ctx.find_root().obj
+    if not isinstance(found, Options):
+        raise TypeError("commands run under the root command")
+    return found

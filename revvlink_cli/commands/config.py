@@ -1,0 +1,131 @@
+"""``revvlink config``: where the configuration is, what it says, and whether it is right."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.config.load import find, load
+from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
+
+app = make_app("The configuration: where it is, what it says, whether it is right.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathRecord:
+    """The configuration in use."""
+
+    path: str | None = column("Path")
+    found_by: str = column("Found by")
+    trusted: bool = column("Trusted")
+
+
+@app.command("path", cls=Command)
+def path(ctx: typer.Context) -> Result:
+    """Print which configuration file is used."""
+    options = options_of(ctx)
+    try:
+        source = find(options.config, os.environ, Path.cwd())
+    except ConfigError as error:
+        raise fleets.config_failure(error, options) from None
+    where = str(source.path) if source.path is not None else None
+    record = PathRecord(path=where, found_by=str(source.kind), trusted=source.trusted)
+    return Result(record, text=where or "the environment (REVVLINK_URI)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingRow:
+    """A setting that counts, and where it came from."""
+
+    key: str = column("KEY")
+    value: Any = column("VALUE", flexible=True)
+    origin: str = column("FROM")
+    line: int | None = column("LINE")
+
+
+@app.command("show", cls=Command)
+def show(ctx: typer.Context) -> Result:
+    """Show every setting that counts and where it came from; secrets are masked."""
+    from revvlink_cli.config.show import effective
+
+    settings = fleets.load_settings(options_of(ctx))
+    rows = tuple(
+        SettingRow(key=entry.key, value=entry.value, origin=entry.origin, line=entry.line)
+        for entry in effective(settings)
+    )
+    return Result(rows, SettingRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidRecord:
+    """A configuration without a mistake."""
+
+    path: str | None = column("Path")
+    nodes: int = column("Nodes")
+    warnings: tuple[str, ...] = column("Warnings")
+
+
+@app.command("validate", cls=Command)
+def validate(ctx: typer.Context) -> Result:
+    """Check the whole configuration, passwords included, and tell every mistake at once. Nothing is sent."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    fleets.with_secrets(settings, settings.nodes, options)
+    where = str(settings.source.path) if settings.source.path is not None else None
+    record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=tuple(map(str, settings.warnings)))
+    count = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"
+    return Result(record, text=f"{where or 'the environment'}: ok, {count}", notes=record.warnings)
+
+
+@app.command("schema", cls=Command)
+def schema(ctx: typer.Context) -> Result:
+    """Print the configuration's JSON Schema, for editors."""
+    import json
+
+    from revvlink_cli.config.schema import json_schema
+
+    options_of(ctx)
+    document = json_schema()
+    return Result(document, text=json.dumps(document, indent=2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRecord:
+    """A file that is trusted from now on, until its content changes."""
+
+    path: str = column("Trusted")
+
+
+@app.command("trust", cls=Command)
+def trust(
+    ctx: typer.Context,
+    path: Annotated[
+        str, typer.Argument(metavar="[PATH]", help="The file; ./revvlink.toml if left out.")
+    ] = "revvlink.toml",
+) -> Result:
+    """Trust a configuration found in the working directory.
+
+    Until then it gets nothing from the environment or other files, so that a directory somebody else wrote cannot have
+    your passwords sent to its nodes. Trust ends when the file's content changes.
+    """
+    from revvlink_cli.config.trust import trust as record
+
+    options = options_of(ctx)
+    target = Path(path).absolute()
+    if not target.is_file():
+        raise CommandError(
+            Failure("configuration", f"{path} is no file", hint="name the file to trust"), exit_code=ExitCode.USAGE
+        )
+    try:
+        load(find(str(target), os.environ, Path.cwd()))
+        record(target)
+    except ConfigError as error:
+        raise fleets.config_failure(error, options) from None
+    return Result(TrustRecord(path=str(target)), text=str(target), notes=(f"{target} is trusted until it changes",))

@@ -1,0 +1,151 @@
+"""``revvlink connect``: open every node as a bot would, and tell how it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+
+app = make_app("Connect to every node and tell how it went.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectRow:
+    """How connecting one node went."""
+
+    node: str = column("NODE")
+    state: str = column("STATE", Kind.STATE)
+    server: str | None = column("SERVER", rank=3)
+    version: str | None = column("VERSION", rank=2)
+    session_id: str | None = column("SESSION", rank=4)
+    ready_ms: float | None = column("READY IN", Kind.LATENCY_MS)
+    reason: str | None = column("REASON", flexible=True)
+    message: str | None
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRow:
+    """A node's new state, while connections are held."""
+
+    time: str = column("TIME")
+    node: str = column("NODE")
+    state: str = column("STATE", Kind.STATE)
+    session_id: str | None = column("SESSION")
+    reason: str | None = column("REASON")
+    message: str | None = column("MESSAGE")
+
+
+@app.command(cls=Command)
+def connect(
+    ctx: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option(metavar="REGION", help=fleets.REGION_HELP)] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Stay connected and print every change of state until interrupted.")
+    ] = False,
+) -> Work | Stream:
+    """Connect to every node as a bot would and tell how it went.
+
+    Each node gets a row: its state, the server and its version, the session, and how long it took to be ready, or why
+    it failed.
+    """
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
+    chosen = fleets.with_secrets(settings, entries, options)
+    if not hold:
+        return _connect(settings, chosen, options)
+    if options.output is not None and options.output.value == "json":
+        raise CommandError(
+            Failure("usage", "--hold never ends, and one JSON document would never begin", hint="use --output jsonl"),
+            exit_code=ExitCode.USAGE,
+        )
+    return Stream(ChangeRow, _hold(settings, chosen, options))
+
+
+async def _connect(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+        snapshots = fleet.snapshot().nodes
+    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    rows = tuple(_row(node, options.timeout) for node in snapshots)
+    return Result(rows, ConnectRow, fleets.exit_code_for(failures, len(rows)), failures)
+
+
+def _row(node: NodeSnapshot, timeout: float) -> ConnectRow:
+    failure = fleets.node_failure(node, timeout)
+    return ConnectRow(
+        node=node.identifier,
+        state="connected" if failure is None else "failed",
+        server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
+        version=node.info.version if node.info is not None else None,
+        session_id=node.session_id,
+        ready_ms=node.ready_ms,
+        reason=failure.code if failure is not None else None,
+        message=failure.message if failure is not None else str(node.error) if node.error is not None else None,
+        uri=node.uri,
+    )
+
+
+async def _hold(
+    settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
+) -> AsyncIterator[ChangeRow | Result]:
+    """Every node's state when it changes, until the nodes have all failed for good or somebody interrupts."""
+    import asyncio
+
+    from revvlink_cli.services.probe import opened
+
+    shown: dict[str, tuple[str, str | None, str | None]] = {}
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+        while True:
+            for node in fleet.snapshot().nodes:
+                row = _change(node, shown.get(node.identifier))
+                if row is not None:
+                    shown[node.identifier] = (row.state, row.session_id, row.message)
+                    yield row
+            if not any(node.is_supervised for node in fleet.members):
+                failures = tuple(
+                    f for node in fleet.snapshot().nodes if (f := fleets.node_failure(node, options.timeout))
+                )
+                yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+                return
+            await fleet.changed()
+            await asyncio.sleep(0)  # changes of one moment are one change
+
+
+def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | None) -> ChangeRow | None:
+    """The row to print, None when nothing an operator acts on has changed."""
+    from datetime import datetime
+
+    state = str(node.status)
+    if state == "connecting" and before is not None:
+        return None  # it tries again: news when it succeeds, or fails in another way
+    if state == "disconnected":
+        state = "lost" if before is not None and before[0] in ("connected", "lost") else "failed"
+    message = f"{node.error.message}" if node.error is not None else None
+    if before == (state, node.session_id, message):
+        return None
+    return ChangeRow(
+        time=datetime.now().astimezone().isoformat(timespec="seconds"),
+        node=node.identifier,
+        state=state,
+        session_id=node.session_id,
+        reason=str(node.error.code) if node.error is not None else None,
+        message=message,
+    )

@@ -1,0 +1,134 @@
+"""From options to nodes, and from snapshots to failures and exit codes: what every command on nodes needs."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from revvlink_cli.config.load import find, load
+from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.output.result import CommandError, ExitCode, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import NodeEntry, Settings
+
+NODES_HELP = "Nodes by identifier, or by pattern such as 'us-*'; all of them when none is named."
+TAG_HELP = "Only nodes that have this tag; may be given more than once."
+REGION_HELP = "Only nodes of this region."
+
+
+def load_settings(options: Options) -> Settings:
+    """The configuration that these options, the environment and the folders name.
+
+    Raises:
+        CommandError: There is none, or it is wrong; every problem is told.
+    """
+    try:
+        return load(find(options.config, os.environ, Path.cwd()))
+    except ConfigError as error:
+        raise config_failure(error, options) from None
+
+
+def config_failure(error: ConfigError, options: Options) -> CommandError:
+    """A configuration's problems as the command's failures."""
+    failures = (Failure(code="configuration", message=str(problem), hint=problem.hint) for problem in error.problems)
+    return CommandError(*failures, exit_code=options.usage_exit_code)
+
+
+def select(
+    settings: Settings,
+    patterns: Sequence[str],
+    options: Options,
+    *,
+    tags: Sequence[str] = (),
+    region: str | None = None,
+) -> tuple[NodeEntry, ...]:
+    """The nodes that are meant, in the order of the configuration.
+
+    Raises:
+        CommandError: A pattern, the tags or the region fit no node.
+    """
+    wrong = options.usage_exit_code
+    for pattern in patterns:
+        if not any(fnmatchcase(node.identifier, pattern) for node in settings.nodes):
+            raise CommandError(unknown_node(pattern, [node.identifier for node in settings.nodes]), exit_code=wrong)
+    chosen = tuple(
+        node
+        for node in settings.nodes
+        if (not patterns or any(fnmatchcase(node.identifier, pattern) for pattern in patterns))
+        and all(tag in node.tags for tag in tags)
+        and (region is None or (node.region or "").casefold() == region.casefold())
+    )
+    if not chosen:
+        asked = [f"tag {tag}" for tag in tags] + ([f"region {region}"] if region else [])
+        raise CommandError(
+            Failure("unknown_node", f"no node has {' and '.join(asked)}", hint="see `revvlink nodes list`"),
+            exit_code=wrong,
+        )
+    return chosen
+
+
+def unknown_node(name: str, known: Sequence[str]) -> Failure:
+    """The failure for a node that is not configured, with the nearest one that is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see `revvlink nodes list`"
+    return Failure("unknown_node", f"no node named {name} is configured", node=name, hint=hint)
+
+
+def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Options) -> tuple[NodeSettings, ...]:
+    """The nodes with their passwords read.
+
+    Raises:
+        CommandError: A password cannot be had; all that cannot are told.
+    """
+    try:
+        return settings.resolve(entries)
+    except ConfigError as error:
+        raise config_failure(error, options) from None
+
+
+def failure_of(error: RevvlinkException, node: str | None = None) -> Failure:
+    """An error of the client as a command's failure."""
+    return Failure(
+        code=str(error.code),
+        message=error.message,
+        node=error.node or node,
+        stage=str(error.stage) if error.stage is not None else None,
+        hint=error.hint,
+    )
+
+
+def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
+    """Why a node is not connected, None when it is."""
+    if str(node.status) == "connected":
+        return None
+    if node.error is not None:
+        return failure_of(node.error, node.identifier)
+    return Failure(
+        "timeout",
+        f"not connected within {timeout:g} s",
+        node=node.identifier,
+        stage="connect",
+        hint="give it longer with --timeout, or look at the node",
+    )
+
+
+def exit_code_for(failures: Sequence[Failure], nodes: int) -> ExitCode:
+    """The exit code when of so many nodes these have failed."""
+    if not failures:
+        return ExitCode.OK
+    if len(failures) < nodes:
+        return ExitCode.PARTIAL
+    if all(failure.code == "wrong_password" for failure in failures):
+        return ExitCode.AUTHENTICATION
+    return ExitCode.UNREACHABLE

@@ -1,0 +1,49 @@
+"""``revvlink init``: a starter configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.output.result import Result, column
+
+app = make_app("Write a starter configuration.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitRecord:
+    """The file that was written."""
+
+    path: str = column("Wrote")
+
+
+@app.command(cls=Command)
+def init(
+    ctx: typer.Context,
+    path: Annotated[
+        str | None,
+        typer.Argument(metavar="[PATH]", help="Where to write; the user's configuration folder if left out."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> Result:
+    """Write a starter configuration, readable by you alone, for you to fill in."""
+    from pathlib import Path
+
+    from revvlink_cli.config.problems import ConfigError
+    from revvlink_cli.config.starter import default_path, write_starter
+
+    options = options_of(ctx)
+    target = Path(path or options.config or default_path())
+    try:
+        written = write_starter(target, force=force)
+    except ConfigError as error:
+        raise fleets.config_failure(error, options) from None
+    return Result(
+        InitRecord(path=str(written)),
+        text=str(written),
+        notes=(f"now put your node in {written}, then try: revvlink nodes status",),
+    )

@@ -1,0 +1,114 @@
+"""``revvlink region``: Discord voice endpoints to regions, and to the node that would serve them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.stdin import arguments
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+
+app = make_app("Tell the region of Discord voice endpoints.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRow:
+    """The region of one endpoint; null when the endpoint is empty."""
+
+    endpoint: str = column("ENDPOINT", flexible=True)
+    region: str | None = column("REGION")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRow:
+    """The node that would serve one endpoint."""
+
+    endpoint: str = column("ENDPOINT", flexible=True)
+    region: str | None = column("REGION")
+    node: str | None = column("NODE")
+    reason: str = column("WHY", flexible=True)
+
+
+@app.command(cls=Command)
+def region(
+    ctx: typer.Context,
+    endpoints: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ENDPOINT... | -", help="Endpoints as Discord sends them; - reads one a line from standard input."
+        ),
+    ],
+    route: Annotated[
+        bool, typer.Option("--route", help="Connect to the nodes, and add the one that would be chosen and why.")
+    ] = False,
+) -> Result | Work:
+    """Tell the region of Discord voice endpoints; nothing is sent.
+
+    One endpoint on its own prints just the label. A [regions] map in the configuration takes the place of the
+    built-in one.
+    """
+    from revvlink_cli.client.regions import region_from_endpoint
+
+    options = options_of(ctx)
+    given = list(arguments(endpoints))
+    if not given:
+        raise CommandError(
+            Failure("usage", "no endpoint on standard input", hint="one a line"), exit_code=ExitCode.USAGE
+        )
+    if route:
+        settings = fleets.load_settings(options)
+        entries = fleets.select(settings, (), options)
+        return _route(given, settings, fleets.with_secrets(settings, entries, options), options)
+    regions = _configured_regions(options)
+    rows = tuple(RegionRow(endpoint=endpoint, region=region_from_endpoint(endpoint, regions)) for endpoint in given)
+    failures = tuple(
+        Failure("empty_endpoint", "the endpoint is empty", hint="give one such as us-east1.discord.gg:443")
+        for row in rows
+        if row.region is None
+    )
+    text = (rows[0].region or "") if len(rows) == 1 and endpoints != ["-"] else None
+    return Result(rows, RegionRow, ExitCode.FAILED if failures else ExitCode.OK, failures, text=text)
+
+
+def _configured_regions(options: Options) -> Any:
+    """The user's region map, None when there is no configuration: this command does without one."""
+    import os
+    from pathlib import Path
+
+    from revvlink_cli.config.load import find, load
+    from revvlink_cli.config.problems import ConfigError
+
+    try:
+        source = find(options.config, os.environ, Path.cwd())
+    except ConfigError as error:
+        if options.config is None and error.is_missing:
+            return None
+        raise fleets.config_failure(error, options) from None
+    try:
+        return load(source).regions
+    except ConfigError as error:
+        raise fleets.config_failure(error, options) from None
+
+
+async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+        snapshots = fleet.snapshot().nodes
+        rows = []
+        for endpoint in given:
+            label = fleet.region_from_endpoint(endpoint)
+            ranking = fleet.rank(label)
+            best = ranking.candidates[0].node.identifier if ranking.candidates else None
+            rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
+    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    return Result(tuple(rows), RouteRow, fleets.exit_code_for(failures, len(snapshots)), failures)

@@ -1,0 +1,76 @@
+"""``revvlink track``: encoded tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.search import TrackRow, track_row
+from revvlink_cli.commands.stdin import arguments
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+
+app = make_app("Encoded tracks: what bots store and send.")
+
+
+@app.callback()
+def track() -> None:
+    """Encoded tracks: what bots store and send."""
+
+
+@app.command("decode", cls=Command)
+def decode(
+    ctx: typer.Context,
+    encoded: Annotated[
+        list[str],
+        typer.Argument(metavar="ENCODED... | -", help="Encoded tracks; - reads one a line from standard input."),
+    ],
+    node: Annotated[str | None, typer.Option(metavar="NODE", help="Let this node decode them.")] = None,
+) -> Result | Work:
+    """Show what encoded tracks are. No server is needed."""
+    options = options_of(ctx)
+    given = list(arguments(encoded))
+    if not given:
+        raise CommandError(
+            Failure("usage", "no encoded track on standard input", hint="one a line"), exit_code=ExitCode.USAGE
+        )
+    if node is not None:
+        settings = fleets.load_settings(options)
+        entries = fleets.select(settings, (node,), options)
+        return _ask(given, fleets.with_secrets(settings, entries[:1], options), options)
+    from revvlink_cli.client.tracks import TrackDecodeError, decode_track
+
+    rows, failures = [], []
+    for number, text in enumerate(given, start=1):
+        try:
+            rows.append(track_row(decode_track(text)))
+        except TrackDecodeError as error:
+            failures.append(
+                Failure("not_a_track", f"track {number}: {error}", hint="pass the whole text, as the node gave it")
+            )
+    code = ExitCode.OK if not failures else ExitCode.PARTIAL if rows else ExitCode.FAILED
+    return Result(tuple(rows), TrackRow, code, tuple(failures))
+
+
+async def _ask(given: list[str], chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.client.errors import LavalinkException, RevvlinkException
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, timeout=options.timeout) as fleet:
+        (member,) = fleet.members
+        failure = fleets.node_failure(member.snapshot(), options.timeout)
+        if failure is not None:
+            return Result(None, TrackRow, fleets.exit_code_for((failure,), 1), (failure,))
+        try:
+            tracks = await member.rest.decode_tracks(given)
+        except LavalinkException as error:
+            return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),))
+        except RevvlinkException as error:
+            return Result(None, TrackRow, ExitCode.UNREACHABLE, (fleets.failure_of(error),))
+    return Result(tuple(track_row(found) for found in tracks), TrackRow)

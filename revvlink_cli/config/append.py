@@ -1,0 +1,50 @@
+"""Adds a node to a file without touching a byte of what stands in it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.config.files import read_text, write_atomically
+from revvlink_cli.config.load import Source, SourceKind, parse
+from revvlink_cli.config.problems import ConfigError, Problem
+from revvlink_cli.config.trust import is_trusted, trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def append_node(path: Path, values: Mapping[str, Any]) -> None:
+    """Add a ``[[nodes]]`` table to the end of a configuration file.
+
+    The result is checked as a whole before the file is replaced; a file that was trusted stays so.
+
+    Args:
+        path: The file.
+        values: The node's keys; never a password itself.
+
+    Raises:
+        ConfigError: The node is wrong or its name is taken, the file cannot take a table at its end, or cannot be
+            written. The file is untouched then.
+    """
+    import tomli_w
+
+    with path.open("rb") as file:
+        has_mark = file.read(3) == b"\xef\xbb\xbf"
+    text = read_text(path)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    table = f"[[nodes]]\n{tomli_w.dumps(dict(values))}".replace("\n", newline)
+    gap = "" if not text else newline if text.endswith("\n") else newline * 2
+    longer = f"{text}{gap}{table}"
+    try:
+        parse(longer, Source(SourceKind.FLAG, path, trusted=True, environment=os.environ))
+    except ConfigError as error:
+        if len(error.problems) == 1 and "TOML" in error.problems[0].message:
+            hint = "write the nodes as [[nodes]] tables instead of nodes = [ ... ]"
+            raise ConfigError([Problem("cannot take another [[nodes]] table at its end", path, hint=hint)]) from None
+        raise
+    was_trusted = is_trusted(path, text)
+    write_atomically(path, ("\ufeff" if has_mark else "") + longer, mode=path.stat().st_mode & 0o777)
+    if was_trusted:
+        trust(path)

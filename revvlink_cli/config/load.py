@@ -1,0 +1,501 @@
+"""Finds the configuration and makes frozen settings of it.
+
+The order, first found wins: ``--config``, a node in the environment (``REVVLINK_URI``), ``REVVLINK_CONFIG``,
+``./revvlink.toml``, the user's configuration folder, the site's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.client.settings import NodeSettings, host_and_port
+from revvlink_cli.config import schema
+from revvlink_cli.config.files import read_text, readable_by_others
+from revvlink_cli.config.problems import ConfigError, Problem, nearest
+from revvlink_cli.config.trust import is_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from revvlink_cli.config.locate import Path as KeyPath
+
+FILE_NAME = "revvlink.toml"
+
+
+class SourceKind(StrEnum):
+    """How a configuration was found."""
+
+    FLAG = "--config"
+    ENVIRONMENT = "REVVLINK_URI"
+    VARIABLE = "REVVLINK_CONFIG"
+    DIRECTORY = "working directory"
+    USER = "user folder"
+    SITE = "site folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the configuration is.
+
+    Attributes:
+        kind: How it was found.
+        path: The file, None when it is the environment.
+        trusted: Whether it may use the environment and other files.
+        environment: The variables that count.
+    """
+
+    kind: SourceKind
+    path: Path | None
+    trusted: bool
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        """Without the environment, which holds secrets."""
+        return f"Source({self.kind!s}, {self.path})"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from: a file's line, the environment, or nowhere (``default``)."""
+
+    text: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEntry:
+    """A node as configured, its password not read yet.
+
+    Attributes:
+        values: Every key of the schema that has a value, checked.
+        origins: By key, where the value came from.
+        index: Position among the nodes.
+    """
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, Origin]
+    index: int
+
+    def __repr__(self) -> str:
+        """Name and address only: the values may hold a password."""
+        return f"NodeEntry({self.identifier!r}, {self.uri!r})"
+
+    @property
+    def identifier(self) -> str:
+        """Name of the node."""
+        return str(self.values["identifier"])
+
+    @property
+    def uri(self) -> str:
+        """Address of the node."""
+        return str(self.values["uri"])
+
+    @property
+    def region(self) -> str | None:
+        """Region label."""
+        return self.values.get("region")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Free labels."""
+        return tuple(self.values.get("tags", ()))
+
+    @property
+    def password_source(self) -> str:
+        """Where the password comes from, never the password: ``env NAME``, ``file PATH`` or ``inline``."""
+        if "password_env" in self.values:
+            return f"env {self.values['password_env']}"
+        return f"file {self.values['password_file']}" if "password_file" in self.values else "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Where and how long search results are kept; `url` may hold a password."""
+
+    capacity: int
+    ttl_s: float
+    backend: str
+    url: str | None
+
+    def __repr__(self) -> str:
+        """Without the address."""
+        return f"CacheSettings({self.capacity}, {self.ttl_s:g} s, {self.backend})"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole configuration.
+
+    Attributes:
+        source: Where it came from.
+        nodes: At least one.
+        search_source: Prefix for plain words.
+        cache: Where search results are kept.
+        regions: The user's region map, None for the built-in one.
+        warnings: What is unwise and works.
+        origins: By section and key, where the other values came from.
+    """
+
+    source: Source
+    nodes: tuple[NodeEntry, ...]
+    search_source: str
+    cache: CacheSettings
+    regions: Mapping[str, tuple[str, ...]] | None
+    warnings: tuple[Problem, ...]
+    origins: Mapping[tuple[str, str], Origin]
+
+    def resolve(self, entries: Sequence[NodeEntry] | None = None) -> tuple[NodeSettings, ...]:
+        """These nodes, or all, with their passwords read.
+
+        Raises:
+            ConfigError: A password cannot be had; all that cannot are named.
+        """
+        problems: list[Problem] = []
+        found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
+        if problems:
+            raise ConfigError(problems)
+        return tuple(node for node in found if node is not None)
+
+    def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings | None:
+        values = dict(entry.values)
+        key = next(name for name in schema.PASSWORDS if name in values)
+        try:
+            password = self._password(key, values.pop(key))
+        except ValueError as error:
+            problems.append(
+                Problem(
+                    str(error),
+                    self.source.path,
+                    entry.origins[key].line,
+                    key=f"nodes[{entry.index}].{key}" if self.source.path else None,
+                    hint=_PASSWORD_HINTS[key],
+                )
+            )
+            return None
+        if "ca_file" in values:
+            values["ca_file"] = str(self._beside(values["ca_file"]))
+        return NodeSettings(**values, password=password)
+
+    def _password(self, key: str, value: str) -> str:
+        if key == "password":
+            return value
+        if key == "password_env":
+            password = self.source.environment.get(value)
+            if password is None:
+                raise ValueError(f"the environment variable {value} is not set")
+            where = f"the environment variable {value}"
+        else:
+            where = f"the file {value}"
+            try:
+                with self._beside(value).open(encoding="utf-8") as file:
+                    password = file.readline(65_536).rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+        if not password:
+            raise ValueError(f"{where} is empty")
+        if re.search(r"[\x00-\x1f\x7f]", password):
+            raise ValueError(f"{where} has control characters, which no password sent over HTTP can have")
+        return password
+
+    def _beside(self, name: str) -> Path:
+        """A path that the file names, from the file's own folder."""
+        folder = self.source.path.parent if self.source.path is not None else Path()
+        return folder / Path(name).expanduser()
+
+
+_PASSWORD_HINTS = {
+    "password": None,
+    "password_env": "export the variable, or use password_file",
+    "password_file": "write the password into the first line of that file",
+}
+
+
+def find(flag: str | None, environment: Mapping[str, str], directory: Path) -> Source:
+    """The configuration to use.
+
+    Raises:
+        ConfigError: There is none; the problem says how to come by one.
+    """
+    if flag is not None:
+        return Source(SourceKind.FLAG, Path(flag), trusted=True, environment=environment)
+    if environment.get("REVVLINK_URI"):
+        return Source(SourceKind.ENVIRONMENT, None, trusted=True, environment=environment)
+    if environment.get("REVVLINK_CONFIG"):
+        return Source(SourceKind.VARIABLE, Path(environment["REVVLINK_CONFIG"]), trusted=True, environment=environment)
+    here = directory / FILE_NAME
+    if here.is_file():
+        return Source(SourceKind.DIRECTORY, here, trusted=is_trusted(here, read_text(here)), environment=environment)
+    for kind, path in ((SourceKind.USER, user_path()), (SourceKind.SITE, site_path())):
+        if path.is_file():
+            return Source(kind, path, trusted=True, environment=environment)
+    raise ConfigError(
+        [
+            Problem(
+                "there is no configuration",
+                hint="write one with `revvlink init`, or try the tool on a simulated fleet with `revvlink demo`",
+            )
+        ],
+        is_missing=True,
+    )
+
+
+def user_path() -> Path:
+    """The user's own configuration file."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_path("revvlink")) / FILE_NAME
+
+
+def site_path() -> Path:
+    """The configuration file for everybody on this machine."""
+    import platformdirs
+
+    return Path(platformdirs.site_config_path("revvlink")) / FILE_NAME
+
+
+def load(source: Source) -> Settings:
+    """Read and check a configuration.
+
+    Raises:
+        ConfigError: It has mistakes; every one is named.
+    """
+    if source.path is None:
+        return _from_environment(source)
+    text = read_text(source.path)
+    return parse(text, source)
+
+
+def _from_environment(source: Source) -> Settings:
+    """One node from variables alone."""
+    environment = source.environment
+    raw: dict[str, Any] = {"uri": environment["REVVLINK_URI"]}
+    for name in ("identifier", "region", "password_file"):
+        if environment.get(f"REVVLINK_{name.upper()}"):
+            raw[name] = environment[f"REVVLINK_{name.upper()}"]
+    if environment.get("REVVLINK_PASSWORD"):
+        raw["password_env"] = "REVVLINK_PASSWORD"  # noqa: S105 - the name of a variable
+        raw.pop("password_file", None)
+    problems: list[Problem] = []
+    if environment.get("REVVLINK_USER_ID"):
+        try:
+            raw["user_id"] = int(environment["REVVLINK_USER_ID"])
+        except ValueError:
+            problems.append(Problem("must be a Discord id of 17 to 20 digits", key="REVVLINK_USER_ID"))
+    if "password_env" not in raw and "password_file" not in raw:
+        problems.append(
+            Problem("is set, and neither REVVLINK_PASSWORD nor REVVLINK_PASSWORD_FILE is", key="REVVLINK_URI")
+        )
+    values: dict[str, Any] = {}
+    for key in schema.NODE:
+        if key.name in raw:
+            try:
+                values[key.name] = schema.check(key, raw[key.name])
+            except ValueError as error:
+                problems.append(Problem(str(error), key=f"REVVLINK_{key.name.upper()}"))
+    if problems:
+        raise ConfigError(problems)
+    values.setdefault("identifier", host_and_port(values["uri"]))
+    origins = {key: Origin(f"REVVLINK_{key.upper()}") for key in values}
+    origins["password_env"] = Origin("REVVLINK_PASSWORD")
+    entry = NodeEntry(MappingProxyType(values), MappingProxyType(origins), 0)
+    return _settings(source, (entry,), {}, None, (), {})
+
+
+def parse(text: str, source: Source) -> Settings:
+    """Check the text of a configuration; `source` says how far it is trusted.
+
+    Raises:
+        ConfigError: It has mistakes; every one is named.
+    """
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([_syntax(error, text, source)]) from None
+    except RecursionError:
+        raise ConfigError([Problem("is nested too deep", source.path)]) from None
+    return _Checker(document, text, source).settings()
+
+
+def _syntax(error: Exception, text: str, source: Source) -> Problem:
+    found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error), re.DOTALL)
+    if found is None:
+        return Problem(f"is not valid TOML: {error}", source.path)
+    if found[2] is None:
+        return Problem(f"is not valid TOML: {found[1]}", source.path, text.count("\n") + 1, 1)
+    return Problem(f"is not valid TOML: {found[1]}", source.path, int(found[2]), int(found[3]))
+
+
+class _Checker:
+    """Goes through a document once and collects values, origins and every mistake."""
+
+    def __init__(self, document: dict[str, Any], text: str, source: Source) -> None:
+        self.document = document
+        self.text = text
+        self.source = source
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.places: dict[KeyPath, tuple[int, int]] | None = None
+
+    def settings(self) -> Settings:
+        known = [*schema.SECTIONS, "regions"]
+        for name in self.document:
+            if name not in known:
+                self.problem((name,), "is no section", nearest(name, known))
+        plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
+        regions = self.regions()
+        nodes = self.nodes(plain["defaults"])
+        if self.problems:
+            raise ConfigError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
+        origins = {(section, key): self.origin((section, key)) for section, values in plain.items() for key in values}
+        return _settings(self.source, nodes, plain, regions, tuple(self.warnings), origins)
+
+    def place(self, path: KeyPath) -> tuple[int, int] | tuple[None, None]:
+        from revvlink_cli.config.locate import find as find_place
+        from revvlink_cli.config.locate import locate
+
+        if self.places is None:
+            self.places = locate(self.text)
+        return find_place(self.places, path)
+
+    def origin(self, path: KeyPath) -> Origin:
+        return Origin(str(self.source.path), self.place(path)[0])
+
+    def problem(self, path: KeyPath, message: str, hint: str | None = None) -> None:
+        line, column = self.place(path)
+        self.problems.append(Problem(message, self.source.path, line, column, _written(path), hint))
+
+    def section(self, name: str) -> dict[str, Any]:
+        """The checked values of a plain section."""
+        raw = self.document.get(name, {})
+        if not isinstance(raw, dict):
+            self.problem((name,), f"must be a table, written [{name}]")
+            return {}
+        return self.values(raw, (name,), schema.SECTIONS[name])
+
+    def values(self, raw: dict[str, Any], path: KeyPath, keys: tuple[schema.Key, ...]) -> dict[str, Any]:
+        by_name = {key.name: key for key in keys}
+        found: dict[str, Any] = {}
+        for name, value in raw.items():
+            if name not in by_name:
+                self.problem((*path, name), "is no key", nearest(name, list(by_name)))
+                continue
+            try:
+                found[name] = schema.check(by_name[name], value)
+            except ValueError as error:
+                self.problem((*path, name), str(error))
+        return found
+
+    def regions(self) -> Mapping[str, tuple[str, ...]] | None:
+        raw = self.document.get("regions")
+        if raw is None:
+            return None
+        if not isinstance(raw, dict):
+            self.problem(("regions",), "must be a table, written [regions]")
+            return None
+        found: dict[str, tuple[str, ...]] = {}
+        for label, parts in raw.items():
+            try:
+                found[label] = schema.texts(parts)
+            except ValueError as error:
+                self.problem(("regions", label), str(error))
+        return MappingProxyType(found)
+
+    def nodes(self, defaults: dict[str, Any]) -> tuple[NodeEntry, ...]:
+        raw = self.document.get("nodes")
+        if raw is None or raw == []:
+            self.problem(("nodes",), "there are no nodes", "add one with `revvlink nodes add`, or a [[nodes]] table")
+            return ()
+        if not isinstance(raw, list) or not all(isinstance(table, dict) for table in raw):
+            self.problem(("nodes",), "must be tables, each written [[nodes]]")
+            return ()
+        entries: list[NodeEntry] = []
+        first_with: dict[str, int] = {}
+        for index, table in enumerate(raw):
+            path: KeyPath = ("nodes", index)
+            own = self.values(table, path, schema.NODE)
+            for key in schema.NODE:
+                if key.required and key.name not in table:
+                    self.problem(path, f"has no {key.name}", f"add {key.name} = {key.example}")
+            self.password(table, path)
+            name = own.get("identifier")
+            if name in first_with:
+                line = self.place(("nodes", first_with[name], "identifier"))[0]
+                self.problem(
+                    (*path, "identifier"), f"{name} is taken by the node on line {line}", "give it another name"
+                )
+            elif name is not None:
+                first_with[name] = index
+            origins = {key: self.origin(("defaults", key)) for key in defaults}
+            origins |= {key: self.origin((*path, key)) for key in own}
+            values = {**defaults, **own}
+            entries.append(NodeEntry(MappingProxyType(values), MappingProxyType(origins), index))
+        return tuple(entries)
+
+    def password(self, table: dict[str, Any], path: KeyPath) -> None:
+        given = [name for name in schema.PASSWORDS if name in table]
+        if not given:
+            self.problem(path, "has no password", "add password_env, password_file or password")
+        elif len(given) > 1:
+            self.problem((*path, given[1]), f"there is a {given[0]} already", "keep one of them")
+        for name in (*given, "ca_file"):
+            if name in table and name != "password" and not self.source.trusted:
+                self.problem(
+                    (*path, name),
+                    "this file was merely found here and is not trusted with anything outside it",
+                    "look at it, then run `revvlink config trust`",
+                )
+        if "password" in given and self.source.path is not None and readable_by_others(self.source.path):
+            line, column = self.place((*path, "password"))
+            self.warnings.append(
+                Problem(
+                    "others can read this password",
+                    self.source.path,
+                    line,
+                    column,
+                    _written((*path, "password")),
+                    f"chmod 600 {self.source.path}, or use password_file",
+                )
+            )
+
+
+def _written(path: KeyPath) -> str:
+    """A path as people write it: ``nodes[0].uri``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
+    return text
+
+
+def _settings(
+    source: Source,
+    nodes: tuple[NodeEntry, ...],
+    sections: Mapping[str, Mapping[str, Any]],
+    regions: Mapping[str, tuple[str, ...]] | None,
+    warnings: tuple[Problem, ...],
+    origins: Mapping[tuple[str, str], Origin],
+) -> Settings:
+    def value(section: str, name: str) -> Any:
+        default = next(key.default for key in schema.SECTIONS[section] if key.name == name)
+        return sections.get(section, {}).get(name, default)
+
+    return Settings(
+        source=source,
+        nodes=nodes,
+        search_source=value("search", "source"),
+        cache=CacheSettings(
+            capacity=value("cache", "capacity"),
+            ttl_s=schema.duration(value("cache", "ttl")),
+            backend=value("cache", "backend"),
+            url=value("cache", "url"),
+        ),
+        regions=regions,
+        warnings=warnings,
+        origins=MappingProxyType(dict(origins)),
+    )

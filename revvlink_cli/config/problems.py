@@ -1,0 +1,60 @@
+"""What is wrong with a configuration, exact to line and column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, or one warning.
+
+    Attributes:
+        message: What is wrong.
+        path: The file, None when the environment is meant.
+        line: Line in it, from 1, or None.
+        column: Column in it, from 1, or None.
+        key: The key concerned, as ``nodes[0].uri``, or None.
+        hint: What to do, or None.
+    """
+
+    message: str
+    path: Path | None = None
+    line: int | None = None
+    column: int | None = None
+    key: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        """``file:line:column: key: message``, as far as each is known."""
+        place = str(self.path) if self.path is not None else ""
+        for number in (self.line, self.column):
+            place += f":{number}" if place and number is not None else ""
+        return ": ".join(part for part in (place, self.key or "", self.message) if part)
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used.
+
+    Attributes:
+        problems: All that is wrong with it; at least one.
+        is_missing: Whether the trouble is that there is none at all.
+    """
+
+    def __init__(self, problems: Iterable[Problem], *, is_missing: bool = False) -> None:
+        self.problems = tuple(problems)
+        self.is_missing = is_missing
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """A hint that names the known name closest to `name`, or all of them when they are few."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"

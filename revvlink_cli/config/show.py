@@ -1,0 +1,66 @@
+"""Every setting that counts, where it came from, and nothing secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.config import schema
+
+if TYPE_CHECKING:
+    from revvlink_cli.config.load import Origin, Settings
+
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """One setting.
+
+    Attributes:
+        key: As ``nodes[us-1].timeout``.
+        value: What counts; masked where it is secret, None where nothing does.
+        origin: The file, the variable, or ``default``.
+        line: Line in the file, or None.
+    """
+
+    key: str
+    value: Any
+    origin: str
+    line: int | None
+
+
+def effective(settings: Settings) -> tuple[Effective, ...]:
+    """All settings, section by section and node by node."""
+    rows: list[Effective] = []
+    cache = settings.cache
+    plain = {
+        ("search", "source"): settings.search_source,
+        ("cache", "capacity"): cache.capacity,
+        ("cache", "ttl"): f"{cache.ttl_s:g}s",
+        ("cache", "backend"): cache.backend,
+        ("cache", "url"): cache.url,
+    }
+    for (section, name), value in plain.items():
+        key = next(key for key in schema.SECTIONS[section] if key.name == name)
+        origin = settings.origins.get((section, name))
+        rows.append(_row(f"{section}.{name}", key, value, origin))
+    if settings.regions is not None:
+        where = str(settings.source.path)
+        rows += [Effective(f"regions.{label}", list(parts), where, None) for label, parts in settings.regions.items()]
+    for entry in settings.nodes:
+        for key in schema.NODE:
+            if key.name in schema.PASSWORDS and key.name not in entry.values:
+                continue
+            found = entry.origins.get(key.name)
+            value = entry.values.get(key.name, key.default)
+            name = f"nodes[{entry.identifier}].{key.name}"
+            rows.append(_row(name, key, value, found))
+    return tuple(rows)
+
+
+def _row(name: str, key: schema.Key, value: Any, origin: Origin | None) -> Effective:
+    if isinstance(value, tuple):
+        value = list(value)
+    shown = MASK if key.secret and value is not None else value
+    return Effective(name, shown, origin.text if origin else "default", origin.line if origin else None)

@@ -1,0 +1,63 @@
+"""The configuration that `revvlink init` writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from revvlink_cli.config.files import write_atomically
+from revvlink_cli.config.load import FILE_NAME, user_path
+from revvlink_cli.config.problems import ConfigError, Problem
+from revvlink_cli.config.trust import trust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NODE = {
+    "identifier": "main",
+    "uri": "http://127.0.0.1:2333",
+    "password_env": "LAVALINK_PASSWORD",
+    "region": "us",
+}
+
+
+def default_path() -> Path:
+    """The user's own configuration file."""
+    return user_path()
+
+
+def starter_text() -> str:
+    """A small configuration of one node, with the words to go on from there."""
+    import tomli_w
+
+    return (
+        "# The nodes that revvlink looks after. Every key: `revvlink config schema`, or docs/configuration.md.\n"
+        "\n"
+        "# [defaults]            # for every node; a node's own key wins\n"
+        "# user_id = 170939974227541168\n"
+        "# timeout = 5.0\n"
+        "\n"
+        "# One table a node. The password stays out of this file: set the variable,\n"
+        '# or write password_file = "/run/secrets/lavalink" instead.\n'
+        f"[[nodes]]\n{tomli_w.dumps(_NODE)}"
+    )
+
+
+def write_starter(path: Path, *, force: bool) -> Path:
+    """Write the starter, readable by its owner alone.
+
+    Args:
+        path: The file, or a folder to put ``revvlink.toml`` into.
+        force: Whether to replace a file.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: There is a file already, or it cannot be written.
+    """
+    target = path / FILE_NAME if path.is_dir() else path
+    if target.exists() and not force:
+        raise ConfigError([Problem("is there already", target, hint="look at it, or replace it with --force")])
+    write_atomically(target, starter_text())
+    trust(target)
+    return target

@@ -1,0 +1,37 @@
+"""What goes to stderr: errors with their next step, notes, and logs when asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from revvlink_cli.output.streams import say
+from revvlink_cli.output.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from revvlink_cli.output.result import Failure
+
+
+def line(failure: Failure) -> str:
+    """One error on one line: node, stage, what happened, what to do."""
+    place = ": ".join(clean(part) for part in (failure.node, failure.stage) if part)
+    hint = f" ({clean(failure.hint)})" if failure.hint else ""
+    return f"error: {place + ': ' if place else ''}{clean(failure.message)}{hint}"
+
+
+def errors(failures: Iterable[Failure]) -> None:
+    """Every error on a line of its own."""
+    for failure in failures:
+        say(line(failure))
+
+
+def notes(texts: Iterable[str]) -> None:
+    """Words that are no errors."""
+    for text in texts:
+        say(f"note: {clean(text)}")
+
+
+def heading(text: str) -> None:
+    """A line that tells where one thing ends and another begins."""
+    say(f"\n{clean(text)}")

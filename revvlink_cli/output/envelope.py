@@ -1,0 +1,45 @@
+"""Results as plain JSON values, and the one envelope around them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from revvlink_cli.output.result import Failure, Result
+
+ENVELOPE_VERSION = 1
+"""Value of ``revvlink`` in the envelope; it changes when something in it changes its meaning."""
+
+
+def to_json(value: Any) -> Any:
+    """A result's value as JSON knows it: dataclasses as objects, numbers that are none as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: to_json(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, float):
+        return round(value, 6)
+    return value
+
+
+def failure_object(failure: Failure) -> dict[str, str]:
+    """One of ``errors``: keys without a value are left out."""
+    return {key: value for key, value in to_json(failure).items() if value is not None}
+
+
+def envelope(command: str, result: Result) -> dict[str, Any]:
+    """What ``--output json`` prints."""
+    return {
+        "revvlink": ENVELOPE_VERSION,
+        "command": command,
+        "status": result.status,
+        "exit_code": int(result.exit_code),
+        "data": to_json(result.data),
+        "errors": [failure_object(failure) for failure in result.errors],
+    }

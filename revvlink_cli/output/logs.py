@@ -1,0 +1,20 @@
+"""The package's log on stderr, for ``-v``."""
+
+from __future__ import annotations
+
+import logging
+
+from revvlink_cli.output.streams import say
+from revvlink_cli.output.text import clean
+
+
+class LogHandler(logging.Handler):
+    """Writes one line a record, with nothing in it that a terminal would act on."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        text = record.getMessage()
+        if record.exc_info:
+            text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
+        for line in text.splitlines() or [""]:
+            say(f"{record.levelname.lower()}: {clean(line)}")

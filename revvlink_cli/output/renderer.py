@@ -1,0 +1,66 @@
+"""How a result becomes output: one renderer a format, all with the same three steps."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
+
+from revvlink_cli.output.streams import is_terminal
+
+if TYPE_CHECKING:
+    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.streams import Output
+
+
+class Format(StrEnum):
+    """The output formats every command has."""
+
+    TABLE = "table"
+    PLAIN = "plain"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class Renderer(Protocol):
+    """Writes one command's result.
+
+    `begin` is called once, `item` for every row as it is known, `end` once with what the command came to.
+    """
+
+    def begin(self, row: type | None) -> None:
+        """Rows of this type follow; None when there will be none."""
+
+    def item(self, row: Any) -> None:
+        """One row of a stream."""
+
+    def end(self, result: Result) -> None:
+        """The outcome. Its data, unless None, has not been passed to `item`."""
+
+
+def default_format() -> Format:
+    """A table for people, plain text for programs."""
+    return Format.TABLE if is_terminal(sys.stdout) else Format.PLAIN
+
+
+def renderer(kind: Format, command: str, output: Output, *, no_color: bool) -> Renderer:
+    """The renderer of a format."""
+    match kind:
+        case Format.TABLE:
+            from revvlink_cli.output.table import TableRenderer
+
+            return TableRenderer(output, no_color=no_color)
+        case Format.PLAIN:
+            from revvlink_cli.output.plain import PlainRenderer
+
+            return PlainRenderer(output)
+        case Format.JSON:
+            from revvlink_cli.output.jsonfmt import JsonRenderer
+
+            return JsonRenderer(output, command)
+        case Format.JSONL:
+            from revvlink_cli.output.jsonfmt import JsonLinesRenderer
+
+            return JsonLinesRenderer(output)
+        case _:
+            assert_never(kind)

@@ -1,0 +1,198 @@
+"""What a command returns: data with its meaning, never text laid out for a screen.
+
+A row type is a frozen dataclass whose fields are the keys of the JSON output (raw numbers, the unit in the name). A
+field made with `column` is also a column of the table and of the plain output, in the order of the fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller. `check` uses 0 to 3 as monitoring systems do."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    AUTHENTICATION = 4
+    PARTIAL = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "done",
+    ExitCode.FAILED: "it failed, or nothing was found",
+    ExitCode.USAGE: "the command or the configuration is wrong",
+    ExitCode.UNREACHABLE: "no node could be reached, or time ran out",
+    ExitCode.AUTHENTICATION: "every node refused the password",
+    ExitCode.PARTIAL: "some nodes worked, some did not",
+    ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+    ExitCode.TERMINATED: "ended by SIGTERM",
+}
+
+
+class Kind(Enum):
+    """What a column holds; it decides how people are shown it."""
+
+    TEXT = "text"
+    COUNT = "count"
+    BYTES = "bytes"
+    RATIO = "ratio"
+    DURATION_MS = "duration"
+    LATENCY_MS = "latency"
+    SCORE = "score"
+    STATE = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a field is shown.
+
+    Attributes:
+        title: Head of the column.
+        kind: What it holds.
+        cell: Makes the table's text from the whole row where the field alone does not tell enough.
+        rank: Columns of the highest rank are the first to go when the terminal is too narrow.
+        flexible: Whether a narrow terminal may cut its text.
+    """
+
+    title: str
+    kind: Kind
+    cell: Callable[[Any], str] | None
+    rank: int
+    flexible: bool
+
+
+def column(
+    title: str,
+    kind: Kind = Kind.TEXT,
+    *,
+    cell: Callable[[Any], str] | None = None,
+    rank: int = 1,
+    flexible: bool = False,
+    default: Any = dataclasses.MISSING,
+) -> Any:
+    """A dataclass field that is a column, see `Column`."""
+    return field(default=default, metadata={"column": Column(title, kind, cell, rank, flexible)})
+
+
+def columns_of(row: type) -> tuple[tuple[str, Column], ...]:
+    """Field names and columns of a row type, in order."""
+    return tuple(
+        (entry.name, entry.metadata["column"]) for entry in dataclasses.fields(row) if "column" in entry.metadata
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that went wrong, as it stands in ``errors``.
+
+    Attributes:
+        code: Stable word for it.
+        message: What happened, one line.
+        node: Node concerned, or None.
+        stage: How far things got, or None.
+        hint: What to do next, or None.
+    """
+
+    code: str
+    message: str
+    node: str | None = None
+    stage: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a command.
+
+    Attributes:
+        data: A tuple of rows, one row (shown as a list of its fields), or None.
+        row: The row type, so that an empty table has its columns too; taken from the data when None.
+        exit_code: For the process.
+        errors: What went wrong; on stderr, and in the JSON envelope.
+        notes: Further words for people, on stderr.
+        text: What table and plain output show in place of the data.
+        title: Line above the table.
+        line: What plain output shows in place of the data: the whole outcome on one line.
+    """
+
+    data: Any = None
+    row: type | None = None
+    exit_code: int = ExitCode.OK
+    errors: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+    text: str | None = None
+    title: str | None = None
+    line: str | None = None
+
+    @property
+    def row_type(self) -> type | None:
+        """The type of the rows, or of the one row."""
+        if self.row is not None:
+            return self.row
+        if isinstance(self.data, tuple):
+            return type(self.data[0]) if self.data else None
+        return type(self.data) if dataclasses.is_dataclass(self.data) else None
+
+    @property
+    def status(self) -> str:
+        """``ok``, ``empty``, ``partial`` or ``error``, for the JSON envelope."""
+        if self.exit_code == ExitCode.PARTIAL:
+            return "partial"
+        if self.exit_code == ExitCode.OK:
+            return "ok" if not self.errors else "partial"
+        return "empty" if self.exit_code == ExitCode.FAILED and not self.errors else "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The outcome of a command that goes on: rows as they come, and a `Result` without data at the end, if any.
+
+    Attributes:
+        row: Type of the rows.
+        items: The rows, then perhaps one `Result`.
+    """
+
+    row: type
+    items: AsyncIterator[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The outcome of a command that consists of other command lines.
+
+    Attributes:
+        environment: Sets up what they need for as long as they run, and gives the configuration file to use.
+        steps: The command lines.
+        note: Told before the first of them.
+    """
+
+    environment: Callable[[], AbstractContextManager[Path]]
+    steps: tuple[tuple[str, ...], ...]
+    note: str
+
+
+class CommandError(Exception):
+    """A command that cannot do its work at all.
+
+    Attributes:
+        failures: Why; at least one.
+        exit_code: For the process.
+    """
+
+    def __init__(self, *failures: Failure, exit_code: int = ExitCode.FAILED) -> None:
+        super().__init__("; ".join(failure.message for failure in failures))
+        self.failures = failures
+        self.exit_code = exit_code

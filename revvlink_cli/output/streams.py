@@ -1,0 +1,82 @@
+"""The two streams: stdout for data, stderr for talk. Nothing else in the program writes to either."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+class OutputError(Exception):
+    """Stdout cannot take what is written (a full disk); a reader who has seen enough is no error."""
+
+
+class Output:
+    """Writes to stdout, and quietly stops when nobody reads any more.
+
+    Attributes:
+        is_closed: Whether the reader has gone; what is written from then on is dropped.
+    """
+
+    def __init__(self) -> None:
+        self.is_closed = sys.stdout is None
+        if not self.is_closed:
+            _never_fail_on_characters(sys.stdout)
+
+    def write(self, text: str) -> None:
+        """Write `text`, and have it out before anything that follows on stderr."""
+        if self.is_closed:
+            return
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self.is_closed = True
+            _point_to_nowhere(sys.stdout)
+        except OSError as error:
+            self.is_closed = True
+            _point_to_nowhere(sys.stdout)
+            raise OutputError(f"cannot write the output: {error.strerror or error}") from None
+
+
+def say(text: str) -> None:
+    """Write one line to stderr; where that cannot be done there is nobody to tell."""
+    if sys.stderr is None:
+        return
+    _never_fail_on_characters(sys.stderr)
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        _point_to_nowhere(sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at the stream."""
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def wants_colour(stream: TextIO | None, *, no_color: bool) -> bool:
+    """Whether to colour what goes to `stream`: ``NO_COLOR`` and ``FORCE_COLOR`` count when they are not empty."""
+    if no_color or os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def _never_fail_on_characters(stream: TextIO) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+
+
+def _point_to_nowhere(stream: TextIO) -> None:
+    """Let the flush at the interpreter's end go to the null device instead of failing once more."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):
+        return  # a stream without a file, as under a test runner
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

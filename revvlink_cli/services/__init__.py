@@ -1,0 +1,1 @@
+"""Jobs with I/O above the client."""

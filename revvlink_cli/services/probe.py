@@ -1,0 +1,91 @@
+"""Opens a fleet for the time of one command, the way a bot would, and sees it closed whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.errors import RevvlinkException
+from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.node import Node
+from revvlink_cli.client.snapshot import NodeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
+
+LINGER = 1.0
+"""Seconds that a command which needs one good node gives the slower ones once the first is ready."""
+
+
+@asynccontextmanager
+async def opened(
+    settings: Sequence[NodeSettings],
+    *,
+    regions: Mapping[str, Sequence[str]] | None = None,
+    timeout: float,
+    any_will_do: bool = False,
+    settled: bool = False,
+) -> AsyncIterator[Fleet]:
+    """A fleet of these nodes, each connected or with the reason why not in its snapshot.
+
+    Args:
+        settings: The nodes.
+        regions: A region map in place of the built-in one.
+        timeout: Seconds to wait for nodes; those that took longer are left connecting.
+        any_will_do: Stop waiting a little after the first node is ready.
+        settled: Wait also until every connected node has given statistics and a round trip, or failed to.
+    """
+    fleet = Fleet()
+    # An observer must not ask the server to keep its session: each run would leave one behind.
+    nodes = [Node.from_settings(replace(entry, resume_timeout=0)) for entry in settings]
+    deadline = asyncio.get_running_loop().time() + timeout
+    connecting = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
+    try:
+        await _until(fleet, deadline, lambda: connecting.done() or (any_will_do and _any_ready(fleet)))
+        if not connecting.done():
+            limit = min(deadline, asyncio.get_running_loop().time() + LINGER)
+            await _until(fleet, limit, connecting.done)
+        if connecting.done():
+            connecting.result()  # a defect, should there be one, belongs to whoever runs the command
+        if settled:
+            await _until(fleet, deadline, lambda: all(map(is_settled, fleet.snapshot().nodes)))
+        yield fleet
+    finally:
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await fleet.close()
+
+
+async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Sequence[str]] | None) -> None:
+    try:
+        await fleet.connect(nodes, regions=regions)
+    except RevvlinkException:
+        return  # each node's snapshot carries its own failure, and that is what is shown
+    finally:
+        fleet.note_change()  # wakes who waits for this to be done
+
+
+async def _until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> None:
+    """Wait for a state of the fleet, at most until `deadline` on the loop's clock."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            while not is_so():
+                await fleet.changed()
+    except TimeoutError:
+        return  # what is missing by now shows in the snapshots
+
+
+def _any_ready(fleet: Fleet) -> bool:
+    return any(node.status is NodeStatus.CONNECTED for node in fleet.members)
+
+
+def is_settled(node: NodeSnapshot) -> bool:
+    """Whether nothing more is to be expected soon from a node."""
+    if node.status is not NodeStatus.CONNECTED:
+        return True
+    return (node.timed_stats is not None and node.latency_ms is not None) or node.error is not None
