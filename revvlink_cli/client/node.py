@@ -418,7 +418,7 @@ class Node:
             await connection.open(self._lost_session)
             opened_at = time.monotonic()
             self._ready(connection)
-            return await self._serve(connection)
+            raise await self._serve(connection)  # noqa: TRY301 - a loss is handled as every failure
         except RevvlinkException as error:
             if opened_at is not None and time.monotonic() - opened_at >= STABLE_AFTER:
                 self._attempts = 0

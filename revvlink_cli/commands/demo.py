@@ -1,0 +1,41 @@
+"""``revvlink demo``: the tool on a simulated fleet, for who has no node at hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.output.result import Script
+
+app = make_app("Try every command on a simulated fleet.")
+
+TOUR = (
+    ("nodes", "status"),
+    ("region", "us-east1.discord.gg:443", "c-gru03-1a2b3c4d.discord.media:8443", "japan7.discord.media", "--route"),
+    ("search", "night"),
+    ("connect",),
+)
+
+
+@app.command(cls=Command, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def demo(
+    ctx: typer.Context,
+    command: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="A command to run on the simulated fleet.")
+    ] = None,
+) -> Script:
+    """Start three simulated nodes, in us, eu and asia, and show the tool at work on them.
+
+    With a command after -- that command is run on the simulated fleet instead: revvlink demo -- nodes status
+    """
+    options_of(ctx)
+
+    from revvlink_cli.services.demo import simulated_fleet
+
+    return Script(
+        environment=simulated_fleet,
+        steps=(tuple(command),) if command else TOUR,
+        note="the nodes are simulated: this machine plays their part, nothing leaves it",
+    )

@@ -1,0 +1,10 @@
+"""An embedded Lavalink v4 server: for the demo, for drills and for tests.
+
+It answers as a genuine Lavalink 4.2.2 does: the same routes, headers, bodies and order of messages. What it plays is
+time: tracks begin, advance and end, and no sound is made.
+"""
+
+from revvlink_cli.simulator.profile import NodeProfile
+from revvlink_cli.simulator.server import SimulatedNode, Simulator
+
+__all__ = ["NodeProfile", "SimulatedNode", "Simulator"]

@@ -1,0 +1,142 @@
+"""The music a simulated node knows: invented titles by invented artists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from revvlink_cli.client.tracks import STREAM_LENGTH, Playable, encode_track
+
+SOURCES = ("youtube", "soundcloud", "http", "sim")
+"""Source managers of a simulated node."""
+
+SEARCHES = {"ytsearch": "youtube", "ytmsearch": "youtube", "scsearch": "soundcloud", "simsearch": "sim"}
+"""Search prefix -> the source its results claim to come from."""
+
+FILTERS = (
+    "volume",
+    "equalizer",
+    "karaoke",
+    "timescale",
+    "tremolo",
+    "vibrato",
+    "distortion",
+    "rotation",
+    "channelMix",
+    "lowPass",
+)
+"""Filters of a simulated node."""
+
+_SONGS = (
+    ("Night Bus to the Harbour", "The Paper Lanterns", 214),
+    ("Night Garden", "Mira Solvang", 187),
+    ("All Night Diner", "Copper & Rye", 243),
+    ("Lighthouse Keeper", "The Paper Lanterns", 198),
+    ("Salt on the Window", "The Paper Lanterns", 231),
+    ("Slow Trains", "Mira Solvang", 276),
+    ("A Field Guide to Clouds", "Mira Solvang", 205),
+    ("Second Hand Summer", "Copper & Rye", 192),
+    ("Porch Light", "Copper & Rye", 221),
+    ("Half a Mile of Rain", "Old Ferry Line", 254),
+    ("Tin Roof Waltz", "Old Ferry Line", 168),
+    ("Letters Home", "Old Ferry Line", 239),
+    ("Blue Hour", "Vesper Arcade", 312),
+    ("Neon Tide", "Vesper Arcade", 289),
+    ("Signal Lost", "Vesper Arcade", 266),
+    ("Rooftop Static", "Vesper Arcade", 301),
+    ("Cedar and Smoke", "Hollow Pines", 227),
+    ("North Slope", "Hollow Pines", 335),
+    ("Winter Wheat", "Hollow Pines", 248),
+    ("Carousel", "June Okada Trio", 402),
+    ("Five for Nobody", "June Okada Trio", 377),
+    ("Round the Corner", "June Okada Trio", 295),
+    ("Count to Ten", "Static Bloom", 143),
+    ("Paper Tigers", "Static Bloom", 156),
+    ("Every Second Street", "Static Bloom", 171),
+    ("Marble Stairs", "Quartet Alba", 512),
+    ("Adagio for a Small Room", "Quartet Alba", 468),
+    ("The Long Way Round", "Juniper Road", 219),
+    ("Good Morning, Kilowatt", "Juniper Road", 183),
+    ("One Hour of Gentle Rain", "Field Recordings Society", 3605),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The answer to one identifier.
+
+    Attributes:
+        kind: The load type.
+        tracks: What was found.
+        name: Name of the playlist.
+        selected: Index of the playlist's selected track.
+    """
+
+    kind: str
+    tracks: tuple[Playable, ...] = ()
+    name: str = ""
+    selected: int = -1
+
+
+def _track(number: int, title: str, author: str, seconds: int) -> Playable:
+    address = f"https://sim.invalid/{number}"
+    return _encoded(
+        Playable(
+            encoded="-",
+            identifier=f"sim-{number}",
+            title=title,
+            author=author,
+            length=seconds * 1000,
+            is_seekable=True,
+            uri=address,
+            artwork=f"{address}.jpg",
+            isrc=f"QZSIM26{number:05}",
+            source="sim",
+        )
+    )
+
+
+def _encoded(track: Playable) -> Playable:
+    return replace(track, encoded=encode_track(track))
+
+
+TRACKS = tuple(_track(number, *song) for number, song in enumerate(_SONGS, start=1))
+"""Everything that has an end."""
+
+STREAM = _encoded(
+    Playable(
+        encoded="-",
+        identifier="sim-stream",
+        title="Harbour Radio",
+        author="Old Ferry Line",
+        length=STREAM_LENGTH,
+        is_stream=True,
+        uri="https://sim.invalid/stream",
+        source="sim",
+    )
+)
+"""The one that has none."""
+
+_BY_ADDRESS = {track.uri: track for track in (*TRACKS, STREAM)}
+
+
+def look_up(identifier: str) -> Loaded:
+    """What a node answers for `identifier`: the load types are Lavalink's."""
+    match identifier:
+        case "sim:playlist":
+            return Loaded("playlist", TRACKS[3:8], "Evenings by the Water", 1)
+        case "sim:stream":
+            return Loaded("track", (STREAM,))
+        case "sim:fails":
+            return Loaded("error")
+    if identifier in _BY_ADDRESS:
+        return Loaded("track", (_BY_ADDRESS[identifier],))
+    prefix, colon, words = identifier.partition(":")
+    if not colon or prefix not in SEARCHES:
+        return Loaded("empty")
+    wanted = words.casefold().split()
+    found = tuple(
+        _encoded(replace(track, source=SEARCHES[prefix]))
+        for track in TRACKS
+        if wanted and all(word in f"{track.title} {track.author}".casefold() for word in wanted)
+    )
+    return Loaded("search", found) if found else Loaded("empty")

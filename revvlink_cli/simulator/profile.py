@@ -1,0 +1,46 @@
+"""What a simulated node is like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProfile:
+    """One simulated node.
+
+    Attributes:
+        identifier: Its name.
+        region: The region it pretends to stand in; only the configuration of the demo reads it.
+        password: What it takes as ``Authorization``.
+        version: The version it claims.
+        players: Players of other sessions, in its statistics.
+        playing: Those of them that play.
+        system_load: Load of its machine, 0..1.
+        lavalink_load: Load of its process, 0..1.
+        cores: Processor cores.
+        memory_used: Bytes of heap in use.
+        memory_reservable: Bytes the heap may grow to.
+        uptime_ms: Milliseconds it claims to have run before it was started here.
+        answer_delay: Seconds before every HTTP answer and handshake.
+        stats_interval: Seconds between two ``stats`` messages.
+        player_update_interval: Seconds between two ``playerUpdate`` messages.
+        port: Port on 127.0.0.1; 0 takes a free one.
+    """
+
+    identifier: str
+    region: str | None = None
+    password: str = "youshallnotpass"  # noqa: S105 - the servers' own example, for a simulation
+    version: str = "4.2.2"
+    players: int = 0
+    playing: int = 0
+    system_load: float = 0.05
+    lavalink_load: float = 0.02
+    cores: int = 4
+    memory_used: int = 180 * 2**20
+    memory_reservable: int = 512 * 2**20
+    uptime_ms: int = 93_784_000
+    answer_delay: float = 0.0
+    stats_interval: float = 60.0
+    player_update_interval: float = 5.0
+    port: int = 0

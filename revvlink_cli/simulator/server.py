@@ -1,0 +1,215 @@
+"""Simulated nodes on loopback ports, in a thread and event loop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from aiohttp import web
+
+from revvlink_cli.simulator.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Iterator
+    from types import TracebackType
+
+    from revvlink_cli.simulator.profile import NodeProfile
+
+T = TypeVar("T")
+
+BACKLOG = 512
+"""Connections that may wait to be taken."""
+
+
+class SimulatedNode:
+    """One node of a `Simulator`. Its methods may be called from any thread, and return when they have taken effect."""
+
+    def __init__(self, simulator: Simulator, profile: NodeProfile) -> None:
+        self._simulator = simulator
+        self.profile = profile
+        self.port = profile.port
+        self._node: Node | None = None
+        self._runner: web.AppRunner | None = None
+        self._frozen: list[asyncio.Transport] = []
+
+    @property
+    def uri(self) -> str:
+        """Address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def password(self) -> str:
+        """What it takes as ``Authorization``."""
+        return self.profile.password
+
+    @property
+    def open_sockets(self) -> int:
+        """Websockets that are open now."""
+        return sum(session.is_open for session in self._node.sessions.copy().values()) if self._node else 0
+
+    @property
+    def requests(self) -> tuple[tuple[str, str], ...]:
+        """Method and path of what was asked since the last start; the latest thousand."""
+        return tuple(self._node.requests.copy()) if self._node else ()
+
+    def start(self) -> None:
+        """Listen again, on the same port, with no session from before. Does nothing while it runs."""
+        self._simulator.call(self.start_here())
+
+    def stop(self) -> None:
+        """End as on SIGTERM: websockets are closed with 1001."""
+        self._simulator.call(self.stop_here(abort=False))
+
+    def kill(self) -> None:
+        """End without a word: connections are reset."""
+        self._simulator.call(self.stop_here(abort=True))
+
+    def freeze(self) -> None:
+        """Take connections and answer nothing, on old ones too."""
+        self._simulator.call(self._freeze())
+
+    def thaw(self) -> None:
+        """Undo `freeze`."""
+        self._simulator.call(self._thaw())
+
+    def set_load(
+        self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
+    ) -> None:
+        """Change the figures, and send them to every session."""
+        self._simulator.call(self._set_load(players, playing, system_load))
+
+    # What follows runs in the simulator's loop.
+
+    async def start_here(self) -> None:
+        """See `start`."""
+        if self._runner is not None:
+            return
+        self._node = Node(self.profile)
+        runner = web.AppRunner(self._node.application(), access_log=None, shutdown_timeout=0.2, handle_signals=False)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG, reuse_address=True)
+        try:
+            await site.start()
+        except OSError:
+            await runner.cleanup()
+            raise
+        self.port = runner.addresses[0][1]
+        self._runner = runner
+
+    async def stop_here(self, *, abort: bool) -> None:
+        """See `stop` and `kill`."""
+        if self._runner is None or self._node is None:
+            return
+        await self._thaw()
+        runner, self._runner = self._runner, None
+        for site in tuple(runner.sites):
+            await site.stop()
+        if abort:
+            for connection in tuple(runner.server.connections) if runner.server is not None else ():
+                transport = connection.transport
+                if transport is not None:
+                    transport.abort()
+        else:
+            for session in tuple(self._node.sessions.values()):
+                if session.socket is not None:
+                    await session.socket.close(code=1001)
+        await runner.cleanup()
+
+    async def _freeze(self) -> None:
+        if self._node is None or self._runner is None or self._runner.server is None:
+            return
+        self._node.thawed.clear()
+        for connection in self._runner.server.connections:
+            transport = connection.transport
+            if isinstance(transport, asyncio.Transport) and transport.is_reading():
+                transport.pause_reading()
+                self._frozen.append(transport)
+
+    async def _thaw(self) -> None:
+        for transport in self._frozen:
+            if not transport.is_closing():
+                transport.resume_reading()
+        self._frozen.clear()
+        if self._node is not None:
+            self._node.thawed.set()
+
+    async def _set_load(self, players: int | None, playing: int | None, system_load: float | None) -> None:
+        if self._node is None:
+            return
+        self._node.players = self._node.players if players is None else players
+        self._node.playing = self._node.playing if playing is None else playing
+        self._node.system_load = self._node.system_load if system_load is None else system_load
+        await self._node.push_stats()
+
+
+class Simulator:
+    """Simulated nodes that run while the ``with`` block does.
+
+    Nothing is left when it ends: no thread, socket or task.
+    """
+
+    def __init__(self, profiles: Iterable[NodeProfile]) -> None:
+        self._nodes = {profile.identifier: SimulatedNode(self, profile) for profile in profiles}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def __getitem__(self, identifier: str) -> SimulatedNode:
+        """The node of that name."""
+        return self._nodes[identifier]
+
+    def __iter__(self) -> Iterator[SimulatedNode]:
+        """The nodes in the order given."""
+        return iter(self._nodes.values())
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._nodes)
+
+    def __enter__(self) -> Self:
+        """Start every node; when this returns all of them listen."""
+        loop = self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
+        self._thread.start()
+        try:
+            self.call(self._start_all())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Stop every node, and the thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        self.call(self._stop_all())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        self._loop = self._thread = None
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the simulator's loop and wait for it."""
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the simulator does not run")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _start_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for node in self._nodes.values():
+                group.create_task(node.start_here())
+
+    async def _stop_all(self) -> None:
+        await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait(tasks)
+        await asyncio.get_running_loop().shutdown_asyncgens()
