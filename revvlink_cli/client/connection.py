@@ -268,9 +268,10 @@ class Connection:
 
     async def _receive(self, timeout: float | None) -> None:
         """Take one message; TimeoutError when none comes."""
-        if self._socket is None:
+        socket = self._socket
+        if socket is None:
             raise self._lost(None)
-        message = await self._socket.receive(timeout)
+        message = await socket.receive(timeout)
         self._heard_at = time.monotonic()
         match message.type:
             case aiohttp.WSMsgType.TEXT:
@@ -282,7 +283,7 @@ class Connection:
                     self._on_change()
             case aiohttp.WSMsgType.PING:
                 try:
-                    await self._socket.pong(message.data)
+                    await socket.pong(message.data)
                 except (aiohttp.ClientError, OSError) as error:
                     raise self._lost(None) from error
             case aiohttp.WSMsgType.BINARY:
@@ -290,9 +291,9 @@ class Connection:
             case aiohttp.WSMsgType.CLOSE:
                 raise self._lost(message.data)
             case aiohttp.WSMsgType.ERROR:
-                raise self._lost(self._socket.close_code, message.data)
+                raise self._lost(socket.close_code, message.data)
             case _:
-                raise self._lost(self._socket.close_code)
+                raise self._lost(socket.close_code)
 
     def _dispatch(self, text: str) -> None:
         """Take in one message. One that cannot be understood is counted, and costs nothing else."""

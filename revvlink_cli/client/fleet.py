@@ -62,6 +62,7 @@ class Fleet:
         regions: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[str, Node]:
         """See `Pool.connect`."""
+        self._drop_dead()
         wanted = list(nodes)
         self._check_new(wanted)
         if client is not None:
@@ -113,8 +114,6 @@ class Fleet:
 
     async def _open(self) -> tuple[Transport, asyncio.TaskGroup]:
         """Start the supervisor unless it runs."""
-        if self._supervisor is not None and self._supervisor.done():
-            self._let_go()  # its event loop has ended without `close`
         if self._running is None:
             self._closing = asyncio.Event()
             started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] = asyncio.get_running_loop().create_future()
@@ -133,6 +132,11 @@ class Fleet:
         finally:
             await transport.close()
 
+    def _drop_dead(self) -> None:
+        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it."""
+        if self._supervisor is not None and self._supervisor.done():
+            self._let_go()
+
     def _let_go(self) -> None:
         """Forget everything that was bound to an event loop."""
         for node in tuple(self._nodes.values()):
@@ -142,6 +146,7 @@ class Fleet:
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
+        self._drop_dead()
         idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
         if idle:
             _, group = await self._open()
@@ -150,6 +155,7 @@ class Fleet:
 
     async def close(self) -> None:
         """See `Pool.close`."""
+        self._drop_dead()
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
         for task in tuple(self._loads.values()):
             task.cancel()

@@ -153,6 +153,7 @@ class Node:
         self._context = context
         self._fleet: Fleet | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_supervised = False
         self._rest: Rest | None = None
         self._connection: Connection | None = None
         self._wake = asyncio.Event()
@@ -331,6 +332,7 @@ class Node:
         """Become a node of `fleet`, using its session unless the node has one of its own."""
         used = self._session or session
         self._fleet = fleet
+        self._wake = asyncio.Event()
         self._rest = Rest(self.settings, used, self._context or context, Budget())
         self._http, self._tls = used, self._context or context
 
@@ -349,7 +351,7 @@ class Node:
     @property
     def is_supervised(self) -> bool:
         """Whether a task keeps the node connected."""
-        return self._task is not None and not self._task.done()
+        return self._is_supervised
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:
         """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome."""
@@ -358,6 +360,7 @@ class Node:
         if self.is_supervised:
             self._wake.set()
         else:
+            self._is_supervised = True
             self._task = group.create_task(self._supervise(), name=f"node {self.identifier}")
         return self._outcome
 
@@ -370,11 +373,13 @@ class Node:
                 ended = await self._live()
                 if self._is_final(ended):
                     break
+                self._tell(ended)
                 self._attempts += 1
                 if self.settings.retries is not None and self._attempts > self.settings.retries:
                     break
                 await self._pause(getattr(ended, "retry_after", None))
         finally:
+            self._is_supervised = False
             self._retry_at = None
             self._set(NodeStatus.DISCONNECTED, self._error)
             self._tell(
@@ -493,7 +498,6 @@ class Node:
         self._stats = None  # what was known of a lost server says nothing about the next one
         self._stats_reader = StatsReader()
         self._set(NodeStatus.DISCONNECTED, error)
-        self._tell(error)
 
     def _tell(self, outcome: RevvlinkException | None) -> None:
         if self._outcome is not None and not self._outcome.done():

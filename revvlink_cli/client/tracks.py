@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,10 @@ class Playable:
     plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     user_data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     playlist: PlaylistInfo | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
+        return _rebuilt, (type(self), _values(self))
 
     @property
     def duration(self) -> int | None:
@@ -167,6 +171,10 @@ class Playlist:
     artwork: str | None = None
     plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
+        return _rebuilt, (type(self), _values(self))
+
     def __len__(self) -> int:
         """How many tracks it has."""
         return len(self.tracks)
@@ -235,6 +243,14 @@ def _thawed(value: Any) -> Any:
     if isinstance(value, (dict, MappingProxyType)):
         return {key: _thawed(item) for key, item in value.items()}
     return [_thawed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _values(record: Playable | Playlist) -> dict[str, Any]:
+    return {entry.name: _thawed(getattr(record, entry.name)) for entry in fields(record)}
+
+
+def _rebuilt(kind: type[Playable | Playlist], values: dict[str, Any]) -> Playable | Playlist:
+    return kind(**{name: _frozen(value) for name, value in values.items()})
 
 
 class _Reader:

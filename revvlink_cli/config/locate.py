@@ -67,7 +67,12 @@ class _Scanner:
         self.at += 2 if array else 1
         keys = self.key()
         self.at += 2 if array else 1
-        path = self.resolve(keys[:-1])
+        path: Path = ()
+        for key in keys[:-1]:
+            path = (*path, key)
+            self.note(path, start)  # a table that only stands in the names of those below it
+            if path in self.tables:  # the last table of an array is meant
+                path = (*path, self.tables[path])
         path = (*path, keys[-1])
         if array:
             self.tables[path] = self.tables.get(path, -1) + 1
@@ -75,15 +80,6 @@ class _Scanner:
         elif path in self.tables:
             path = (*path, self.tables[path])
         self.note(path, start)
-        return path
-
-    def resolve(self, keys: list[str]) -> Path:
-        """The path that a header's key means: through the last table of every array."""
-        path: Path = ()
-        for key in keys:
-            path = (*path, key)
-            if path in self.tables:
-                path = (*path, self.tables[path])
         return path
 
     def key(self) -> list[str]:

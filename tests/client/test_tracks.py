@@ -1,0 +1,210 @@
+"""Tracks: what nodes send, and the encoded form."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revvlink_cli.client.tracks import STREAM_LENGTH, Playable, Playlist, TrackDecodeError, decode_track, encode_track
+
+# Recorded from a genuine Lavalink 4.2.2 and a genuine NodeLink 3.7.0.
+MP3 = {
+    "encoded": "QAAAbQMAEVR3byAmIGEgaGFsZiArIMO8AAtUaGUgVGVzdGVycwAAAAAAAB9oAA1tdXNpYy90d28ubXAzAAEADW11c2ljL3R3by5tcDMA"
+    "AQAM"
+    "UVpBQUEyNDAwMDAxAAVsb2NhbAADbXAzAAAAAAAAAAA=",
+    "info": {
+        "identifier": "music/two.mp3",
+        "isSeekable": True,
+        "author": "The Testers",
+        "length": 8040,
+        "isStream": False,
+        "position": 0,
+        "title": "Two & a half + ü",
+        "uri": "music/two.mp3",
+        "sourceName": "local",
+        "artworkUrl": None,
+        "isrc": "QZAAA2400001",
+    },
+    "pluginInfo": {"probeInfo": "mp3"},
+    "userData": {},
+}
+STREAM = (
+    "QAAAUAMABkRlbW8gMwALRGVtbyBBdXRob3J//////////wAGZGVtby0zAQEAFmh0dHBzOi8vZGVtby5pbnZhbGlkLzMAAAAEZGVtbwAAAAAAAAAA"
+)
+VERSION_2 = base64.b64encode(
+    b"@\x00\x00L\x02\x00\x07one.wav\x00\x07unknown\xff\xff\xff\xff\xff\xff\xff\xff\x00\x0e/media/one.wav\x00\x01"
+    b"\x00\x0e/media/one.wav\x00\x05local\x00\x00\x00\x00\x00\x00\x00\x00"
+).decode()
+
+
+def test_recorded_track_decodes_to_what_was_recorded() -> None:
+    """A genuine encoded track decodes to the info, and the probe info, that the server gave with it."""
+    assert decode_track(MP3["encoded"]).to_payload() == MP3  # type: ignore[arg-type] # it is text
+    assert Playable.from_payload(MP3).to_payload() == MP3
+
+
+def test_recorded_tracks_encode_to_the_same_bytes() -> None:
+    """Encoding what was decoded gives the very text again, in the version it had."""
+    assert encode_track(decode_track(str(MP3["encoded"]))) == MP3["encoded"]
+    assert encode_track(decode_track(STREAM)) == STREAM
+    assert encode_track(decode_track(VERSION_2), version=2) == VERSION_2
+
+
+def test_a_stream_has_no_duration() -> None:
+    """Lavaplayer's longest long means that there is no end; -1 that nobody knows."""
+    stream = decode_track(STREAM)
+
+    assert (stream.is_stream, stream.length, stream.duration) == (True, STREAM_LENGTH, None)
+    assert (decode_track(VERSION_2).length, decode_track(VERSION_2).duration) == (-1, None)
+
+
+def test_forgiving_of_how_it_was_pasted() -> None:
+    """White space, missing padding and the URL-safe alphabet do no harm."""
+    text = str(MP3["encoded"])
+    pasted = f"  {text[:40]}\n{text[40:]}".rstrip("=").replace("+", "-").replace("/", "_")
+
+    assert decode_track(pasted).title == "Two & a half + ü"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "ends at byte 0"),
+        ("not base64!", "not base64"),
+        ("ä", "not base64"),
+        (str(MP3["encoded"])[:60], "announces 109 bytes"),
+        ("A" * 70_000, "too long"),
+        (base64.b64encode(b"\x40\x00\x00\x01\x09").decode(), "version 9 is unknown"),
+        (base64.b64encode(b"\x40\x00\x00\x05\x03\x00\x02\xff\xff").decode(), "the title at byte 5 is no text"),
+    ],
+)
+def test_what_is_no_track_says_where(text: str, told: str) -> None:
+    """Each way to be no track has its one line."""
+    with pytest.raises(TrackDecodeError, match=told):
+        decode_track(text)
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.text(), st.binary().map(lambda data: base64.b64encode(data).decode())))
+def test_nothing_raises_anything_else(text: str) -> None:
+    """Random text, and random bytes in base64, decode or end in the one error."""
+    try:
+        decode_track(text)
+    except TrackDecodeError:
+        return
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 200), st.integers(0, 255))
+def test_one_wrong_byte(position: int, value: int) -> None:
+    """A genuine track with one byte changed decodes or ends in the one error."""
+    data = bytearray(base64.b64decode(str(MP3["encoded"])))
+    data[position % len(data)] = value
+    try:
+        decode_track(base64.b64encode(bytes(data)).decode())
+    except TrackDecodeError:
+        return
+
+
+texts = st.text(max_size=50)
+
+
+@given(
+    title=st.text(st.characters(exclude_categories=()), max_size=50),
+    author=texts,
+    length=st.integers(-(2**63), 2**63 - 1),
+    uri=st.none() | texts,
+    artwork=st.none() | texts,
+    isrc=st.none() | texts,
+    is_stream=st.booleans(),
+    probe=st.none() | texts,
+)
+def test_round_trip(title: str, probe: str | None, **fields: Any) -> None:
+    """Whatever a track has, lone surrogates and NUL too, survives encoding and decoding."""
+    info = {} if probe is None else {"probeInfo": probe}
+    track = Playable(encoded="", identifier="i", title=title, source="local", position=7, plugin_info=info, **fields)
+
+    back = decode_track(encode_track(track))
+
+    assert (back.title, back.position, dict(back.plugin_info)) == (_joined(title), 7, info)
+    assert {name: getattr(back, name) for name in fields} == fields
+
+
+def _joined(text: str) -> str:
+    """Two surrogates that stand together are one character in Java's encoding, and come back as one."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def test_too_long_for_the_form() -> None:
+    """What the form cannot hold is a ValueError."""
+    with pytest.raises(ValueError, match="does not fit"):
+        encode_track(Playable(encoded="", title="x" * 70_000))
+    with pytest.raises(ValueError, match="does not fit"):
+        encode_track(Playable(encoded="", length=2**64))
+
+
+@pytest.mark.parametrize(
+    "payload", [None, [], 3, {}, {"encoded": "x"}, {"encoded": 3, "info": {}}, {"encoded": "x", "info": 3}]
+)
+def test_what_is_no_track_is_a_value_error(payload: Any) -> None:
+    """Without its encoded form or its info nothing is a track."""
+    with pytest.raises(ValueError, match="track"):
+        Playable.from_payload(payload)
+
+
+def test_odd_fields_get_neutral_values() -> None:
+    """Older servers leave fields out, odd ones send other types: the track is usable all the same."""
+    track = Playable.from_payload({"encoded": "x", "info": {"title": 3, "length": "long", "isStream": "yes"}})
+
+    assert (track.title, track.length, track.is_stream, dict(track.plugin_info)) == ("", -1, False, {})
+
+
+def test_immutable_all_the_way_down() -> None:
+    """Neither fields nor what lies in them can be changed by who was handed a track."""
+    track = Playable.from_payload({**MP3, "userData": {"list": [1, {"deep": 2}]}})
+
+    with pytest.raises(AttributeError):
+        track.title = "x"  # type: ignore[misc] # that is the point
+    with pytest.raises(TypeError):
+        track.user_data["list"] = 1  # type: ignore[index] # that is the point
+    with pytest.raises(TypeError):
+        track.user_data["list"][1]["deep"] = 3
+    assert len({track, Playable.from_payload(MP3)}) == 2
+    assert track.to_payload()["userData"] == {"list": [1, {"deep": 2}]}
+
+
+def test_tracks_can_be_copied() -> None:
+    """A copy is equal: caches and queues may take one."""
+    track = Playable.from_payload(MP3)
+
+    assert copy.copy(track) == copy.deepcopy(track) == pickle.loads(pickle.dumps(track)) == track
+
+
+def test_playlists() -> None:
+    """Tracks know the playlist they came with; what plugins add is read from where they put it."""
+    playlist = Playlist.from_payload(
+        {
+            "info": {"name": "P", "selectedTrack": 1},
+            "pluginInfo": {"type": "album", "url": "https://x", "author": "A", "artworkUrl": None},
+            "tracks": [MP3, MP3],
+        }
+    )
+
+    assert (playlist.name, playlist.selected, playlist.type, playlist.url, playlist.author) == (
+        "P",
+        1,
+        "album",
+        "https://x",
+        "A",
+    )
+    assert len(playlist) == 2
+    assert {track.playlist.url for track in playlist if track.playlist} == {"https://x"}
+    assert Playlist.from_payload({"tracks": []}).selected == -1
+    with pytest.raises(ValueError, match="playlist"):
+        Playlist.from_payload({"info": {}})

@@ -1,0 +1,95 @@
+"""What every test gets: an environment of its own, and the command line as a person would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders of its own for configuration, state and cache; nothing from the caller's environment."""
+    home = tmp_path_factory.mktemp("home")
+    for name in tuple(os.environ):
+        if name.startswith("REVVLINK_") and not name.startswith("REVVLINK_TEST_"):
+            monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR", "GITHUB_ACTIONS", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, folder in (
+        ("HOME", "."),
+        ("XDG_CONFIG_HOME", "config"),
+        ("XDG_CONFIG_DIRS", "site"),
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_CACHE_HOME", "cache"),
+    ):
+        (home / folder).mkdir(exist_ok=True)
+        monkeypatch.setenv(name, str(home / folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(home)
+    return home
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one run of the command line ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The envelope."""
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> Any:
+        """The envelope's data."""
+        return self.json["data"]
+
+
+def run_cli(*arguments: str, stdin: str | None = None, timeout: float = 60.0, **environment: str) -> Ran:
+    """Run the command line in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "revvlink_cli", *arguments],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=timeout,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "Unclosed" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def cli() -> Callable[..., Ran]:
+    """`run_cli`."""
+    return run_cli
+
+
+@pytest.fixture
+def write_config(isolated: Path) -> Callable[..., Path]:
+    """Writes a configuration of these nodes and returns its path."""
+
+    def write(*nodes: dict[str, Any], **sections: Any) -> Path:
+        import tomli_w
+
+        path = isolated / "nodes.toml"
+        path.touch(mode=0o600)
+        path.write_text(tomli_w.dumps({**sections, "nodes": list(nodes)}), encoding="utf-8")
+        return path
+
+    return write
