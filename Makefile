@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint types contracts build clean
+.PHONY: demo test bench lint types contracts schemas build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -23,6 +23,9 @@ types: $(VENV)/.developed  ## Check the types, strictly
 
 contracts: $(VENV)/.developed  ## Check that imports run downward only
 	$(BIN)/lint-imports
+
+schemas: $(VENV)/.developed  ## Write the JSON Schemas of the commands into the package
+	$(BIN)/python -m revvlink_cli.commands.contracts
 
 build: $(VENV)/.developed  ## Build the source distribution and the wheel into dist/
 	rm -rf dist

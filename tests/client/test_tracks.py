@@ -15,8 +15,8 @@ from revvlink_cli.client.tracks import STREAM_LENGTH, Playable, Playlist, TrackD
 
 # Recorded from a genuine Lavalink 4.2.2 and a genuine NodeLink 3.7.0.
 MP3 = {
-    "encoded": "QAAAbQMAEVR3byAmIGEgaGFsZiArIMO8AAtUaGUgVGVzdGVycwAAAAAAAB9oAA1tdXNpYy90d28ubXAzAAEADW11c2ljL3R3by5tcDMA"
-    "AQAM"
+    "encoded": "QAAAbQMAEVR3byAmIGEgaGFsZiArIMO8AAtUaGUgVGVzdGVycwAAAAAAAB9oAA1tdXNpYy90d28ubXAz"
+    "AAEADW11c2ljL3R3by5tcDMAAQAM"
     "UVpBQUEyNDAwMDAxAAVsb2NhbAADbXAzAAAAAAAAAAA=",
     "info": {
         "identifier": "music/two.mp3",

@@ -1,0 +1,52 @@
+"""The JSON that each command promises: `make schemas` writes it into the package, a test sees that it is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from revvlink_cli.commands import check, config, connect, init, nodes, region, search
+from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
+
+FOLDER = Path(__file__).parent.parent / "schemas"
+"""Where the schemas lie: one file a command, spaces as hyphens."""
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Command -> JSON Schema of its envelope."""
+    tracks = {"anyOf": [rows_schema(search.TrackRow)]}
+    regions = {"anyOf": [rows_schema(region.RegionRow), rows_schema(region.RouteRow)]}
+    data: dict[str, dict[str, Any]] = {
+        "check": rows_schema(check.CheckRow),
+        "config path": record_schema(config.PathRecord),
+        "config schema": {"type": "object"},
+        "config show": rows_schema(config.SettingRow),
+        "config trust": record_schema(config.TrustRecord),
+        "config validate": record_schema(config.ValidRecord),
+        "connect": rows_schema(connect.ConnectRow),
+        "demo": {"type": "array", "items": {"type": "object"}},
+        "init": record_schema(init.InitRecord),
+        "nodes add": rows_schema(nodes.NodeRow),
+        "nodes info": record_schema(nodes.InfoRecord),
+        "nodes list": rows_schema(nodes.NodeRow),
+        "nodes status": rows_schema(nodes.StatusRow),
+        "region": regions,
+        "search": tracks,
+        "track decode": tracks,
+    }
+    return {command: envelope_schema(command, kind) for command, kind in data.items()}
+
+
+def written() -> dict[str, str]:
+    """File name -> text, as it should lie in `FOLDER`."""
+    return {
+        f"{command.replace(' ', '-')}.json": json.dumps(schema, indent=2) + "\n"
+        for command, schema in schemas().items()
+    }
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in written().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")

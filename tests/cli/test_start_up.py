@@ -1,0 +1,80 @@
+"""Start-up: what each command loads. Slow modules are a matter of who imports what, so that is what is looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLOW = ("asyncio", "aiohttp", "msgspec", "rich")
+
+CONFIG = '[[nodes]]\nidentifier = "a"\nuri = "http://127.0.0.1:1"\npassword = "x"\n'
+
+TRACK = (
+    "QAAAUAMABkRlbW8gMwALRGVtbyBBdXRob3J//////////wAGZGVtby0zAQEAFmh0dHBzOi8vZGVtby5pbnZhbGlkLzMAAAAEZGVtbwAAAAAAAAAA"
+)
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules that a command line has loaded when it ends."""
+    code = (
+        "import sys; from revvlink_cli.app import run; code = run(sys.argv[1:]);"
+        " sys.stderr.write('\\nLOADED ' + ' '.join(sys.modules)); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 2), done.stderr
+    return set(done.stderr.rpartition("LOADED ")[2].split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["--help"],
+        ["nodes", "status", "--help"],
+        ["region", "us-east1.discord.gg"],
+        ["region", "a", "b", "-o", "json"],
+        ["config", "path"],
+        ["config", "show"],
+        ["config", "validate", "-o", "jsonl"],
+        ["config", "schema"],
+        ["nodes", "list"],
+        ["nodes", "list", "-o", "json"],
+        ["track", "decode", TRACK],
+        ["nonsense"],
+        ["nodes", "list", "nobody"],
+    ],
+)
+def test_offline_commands_load_nothing_slow(isolated: Path, arguments: list[str]) -> None:
+    """What sends nothing loads neither asyncio, aiohttp, msgspec nor Rich."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+
+    assert loaded(*arguments).isdisjoint(SLOW)
+
+
+def test_no_command_loads_pydantic_or_click() -> None:
+    """Typer brings its own copy of the one, and must not bring the other."""
+    assert loaded("region", "x").isdisjoint({"pydantic", "click"})
+
+
+def test_network_commands_load_rich_for_tables_only(isolated: Path) -> None:
+    """A node's status through a pipe does without Rich."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    code = "import sys; from revvlink_cli.app import run; run(sys.argv[1:]); assert 'rich' not in sys.modules"
+
+    for output in ("plain", "json", "jsonl"):
+        subprocess.run([sys.executable, "-c", code, "nodes", "status", "-o", output], check=True, capture_output=True)
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    """The public names are there, and cost nothing until they are used."""
+    code = (
+        "import revvlink_cli, sys; assert not {'asyncio', 'aiohttp', 'typer', 'revvlink_cli.client'} & set(sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
