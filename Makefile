@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint types contracts schemas build clean
+.PHONY: demo test bench lint types contracts schemas docs build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -26,6 +26,9 @@ contracts: $(VENV)/.developed  ## Check that imports run downward only
 
 schemas: $(VENV)/.developed  ## Write the JSON Schemas of the commands into the package
 	$(BIN)/python -m revvlink_cli.commands.contracts
+
+docs: $(VENV)/.developed  ## Write the tables of the documentation that come from the code
+	$(BIN)/python docs/generate.py
 
 build: $(VENV)/.developed  ## Build the source distribution and the wheel into dist/
 	rm -rf dist

@@ -1,0 +1,106 @@
+"""Writes the tables of the documentation that come from the code; ``--check`` only tells whether they are current.
+
+python docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from revvlink_cli.client.errors import Code
+from revvlink_cli.config import schema
+from revvlink_cli.output.result import EXIT_CODE_MEANINGS
+
+HERE = Path(__file__).parent
+FILES = (HERE / "reference.md", HERE / "configuration.md", HERE.parent / "README.md")
+
+ENVIRONMENT = {
+    "REVVLINK_CONFIG": "path of the configuration file",
+    "REVVLINK_URI": "address of the one node to use; with a password a whole configuration, in place of any file",
+    "REVVLINK_PASSWORD": "its password",
+    "REVVLINK_PASSWORD_FILE": "a file whose first line is its password",
+    "REVVLINK_IDENTIFIER": "its name; host and port if left out",
+    "REVVLINK_REGION": "its region label",
+    "REVVLINK_USER_ID": "the bot's user id",
+    "REVVLINK_OUTPUT": "as `--output`",
+    "REVVLINK_TIMEOUT": "as `--timeout`",
+    "REVVLINK_QUIET": "as `--quiet`",
+    "REVVLINK_VERBOSE": "as `--verbose`: 1 or 2",
+    "REVVLINK_NO_COLOR": "as `--no-color`",
+    "NO_COLOR": "no colours, when it is not empty",
+    "FORCE_COLOR": "colours also where nobody looks, when it is not empty; `NO_COLOR` wins",
+    "COLUMNS": "width of tables that do not go to a terminal",
+}
+"""Every environment variable that counts."""
+
+
+def exit_codes() -> str:
+    """The table of exit codes."""
+    rows = [f"| {int(code)} | {meaning} |" for code, meaning in EXIT_CODE_MEANINGS.items()]
+    return "\n".join(["| code | meaning |", "| ---: | --- |", *rows])
+
+
+def environment() -> str:
+    """The table of environment variables."""
+    return "\n".join(["| variable | meaning |", "| --- | --- |", *(f"| `{k}` | {v} |" for k, v in ENVIRONMENT.items())])
+
+
+def error_codes() -> str:
+    """The codes of errors that come from nodes."""
+    return ", ".join(f"`{code}`" for code in Code)
+
+
+def configuration() -> str:
+    """Every key of the configuration, section by section."""
+    parts = []
+    for section, keys in schema.SECTIONS.items():
+        name = f"[[{section}]]" if section == "nodes" else f"[{section}]"
+        parts += [f"### `{name}`", "", "| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+        for key in keys:
+            kind = " \\| ".join(f"`{choice}`" for choice in key.choices) or key.kind.value
+            default = "required" if key.required else f"`{key.default}`" if key.default not in (None, ()) else ""
+            parts.append(f"| `{key.name}` | {kind} | {default} | {key.help} |")
+        parts.append("")
+    parts += ["### `[regions]`", "", f"{schema.REGIONS_HELP}."]
+    return "\n".join(parts)
+
+
+BLOCKS = {
+    "exit codes": exit_codes,
+    "environment": environment,
+    "error codes": error_codes,
+    "configuration": configuration,
+}
+
+
+def current(text: str) -> str:
+    """`text` with every generated block as it should be."""
+    for name, make in BLOCKS.items():
+        text = re.sub(
+            rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- end -->)",
+            lambda found, make=make: f"{found[1]}{make()}\n{found[2]}",  # type: ignore[misc] # bound at once
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def main() -> int:
+    """Write, or check."""
+    stale = []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        if current(text) != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(current(text), encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.stderr.write(f"not current, run `make docs`: {', '.join(stale)}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
