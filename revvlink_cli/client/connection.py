@@ -27,7 +27,7 @@ from revvlink_cli.client.errors import (
 from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode
 from revvlink_cli.client.rest import request_headers
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import explain
+from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
     import ssl
@@ -62,6 +62,7 @@ class Connection:
     """A websocket to one node.
 
     Attributes:
+        progress: How far it has come.
         info: What the node is, None when it answered something else there.
         info_error: Why `info` is None.
         session_id: The session, once ready.
@@ -94,6 +95,7 @@ class Connection:
         self._pinged_at: float | None = None
         self._heard_at = 0.0
         self._stats_at = 0.0
+        self.progress = Progress()
         self.info: NodeInfo | None = None
         self.info_error: RevvlinkException | None = None
         self.session_id: str | None = None
@@ -124,6 +126,7 @@ class Connection:
             group.create_task(self._identify())
             group.create_task(self._shake_hands(resume))
         self._check_both()
+        self.progress.stage = Stage.READY
         try:
             async with asyncio.timeout(self._settings.timeout):
                 while self.session_id is None:
@@ -139,7 +142,7 @@ class Connection:
 
     async def _identify(self) -> None:
         try:
-            self.info = await self._rest.info()
+            self.info = await self._rest.info(self.progress)
         except RevvlinkException as error:
             self.info_error = error
 

@@ -229,7 +229,7 @@ class Node:
 
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
-        if self._snapshot is None:
+        if self._snapshot is None or self._status is NodeStatus.CONNECTING:  # how far it is changes without a word
             connection = self._connection if self._status is NodeStatus.CONNECTED else None
             self._snapshot = NodeSnapshot(
                 identifier=self.identifier,
@@ -237,6 +237,7 @@ class Node:
                 region=self.region,
                 tags=self.tags,
                 status=self._status,
+                stage=self._connection.progress.stage if self._connection and connection is None else None,
                 error=self._error,
                 dialect=self._rest.dialect if self._rest else None,
                 info=self._info,

@@ -109,6 +109,7 @@ class Rest:
         purpose: Purpose = Purpose.OBSERVER,
         timeout: float | None = None,
         accept: str = "application/json",
+        progress: Progress | None = None,
     ) -> Answer:
         """Send one request and check the answer.
 
@@ -120,6 +121,7 @@ class Rest:
             purpose: Whose budget it is drawn from.
             timeout: Seconds for the answer; None is the node's own. Waiting for the budget does not count.
             accept: Content type to ask for.
+            progress: Told how far the request has come.
 
         Raises:
             AuthorizationFailedException: The password was refused.
@@ -130,7 +132,14 @@ class Rest:
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
                 async with self.budget.draw(purpose):
-                    return await self._send(method, path, params, data, timeout or self._settings.timeout, accept)
+                    return await self._send(
+                        method,
+                        self.url(path, params),
+                        data,
+                        timeout=timeout or self._settings.timeout,
+                        accept=accept,
+                        progress=progress or Progress(),
+                    )
             except (LavalinkException, NodeException) as error:
                 wait = error.retry_after
                 if wait is None or wait > patience or tried == MAX_RETRY_AFTER:
@@ -140,13 +149,11 @@ class Rest:
         raise AssertionError("unreachable")  # pragma: no cover
 
     async def _send(
-        self, method: str, path: str, params: Mapping[str, str] | None, data: Any, timeout: float, accept: str
+        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
     ) -> Answer:
-        url = self.url(path, params)
         headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        progress = Progress()
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -277,14 +284,17 @@ class Rest:
         except UndecodableError as error:
             raise self._bad(Code.BAD_ANSWER, f"answered {path} with something that is {error}") from None
 
-    async def info(self) -> NodeInfo:
+    async def info(self, progress: Progress | None = None) -> NodeInfo:
         """``GET /v4/info``; this is what tells a v4 node from everything else.
+
+        Args:
+            progress: Told how far the request has come.
 
         Raises:
             NodeException: With `Code.NOT_LAVALINK` or `Code.LAVALINK_V3` when the address is none of a v4 node.
         """
         try:
-            answer = await self.request("GET", "/v4/info")
+            answer = await self.request("GET", "/v4/info", progress=progress)
         except LavalinkException as error:
             if error.status not in (400, 404, 405, 501):
                 raise

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from revvlink_cli.client.dialect import Dialect
-    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.errors import RevvlinkException, Stage
     from revvlink_cli.client.models import NodeInfo, NodeStats
     from revvlink_cli.client.penalty import Penalty
 
@@ -59,6 +59,7 @@ class NodeSnapshot:
         region: Its region label, or None.
         tags: Its tags.
         status: Where the connection stands.
+        stage: How far the attempt under way has come, None when there is none.
         error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
         dialect: Kind of server, None until it has told.
         info: What it is, None until it has told.
@@ -78,6 +79,7 @@ class NodeSnapshot:
     region: str | None
     tags: tuple[str, ...] = ()
     status: NodeStatus
+    stage: Stage | None = None
     error: RevvlinkException | None = None
     dialect: Dialect | None = None
     info: NodeInfo | None = None

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 STREAM_LENGTH = 2**63 - 1
 """What lavaplayer writes as the length of a live stream: ``Long.MAX_VALUE``."""
@@ -27,6 +30,11 @@ MAX_ENCODED = 64 * 1024
 
 _VERSIONED = 1
 """Flag of a message that begins with its version."""
+
+_VERSIONS = (1, 2, 3)
+
+_PROBED = ("local", "http")
+"""Sources whose own data is the container, as ``container`` or ``container|parameters``."""
 
 
 class TrackDecodeError(ValueError):
@@ -84,6 +92,11 @@ class Playable:
     user_data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     playlist: PlaylistInfo | None = None
 
+    def __post_init__(self) -> None:
+        """Copy and freeze what might change."""
+        object.__setattr__(self, "plugin_info", _frozen(self.plugin_info))
+        object.__setattr__(self, "user_data", _frozen(self.user_data))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
         return _rebuilt, (type(self), _values(self))
@@ -98,14 +111,15 @@ class Playable:
         """A track as a node sends it; what is missing or of another type gets a neutral value.
 
         Raises:
-            ValueError: It is no track: there is no ``encoded`` text, or no ``info`` object.
+            ValueError: It is no track: there is no ``encoded`` text, or no ``info`` object; or its ``pluginInfo`` or
+                ``userData`` is nested hundreds of levels deep.
         """
-        if not isinstance(data, dict):
+        if not isinstance(data, Mapping):
             raise ValueError("a track that is no object")
         encoded, info = data.get("encoded"), data.get("info")
         if not isinstance(encoded, str) or not encoded:
             raise ValueError("a track without its encoded form")
-        if not isinstance(info, dict):
+        if not isinstance(info, Mapping):
             raise ValueError("a track without info")
         return cls(
             encoded=encoded,
@@ -171,6 +185,11 @@ class Playlist:
     artwork: str | None = None
     plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
+    def __post_init__(self) -> None:
+        """Copy and freeze what might change."""
+        object.__setattr__(self, "tracks", tuple(self.tracks))
+        object.__setattr__(self, "plugin_info", _frozen(self.plugin_info))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
         return _rebuilt, (type(self), _values(self))
@@ -183,6 +202,10 @@ class Playlist:
         """Its tracks in order."""
         return iter(self.tracks)
 
+    def __getitem__(self, index: int) -> Playable:
+        """One of its tracks."""
+        return self.tracks[index]
+
     def __bool__(self) -> bool:
         """An empty playlist is still a playlist."""
         return True
@@ -194,10 +217,10 @@ class Playlist:
         Raises:
             ValueError: It is no playlist: no object, or its tracks are no list of tracks.
         """
-        if not isinstance(data, dict) or not isinstance(data.get("tracks"), list):
+        if not isinstance(data, Mapping) or not isinstance(data.get("tracks"), (list, tuple)):
             raise ValueError("a playlist without a list of tracks")
         info = data.get("info")
-        info = info if isinstance(info, dict) else {}
+        info = info if isinstance(info, Mapping) else {}
         plugin = _object(data, "pluginInfo")
         name, url = _text(info, "name"), _optional(plugin, "url")
         origin = PlaylistInfo(name, url)
@@ -225,22 +248,32 @@ def _optional(data: Mapping[str, Any], key: str) -> str | None:
 
 def _integer(data: Mapping[str, Any], key: str, otherwise: int) -> int:
     value = data.get(key)
+    if isinstance(value, float) and math.isfinite(value):  # JavaScript has no other numbers
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
 def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
-    return _frozen(value) if isinstance(value, dict) else MappingProxyType({})
+    return value if isinstance(value, Mapping) else {}
 
 
 def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return MappingProxyType({key: _frozen(item) for key, item in value.items()})
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    """A copy with tuples for lists and read-only views for mappings, all the way down."""
+    try:
+        return _frozen_level(value)
+    except RecursionError:
+        raise ValueError("a track with data that is nested too deeply") from None
+
+
+def _frozen_level(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return MappingProxyType({key: _frozen_level(item) for key, item in value.items()})
+    return tuple(map(_frozen_level, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _thawed(value: Any) -> Any:
-    if isinstance(value, (dict, MappingProxyType)):
+    if isinstance(value, Mapping):
         return {key: _thawed(item) for key, item in value.items()}
     return [_thawed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
@@ -250,7 +283,7 @@ def _values(record: Playable | Playlist) -> dict[str, Any]:
 
 
 def _rebuilt(kind: type[Playable | Playlist], values: dict[str, Any]) -> Playable | Playlist:
-    return kind(**{name: _frozen(value) for name, value in values.items()})
+    return kind(**values)
 
 
 class _Reader:
@@ -301,7 +334,9 @@ def _to_modified_utf(text: str) -> bytes:
 
 
 def decode_track(encoded: str) -> Playable:
-    """Read an encoded track. White space, missing padding and the URL-safe alphabet do no harm.
+    """Read an encoded track. White space, missing padding and the URL-safe alphabet do no harm, and are put right.
+
+    Whether one can seek in it is not written there: as on Lavalink, that is so for all but streams.
 
     What a source adds of its own is kept in `Playable.plugin_info`: ``probeInfo`` (the container) as the servers show
     it for local and http tracks, anything else as base64 under ``sourceData``.
@@ -311,11 +346,7 @@ def decode_track(encoded: str) -> Playable:
     """
     if len(encoded) > MAX_ENCODED:
         raise TrackDecodeError(f"{len(encoded)} characters are too long for a track")
-    text = "".join(encoded.split()).replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise TrackDecodeError("it is not base64") from None
+    data = _from_base64(encoded)
     reader = _Reader(data)
     header = reader.number("I", "the header")
     size = header & 0x3FFF_FFFF
@@ -324,7 +355,7 @@ def decode_track(encoded: str) -> Playable:
     reader = _Reader(data[: 4 + size])
     reader.at = 4
     version = reader.number("B", "the version") if header >> 30 & _VERSIONED else 1
-    if version not in (1, 2, 3):
+    if version not in _VERSIONS:
         raise TrackDecodeError(f"version {version} is unknown, 1 to 3 are known")
     title, author = reader.text("the title"), reader.text("the author")
     length, identifier = reader.number("q", "the length"), reader.text("the identifier")
@@ -335,7 +366,7 @@ def decode_track(encoded: str) -> Playable:
     source = reader.text("the source")
     details = reader.take(max(reader.left - 8, 0), "the source's own data")
     return Playable(
-        encoded=encoded.strip(),
+        encoded=base64.b64encode(data).decode(),
         identifier=identifier,
         title=title,
         author=author,
@@ -351,26 +382,42 @@ def decode_track(encoded: str) -> Playable:
     )
 
 
+def _from_base64(encoded: str) -> bytes:
+    if stranger := re.search(r"[^A-Za-z0-9+/=_\s-]", encoded):
+        raise TrackDecodeError(f"it is not base64: character {stranger.start() + 1} is {stranger[0]!a}")
+    text = "".join(encoded.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise TrackDecodeError(f"it is not base64: {len(text)} characters are no whole number of bytes") from None
+
+
 def _details(source: str, data: bytes) -> Mapping[str, Any]:
     if not data:
-        return MappingProxyType({})
-    if source in ("local", "http"):
+        return {}
+    if source in _PROBED:
         reader = _Reader(data)
         try:
             probe = reader.text("the probe info")
         except TrackDecodeError:
             probe = None
         if probe is not None and not reader.left:
-            return MappingProxyType({"probeInfo": probe})
-    return MappingProxyType({"sourceData": base64.b64encode(data).decode()})
+            return {"probeInfo": probe}
+    return {"sourceData": base64.b64encode(data).decode()}
 
 
 def encode_track(track: Playable, *, version: int = 3) -> str:
     """The encoded form of a track's fields; its own `encoded` is not looked at.
 
+    What its source adds comes from `Playable.plugin_info`, as `decode_track` puts it there: a track as a node sent it
+    has that for local and http only.
+
     Raises:
-        ValueError: A text is longer than the form can hold (65,535 bytes), or a number than 64 bits.
+        ValueError: The version is none of 1 to 3, a text is longer than the form can hold (65,535 bytes), a number than
+            64 bits, or ``sourceData`` is not base64.
     """
+    if version not in _VERSIONS:
+        raise ValueError(f"version {version} is unknown, 1 to 3 are known")
     try:
         parts = [
             bytes([version]),
@@ -382,7 +429,7 @@ def encode_track(track: Playable, *, version: int = 3) -> str:
             _nullable(track.uri) if version >= 2 else b"",
             _nullable(track.artwork) + _nullable(track.isrc) if version >= 3 else b"",
             _utf(track.source),
-            _encoded_details(track.plugin_info),
+            _encoded_details(track),
             struct.pack(">q", track.position),
         ]
     except struct.error as error:
@@ -391,11 +438,11 @@ def encode_track(track: Playable, *, version: int = 3) -> str:
     return base64.b64encode(struct.pack(">I", _VERSIONED << 30 | len(body)) + body).decode()
 
 
-def _encoded_details(info: Mapping[str, Any]) -> bytes:
-    if isinstance(probe := info.get("probeInfo"), str):
+def _encoded_details(track: Playable) -> bytes:
+    probe, raw = track.plugin_info.get("probeInfo"), track.plugin_info.get("sourceData")
+    if isinstance(probe, str) and track.source in _PROBED:
         return _utf(probe)
-    raw = info.get("sourceData")
-    return base64.b64decode(raw) if isinstance(raw, str) else b""
+    return _from_base64(raw) if isinstance(raw, str) else b""
 
 
 def _utf(text: str) -> bytes:

@@ -114,13 +114,22 @@ def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
         return None
     if node.error is not None:
         return failure_of(node.error, node.identifier)
+    stage = str(node.stage) if node.stage is not None else "connect"
     return Failure(
         "timeout",
-        f"not connected within {timeout:g} s",
+        f"{_HANGING.get(stage, 'not connected')} within {timeout:g} s",
         node=node.identifier,
-        stage="connect",
+        stage=stage,
         hint="give it longer with --timeout, or look at the node",
     )
+
+
+_HANGING = {
+    "resolve": "no name server answered",
+    "connect": "it did not take the connection",
+    "request": "it accepts connections but gave no answer",
+    "ready": "it took the websocket but sent no ready message",
+}
 
 
 def exit_code_for(failures: Sequence[Failure], nodes: int) -> ExitCode:

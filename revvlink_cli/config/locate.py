@@ -74,6 +74,7 @@ class _Scanner:
             if path in self.tables:  # the last table of an array is meant
                 path = (*path, self.tables[path])
         path = (*path, keys[-1])
+        self.note(path, start)
         if array:
             self.tables[path] = self.tables.get(path, -1) + 1
             path = (*path, self.tables[path])

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from revvlink_cli.config.locate import find, locate
 
-keys = st.text(
-    st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\r\n"), min_size=1, max_size=6
-)
+keys = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=6)
 scalars = st.one_of(
-    st.booleans(), st.integers(-(2**60), 2**60), st.text(st.characters(codec="utf-8", exclude_categories=("Cs",))),
+    st.booleans(), st.integers(-(2**60), 2**60), st.text(st.characters(codec="utf-8")),
     st.floats(allow_nan=False, allow_infinity=False),
 )  # fmt: skip
 documents = st.dictionaries(
