@@ -11,8 +11,9 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, make_app, options_of
-from revvlink_cli.config.load import find, load
+from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 app = make_app("The configuration: where it is, what it says, whether it is right.")

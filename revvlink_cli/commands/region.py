@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.commands.stdin import arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
@@ -65,6 +64,8 @@ def region(
             Failure("usage", "no endpoint on standard input", hint="one a line"), exit_code=ExitCode.USAGE
         )
     if route:
+        from revvlink_cli.commands import fleets
+
         settings = fleets.load_settings(options)
         entries = fleets.select(settings, (), options)
         return _route(given, settings, fleets.with_secrets(settings, entries, options), options)
@@ -84,22 +85,22 @@ def _configured_regions(options: Options) -> Any:
     import os
     from pathlib import Path
 
-    from revvlink_cli.config.load import find, load
     from revvlink_cli.config.problems import ConfigError
+    from revvlink_cli.config.source import find
 
     try:
-        source = find(options.config, os.environ, Path.cwd())
+        find(options.config, os.environ, Path.cwd())
     except ConfigError as error:
-        if options.config is None and error.is_missing:
+        if error.is_missing:
             return None
-        raise fleets.config_failure(error, options) from None
-    try:
-        return load(source).regions
-    except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
+        raise
+    from revvlink_cli.commands.fleets import load_settings
+
+    return load_settings(options).regions
 
 
 async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.commands import fleets
     from revvlink_cli.services.probe import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:

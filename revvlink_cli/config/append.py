@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.files import read_text, write_atomically
-from revvlink_cli.config.load import Source, SourceKind, parse
+from revvlink_cli.config.load import parse
 from revvlink_cli.config.problems import ConfigError, Problem
+from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.config.trust import is_trusted, trust
 
 if TYPE_CHECKING:

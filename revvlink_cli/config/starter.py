@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.config.files import write_atomically
-from revvlink_cli.config.load import FILE_NAME, user_path
 from revvlink_cli.config.problems import ConfigError, Problem
+from revvlink_cli.config.source import FILE_NAME, user_path
 from revvlink_cli.config.trust import trust
 
 if TYPE_CHECKING:

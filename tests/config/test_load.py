@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config import schema
-from revvlink_cli.config.load import Source, SourceKind, find, load, parse
+from revvlink_cli.config.load import load, parse
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.show import effective
+from revvlink_cli.config.source import Source, SourceKind, find
 from revvlink_cli.config.trust import trust
 
 ROOT = Path(__file__).resolve().parents[2]

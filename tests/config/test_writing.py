@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config.append import append_node
-from revvlink_cli.config.load import find, load
+from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.source import find
 from revvlink_cli.config.starter import default_path, write_starter
 
 NODE = {"identifier": "new", "uri": "http://h:2", "password_env": "P", "tags": ["a"]}
