@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    from revvlink_cli.app import run
+    try:
+        from revvlink_cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # also while modules are still being loaded
+        code = 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was done is done, and its exit code stands
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, 
 from revvlink_cli.output.streams import Output, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
 
 COMMANDS = {
     "nodes": "nodes",
@@ -153,6 +154,9 @@ def _settle(outcome: Any, options: Options) -> Result:
         return Result(exit_code=error.exit_code, errors=error.failures)
     except Exception as error:  # noqa: BLE001 - see _defect
         return _defect(error, options)
+    finally:
+        if inspect.iscoroutine(outcome):
+            outcome.close()  # Ctrl-C may come before it has begun
     if not isinstance(settled, Result):
         raise TypeError(f"a command returned {type(settled).__name__}")
     return settled
@@ -211,26 +215,57 @@ def _talk(result: Result, chosen: Format, options: Options) -> None:
 
 async def _follow(stream: Stream, options: Options, output: Output) -> int:
     """Render a stream as it comes."""
+    import asyncio
+
     chosen = options.output or default_format()
     writer = renderer(chosen, options.command, output, no_color=options.no_color)
     writer.begin(stream.row)
     result = Result()
-    items = stream.items
     try:
-        async for item in items:
-            if isinstance(item, Result):
-                result = item
-                break
-            writer.item(item)
-            if output.is_closed:
-                return ExitCode.OK
+        with _until_nobody_reads(output):
+            async for item in stream.items:
+                if isinstance(item, Result):
+                    result = item
+                    break
+                writer.item(item)
+                if output.is_closed:
+                    return ExitCode.OK
+    except asyncio.CancelledError:
+        if not output.is_closed:
+            raise
+        return ExitCode.OK
     finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            await close()
+        await stream.items.aclose()
     writer.end(result)
     _talk(result, chosen, options)
     return int(result.exit_code)
+
+
+@contextmanager
+def _until_nobody_reads(output: Output) -> Iterator[None]:
+    """Cancel the running task when the reader of a pipe goes, so that a quiet stream ends too.
+
+    The writing end of a pipe becomes readable, with an error, when its reader closes it.
+    """
+    import asyncio
+
+    loop, task, pipe = asyncio.get_running_loop(), asyncio.current_task(), output.pipe
+
+    def stop() -> None:
+        output.is_closed = True
+        if pipe is not None:
+            loop.remove_reader(pipe)
+        if task is not None:
+            task.cancel()
+
+    if pipe is None or sys.platform == "win32":
+        yield
+        return
+    loop.add_reader(pipe, stop)
+    try:
+        yield
+    finally:
+        loop.remove_reader(pipe)
 
 
 async def _within(work: Coroutine[Any, Any, Result], timeout: float) -> Result:
@@ -256,6 +291,13 @@ CLOSING_TIME = 0.25
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end; SIGTERM ends it as orderly as Ctrl-C does."""
+    try:
+        return _run(work)
+    finally:
+        work.close()  # Ctrl-C may come before it has begun
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
     import signal
 

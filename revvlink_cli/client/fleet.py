@@ -127,7 +127,8 @@ class Fleet:
         transport = Transport()
         try:
             async with asyncio.TaskGroup() as group:
-                started.set_result((transport, group))
+                if not started.done():  # nobody waits any more when connecting was given up at once
+                    started.set_result((transport, group))
                 await closing.wait()
         finally:
             await transport.close()

@@ -12,7 +12,7 @@ from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
@@ -105,7 +105,7 @@ def _row(node: NodeSnapshot, timeout: float) -> ConnectRow:
 
 async def _hold(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
-) -> AsyncIterator[ChangeRow | Result]:
+) -> AsyncGenerator[ChangeRow | Result, None]:
     """Every node's state when it changes, until the nodes have all failed for good or somebody interrupts."""
     import asyncio
 

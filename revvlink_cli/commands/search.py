@@ -150,7 +150,8 @@ async def _search(
             return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),))
         except RevvlinkException as error:
             return Result(None, TrackRow, ExitCode.UNREACHABLE, tuple(on_the_way) or (fleets.failure_of(error),))
-    notes = [f"{f.node}: {f.message}" for f in (*unreachable, *on_the_way)]
+    told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
+    notes = [f"{f.node}: {f.message}" for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way]
     if isinstance(found, Playlist):
         rows = tuple(
             track_row(track, selected=index == found.selected, playlist=found.name, encoded=encoded)

@@ -7,7 +7,6 @@ approved, by its hash.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from revvlink_cli.config.files import read_text, write_atomically
@@ -26,7 +25,10 @@ def is_trusted(path: Path, text: str) -> bool:
         known = trust_file().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    return _line(path, text) in known.splitlines()
+    where = _where(path)
+    return (
+        any(line.partition(" ")[2] == where for line in known.splitlines()) and _line(path, text) in known.splitlines()
+    )
 
 
 def trust(path: Path) -> None:
@@ -46,6 +48,8 @@ def trust(path: Path) -> None:
 
 
 def _line(path: Path, text: str) -> str:
+    import hashlib
+
     return f"{hashlib.sha256(text.encode()).hexdigest()} {_where(path)}"
 
 

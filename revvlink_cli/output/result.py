@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -166,7 +166,7 @@ class Stream:
     """
 
     row: type
-    items: AsyncIterator[Any]
+    items: AsyncGenerator[Any, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TextIO
 
@@ -22,6 +23,17 @@ class Output:
         self.is_closed = sys.stdout is None
         if not self.is_closed:
             _never_fail_on_characters(sys.stdout)
+
+    @property
+    def pipe(self) -> int | None:
+        """File descriptor of stdout when it is a pipe, whose reader may go away between two writes; else None."""
+        if self.is_closed:
+            return None
+        try:
+            number = sys.stdout.fileno()
+            return number if stat.S_ISFIFO(os.fstat(number).st_mode) else None
+        except (OSError, ValueError):
+            return None  # a stream without a file, as under a test runner
 
     def write(self, text: str) -> None:
         """Write `text`, and have it out before anything that follows on stderr."""
