@@ -12,20 +12,6 @@ SOURCES = ("youtube", "soundcloud", "http", "sim")
 SEARCHES = {"ytsearch": "youtube", "ytmsearch": "youtube", "scsearch": "soundcloud", "simsearch": "sim"}
 """Search prefix -> the source its results claim to come from."""
 
-FILTERS = (
-    "volume",
-    "equalizer",
-    "karaoke",
-    "timescale",
-    "tremolo",
-    "vibrato",
-    "distortion",
-    "rotation",
-    "channelMix",
-    "lowPass",
-)
-"""Filters of a simulated node."""
-
 _SONGS = (
     ("Night Bus to the Harbour", "The Paper Lanterns", 214),
     ("Night Garden", "Mira Solvang", 187),
@@ -116,7 +102,7 @@ STREAM = _encoded(
 )
 """The one that has none."""
 
-_BY_ADDRESS = {track.uri: track for track in (*TRACKS, STREAM)}
+_BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identifier, track.uri)}
 
 
 def look_up(identifier: str) -> Loaded:
@@ -128,8 +114,8 @@ def look_up(identifier: str) -> Loaded:
             return Loaded("track", (STREAM,))
         case "sim:fails":
             return Loaded("error")
-    if identifier in _BY_ADDRESS:
-        return Loaded("track", (_BY_ADDRESS[identifier],))
+    if identifier in _BY_NAME:
+        return Loaded("track", (_BY_NAME[identifier],))
     prefix, colon, words = identifier.partition(":")
     if not colon or prefix not in SEARCHES:
         return Loaded("empty")

@@ -26,6 +26,9 @@ class NodeProfile:
         stats_interval: Seconds between two ``stats`` messages.
         player_update_interval: Seconds between two ``playerUpdate`` messages.
         port: Port on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        ValueError: An interval is not above zero.
     """
 
     identifier: str
@@ -44,3 +47,8 @@ class NodeProfile:
     stats_interval: float = 60.0
     player_update_interval: float = 5.0
     port: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what would never let time pass."""
+        if min(self.stats_interval, self.player_update_interval) <= 0:
+            raise ValueError("intervals are above zero")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
+import struct
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
@@ -22,6 +24,9 @@ T = TypeVar("T")
 BACKLOG = 512
 """Connections that may wait to be taken."""
 
+_RESET = struct.pack("ii", 1, 0)
+"""To linger for no time: what closes such a connection is a reset."""
+
 
 class SimulatedNode:
     """One node of a `Simulator`. Its methods may be called from any thread, and return when they have taken effect."""
@@ -33,6 +38,8 @@ class SimulatedNode:
         self._node: Node | None = None
         self._runner: web.AppRunner | None = None
         self._frozen: list[asyncio.Transport] = []
+        self._turn = asyncio.Lock()  # starts and stops from several threads come one after the other
+        self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
 
     @property
     def uri(self) -> str:
@@ -84,38 +91,40 @@ class SimulatedNode:
 
     async def start_here(self) -> None:
         """See `start`."""
-        if self._runner is not None:
-            return
-        self._node = Node(self.profile)
-        runner = web.AppRunner(self._node.application(), access_log=None, shutdown_timeout=0.2, handle_signals=False)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG, reuse_address=True)
-        try:
-            await site.start()
-        except OSError:
-            await runner.cleanup()
-            raise
-        self.port = runner.addresses[0][1]
-        self._runner = runner
+        async with self._turn:
+            if self._runner is not None:
+                return
+            node = Node(self.profile, self._names)
+            runner = web.AppRunner(node.application(), access_log=None, shutdown_timeout=0.2, handle_signals=False)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG).start()
+            except OSError:
+                await runner.cleanup()
+                raise
+            self.port = runner.addresses[0][1]
+            self._node, self._runner = node, runner
 
     async def stop_here(self, *, abort: bool) -> None:
         """See `stop` and `kill`."""
-        if self._runner is None or self._node is None:
-            return
-        await self._thaw()
-        runner, self._runner = self._runner, None
-        for site in tuple(runner.sites):
-            await site.stop()
-        if abort:
-            for connection in tuple(runner.server.connections) if runner.server is not None else ():
-                transport = connection.transport
-                if transport is not None:
-                    transport.abort()
-        else:
-            for session in tuple(self._node.sessions.values()):
-                if session.socket is not None:
-                    await session.socket.close(code=1001)
-        await runner.cleanup()
+        async with self._turn:
+            if self._runner is None or self._node is None:
+                return
+            runner, self._runner = self._runner, None
+            for site in tuple(runner.sites):
+                await site.stop()
+            if abort:
+                self._reset(runner)
+            self._thaw_now()
+            await self._node.close(code=None if abort else 1001)
+            await runner.cleanup()
+
+    def _reset(self, runner: web.AppRunner) -> None:
+        for connection in runner.server.connections if runner.server is not None else ():
+            transport = connection.transport
+            if transport is not None:
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                transport.abort()
 
     async def _freeze(self) -> None:
         if self._node is None or self._runner is None or self._runner.server is None:
@@ -128,6 +137,9 @@ class SimulatedNode:
                 self._frozen.append(transport)
 
     async def _thaw(self) -> None:
+        self._thaw_now()
+
+    def _thaw_now(self) -> None:
         for transport in self._frozen:
             if not transport.is_closing():
                 transport.resume_reading()
@@ -148,10 +160,18 @@ class Simulator:
     """Simulated nodes that run while the ``with`` block does.
 
     Nothing is left when it ends: no thread, socket or task.
+
+    Raises:
+        ValueError: Two nodes have the same identifier.
+        OSError: On entering: a port that was asked for is taken.
     """
 
     def __init__(self, profiles: Iterable[NodeProfile]) -> None:
-        self._nodes = {profile.identifier: SimulatedNode(self, profile) for profile in profiles}
+        self._nodes: dict[str, SimulatedNode] = {}
+        for profile in profiles:
+            if profile.identifier in self._nodes:
+                raise ValueError(f"two nodes are called {profile.identifier}")
+            self._nodes[profile.identifier] = SimulatedNode(self, profile)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -186,11 +206,13 @@ class Simulator:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        self.call(self._stop_all())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-        self._loop = self._thread = None
+        try:
+            self.call(self._stop_all())
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+            self._loop = self._thread = None
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the simulator's loop and wait for it."""
@@ -200,16 +222,13 @@ class Simulator:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start_all(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for node in self._nodes.values():
-                group.create_task(node.start_here())
+        for node in self._nodes.values():
+            await node.start_here()
 
     async def _stop_all(self) -> None:
         await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        if tasks:
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.get_running_loop().shutdown_asyncgens()

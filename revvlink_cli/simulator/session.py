@@ -1,136 +1,124 @@
-"""Sessions of a simulated node, and the players in them."""
+"""Sessions of a simulated node: what a websocket is told, and what goes on while nobody is connected."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import math
 import string
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.simulator.answers import json_text
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from aiohttp import web
 
-    from revvlink_cli.client.tracks import Playable
-
-NO_VOICE: dict[str, Any] = {"token": "", "endpoint": "", "sessionId": "", "channelId": None}
-"""Voice state of a player that has none."""
-
-
-class Player:
-    """A player of one guild: it plays time."""
-
-    def __init__(self, guild_id: str) -> None:
-        self.guild_id = guild_id
-        self.track: Playable | None = None
-        self.user_data: dict[str, Any] = {}
-        self.volume = 100
-        self.paused = False
-        self.voice = dict(NO_VOICE)
-        self.filters: dict[str, Any] = {}
-        self.end_time: int | None = None
-        self._position = 0.0
-        self._since = time.monotonic()
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether it has a voice connection."""
-        return bool(self.voice["endpoint"])
-
-    @property
-    def is_playing(self) -> bool:
-        """Whether a track advances."""
-        return self.track is not None and not self.paused
-
-    @property
-    def position(self) -> int:
-        """Milliseconds into the track; without a voice connection nothing advances."""
-        if self.track is None:
-            return 0
-        moved = (time.monotonic() - self._since) * 1000 if self.is_playing and self.is_connected else 0.0
-        return int(self._position + moved)
-
-    def seek(self, position: int) -> None:
-        """Go to a position."""
-        self._position, self._since = float(max(position, 0)), time.monotonic()
-
-    def hold(self) -> None:
-        """Fix the position before something about its advance changes."""
-        self.seek(self.position)
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds to the end of the track, None when it has none or does not advance."""
-        if self.track is None or self.track.duration is None or not self.is_playing or not self.is_connected:
-            return None
-        end = min(self.track.duration, self.end_time or self.track.duration)
-        return max(end - self.position, 0) / 1000
-
-    def state(self) -> dict[str, Any]:
-        """``state`` as in ``playerUpdate``."""
-        connected = self.is_connected
-        return {
-            "time": int(time.time() * 1000),
-            "position": self.position,
-            "connected": connected,
-            "ping": 0 if connected else -1,
-        }
-
-    def track_payload(self) -> dict[str, Any] | None:
-        """The track as sent, with the bot's own data."""
-        return None if self.track is None else {**self.track.to_payload(), "userData": self.user_data}
-
-    def payload(self) -> dict[str, Any]:
-        """The player as sent."""
-        return {
-            "guildId": self.guild_id,
-            "track": self.track_payload(),
-            "volume": self.volume,
-            "paused": self.paused,
-            "state": self.state(),
-            "voice": self.voice,
-            "filters": self.filters,
-        }
+    from revvlink_cli.simulator.player import Player
+    from revvlink_cli.simulator.profile import NodeProfile
 
 
 class Session:
-    """A websocket session: it has players, and outlives its connection for a while if it was told to."""
+    """A session: it has players, and outlives its connection for a while if it was told to.
 
-    def __init__(self, identifier: str) -> None:
+    Attributes:
+        identifier: Its id.
+        players: Its players by guild, in the order in which they were made.
+        resuming: Whether it waits for its client to come back.
+        timeout: Seconds for which it does.
+        socket: Its connection, None while there is none.
+    """
+
+    def __init__(
+        self, identifier: str, profile: NodeProfile, stats: Callable[[], dict[str, Any]], thawed: asyncio.Event
+    ) -> None:
         self.identifier = identifier
         self.players: dict[str, Player] = {}
         self.resuming = False
         self.timeout = 60
         self.socket: web.WebSocketResponse | None = None
-        self._waiting: list[str] = []
+        self._profile = profile
+        self._stats = stats
+        self._thawed = thawed
+        self._changed = asyncio.Event()
+        self._next_stats = time.monotonic() + profile.stats_interval
+        self._ends = math.inf
+        self._queue: list[str] = []
 
     @property
     def is_open(self) -> bool:
         """Whether a connection is there."""
         return self.socket is not None
 
-    async def send(self, message: dict[str, Any]) -> None:
-        """Send a message now, or when the session is resumed."""
-        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
-        if self.socket is None:
-            if message["op"] != "playerUpdate":  # these are not queued
-                self._waiting.append(text)
-        elif not self.socket.closed:
-            try:
-                await self.socket.send_str(text)
-            except ConnectionError:
-                return  # its reader notices, and closes the session
+    def claim(self) -> bool:
+        """Take up the session again; False when it is open, over, or taken already."""
+        waits = not self.is_open and time.monotonic() < self._ends < math.inf
+        if waits:
+            self._ends = math.inf
+        return waits
 
-    async def replay(self) -> None:
-        """What happened while nobody was connected, then where each player is."""
-        waiting, self._waiting = self._waiting, []
+    async def open(self, socket: web.WebSocketResponse, *, resumed: bool) -> None:
+        """Greet a client: with the statistics, or with what has happened since it left and where its players are."""
+        self.socket = socket
+        await self.send({"op": "ready", "resumed": resumed, "sessionId": self.identifier})
+        if not resumed:
+            await self.tell_stats()
+            return
+        waiting, self._queue = self._queue, []
         for text in waiting:
-            if self.socket is not None:
-                await self.socket.send_str(text)
+            await self._send(text)
         for player in self.players.values():
             await self.update(player)
+
+    def leave(self) -> None:
+        """The connection is gone: wait for another, or come to an end."""
+        self.socket = None
+        self._ends = time.monotonic() + (self.timeout if self.resuming else 0)
+        self.change()
+
+    def change(self) -> None:
+        """Something is due at another time than before."""
+        self._changed.set()
+
+    async def live(self) -> None:
+        """Let time pass until the session is over: statistics, updates, ends of tracks."""
+        while time.monotonic() < self._ends:
+            self._changed.clear()
+            await self._thawed.wait()
+            await self._catch_up(time.monotonic())
+            due = min(self._next_stats, self._ends, *(player.due() for player in self.players.values()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(due - time.monotonic(), 0)):
+                    await self._changed.wait()
+
+    async def _catch_up(self, now: float) -> None:
+        for player in tuple(self.players.values()):
+            if reason := player.has_ended(now):
+                await self.end(player, reason)
+            elif player.needs_update(now, self._profile.player_update_interval):
+                await self.update(player)
+        if now >= self._next_stats:
+            self._next_stats = now + self._profile.stats_interval
+            await self.tell_stats()
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send a message now, or, all but updates of players, when the session is taken up again."""
+        if self.is_open:
+            await self._send(json_text(message))
+        elif message["op"] != "playerUpdate":
+            self._queue.append(json_text(message))
+
+    async def _send(self, text: str) -> None:
+        if self.socket is not None and not self.socket.closed:
+            with suppress(ConnectionError):  # whoever reads from it notices, and leaves
+                await self.socket.send_str(text)
+
+    async def tell_stats(self) -> None:
+        """The statistics, as they are now."""
+        await self.send({"op": "stats", **self._stats()})
 
     async def update(self, player: Player) -> None:
         """A ``playerUpdate`` of one player."""
@@ -140,27 +128,19 @@ class Session:
         """An event of one player."""
         await self.send({"op": "event", "type": kind, "guildId": player.guild_id, **fields})
 
-    async def run(self, interval: float) -> None:
-        """Let time pass: updates every `interval` seconds, and tracks that end."""
-        due = time.monotonic() + interval
-        while True:
-            ends = [left for player in self.players.values() if (left := player.remaining) is not None]
-            await asyncio.sleep(max(min([due - time.monotonic(), *ends]), 0.005))
-            for player in tuple(self.players.values()):
-                if player.remaining == 0:
-                    await self.end(player, "finished")
-            if time.monotonic() >= due:
-                due += interval
-                for player in tuple(self.players.values()):
-                    if player.is_playing:
-                        await self.update(player)
-
     async def end(self, player: Player, reason: str) -> None:
-        """End the player's track."""
+        """End the player's track, if it has one."""
         payload = player.track_payload()
-        player.track, player.end_time = None, None
+        player.stop()
         if payload is not None:
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
+
+    async def disconnect(self, player: Player) -> None:
+        """Close the player's voice connection, if it has one."""
+        if player.is_connected:
+            player.disconnect()
+            await self.event(player, "WebSocketClosedEvent", code=1000, reason="", byRemote=False)
+            await self.update(player)
 
 
 def new_session_id(source: random.Random) -> str:

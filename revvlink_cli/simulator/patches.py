@@ -1,0 +1,196 @@
+"""What a PATCH does to a simulated player: every check first, then every change, in the genuine server's order."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
+from revvlink_cli.simulator.bodies import ABSENT, Absent, boolean, decoded, integer, is_long, mapping, text
+from revvlink_cli.simulator.catalogue import look_up
+from revvlink_cli.simulator.filters import read_filters
+from revvlink_cli.simulator.player import Player
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.simulator.session import Session
+
+    Missing = Literal[Absent.ABSENT]
+
+VOICE_KEYS = ("token", "endpoint", "sessionId", "channelId")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """The body of a PATCH, its types checked.
+
+    Attributes:
+        volume: The volume.
+        position: The position, in milliseconds.
+        paused: Whether to stand still.
+        end_time: Where to end, in milliseconds; None is at the end.
+        filters: The filters.
+        voice: The voice state.
+        encoded: The encoded track; None stops.
+        identifier: The identifier of the track.
+        user_data: What to attach to the track.
+        has_both: Whether it has a track in the present and in the deprecated place.
+    """
+
+    volume: int | Missing
+    position: int | Missing
+    paused: bool | Missing
+    end_time: int | Missing | None
+    filters: dict[str, Any] | Missing
+    voice: dict[str, Any] | None
+    encoded: str | Missing | None
+    identifier: str | Missing
+    user_data: dict[str, Any] | None
+    has_both: bool
+
+    @classmethod
+    def read(cls, body: Any) -> Patch:
+        """The patch in a body.
+
+        Raises:
+            Refusal: A value is of the wrong type.
+        """
+        given = mapping(body)
+        track = mapping(given.get("track", {}))
+        old, new = (_nullable_text(given, "encodedTrack"), text(given, "identifier")), "track" in given
+        return cls(
+            volume=integer(given, "volume", 32),
+            position=integer(given, "position"),
+            paused=boolean(given, "paused"),
+            end_time=None if given.get("endTime", ABSENT) is None else integer(given, "endTime"),
+            filters=read_filters(given["filters"]) if "filters" in given else ABSENT,
+            voice=_voice(given["voice"]) if "voice" in given else None,
+            encoded=_nullable_text(track, "encoded") if new else old[0],
+            identifier=text(track, "identifier") if new else old[1],
+            user_data=mapping(track["userData"]) if "userData" in track else None,
+            has_both=new and old != (ABSENT, ABSENT),
+        )
+
+    @property
+    def has_track(self) -> bool:
+        """Whether it says what to play."""
+        return self.encoded is not ABSENT or self.identifier is not ABSENT
+
+    def track(self) -> Playable | None:
+        """What to play, None to stop.
+
+        Raises:
+            Refusal: It cannot be played.
+        """
+        if self.identifier is ABSENT:
+            return decoded(self.encoded) if isinstance(self.encoded, str) else None
+        found = look_up(self.identifier)
+        match found.kind:
+            case "track":
+                return found.tracks[0]
+            case "playlist" | "search":
+                raise Refusal(400, "Cannot play a playlist or search result")
+            case "error":
+                raise Refusal(400, "Something went wrong while looking up the track.")
+        raise Refusal(400, "No matches found for identifier")
+
+    def check(self) -> None:
+        """Whether its values go together.
+
+        Raises:
+            Refusal: They do not.
+        """
+        if self.has_both:
+            raise Refusal(400, "Cannot specify both track and encodedTrack/identifier")
+        if self.encoded is not ABSENT and self.identifier is not ABSENT:
+            raise Refusal(400, "Cannot specify both encodedTrack and identifier")
+        if isinstance(self.end_time, int) and self.end_time <= 0:
+            raise Refusal(400, "End time must be greater than 0")
+        if self.voice is not None:
+            if not all((self.voice[key] or "").strip() for key in VOICE_KEYS):
+                raise Refusal(400, "token, endpoint, sessionId and channelId must be provided in voice state")
+            if not is_long(self.voice["channelId"]):
+                raise Stumble(f'NumberFormatException: For input string: "{self.voice["channelId"]}"')
+
+
+def _nullable_text(body: dict[str, Any], key: str) -> str | Missing | None:
+    return None if body.get(key, ABSENT) is None else text(body, key)
+
+
+def _voice(value: Any) -> dict[str, Any]:
+    voice = mapping(value)
+    for key in VOICE_KEYS:
+        if not isinstance(voice.get(key, ABSENT), str) and (key != "channelId" or voice.get(key, ABSENT) is not None):
+            raise BadRequest
+    return {key: voice[key] for key in VOICE_KEYS}
+
+
+async def update_player(session: Session, guild: str, patch: Patch, *, no_replace: bool) -> Player:
+    """Apply a patch, making the player if there is none. One to an unreachable voice server never returns.
+
+    Raises:
+        Refusal: The genuine server would refuse it.
+    """
+    patch.check()
+    existing = session.players.get(guild)
+    keeps = not patch.has_track or (no_replace and existing is not None and existing.track is not None)
+    track = None if keeps else patch.track()
+    player = session.players.setdefault(guild, Player(guild))
+    if patch.volume is not ABSENT:
+        player.volume = min(max(patch.volume, 0), 1000)
+    if not patch.has_track:
+        await _adjust(session, player, patch)
+    if patch.filters is not ABSENT:
+        player.filters = patch.filters
+        await session.update(player)
+    if patch.voice is not None:
+        await _connect(session, player, patch.voice)
+    if not keeps:
+        await _play(session, player, track, patch)
+    session.change()
+    return player
+
+
+async def _adjust(session: Session, player: Player, patch: Patch) -> None:
+    """Change what is about the track that plays."""
+    if patch.paused is not ABSENT:
+        player.pause(patch.paused)
+    if player.track is None:
+        return
+    if patch.user_data is not None:
+        player.user_data = patch.user_data
+    if patch.end_time is not ABSENT:
+        player.end_at(patch.end_time)
+    if patch.position is not ABSENT:
+        player.seek(patch.position)
+        await session.update(player)
+
+
+async def _connect(session: Session, player: Player, voice: dict[str, Any]) -> None:
+    """Reach another voice server; the same again changes nothing.
+
+    Names under ``invalid`` never lead anywhere (RFC 2606). A genuine server tries one that cannot be reached for ever,
+    and keeps later attempts of the same player waiting too.
+    """
+    host = voice["endpoint"].rpartition("://")[2].partition("/")[0].partition(":")[0]
+    if player.is_stuck or host.lower().endswith(".invalid"):
+        player.is_stuck = True
+        await asyncio.get_running_loop().create_future()
+    if player.is_connected and voice == player.voice:
+        return
+    await session.disconnect(player)
+    player.connect(voice)
+    await session.update(player)
+
+
+async def _play(session: Session, player: Player, track: Playable | None, patch: Patch) -> None:
+    """Play a track in place of another, or stop."""
+    await session.end(player, "stopped" if track is None else "replaced")
+    player.pause(patch.paused is True)
+    if track is None:
+        return
+    position = 0 if patch.position is ABSENT else patch.position
+    player.start(track, patch.user_data or {}, position, None if patch.end_time is ABSENT else patch.end_time)
+    await session.event(player, "TrackStartEvent", track=player.track_payload())
+    await session.update(player)  # a second one follows at once: the first of those that come regularly
