@@ -54,6 +54,10 @@ _HOST = re.compile(
 _FORM = re.compile(r"(?:vip-)?(c-)?([a-z]+(?:-[a-z]+)*)(?:-?\d+)?(?(1)(?:-.*)?)", _FLAGS | re.DOTALL)
 
 
+# What Discord really sends, read in one go; what it does not find takes the two steps above.
+_PLAIN = re.compile(r"(?:c-([a-z]{3})\d\d-[0-9a-f]+|([a-z]+(?:-[a-z]+)*)\d+)\.discord\.(?:media|gg)(?::\d+)?", re.ASCII)
+
+
 def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[str]] | None = None) -> str | None:
     """Return the region label of a voice server's address.
 
@@ -74,6 +78,10 @@ def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[st
     Returns:
         A label, `GLOBAL` when none fits, or None when `endpoint` is None or blank.
     """
+    if regions is None and endpoint and (plain := _PLAIN.fullmatch(endpoint)):
+        label = LABEL_OF.get(plain[plain.lastindex or 0])
+        if label is not None:
+            return label
     if endpoint is None or not (endpoint := endpoint.strip()):
         return None
     host = _HOST.match(endpoint)

@@ -308,3 +308,17 @@ def test_import_is_light() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == ""
+
+
+@given(
+    st.sampled_from(["c-", ""]),
+    st.text("abcdefghijklmnopqrstuvwxyz-", max_size=6) | st.sampled_from(["iad", "gru", "us-east", "brazil", "zzz"]),
+    st.text("0123456789", max_size=3),
+    st.sampled_from(["", "-1a2b3c4d", "-addd0123", "-"]),
+    st.sampled_from([".discord.media:443", ".discord.gg", ".discord.media:", ".discord.com"]),
+)
+def test_the_short_way_agrees_with_the_long_one(head: str, name: str, number: str, tail: str, host: str) -> None:
+    """The common form is read in one step; a path behind it takes the long way, and the answer is the same."""
+    endpoint = f"{head}{name}{number}{tail}{host}"
+
+    assert region_from_endpoint(endpoint) == region_from_endpoint(f"{endpoint}/?v=8")
