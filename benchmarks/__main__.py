@@ -1,0 +1,46 @@
+"""Measures what the product promises, beside others: ``python -m benchmarks [NAME...]``.
+
+Every figure is a ratio of two medians taken turn by turn in one run, because machines are noisy and differ. The peer is
+revvlink 1.0.5, an earlier client with the same API.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import library, processes
+
+BENCHMARKS = {
+    "startup-region": processes.startup_region,
+    "startup-list": processes.startup_list,
+    "status-200": processes.status_of_a_fleet,
+    "memory-per-node": processes.memory_per_node,
+    "get-node": library.get_node,
+    "get-node-changed": library.get_node_changed,
+    "region": library.region_from_endpoint,
+    "cache": library.cache,
+}
+
+
+def main() -> int:
+    """Run those named, or all; 1 when one misses its target."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        print(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    print(f"{'benchmark':18} {'ours':>12} {'beside':>12} {'ratio':>8}  target")
+    missed = 0
+    for name in wanted:
+        figure = BENCHMARKS[name]()
+        missed += not figure.is_met
+        print(
+            f"{name:18} {figure.ours:>12} {figure.beside:>12} {figure.ratio:>8.2f}  "
+            f"{figure.target}{'' if figure.is_met else '  MISSED'}",
+            flush=True,
+        )
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The client's own work, beside the peer's and others'."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from benchmarks.measure import Figure, shown, turn_by_turn
+from revvlink_cli import Node, Pool
+from revvlink_cli.client.cache.memory import LFUCache
+from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.models import WireCpu, WireStats
+from revvlink_cli.client.snapshot import NodeStatus, StatsOrigin
+
+NODES = 1000
+REGIONS = ("us", "eu", "asia", "oceania")
+
+
+def _figures() -> list[tuple[str, str, int, float]]:
+    source = random.Random(1)
+    return [(f"n{i}", REGIONS[i % 4], source.randint(0, 200), source.random()) for i in range(NODES)]
+
+
+def _ours() -> tuple[Fleet, list[Node]]:
+    """A thousand nodes that take themselves for connected; there is no network."""
+    fleet = Fleet()
+    nodes = []
+    for name, region, playing, load in _figures():
+        node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
+        node._fleet, node._status, node._was_connected = fleet, NodeStatus.CONNECTED, True
+        node._take_stats(_stats(playing, load), StatsOrigin.WEBSOCKET)
+        fleet._nodes[name] = node
+        nodes.append(node)
+    return fleet, nodes
+
+
+def _stats(playing: int, load: float) -> WireStats:
+    return WireStats(players=playing, playing_players=playing, uptime=1, cpu=WireCpu(4, load, load / 2))
+
+
+def _peers() -> tuple[Any, list[Any]]:
+    """The same thousand nodes in the peer's pool."""
+    import revvlink
+
+    nodes = {}
+    for name, region, playing, load in _figures():
+        node = revvlink.Node(
+            identifier=name, uri="http://127.0.0.1:1", password="x", region=region, session=SimpleNamespace()
+        )
+        node._status = revvlink.NodeStatus.CONNECTED
+        node.stats = SimpleNamespace(cpu=SimpleNamespace(system_load=load), frames=None, playing=playing)
+        nodes[name] = node
+    revvlink.Pool._Pool__nodes = nodes
+    return revvlink.Pool, list(nodes.values())
+
+
+def get_node() -> Figure:
+    """The best of 1,000 nodes in a region."""
+    (fleet, _), (peer, _) = _ours(), _peers()
+    assert fleet.get_node(region="eu").identifier == peer.get_node(region="eu").identifier
+    calls = 200
+    ours, theirs = turn_by_turn(
+        lambda: [fleet.get_node(region="eu") for _ in range(calls)],
+        lambda: [peer.get_node(region="eu") for _ in range(calls)],
+        repeats=9,
+    )
+    ratio = theirs / ours
+    return Figure(shown(ours / calls), shown(theirs / calls), ratio, "at least 30x as fast as the peer", ratio >= 30)
+
+
+def get_node_changed() -> Figure:
+    """The same, when a node's statistics come in before every call."""
+    (fleet, nodes), (peer, theirs_nodes) = _ours(), _peers()
+    turn = itertools.count()
+
+    def ours_once() -> None:
+        nodes[next(turn) % NODES]._take_stats(_stats(3, 0.3), StatsOrigin.WEBSOCKET)
+        fleet.get_node(region="eu")
+
+    def theirs_once() -> None:
+        stats = SimpleNamespace(cpu=SimpleNamespace(system_load=0.3), frames=None, playing=3)
+        theirs_nodes[next(turn) % NODES].stats = stats
+        peer.get_node(region="eu")
+
+    ours, theirs = turn_by_turn(ours_once, theirs_once, repeats=101)
+    return Figure(shown(ours), shown(theirs), theirs / ours, "shown, not promised", is_met=True)
+
+
+def region_from_endpoint() -> Figure:
+    """Endpoints never seen before, half of the old form and half of the new."""
+    import revvlink
+
+    source = random.Random(time.time_ns())
+    codes = ["iad", "atl", "gru", "ams", "fra", "lhr", "nrt", "syd", "jnb", "dxb", "zzz"]
+    names = ["us-east", "eu-west", "brazil", "japan", "sydney", "southafrica", "dubai", "frankfurt", "nowhere"]
+
+    def endpoints() -> list[str]:
+        new = [
+            f"c-{source.choice(codes)}{number % 100:02}-{source.getrandbits(32):x}.discord.media:8443"
+            for number in range(2000)
+        ]
+        old = [f"{source.choice(names)}{source.randint(1, 99999)}.discord.gg:443" for _ in range(2000)]
+        return new + old
+
+    fresh = iter([endpoints() for _ in range(40)])
+    ours, theirs = turn_by_turn(
+        lambda: [Pool.region_from_endpoint(endpoint) for endpoint in next(fresh)],
+        lambda: [revvlink.Pool.region_from_endpoint(endpoint) for endpoint in next(fresh)],
+        repeats=15,
+    )
+    ratio = theirs / ours
+    return Figure(shown(ours / 4000), shown(theirs / 4000), ratio, "no slower than the peer", ratio >= 1)
+
+
+def cache() -> Figure:
+    """The memory cache under Zipf-like keys, beside cachetools' LFU."""
+    import cachetools
+
+    source = random.Random(7)
+    weights = list(itertools.accumulate(1 / (rank + 1) ** 0.9 for rank in range(20_000)))
+    keys = source.choices(range(20_000), cum_weights=weights, k=40_000)
+
+    def use_ours() -> None:
+        mine: LFUCache[int, int] = LFUCache(1000)
+        for key in keys:
+            if mine.get(key) is None:
+                mine.put(key, key)
+
+    def use_theirs() -> None:
+        theirs: Any = cachetools.LFUCache(1000)
+        for key in keys:
+            if theirs.get(key) is None:
+                theirs[key] = key
+
+    ours, other = turn_by_turn(use_ours, use_theirs, repeats=7)
+    ratio = other / ours
+    return Figure(shown(ours), shown(other), ratio, "shown, not promised", is_met=True)

@@ -1,0 +1,56 @@
+"""How things are measured: turn by turn, by medians."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The outcome of one benchmark.
+
+    Attributes:
+        ours: Our figure with its unit.
+        beside: What it stands beside.
+        ratio: The one to the other, whichever way round `target` says.
+        target: What was promised of the ratio.
+        is_met: Whether it is kept.
+    """
+
+    ours: str
+    beside: str
+    ratio: float
+    target: str
+    is_met: bool
+
+
+def turn_by_turn(ours: Callable[[], object], other: Callable[[], object], *, repeats: int) -> tuple[float, float]:
+    """Median seconds of each, taken alternately after one go to warm up."""
+    ours()
+    other()
+    mine, theirs = [], []
+    for _ in range(repeats):
+        mine.append(seconds(ours))
+        theirs.append(seconds(other))
+    return statistics.median(mine), statistics.median(theirs)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def shown(value: float) -> str:
+    """Seconds with a fitting unit."""
+    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if value * scale >= 1:
+            return f"{value * scale:.2f} {unit}"
+    return f"{value * 1e9:.0f} ns"

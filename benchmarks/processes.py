@@ -1,0 +1,133 @@
+"""Whole processes: start-up, a fleet's status, memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Figure, seconds, shown, turn_by_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BIN = Path(sys.executable).parent
+ANSWER = 0.3
+"""Seconds that a slow node takes for each answer."""
+
+_FLEET = """
+import json, sys
+from revvlink_cli.simulator import NodeProfile, Simulator
+count, delay = int(sys.argv[1]), float(sys.argv[2])
+profiles = [NodeProfile(identifier=f"n{i}", password="benchmark", answer_delay=delay) for i in range(count)]
+with Simulator(profiles) as fleet:
+    print(json.dumps([node.uri for node in fleet]), flush=True)
+    sys.stdin.read()
+"""
+
+
+def _run(*command: str, cwd: str | None = None) -> None:
+    # Byte code is written and kept, as in an installation; without it each run would compile the sources anew.
+    environment = {
+        k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE" and not k.startswith("REVVLINK_")
+    }
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment, cwd=cwd)
+
+
+@contextmanager
+def _fleet(count: int, delay: float) -> Iterator[list[str]]:
+    """Addresses of simulated nodes that run in a process of their own."""
+    command = [sys.executable, "-c", _FLEET, str(count), str(delay)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def _config(folder: str, addresses: Sequence[str]) -> str:
+    path = Path(folder) / f"fleet-{len(addresses)}.toml"
+    path.write_text(
+        "".join(
+            f'[[nodes]]\nidentifier = "n{number}"\nuri = "{uri}"\npassword = "benchmark"\n'
+            for number, uri in enumerate(addresses)
+        ),
+        encoding="utf-8",
+    )
+    path.chmod(0o600)
+    return str(path)
+
+
+def startup_region() -> Figure:
+    """``revvlink region X``, beside importing Typer alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, typer = turn_by_turn(
+            lambda: _run(str(BIN / "revvlink"), "region", "us-east1.discord.gg", cwd=folder),
+            lambda: _run(sys.executable, "-c", "import typer", cwd=folder),
+            repeats=25,
+        )
+    return Figure(shown(ours), shown(typer), ours / typer, "at most 1.5x `import typer`", ours / typer <= 1.5)
+
+
+def startup_list() -> Figure:
+    """``revvlink nodes list``, beside importing Typer alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = _config(folder, ["http://127.0.0.1:1"])
+        ours, typer = turn_by_turn(
+            lambda: _run(str(BIN / "revvlink"), "--config", config, "nodes", "list", cwd=folder),
+            lambda: _run(sys.executable, "-c", "import typer", cwd=folder),
+            repeats=15,
+        )
+    return Figure(shown(ours), shown(typer), ours / typer, "at most 2x `import typer`", ours / typer <= 2)
+
+
+def status_of_a_fleet() -> Figure:
+    """``nodes status`` over 200 nodes that take 0.3 s an answer, less the time for one that takes none."""
+    with _fleet(200, ANSWER) as many, _fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
+        whole, bare = _config(folder, many), _config(folder, one)
+        took = []
+        for config in (whole, bare) * 4:
+            command = (str(BIN / "revvlink"), "--config", config, "nodes", "status", "--output", "json")
+            took.append(seconds(lambda command=command: _run(*command)))  # type: ignore[misc] # bound at once
+    ours = statistics.median(took[0::2]) - statistics.median(took[1::2])
+    return Figure(shown(ours), shown(ANSWER), ours / ANSWER, "at most 3x one answer", ours / ANSWER <= 3)
+
+
+def memory_per_node() -> Figure:
+    """Resident memory for each idle connected node."""
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.node import Node
+
+    count = 400
+
+    async def grown(addresses: Sequence[str]) -> float:
+        fleet = Fleet()
+        await fleet.connect([Node(identifier="first", uri=addresses[0], password="benchmark", resume_timeout=0)])
+        before = _resident()
+        nodes = [
+            Node(identifier=str(number), uri=uri, password="benchmark", resume_timeout=0)
+            for number, uri in enumerate(addresses[1:])
+        ]
+        await fleet.connect(nodes)
+        while any(node.snapshot().latency_ms is None for node in nodes):
+            await fleet.changed()
+        after = _resident()
+        await fleet.close()
+        return (after - before) / len(nodes)
+
+    with _fleet(count + 1, 0.0) as addresses:
+        each = asyncio.run(grown(addresses))
+    limit = 64 * 1024
+    return Figure(f"{each / 1024:.1f} KiB", "64 KiB", each / limit, "less than 64 KiB", each < limit)
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
