@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "REVVLINK_NO_COLOR": "as `--no-color`",
     "NO_COLOR": "no colours, when it is not empty",
     "FORCE_COLOR": "colours also where nobody looks, when it is not empty; `NO_COLOR` wins",
+    "TERM": "no colours when it is `dumb`",
     "COLUMNS": "width of tables that do not go to a terminal",
 }
 """Every environment variable that counts."""

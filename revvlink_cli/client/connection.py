@@ -230,9 +230,11 @@ class Connection:
 
     def _deadline(self) -> float:
         """When, without another message, something has to be done."""
-        heartbeat = self._settings.heartbeat
-        quiet = self._heard_at + heartbeat if self._pinged_at is None else self._pinged_at + heartbeat
-        return min(quiet, self._stats_at + self._stats_patience())
+        return min(self._quiet_until(), self._stats_at + self._stats_patience())
+
+    def _quiet_until(self) -> float:
+        """When a silence has lasted too long: first for a ping, then, with the ping unanswered, for the connection."""
+        return max(self._heard_at, self._pinged_at or 0.0) + self._settings.heartbeat
 
     def _stats_patience(self) -> float:
         return TRAITS[self.dialect].stats_interval * STALE_INTERVALS
@@ -248,10 +250,11 @@ class Connection:
 
     async def _after_silence(self) -> None:
         now = time.monotonic()
+        if now < self._quiet_until():
+            return
         if self._pinged_at is None:
-            if now >= self._heard_at + self._settings.heartbeat:
-                await self.ping()
-        elif now >= self._pinged_at + self._settings.heartbeat:
+            await self.ping()
+        else:
             raise self._failure(
                 Code.SILENT,
                 Stage.REQUEST,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.penalty import Penalty, compute, cpu_term
+from revvlink_cli.client.penalty import Penalty, compute
 from revvlink_cli.client.regions import nearest_regions
 from revvlink_cli.client.snapshot import NodeStatus
 
@@ -29,8 +29,7 @@ class Match(IntEnum):
     ANY = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A node that could serve.
 
     Attributes:
@@ -98,10 +97,22 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
     A node that has not measured its CPU yet counts with the median of the others: neither the best for being new, nor
     the worst.
     """
-    known = [(node.identifier, stats) for node in nodes if (stats := node.stats(now)) is not None]
-    measured = [term for _, stats in known if (term := cpu_term(stats)) is not None]
-    fallback = median(measured) if measured and len(measured) < len(known) else None
-    return {identifier: compute(stats, cpu_fallback=fallback) for identifier, stats in known}
+    costs: dict[str, Penalty] = {}
+    unmeasured: list[NodeSnapshot] = []
+    for node in nodes:
+        timed = node.timed_stats
+        if timed is not None and now < timed.expires:
+            costs[node.identifier] = timed.penalty
+            if timed.stats.system_load is None:
+                unmeasured.append(node)
+    if unmeasured:
+        missing = {node.identifier for node in unmeasured}
+        measured = [cost.cpu for identifier, cost in costs.items() if identifier not in missing]
+        fallback = median(measured) if measured else None
+        for node in unmeasured:
+            if node.timed_stats is not None:
+                costs[node.identifier] = compute(node.timed_stats.stats, cpu_fallback=fallback)
+    return costs
 
 
 def rank(
@@ -123,7 +134,8 @@ def rank(
     distance = {label: step for step, label in enumerate(nearest_regions(wanted), start=1)} if wanted else {}
     farthest = len(distance) + 1
     excluded: list[Excluded] = []
-    found: list[tuple[tuple[int, float, int], Candidate]] = []
+    found: list[tuple[int, float, int, Candidate]] = []
+    expires = unknown = float("inf")
     for position, node in enumerate(nodes):
         reason = _why_not(node, exclude)
         if reason is not None:
@@ -138,18 +150,12 @@ def rank(
             far = distance.get(label, farthest) if label else farthest
             match = Match.NEAREST if far < farthest else Match.ANY
         cost = costs.get(node.identifier)
-        key = (far, cost.total if cost is not None else float("inf"), position)
-        found.append((key, Candidate(node, cost, match)))
-    found.sort(key=_key)
-    expiries = (node.timed_stats.expires for node in nodes if node.timed_stats and node.identifier in costs)
-    return Ranking(region, tuple(candidate for _, candidate in found), tuple(excluded), min(expiries, default=_NEVER))
-
-
-_NEVER = float("inf")
-
-
-def _key(entry: tuple[tuple[int, float, int], Candidate]) -> tuple[int, float, int]:
-    return entry[0]
+        # No two positions are equal, so what comes behind them is never compared.
+        found.append((far, unknown if cost is None else cost.total, position, Candidate(node, cost, match)))
+        if cost is not None and node.timed_stats is not None:
+            expires = min(expires, node.timed_stats.expires)
+    found.sort()
+    return Ranking(region, tuple([entry[3] for entry in found]), tuple(excluded), expires)
 
 
 def _why_not(node: NodeSnapshot, exclude: Collection[str]) -> str | None:

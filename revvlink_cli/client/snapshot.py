@@ -6,15 +6,16 @@ so they all tell the same story, and any of them can be tested with a literal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from revvlink_cli.client.penalty import Penalty, compute
 
 if TYPE_CHECKING:
     from revvlink_cli.client.dialect import Dialect
     from revvlink_cli.client.errors import RevvlinkException, Stage
     from revvlink_cli.client.models import NodeInfo, NodeStats
-    from revvlink_cli.client.penalty import Penalty
 
 
 class NodeStatus(StrEnum):
@@ -41,12 +42,18 @@ class TimedStats:
         origin: How they came. The two have separate CPU figures on Lavalink; the websocket's are the better ones.
         at: Seconds on the monotonic clock.
         expires: Seconds on the same clock, after which they say nothing about now.
+        penalty: What these figures alone cost, worked out once.
     """
 
     stats: NodeStats
     origin: StatsOrigin
     at: float
     expires: float
+    penalty: Penalty = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out the penalty."""
+        object.__setattr__(self, "penalty", compute(self.stats))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -304,6 +304,12 @@ class _Checker:
             if name not in by_name:
                 self.problem((*path, name), "is no key", nearest(name, list(by_name)))
                 continue
+            if by_name[name].reaches_out and not self.source.trusted:
+                self.problem(
+                    (*path, name),
+                    "this file was merely found here and is not trusted with anything outside it",
+                    "look at it, then run `revvlink config trust`",
+                )
             try:
                 found[name] = schema.check(by_name[name], value)
             except ValueError as error:
@@ -362,13 +368,6 @@ class _Checker:
             self.problem(path, "has no password", "add password_env, password_file or password")
         elif len(given) > 1:
             self.problem((*path, given[1]), f"there is a {given[0]} already", "keep one of them")
-        for name in (*given, "ca_file"):
-            if name in table and name != "password" and not self.source.trusted:
-                self.problem(
-                    (*path, name),
-                    "this file was merely found here and is not trusted with anything outside it",
-                    "look at it, then run `revvlink config trust`",
-                )
         if "password" in given and self.source.path is not None and readable_by_others(self.source.path):
             line, column = self.place((*path, "password"))
             self.warnings.append(

@@ -46,6 +46,7 @@ class Key:
         choices: The only values, none for any.
         secret: Whether its value is never shown.
         required: Whether it may not be left out.
+        reaches_out: Whether it draws on the environment or on other files, which takes trust.
         example: A value for the documentation, in TOML.
     """
 
@@ -59,6 +60,7 @@ class Key:
     choices: tuple[str, ...] = ()
     secret: bool = False
     required: bool = False
+    reaches_out: bool = False
     example: str = ""
 
 
@@ -71,13 +73,13 @@ COMMON = (
         help="Seconds of silence before the websocket is pinged"),
     Key(name="retries", kind=Kind.INTEGER, minimum=0, maximum=1_000_000, example="2",
         help="Attempts to reconnect; left out, there is no bound"),
-    Key(name="ca_file", kind=Kind.TEXT, example='"ca.pem"',
+    Key(name="ca_file", reaches_out=True, kind=Kind.TEXT, example='"ca.pem"',
         help="PEM file of a private certificate authority; a relative path counts from this file's folder"),
     Key(name="headers", kind=Kind.HEADERS, secret=True, example='{ "CF-Access-Client-Id" = "id" }',
         help="Extra request headers, for proxies before the node"),
     Key(name="proxy", kind=Kind.TEXT, secret=True, example='"http://127.0.0.1:3128"',
         help="Address of an HTTP proxy"),
-    Key(name="trust_env", kind=Kind.BOOLEAN, default=False, example="false",
+    Key(name="trust_env", reaches_out=True, kind=Kind.BOOLEAN, default=False, example="false",
         help="Whether HTTP_PROXY and its kin count"),
 )  # fmt: skip
 """Keys of ``[defaults]`` that a node may set for itself."""
@@ -88,9 +90,9 @@ PASSWORDS = ("password", "password_env", "password_file")
 NODE = (
     Key(name="identifier", kind=Kind.TEXT, required=True, example='"us-1"', help="Name of the node, unique"),
     Key(name="uri", kind=Kind.URI, required=True, example='"http://127.0.0.1:2333"', help="Address of the node"),
-    Key(name="password_env", kind=Kind.TEXT, example='"LAVALINK_PASSWORD"',
+    Key(name="password_env", reaches_out=True, kind=Kind.TEXT, example='"LAVALINK_PASSWORD"',
         help="Environment variable that holds the password"),
-    Key(name="password_file", kind=Kind.TEXT, example='"/run/secrets/us-1"',
+    Key(name="password_file", reaches_out=True, kind=Kind.TEXT, example='"/run/secrets/us-1"',
         help="File whose first line is the password; a relative path counts from this file's folder"),
     Key(name="password", kind=Kind.TEXT, secret=True, example='"youshallnotpass"',
         help="The password itself; keep the file to yourself then (chmod 600)"),

@@ -179,6 +179,24 @@ def test_reconnects_after_a_loss_with_one_socket(fleet: Simulator, pool: type[Po
     run(pool, work)
 
 
+def test_a_frozen_node_is_noticed(fleet: Simulator, pool: type[Pool]) -> None:
+    """A node that answers no ping is given up, and taken back when it thaws: one socket all the time."""
+
+    async def work() -> None:
+        await pool.connect(nodes=[node(fleet, "us", heartbeat=0.3, timeout=0.5, resume_timeout=0)])
+        mine = pool.get_node()
+        await asyncio.to_thread(fleet["us"].freeze)
+        await until(lambda: mine.status is not NodeStatus.CONNECTED)
+        error = mine.snapshot().error
+        assert error is not None
+        assert error.code is Code.SILENT
+        await asyncio.to_thread(fleet["us"].thaw)
+        await until(lambda: mine.status is NodeStatus.CONNECTED)
+        await until(lambda: fleet["us"].open_sockets == 1)
+
+    run(pool, work)
+
+
 def test_a_lost_session_is_taken_up_again(fleet: Simulator, pool: type[Pool]) -> None:
     """The session id is sent again, and resuming is switched off when the pool closes."""
 

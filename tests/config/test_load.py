@@ -131,6 +131,17 @@ def test_a_found_file_gets_nothing_from_outside(isolated: Path) -> None:
         load(find(None, {"SECRET": "canary"}, isolated))
 
 
+@pytest.mark.parametrize("key", ["ca_file = 'x'", "trust_env = true"])
+@pytest.mark.parametrize("place", ["[defaults]\n{}\n" + GOOD, GOOD + "{}\n"])
+def test_no_way_round_trust(key: str, place: str) -> None:
+    """Other files and the environment's proxies are out of reach as well, for one node and for all."""
+    found = mistakes(place.format(key), trusted=False)
+
+    assert len(found) == 1
+    assert "not trusted" in found[0]
+    assert parsed(place.format(key), trusted=True).nodes
+
+
 def test_a_found_file_with_its_own_password_works(isolated: Path) -> None:
     """What a file brings along itself needs no trust."""
     (isolated / "revvlink.toml").write_text(GOOD, encoding="utf-8")
