@@ -30,7 +30,6 @@ from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from revvlink_cli.client.models import NodeInfo
@@ -77,7 +76,6 @@ class Connection:
         settings: NodeSettings,
         rest: Rest,
         session: aiohttp.ClientSession,
-        context: ssl.SSLContext | bool,
         *,
         user_id: int,
         on_stats: Callable[[WireStats], None],
@@ -86,7 +84,6 @@ class Connection:
         self._settings = settings
         self._rest = rest
         self._session = session
-        self._context = context
         self._user_id = user_id
         self._on_stats = on_stats
         self._on_change = on_change
@@ -160,12 +157,14 @@ class Connection:
                 response = await self._session.ws_connect(
                     self._rest.url("/v4/websocket"),
                     headers=headers,
-                    ssl=self._context,
+                    ssl=self._rest.context(),
                     proxy=self._settings.proxy,
                     autoping=False,
                     max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
                 )
+        except RevvlinkException as error:
+            self._refused = error
         except aiohttp.WSServerHandshakeError as error:
             self._refused = self._handshake_refusal(error)
         except (aiohttp.ClientError, OSError) as error:

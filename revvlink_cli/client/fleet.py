@@ -74,13 +74,12 @@ class Fleet:
             self._regions = {label: tuple(parts) for label, parts in regions.items()}
             self._rankings.clear()
         transport, group = await self._open()
-        contexts = [transport.context(node.settings) for node in wanted]
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         for node in wanted:
             if (former := self._nodes.get(node.identifier)) is not None:
                 self.forget(former)
-        for node, context in zip(wanted, contexts, strict=True):
-            node.join(self, transport.session(trust_env=node.settings.trust_env), context)
+        for node in wanted:
+            node.join(self, transport)
             self._nodes[node.identifier] = node
             outcomes.append(node.start(group))
         self.note_change()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.models import NodeInfo, NodeStats, WireStats
     from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -329,13 +330,18 @@ class Node:
 
     # What follows is for the pool's Fleet.
 
-    def join(self, fleet: Fleet, session: aiohttp.ClientSession, context: ssl.SSLContext | bool) -> None:
-        """Become a node of `fleet`, using its session unless the node has one of its own."""
-        used = self._session or session
+    def join(self, fleet: Fleet, transport: Transport) -> None:
+        """Become a node of `fleet`, using its connections unless the node has a session of its own."""
+        own = self._context
+        self._http = self._session or transport.session(trust_env=self.settings.trust_env)
         self._fleet = fleet
         self._wake = asyncio.Event()
-        self._rest = Rest(self.settings, used, self._context or context, Budget())
-        self._http, self._tls = used, self._context or context
+        self._rest = Rest(
+            self.settings,
+            self._http,
+            (lambda: transport.context(self.settings)) if own is None else (lambda: own),
+            Budget(),
+        )
 
     def leave(self) -> None:
         """Belong to no pool any more."""
@@ -414,7 +420,6 @@ class Node:
             self.settings,
             rest,
             self._http,
-            self._tls,
             user_id=user_id,
             on_stats=self._take_pushed_stats,
             on_change=self._changed,

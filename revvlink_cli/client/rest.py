@@ -44,7 +44,7 @@ from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.client.settings import NodeSettings
 
@@ -81,16 +81,21 @@ class Rest:
 
     Attributes:
         budget: What may be asked of the node.
+        context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
         oddities: Fields of answers that had another type than any known server sends.
     """
 
     def __init__(
-        self, settings: NodeSettings, session: aiohttp.ClientSession, context: ssl.SSLContext | bool, budget: Budget
+        self,
+        settings: NodeSettings,
+        session: aiohttp.ClientSession,
+        context: Callable[[], ssl.SSLContext | bool],
+        budget: Budget,
     ) -> None:
         self._settings = settings
         self._session = session
-        self._context = context
+        self.context = context
         self.budget = budget
         self.oddities: set[str] = set()
 
@@ -162,7 +167,7 @@ class Rest:
                     url,
                     data=None if data is None else msgspec.json.encode(data),
                     headers=headers,
-                    ssl=self._context,
+                    ssl=self.context(),
                     proxy=self._settings.proxy,
                     allow_redirects=False,
                     trace_request_ctx=progress,
@@ -244,7 +249,7 @@ class Rest:
             node=self._settings.identifier,
             code=Code.RATE_LIMITED if status == 429 else Code.SERVER_ERROR,
             retry_after=retry_after,
-            hint="ask again later, and less often" if status == 429 else None,
+            hint=_HINTS.get(status, _DEFECT if status >= 500 else None),
         )
 
     def _forbidden(self, kind: Dialect | None, headers: Mapping[str, str]) -> NodeException:
@@ -476,6 +481,16 @@ class Rest:
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
+
+
+_DEFECT = "look at the node's log, and at any proxy before it"
+
+_HINTS = {
+    429: "ask again later, and less often",
+    502: "a proxy stands before the node and cannot reach it: start the node",
+    503: "the node, or a proxy before it, takes no requests now: look at their logs",
+    504: "a proxy stands before the node and gets no answer from it: look at the node's log",
+}
 
 
 def request_headers(settings: NodeSettings) -> dict[str, str]:
