@@ -25,7 +25,7 @@ from revvlink_cli.client.errors import (
     Stage,
 )
 from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode
-from revvlink_cli.client.rest import request_headers
+from revvlink_cli.client.requester import request_headers
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 

@@ -1,24 +1,14 @@
-"""A node's REST interface: requests within the node's budget, answers checked, errors told apart."""
+"""A node's REST interface, call by call."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import aiohttp
-import msgspec
-from yarl import URL
-
 from revvlink_cli.client import dialect as dialects
-from revvlink_cli.client.budget import Budget, Purpose
+from revvlink_cli.client.budget import Purpose
 from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import (
-    AuthorizationFailedException,
     Code,
     LavalinkException,
     LavalinkLoadException,
@@ -29,7 +19,6 @@ from revvlink_cli.client.models import (
     NodeInfo,
     RoutePlanner,
     UndecodableError,
-    WireError,
     WireException,
     WireInfo,
     WireSession,
@@ -38,256 +27,27 @@ from revvlink_cli.client.models import (
     decode,
     decode_json,
 )
+from revvlink_cli.client.requester import Answer, Requester
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tracks import Playable, Playlist
-from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from revvlink_cli.client.settings import NodeSettings
-
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes of the largest answer that is read; a playlist of 10,000 tracks has about 7 MiB."""
+    from revvlink_cli.client.transport import Progress
 
 LOAD_TIMEOUT = 35.0
 """Seconds a load may take: a NodeLink whose upstream is slow answers after 30 (Lavalink after 3)."""
 
-PATIENCE = 10.0
-"""Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
 
-MAX_RETRY_AFTER = 2
-"""How often one request comes back after it was told to wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer with a status below 400.
-
-    Attributes:
-        status: HTTP status.
-        headers: Response headers, looked up without regard to case.
-        body: The whole body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Rest:
-    """REST calls to one node.
-
-    Attributes:
-        budget: What may be asked of the node.
-        context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
-        dialect: Kind of server as far as its answers have told, or None.
-        oddities: Fields of answers that had another type than any known server sends.
-    """
-
-    def __init__(
-        self,
-        settings: NodeSettings,
-        session: aiohttp.ClientSession,
-        context: Callable[[], ssl.SSLContext | bool],
-        budget: Budget,
-    ) -> None:
-        self._settings = settings
-        self._session = session
-        self.context = context
-        self.budget = budget
-        self.oddities: set[str] = set()
-
-    @property
-    def dialect(self) -> Dialect | None:
-        """Kind of server as far as its answers have told."""
-        return self.budget.dialect
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        data: Any = None,
-        purpose: Purpose = Purpose.OBSERVER,
-        timeout: float | None = None,
-        accept: str = "application/json",
-        progress: Progress | None = None,
-    ) -> Answer:
-        """Send one request and check the answer.
-
-        Args:
-            method: HTTP method.
-            path: Path below the node's address, with or without a leading slash.
-            params: Query parameters, encoded here and only once.
-            data: Sent as JSON unless None.
-            purpose: Whose budget it is drawn from.
-            timeout: Seconds for the answer; None is the node's own. Waiting for the budget does not count.
-            accept: Content type to ask for.
-            progress: Told how far the request has come.
-
-        Raises:
-            AuthorizationFailedException: The password was refused.
-            LavalinkException: The node answered with an error.
-            NodeException: No answer, or one that is no server's of this kind.
-        """
-        patience = PATIENCE
-        for tried in range(MAX_RETRY_AFTER + 1):
-            try:
-                async with self.budget.draw(purpose):
-                    return await self._send(
-                        method,
-                        self.url(path, params),
-                        data,
-                        timeout=timeout or self._settings.timeout,
-                        accept=accept,
-                        progress=progress or Progress(),
-                    )
-            except (LavalinkException, NodeException) as error:
-                wait = error.retry_after
-                if wait is None or wait > patience or tried == MAX_RETRY_AFTER:
-                    raise
-            await asyncio.sleep(wait)  # outside the budget's slot: others may go on meanwhile
-            patience -= wait
-        raise AssertionError("unreachable")  # pragma: no cover
-
-    async def _send(
-        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
-    ) -> Answer:
-        headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            async with (
-                asyncio.timeout(timeout),
-                self._session.request(
-                    method,
-                    url,
-                    data=None if data is None else msgspec.json.encode(data),
-                    headers=headers,
-                    ssl=self.context(),
-                    proxy=self._settings.proxy,
-                    allow_redirects=False,
-                    trace_request_ctx=progress,
-                ) as response,
-            ):
-                progress.stage = Stage.REQUEST
-                body = await self._read(response)
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise explain(error, self._settings, stage=progress.stage, waited=timeout) from error
-        told = dialects.from_headers(response.headers)
-        if told is not None:
-            self.budget.dialect = told
-        if response.status >= 300:
-            raise self._refusal(response.status, response.headers, body, url.raw_path)
-        return Answer(response.status, response.headers, body)
-
-    def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
-        """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""
-        query = "&".join(f"{quote(key, safe='')}={_quote(value)}" for key, value in (params or {}).items())
-        full = f"{self._settings.uri}/{path.lstrip('/')}"
-        if query:
-            full += f"{'&' if '?' in full else '?'}{query}"
-        return URL(full, encoded=True)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-            raise self._bad(Code.BAD_ANSWER, "answered compressed though nothing but plain was offered")
-        length = response.content_length
-        if length is not None and length > MAX_BODY:
-            raise self._bad(Code.TOO_LARGE, f"announced an answer of {length} bytes, more than {MAX_BODY} are not read")
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise self._bad(Code.TOO_LARGE, f"sent an answer of more than {MAX_BODY} bytes")
-        return bytes(body)
-
-    def _bad(
-        self, code: Code, what: str, hint: str = "look at the node's log, and at any proxy before it"
-    ) -> NodeException:
-        return NodeException(
-            f"{host_and_port(self._settings.uri)} {what}",
-            code=code,
-            node=self._settings.identifier,
-            stage=Stage.REQUEST,
-            hint=hint,
-        )
-
-    def _refusal(
-        self, status: int, headers: Mapping[str, str], body: bytes, path: str
-    ) -> AuthorizationFailedException | LavalinkException | NodeException:
-        """The exception for an answer of 300 and above."""
-        if status < 400:
-            target = self.excerpt(headers.get("Location", "an address it does not name"))
-            return NodeException(
-                f"{host_and_port(self._settings.uri)} redirects to {target}; the password is not sent there",
-                code=Code.REDIRECTED,
-                node=self._settings.identifier,
-                stage=Stage.VERSION,
-                hint="put the final address in uri",
-                status=status,
-            )
-        kind = dialects.from_headers(headers)
-        if status == 401 or (status == 403 and kind is Dialect.LAVALINK and not body.strip()):
-            return AuthorizationFailedException(
-                f"{host_and_port(self._settings.uri)} refused the password",
-                node=self._settings.identifier,
-                hint="correct the node's password in the configuration",
-            )
-        retry_after = _retry_after(headers.get("Retry-After")) if status in (429, 503) else None
-        if status == 403:
-            return self._forbidden(kind, headers)
-        error, reason, named = self._error_body(body, headers)
-        return LavalinkException(
-            status=status,
-            error=error or _REASONS.get(status, ""),
-            reason=reason,
-            path=named or path,
-            node=self._settings.identifier,
-            code=Code.RATE_LIMITED if status == 429 else Code.SERVER_ERROR,
-            retry_after=retry_after,
-            hint=_HINTS.get(status, _DEFECT if status >= 500 else None),
-        )
-
-    def _forbidden(self, kind: Dialect | None, headers: Mapping[str, str]) -> NodeException:
-        where = host_and_port(self._settings.uri)
-        if kind is Dialect.NODELINK:
-            code, message = Code.FORBIDDEN, f"{where} answers Forbidden: NodeLink's flood guard has banned this address"
-            hint = "wait some minutes; poll the node less often"
-        elif "html" in headers.get("Content-Type", ""):
-            code, message = Code.CHALLENGE, f"{where} answers 403 with a web page, not with Lavalink"
-            hint = "a proxy or challenge stands before the node: let this machine pass, or use the node's own address"
-        else:
-            code, message = Code.FORBIDDEN, f"{where} answers 403 Forbidden, and not as Lavalink does"
-            hint = "look at the proxy or firewall before the node"
-        return NodeException(
-            message, code=code, node=self._settings.identifier, stage=Stage.AUTH, hint=hint, status=403
-        )
-
-    def _error_body(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, str, str]:
-        """``error``, ``message`` and ``path`` of an error answer, as far as there are such."""
-        try:
-            wire, _ = decode(body, WireError)
-        except UndecodableError:
-            text = "" if "html" in headers.get("Content-Type", "") else body[:400].decode(errors="replace")
-            return "", self.excerpt(text), ""
-        return self.excerpt(wire.error), self.excerpt(wire.message or ""), self.excerpt(wire.path)
-
-    def excerpt(self, text: str) -> str:
-        """The first words of a server's text on one line, without the password should it be echoed."""
-        line = " ".join(text.split())
-        if self._settings.password:
-            line = line.replace(self._settings.password, "***")
-        return line if len(line) <= 200 else f"{line[:199]}…"
+class Rest(Requester):
+    """The calls of the v4 protocol to one node."""
 
     def _value(self, answer: Answer, path: str) -> Any:
         try:
             return decode_json(answer.body)
         except UndecodableError as error:
-            raise self._bad(Code.BAD_ANSWER, f"answered {path} with something that is {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered {path} with something that is {error}") from None
 
     async def info(self, progress: Progress | None = None) -> NodeInfo:
         """``GET /v4/info``; this is what tells a v4 node from everything else.
@@ -361,7 +121,7 @@ class Rest:
         try:
             wire, odd = decode(answer.body, WireStats)
         except UndecodableError as error:
-            raise self._bad(Code.BAD_ANSWER, f"answered /v4/stats with what is {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered /v4/stats with what is {error}") from None
         self.oddities.update(f"/v4/stats {field}" for field in odd)
         return wire
 
@@ -384,7 +144,7 @@ class Rest:
         )
         raw = self._value(answer, "/v4/loadtracks")
         if not isinstance(raw, dict):
-            raise self._bad(Code.BAD_ANSWER, "answered /v4/loadtracks with JSON that is no object")
+            raise self.bad(Code.BAD_ANSWER, "answered /v4/loadtracks with JSON that is no object")
         data = raw.get("data")
         try:
             match raw.get("loadType"):
@@ -399,11 +159,11 @@ class Rest:
                 case "error":
                     raise self._load_failure(data if data is not None else raw.get("exception"))
                 case other:
-                    raise self._bad(
+                    raise self.bad(
                         Code.BAD_ANSWER, f"answered /v4/loadtracks with load type {self.excerpt(str(other))}"
                     )
         except (TypeError, ValueError) as error:
-            raise self._bad(Code.BAD_ANSWER, f"answered /v4/loadtracks with a bad track: {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered /v4/loadtracks with a bad track: {error}") from None
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
         wire, _ = convert(data if isinstance(data, dict) else {}, WireException)
@@ -432,7 +192,7 @@ class Rest:
         try:
             return [Playable.from_payload(track) for track in raw]
         except (TypeError, ValueError) as error:
-            raise self._bad(Code.BAD_ANSWER, f"answered a decoded track that cannot be read: {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered a decoded track that cannot be read: {error}") from None
 
     async def route_planner(self) -> RoutePlanner:
         """``GET /v4/routeplanner/status``; its kind is None where no planner is configured."""
@@ -462,14 +222,14 @@ class Rest:
         try:
             return decode(answer.body, WireSession)[0]
         except UndecodableError as error:
-            raise self._bad(Code.BAD_ANSWER, f"answered the session's settings with what is {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered the session's settings with what is {error}") from None
 
     async def players(self, session_id: str) -> list[dict[str, Any]]:
         """``GET /v4/sessions/{id}/players``: the players as sent."""
         path = f"/v4/sessions/{quote(session_id, safe='')}/players"
         raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path)
         if not isinstance(raw, list):
-            raise self._bad(Code.BAD_ANSWER, f"answered {path} with JSON that is no list")
+            raise self.bad(Code.BAD_ANSWER, f"answered {path} with JSON that is no list")
         return [player for player in raw if isinstance(player, dict)]
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
@@ -481,42 +241,3 @@ class Rest:
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
-
-
-_DEFECT = "look at the node's log, and at any proxy before it"
-
-_HINTS = {
-    429: "ask again later, and less often",
-    502: "a proxy stands before the node and cannot reach it: start the node",
-    503: "the node, or a proxy before it, takes no requests now: look at their logs",
-    504: "a proxy stands before the node and gets no answer from it: look at the node's log",
-}
-
-
-def request_headers(settings: NodeSettings) -> dict[str, str]:
-    """The headers that every request to the node carries."""
-    return {**dict(settings.headers), "Authorization": settings.password}
-
-
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-
-def _quote(value: str) -> str:
-    try:
-        return quote(value.encode("utf-8", "surrogateescape"), safe="")  # bytes of the command line, as they were
-    except UnicodeEncodeError:
-        return quote(value.encode("utf-8", "surrogatepass"), safe="")
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds named by a ``Retry-After`` header, as a number or as a date."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(seconds, 0.0) if seconds == seconds and seconds != float("inf") else None  # noqa: PLR0124 - NaN
