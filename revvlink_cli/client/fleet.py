@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Without a handler of the program's own, Python would write warnings to stderr: that is for the program to decide.
+logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
+
 DEFAULT_CACHE_CAPACITY = 512
 """Entries kept when the cache is switched on without saying how many."""
 

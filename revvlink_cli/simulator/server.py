@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import socket
 import struct
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.profile import NodeProfile
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a client that leaves in the middle is nothing to tell a terminal of
 
 BACKLOG = 512
 """Connections that may wait to be taken."""
@@ -95,7 +99,9 @@ class SimulatedNode:
             if self._runner is not None:
                 return
             node = Node(self.profile, self._names)
-            runner = web.AppRunner(node.application(), access_log=None, shutdown_timeout=0.2, handle_signals=False)
+            runner = web.AppRunner(
+                node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
+            )
             await runner.setup()
             try:
                 await web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG).start()
