@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from revvlink_cli.client.errors import Code
+from revvlink_cli.commands import config, connect, nodes, region, search
 from revvlink_cli.config import schema
-from revvlink_cli.output.result import EXIT_CODE_MEANINGS
+from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
 FILES = (HERE / "reference.md", HERE / "configuration.md", HERE.parent / "README.md")
@@ -68,7 +69,26 @@ def configuration() -> str:
     return "\n".join(parts)
 
 
+def plain_columns() -> str:
+    """The fields of the plain output, command by command."""
+    rows = {
+        "nodes list": nodes.NodeRow,
+        "nodes status": nodes.StatusRow,
+        "connect": connect.ConnectRow,
+        "connect --hold": connect.ChangeRow,
+        "region": region.RegionRow,
+        "region --route": region.RouteRow,
+        "search": search.TrackRow,
+        "search --encoded": search.EncodedTrackRow,
+        "track decode": search.TrackRow,
+        "config show": config.SettingRow,
+    }
+    lines = [f"| `{name}` | {', '.join(f'`{key}`' for key, _ in columns_of(row))} |" for name, row in rows.items()]
+    return "\n".join(["| command | fields |", "| --- | --- |", *lines])
+
+
 BLOCKS = {
+    "plain columns": plain_columns,
     "exit codes": exit_codes,
     "environment": environment,
     "error codes": error_codes,
