@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
-from revvlink_cli.commands.base import Options, global_options
+from revvlink_cli.commands.base import CommandLineError, Options, global_options
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.renderer import Format, default_format, renderer
@@ -123,7 +123,7 @@ def _outcome(arguments: Sequence[str], options: Options) -> Any:
         )
     except CommandError as error:
         return Result(exit_code=error.exit_code, errors=error.failures)
-    except typer.TyperException as error:
+    except CommandLineError as error:
         return _usage(error, arguments, options)
     except typer.Abort:
         raise KeyboardInterrupt from None
@@ -325,7 +325,7 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
             raise CommandError(Failure("terminated", "ended by SIGTERM"), exit_code=ExitCode.TERMINATED) from None
 
 
-def _usage(error: typer.TyperException, arguments: Sequence[str], options: Options) -> Result:
+def _usage(error: Exception, arguments: Sequence[str], options: Options) -> Result:
     """A command line that cannot be understood."""
     context = getattr(error, "ctx", None)
     options.command = context.command_path.partition(" ")[2] if context is not None else ""

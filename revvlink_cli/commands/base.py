@@ -14,6 +14,11 @@ from typer.core import TyperCommand, TyperGroup
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import ExitCode, Result
 
+CommandLineError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+"""What Typer raises for a command line that cannot be understood; only its newest versions export it by a name."""
+
 Work: TypeAlias = Coroutine[Any, Any, Result]
 """What a command returns that has to be awaited."""
 
@@ -92,9 +97,8 @@ def global_options(*, environment: bool) -> list[Any]:
 def _keeper(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]:
     """A callback that stores an option in the shared `Options` when it was really given."""
 
-    def keep(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-        source = ctx.get_parameter_source(str(param.name))
-        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+    def keep(ctx: typer.Context, value: Any) -> Any:
+        if value is not None and value is not False and not (name == "verbose" and value == 0):
             setattr(ctx.find_root().obj, name, check(value) if check is not None else value)
         return value
 

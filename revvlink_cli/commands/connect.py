@@ -53,8 +53,8 @@ class ChangeRow:
 def connect(
     ctx: typer.Context,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option(metavar="REGION", help=fleets.REGION_HELP)] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
     hold: Annotated[
         bool, typer.Option("--hold", help="Stay connected and print every change of state until interrupted.")
     ] = False,

@@ -39,8 +39,8 @@ class NodeRow:
 def list_nodes(
     ctx: typer.Context,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option(metavar="REGION", help=fleets.REGION_HELP)] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
 ) -> Result:
     """List the configured nodes. Nothing is sent."""
     options = options_of(ctx)
@@ -144,9 +144,9 @@ _SORTS: dict[str, Callable[[StatusRow], Any]] = {
 def status(
     ctx: typer.Context,
     nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option(metavar="REGION", help=fleets.REGION_HELP)] = None,
-    sort: Annotated[str, typer.Option(metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
 ) -> Work:
     """Connect to the nodes and show how each is doing, the one a new player would get first."""
     options = options_of(ctx)
@@ -314,14 +314,16 @@ def add(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="Name of the node.")],
     uri: Annotated[str, typer.Argument(metavar="URI", help="Its address, such as http://127.0.0.1:2333.")],
     password_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the password.")
+        str | None, typer.Option("--password-env", metavar="NAME", help="Environment variable that holds the password.")
     ] = None,
     password_file: Annotated[
-        str | None, typer.Option(metavar="PATH", help="File whose first line is the password.")
+        str | None, typer.Option("--password-file", metavar="PATH", help="File whose first line is the password.")
     ] = None,
-    region: Annotated[str | None, typer.Option(metavar="LABEL", help="Region it serves.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag; may be given more than once.")] = None,
-    user_id: Annotated[int | None, typer.Option(metavar="ID", help="The bot's user id.")] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="LABEL", help="Region it serves.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be given more than once.")
+    ] = None,
+    user_id: Annotated[int | None, typer.Option("--user-id", metavar="ID", help="The bot's user id.")] = None,
 ) -> Result:
     """Add a node to the end of the configuration file; what stands in it is not touched."""
     from revvlink_cli.config.append import append_node

@@ -98,12 +98,14 @@ def search(
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="PREFIX", help="Search prefix for plain words, such as scsearch; the configured one if left out."
+            "--source",
+            metavar="PREFIX",
+            help="Search prefix for plain words, such as scsearch; the configured one if left out.",
         ),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Send QUERY as it is: file names of the local source.")] = False,
-    node: Annotated[str | None, typer.Option(metavar="NODE", help="Ask this node and no other.")] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Show the first N tracks.")] = None,
+    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help="Ask this node and no other.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N tracks.")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="Show each track's encoded form.")] = False,
 ) -> Work:
     """Search tracks as a bot would: on the best node, on the next one if that fails.

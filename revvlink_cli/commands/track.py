@@ -31,7 +31,7 @@ def decode(
         list[str],
         typer.Argument(metavar="ENCODED... | -", help="Encoded tracks; - reads one a line from standard input."),
     ],
-    node: Annotated[str | None, typer.Option(metavar="NODE", help="Let this node decode them.")] = None,
+    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help="Let this node decode them.")] = None,
 ) -> Result | Work:
     """Show what encoded tracks are. No server is needed."""
     options = options_of(ctx)
