@@ -2,7 +2,7 @@
 
 Everything an observer asks, handshakes included, is drawn from a bucket of four refilled at two a second. NodeLink also
 delays whoever sends 25 requests in ten seconds and bans above 50, so all requests to one are kept under that. Requests
-that work for players are bounded by how many are under way.
+that work for players, and loads of tracks, are bounded by how many are under way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class Purpose(Enum):
 
     OBSERVER = "observer"
     PLAYER = "player"
+    LOAD = "load"
 
 
 class Budget:
@@ -33,28 +34,29 @@ class Budget:
     BURST = 4
     PER_SECOND = 2.0
     WINDOW = 10.0
+    LOADS_AT_ONCE = 8
 
     def __init__(self) -> None:
         self._tokens = float(self.BURST)
         self._filled_at = time.monotonic()
         self._recent: deque[float] = deque(maxlen=TRAITS[Dialect.NODELINK].requests_per_10s)
-        self._turn = asyncio.Lock()
-        self._players = asyncio.Semaphore(TRAITS[Dialect.LAVALINK].players_at_once)
+        self._turns = {purpose: asyncio.Lock() for purpose in Purpose}
+        # Loads have slots of their own: a slow upstream must not hold up the players.
+        self._slots = {
+            Purpose.PLAYER: asyncio.Semaphore(TRAITS[Dialect.LAVALINK].players_at_once),
+            Purpose.LOAD: asyncio.Semaphore(self.LOADS_AT_ONCE),
+        }
         self.dialect: Dialect | None = None
 
     @asynccontextmanager
     async def draw(self, purpose: Purpose) -> AsyncIterator[None]:
         """Wait until one request may be sent; the block is the time that it is under way."""
-        if purpose is Purpose.PLAYER:
-            async with self._players:
-                await self._admit(purpose)
-                yield
-        else:
+        async with self._slots.get(purpose) or nullcontext():
             await self._admit(purpose)
             yield
 
     async def _admit(self, purpose: Purpose) -> None:
-        async with self._turn:  # first come, first served: waiting is not a race for tokens
+        async with self._turns[purpose]:  # first come, first served: waiting is not a race for tokens
             while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - time itself is what is waited for
                 await asyncio.sleep(wait)
             self._recent.append(time.monotonic())

@@ -140,6 +140,7 @@ class Rest(Requester):
             "GET",
             "/v4/loadtracks",
             params={"identifier": identifier},
+            purpose=Purpose.LOAD,
             timeout=max(LOAD_TIMEOUT, self._settings.timeout),
         )
         raw = self._value(answer, "/v4/loadtracks")
@@ -184,10 +185,12 @@ class Rest(Requester):
     async def decode_tracks(self, encoded: Sequence[str]) -> list[Playable]:
         """Let the node decode encoded tracks: one bad track makes the node refuse them all."""
         if len(encoded) == 1:
-            answer = await self.request("GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]})
+            answer = await self.request(
+                "GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]}, purpose=Purpose.LOAD
+            )
             raw = [self._value(answer, "/v4/decodetrack")]
         else:
-            answer = await self.request("POST", "/v4/decodetracks", data=list(encoded))
+            answer = await self.request("POST", "/v4/decodetracks", data=list(encoded), purpose=Purpose.LOAD)
             raw = self._value(answer, "/v4/decodetracks")
         try:
             return [Playable.from_payload(track) for track in raw]
