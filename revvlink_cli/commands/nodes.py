@@ -326,12 +326,16 @@ def add(
     user_id: Annotated[int | None, typer.Option("--user-id", metavar="ID", help="The bot's user id.")] = None,
 ) -> Result:
     """Add a node to the end of the configuration file; what stands in it is not touched."""
+    from pathlib import Path
+
     from revvlink_cli.config.append import append_node
     from revvlink_cli.config.problems import ConfigError
 
     options = options_of(ctx)
     if (password_env is None) == (password_file is None):
         raise typer.BadParameter("give one of --password-env and --password-file", param_hint="password")
+    if password_file is not None:  # typed here, it counts from here; in the file it would count from the file's folder
+        password_file = str(Path(password_file).expanduser().absolute())
     settings = fleets.load_settings(options)
     path = settings.source.path
     if path is None:

@@ -185,3 +185,17 @@ def test_one_endpoint_is_just_its_label(run: Callable[..., Ran]) -> None:
     empty = run("region", "")
     assert (empty.code, empty.out) == (1, "")
     assert run("region", "-", stdin="").code == 2
+
+
+@pytest.mark.usefixtures("run")
+def test_a_password_file_of_a_new_node_counts_from_here(isolated: Path) -> None:
+    """A relative path given to `nodes add` is the one that the shell would mean."""
+    (isolated / "elsewhere").mkdir()
+    config = isolated / "elsewhere" / "nodes.toml"
+    (isolated / "nodes.toml").rename(config)
+    (isolated / "secret").write_text("pw-for-output\n", encoding="utf-8")
+
+    added = run_cli("--config", str(config), "nodes", "add", "new", "http://h", "--password-file", "secret")
+    valid = run_cli("--config", str(config), "config", "validate")
+
+    assert (added.code, valid.code) == (0, 0), added.err + valid.err
