@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ async def opened(
         any_will_do: Stop waiting a little after the first node is ready.
         settled: Wait also until every connected node has given statistics and a round trip, or failed to.
     """
+    _make_room_for(len(settings))
     fleet = Fleet()
     # An observer must not ask the server to keep its session: each run would leave one behind.
     nodes = [Node.from_settings(replace(entry, resume_timeout=0)) for entry in settings]
@@ -59,6 +61,22 @@ async def opened(
         connecting.cancel()
         await asyncio.wait([connecting])
         await fleet.close()
+
+
+def _make_room_for(nodes: int) -> None:
+    """Raise this process' own limit of open files, within what the system allows, if so many nodes may pass it.
+
+    A node takes a websocket and a connection for requests; many systems start processes with a limit of 1,024.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * nodes + 128
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Sequence[str]] | None) -> None:
