@@ -16,7 +16,7 @@ from yarl import URL
 
 from revvlink_cli.client import dialect as dialects
 from revvlink_cli.client.budget import Budget, Purpose
-from revvlink_cli.client.dialect import Dialect
+from revvlink_cli.client.dialect import TRAITS, Dialect
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
     Code,
@@ -219,7 +219,8 @@ class Requester:
                 status=status,
             )
         kind = dialects.from_headers(headers)
-        if status == 401 or (status == 403 and kind is Dialect.LAVALINK and not body.strip()):
+        means_password = kind is not None and TRAITS[kind].empty_403_is_password and not body.strip()
+        if status == 401 or (status == 403 and means_password):
             return AuthorizationFailedException(
                 f"{host_and_port(self._settings.uri)} refused the password",
                 node=self._settings.identifier,

@@ -378,6 +378,11 @@ def test_node_requests(fleet: Simulator, pool: type[Pool]) -> None:
         assert (caught.value.status, caught.value.reason) == (404, "No endpoint GET /v4/nope.")
         with pytest.raises(LavalinkException, match="Session not found"):
             await mine.rest.players("gone")
+        assert await mine.rest.players(str(mine.session_id)) == []
+        assert (await mine.rest.route_planner()).kind is None
+        for address in (None, "/1.0.0.0"):
+            with pytest.raises(LavalinkException, match="disabled route planner"):
+                await mine.rest.free_address(address)
 
     run(pool, work)
 
