@@ -50,9 +50,10 @@ class Fleet:
         self._rankings: dict[str | None, Ranking] = {}
         self._costs: tuple[dict[str, Penalty], float] | None = None
         self._change: asyncio.Future[None] | None = None
-        self._running: tuple[Transport, asyncio.TaskGroup] | None = None
+        self._running: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._closing: asyncio.Event | None = None
+        self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
 
     # Nodes and their connections.
 
@@ -67,6 +68,24 @@ class Fleet:
         """See `Pool.connect`."""
         self._drop_dead()
         wanted = list(nodes)
+        async with self._lifecycle:
+            outcomes = await self._begin(wanted, client, cache_capacity, regions)
+        settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
+        failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
+        if failures:
+            first = next(iter(failures.values()))
+            first.failures = failures
+            raise first
+        return self.nodes
+
+    async def _begin(
+        self,
+        wanted: Sequence[Node],
+        client: Any,
+        cache_capacity: int | None,
+        regions: Mapping[str, Sequence[str]] | None,
+    ) -> list[asyncio.Future[RevvlinkException | None]]:
+        """Check the nodes, take them in, and start them; gives the outcomes of their first attempts."""
         self._check_new(wanted)
         if client is not None:
             user_id_of(client)
@@ -86,19 +105,14 @@ class Fleet:
             self._nodes[node.identifier] = node
             outcomes.append(node.start(group))
         self.note_change()
-        settled = await asyncio.gather(*outcomes)
-        failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
-        if failures:
-            first = next(iter(failures.values()))
-            first.failures = failures
-            raise first
-        return self.nodes
+        return outcomes
 
     def _check_new(self, nodes: Sequence[Node]) -> None:
         # A node that failed for good may be tried again with other settings: it does not hold its name.
         seen = {name for name, node in self._nodes.items() if node.is_supervised or node.was_connected}
         for node in nodes:
-            if node.fleet is not None:
+            failed_here = node.fleet is self and not node.is_supervised and not node.was_connected
+            if node.fleet is not None and not failed_here:
                 raise NodeException(
                     f"{node.identifier} belongs to a pool already",
                     code=Code.INVALID_NODE,
@@ -118,10 +132,9 @@ class Fleet:
         """Start the supervisor unless it runs."""
         if self._running is None:
             self._closing = asyncio.Event()
-            started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] = asyncio.get_running_loop().create_future()
-            self._supervisor = asyncio.create_task(self._supervise(started, self._closing), name="fleet")
-            self._running = await started
-        return self._running
+            self._running = asyncio.get_running_loop().create_future()
+            self._supervisor = asyncio.create_task(self._supervise(self._running, self._closing), name="fleet")
+        return await asyncio.shield(self._running)  # who gives up waiting does not end it for the next
 
     @staticmethod
     async def _supervise(started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event) -> None:
@@ -145,20 +158,28 @@ class Fleet:
         for node in tuple(self._nodes.values()):
             self.forget(node)
         self._loads.clear()
+        self._lifecycle = asyncio.Lock()
         self._supervisor = self._running = self._closing = self._change = None
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
         self._drop_dead()
-        idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
-        if idle:
-            _, group = await self._open()
-            await asyncio.gather(*(node.start(group) for node in idle))
+        outcomes: list[asyncio.Future[RevvlinkException | None]] = []
+        async with self._lifecycle:
+            idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
+            if idle:
+                _, group = await self._open()
+                outcomes = [node.start(group) for node in idle]
+        await asyncio.gather(*map(asyncio.shield, outcomes))
         return self.nodes
 
     async def close(self) -> None:
         """See `Pool.close`."""
         self._drop_dead()
+        async with self._lifecycle:
+            await self._end()
+
+    async def _end(self) -> None:
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
         for task in tuple(self._loads.values()):
             task.cancel()
@@ -274,7 +295,7 @@ class Fleet:
             return _given_out(kept)
         task = self._loads.get(key)
         if task is None:
-            task = asyncio.create_task(self._load(key, node, on_failure), name=f"load {key[0][:40]}")
+            task = asyncio.create_task(self._load(key, query, node, on_failure), name=f"load {key[0][:40]}")
             self._loads[key] = task
             task.add_done_callback(lambda done: self._load_done(key, done))
         return _given_out(await _follow(task))
@@ -285,14 +306,18 @@ class Fleet:
             log.debug("load of %r failed: %s", key[0], error)  # told to whoever still waits
 
     async def _load(
-        self, key: tuple[str, str | None], node: Node | None, on_failure: Callable[[RevvlinkException], None] | None
+        self,
+        key: tuple[str, str | None],
+        query: str,
+        node: Node | None,
+        on_failure: Callable[[RevvlinkException], None] | None,
     ) -> Loaded:
         if node is not None:
             nodes = [node]
         else:
             self.get_node()  # raises, with the reasons, when there is none
             nodes = [self._nodes[candidate.node.identifier] for candidate in self.rank().candidates]
-        found = await loading.load(key[0], nodes, on_failure=on_failure)
+        found = await loading.load(query, nodes, on_failure=on_failure)
         loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
         tracks = loaded.tracks if isinstance(loaded, Playlist) else loaded
         if self._cache is not None and tracks and not any(track.is_stream for track in tracks):

@@ -43,6 +43,9 @@ BACKOFF_BASE = 0.5
 BACKOFF_CAP = 60.0
 """Seconds no delay exceeds."""
 
+RETRY_AFTER_CAP = 300.0
+"""Seconds that a server's Retry-After may put off the next attempt at most."""
+
 STABLE_AFTER = 30.0
 """Seconds a connection must hold before the next loss counts as a first one."""
 
@@ -316,6 +319,7 @@ class Node:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        self._settle()  # a task cancelled before its first step has not done so itself
         self._lost_session = None
         if eject and self._fleet is not None:
             self._fleet.forget(self)
@@ -386,13 +390,16 @@ class Node:
                     break
                 await self._pause(getattr(ended, "retry_after", None))
         finally:
-            self._is_supervised = False
-            self._retry_at = None
-            self._set(NodeStatus.DISCONNECTED, self._error)
-            self._tell(
-                self._error
-                or NodeException("closed before it was ready", code=Code.NOT_CONNECTED, node=self.identifier)
-            )
+            self._settle()
+
+    def _settle(self) -> None:
+        """Say that nobody keeps the node connected any more, to whoever still waits for it."""
+        self._is_supervised = False
+        self._retry_at = None
+        self._set(NodeStatus.DISCONNECTED, self._error)
+        self._tell(
+            self._error or NodeException("closed before it was ready", code=Code.NOT_CONNECTED, node=self.identifier)
+        )
 
     def _is_final(self, ended: RevvlinkException) -> bool:
         """Whether trying again is no use: a refused password, or an address that never was a v4 node's."""
@@ -401,7 +408,7 @@ class Node:
         return not self._was_connected and isinstance(ended, NodeException) and ended.is_final
 
     async def _pause(self, at_least: float | None) -> None:
-        delay = max(backoff(self._attempts), at_least or 0.0)
+        delay = max(backoff(self._attempts), min(at_least or 0.0, RETRY_AFTER_CAP))
         self._retry_at = time.monotonic() + delay
         self._changed()
         try:
@@ -414,8 +421,11 @@ class Node:
     async def _live(self) -> RevvlinkException:
         """One connection from its first packet to its end; returns why it ended."""
         self._set(NodeStatus.CONNECTING, self._error)
-        rest = self.rest
-        user_id = self._user_id()
+        try:
+            rest, user_id = self.rest, self._user_id()
+        except RevvlinkException as error:  # the client has lost its user, or the pool this node
+            self._fail(error)
+            return error
         connection = self._connection = Connection(
             self.settings,
             rest,

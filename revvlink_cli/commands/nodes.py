@@ -332,6 +332,7 @@ def add(
     from revvlink_cli.config.problems import ConfigError
 
     options = options_of(ctx)
+    password_env, password_file = password_env or None, password_file or None
     if (password_env is None) == (password_file is None):
         raise typer.BadParameter("give one of --password-env and --password-file", param_hint="password")
     if password_file is not None:  # typed here, it counts from here; in the file it would count from the file's folder

@@ -93,7 +93,9 @@ def _configured_regions(options: Options) -> Any:
     except ConfigError as error:
         if error.is_missing:
             return None
-        raise
+        from revvlink_cli.commands.fleets import config_failure
+
+        raise config_failure(error, options) from None
     from revvlink_cli.commands.fleets import load_settings
 
     return load_settings(options).regions

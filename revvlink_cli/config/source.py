@@ -66,6 +66,7 @@ def find(flag: str | None, environment: Mapping[str, str], directory: Path) -> S
         return Source(SourceKind.VARIABLE, Path(environment["REVVLINK_CONFIG"]), trusted=True, environment=environment)
     here = directory / FILE_NAME
     if here.is_file():
+        here = here.resolve()  # what is trusted is the file itself, and its paths count from its own folder
         from revvlink_cli.config.files import read_text
         from revvlink_cli.config.trust import is_trusted
 
