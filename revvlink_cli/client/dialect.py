@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.models import Frames, NodeInfo, NodeStats, Plugin, WireFrames, WireInfo, WireStats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Dialect(StrEnum):
@@ -78,18 +78,18 @@ def from_headers(headers: Mapping[str, str]) -> Dialect | None:
     return None
 
 
-def read_info(wire: WireInfo) -> NodeInfo:
-    """``/v4/info`` of either kind of server."""
+def read_info(wire: WireInfo, mask: Callable[[str], str] = str) -> NodeInfo:
+    """``/v4/info`` of either kind of server; `mask` goes over every text, lest a server echo the password in one."""
     return NodeInfo(
-        version=wire.version.semver if wire.version else "",
+        version=mask(wire.version.semver) if wire.version else "",
         build_time=wire.build_time,
-        branch=wire.git.branch if wire.git else "",
-        commit=wire.git.commit if wire.git else "",
-        runtime=wire.jvm or wire.node,
-        lavaplayer=wire.lavaplayer,
-        sources=None if wire.source_managers is None else tuple(wire.source_managers),
-        filters=None if wire.filters is None else tuple(wire.filters),
-        plugins=tuple(Plugin(plugin.name, plugin.version) for plugin in wire.plugins or ()),
+        branch=mask(wire.git.branch) if wire.git else "",
+        commit=mask(wire.git.commit) if wire.git else "",
+        runtime=mask(wire.jvm or wire.node or "") or None,
+        lavaplayer=mask(wire.lavaplayer or "") or None,
+        sources=None if wire.source_managers is None else tuple(map(mask, wire.source_managers)),
+        filters=None if wire.filters is None else tuple(map(mask, wire.filters)),
+        plugins=tuple(Plugin(mask(plugin.name), mask(plugin.version)) for plugin in wire.plugins or ()),
     )
 
 

@@ -88,7 +88,7 @@ class Rest(Requester):
         self.oddities.update(f"/v4/info {field}" for field in odd)
         if wire.is_nodelink:
             self.budget.dialect = Dialect.NODELINK
-        return dialects.read_info(wire)
+        return dialects.read_info(wire, self.excerpt)
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
         """Why ``/v4/info`` is not there: a v3 server, or something else altogether."""
