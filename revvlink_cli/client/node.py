@@ -246,7 +246,7 @@ class Node:
                 dialect=self._rest.dialect if self._rest else None,
                 info=self._info,
                 timed_stats=self._stats,
-                session_id=connection.session_id if connection else None,
+                session_id=self._rest.excerpt(connection.session_id or "") if connection and self._rest else None,
                 resumed=connection.resumed if connection else False,
                 ready_ms=connection.ready_ms if connection else None,
                 latency_ms=connection.latency_ms if connection else None,
