@@ -12,7 +12,7 @@ from benchmarks.measure import Figure, shown, turn_by_turn
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.models import WireCpu, WireStats
+from revvlink_cli.client.models import Decoded, WireCpu, WireStats
 from revvlink_cli.client.snapshot import NodeStatus, StatsOrigin
 
 NODES = 1000
@@ -31,7 +31,7 @@ def _ours() -> tuple[Fleet, list[Node]]:
     for name, region, playing, load in _figures():
         node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
         node._fleet, node._status, node._was_connected = fleet, NodeStatus.CONNECTED, True
-        node._take_stats(_stats(playing, load), StatsOrigin.WEBSOCKET)
+        node._take_stats(Decoded(_stats(playing, load)), StatsOrigin.WEBSOCKET)
         fleet._nodes[name] = node
         nodes.append(node)
     return fleet, nodes
@@ -77,7 +77,7 @@ def get_node_changed() -> Figure:
     turn = itertools.count()
 
     def ours_once() -> None:
-        nodes[next(turn) % NODES]._take_stats(_stats(3, 0.3), StatsOrigin.WEBSOCKET)
+        nodes[next(turn) % NODES]._take_stats(Decoded(_stats(3, 0.3)), StatsOrigin.WEBSOCKET)
         fleet.get_node(region="eu")
 
     def theirs_once() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -24,16 +24,19 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
     Stage,
 )
-from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode
+from revvlink_cli.client.events import read_event, read_guild
+from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode, decode_json
 from revvlink_cli.client.requester import request_headers
+from revvlink_cli.client.roster import read_state
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from revvlink_cli.client.models import NodeInfo
+    from revvlink_cli.client.models import Decoded, NodeInfo
     from revvlink_cli.client.rest import Rest
+    from revvlink_cli.client.roster import Roster
     from revvlink_cli.client.settings import NodeSettings
 
 log = logging.getLogger(__name__)
@@ -78,13 +81,15 @@ class Connection:
         session: aiohttp.ClientSession,
         *,
         user_id: int,
-        on_stats: Callable[[WireStats], None],
+        roster: Roster,
+        on_stats: Callable[[Decoded[WireStats]], None],
         on_change: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._rest = rest
         self._session = session
         self._user_id = user_id
+        self._roster = roster
         self._on_stats = on_stats
         self._on_change = on_change
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -303,26 +308,52 @@ class Connection:
     def _dispatch(self, text: str) -> None:
         """Take in one message. One that cannot be understood is counted, and costs nothing else."""
         try:
-            message, _ = decode(text, WireMessage)
+            message = decode(text, WireMessage).value
             match message.op:
                 case "ready":
-                    ready, _ = decode(text, WireReady)
+                    ready = decode(text, WireReady).value
                     if ready.session_id:
                         self.session_id, self.resumed = ready.session_id, ready.resumed
                         self._stats_at = max(self._stats_at, time.monotonic())
                     else:
                         self._count_unparsed("a ready message without a session")
                 case "stats":
-                    stats, odd = decode(text, WireStats)
-                    self._rest.oddities.update(f"stats {field}" for field in odd)
+                    stats = decode(text, WireStats)
+                    self._note("stats", stats.odd)
                     self._stats_at = time.monotonic()
                     self._on_stats(stats)
-                case "playerUpdate" | "event":
-                    pass  # for players; an observer's session has none
+                case "playerUpdate":
+                    self._take_update(decode_json(text))
+                case "event":
+                    event, odd = read_event(decode_json(text))
+                    self._note("event", odd)
+                    if not self._roster.apply(event):
+                        self._count_unknown(f"event {message.type}")
+                case "":
+                    self._count_unparsed("a message without an op")
                 case other:
-                    self._count_unparsed(f"a message with op {self._rest.excerpt(other)!r}")
+                    self._count_unknown(f"op {other}")
         except UndecodableError as error:
             self._count_unparsed(f"a message that is {error}")
+
+    def _take_update(self, raw: dict[str, Any]) -> None:
+        guild = read_guild(raw)
+        if guild is None:
+            self._note("playerUpdate", ("guildId",))
+        else:
+            self._roster.update(guild, read_state(raw.get("state")))
+
+    def _note(self, what: str, fields: Iterable[str]) -> None:
+        """Remember fields that are unlike what any known server sends."""
+        for field in fields:
+            if (odd := f"{what} {field}") not in self._rest.oddities:
+                self._rest.oddities.add(odd)
+                self._on_change()
+
+    def _count_unknown(self, what: str) -> None:
+        """Plugins have events of their own, later servers more ops: that is no fault."""
+        self._rest.count_unknown(what)
+        self._on_change()
 
     def _count_unparsed(self, what: str) -> None:
         self.unparsed += 1

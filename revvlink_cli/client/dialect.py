@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from revvlink_cli.client.models import Frames, NodeInfo, NodeStats, Plugin, WireFrames, WireInfo, WireStats
+from revvlink_cli.client.models import NOTHING, Frames, NodeInfo, NodeStats, Plugin, WireFrames, WireInfo, WireStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ def from_headers(headers: Mapping[str, str]) -> Dialect | None:
     return None
 
 
-def read_info(wire: WireInfo, mask: Callable[[str], str] = str) -> NodeInfo:
+def read_info(wire: WireInfo, extra: Mapping[str, Any] = NOTHING, mask: Callable[[str], str] = str) -> NodeInfo:
     """``/v4/info`` of either kind of server; `mask` goes over every text, lest a server echo the password in one."""
     return NodeInfo(
         version=mask(wire.version.semver) if wire.version else "",
@@ -90,16 +90,33 @@ def read_info(wire: WireInfo, mask: Callable[[str], str] = str) -> NodeInfo:
         sources=None if wire.source_managers is None else tuple(map(mask, wire.source_managers)),
         filters=None if wire.filters is None else tuple(map(mask, wire.filters)),
         plugins=tuple(Plugin(mask(plugin.name), mask(plugin.version)) for plugin in wire.plugins or ()),
+        extra=extra,
     )
+
+
+class _Totals(NamedTuple):
+    """A complete ``frameStats``."""
+
+    sent: int
+    nulled: int
+    lost: int
+    expected: int
+
+
+def _totals(wire: WireFrames | None) -> _Totals | None:
+    """The frames when all that matters was told: what is missing is not zero."""
+    if wire is None or wire.sent is None or wire.nulled is None or wire.deficit is None:
+        return None
+    return _Totals(wire.sent, wire.nulled, wire.deficit, wire.expected or 0)
 
 
 class StatsReader:
     """Turns the statistics of one node into `NodeStats`; remembers NodeLink's totals to make rates of them."""
 
     def __init__(self) -> None:
-        self._totals: WireFrames | None = None
+        self._before: _Totals | None = None
 
-    def read(self, wire: WireStats, dialect: Dialect) -> NodeStats:
+    def read(self, wire: WireStats, dialect: Dialect, extra: Mapping[str, Any] = NOTHING) -> NodeStats:
         """Normalise one statistics message of a server of that kind."""
         traits = TRAITS[dialect]
         cpu, memory = wire.cpu, wire.memory
@@ -123,17 +140,19 @@ class StatsReader:
             server_load=min(max(server, 0.0), 1.0) if server is not None and has_baseline else None,
             frames=self._frames(wire.frame_stats, traits),
             has_cpu_baseline=has_baseline,
+            extra=extra,
         )
 
     def _frames(self, wire: WireFrames | None, traits: Traits) -> Frames | None:
+        now = _totals(wire)
         if not traits.frames_are_totals:
             # A negative deficit means more frames than needed, to catch up: nothing was lost.
-            return Frames(wire.sent, max(wire.nulled, 0), max(wire.deficit, 0)) if wire else None
-        before, self._totals = self._totals, wire
-        if wire is None or before is None:
+            return Frames(now.sent, max(now.nulled, 0), max(now.lost, 0)) if now else None
+        before, self._before = self._before, now
+        if now is None or before is None:
             return None
-        expected = (wire.expected or 0) - (before.expected or 0)
-        lost, nulled, sent = (wire.deficit - before.deficit, wire.nulled - before.nulled, wire.sent - before.sent)
+        expected = now.expected - before.expected
+        lost, nulled, sent = now.lost - before.lost, now.nulled - before.nulled, now.sent - before.sent
         if expected <= 0 or min(lost, nulled, sent) < 0:
             return None  # the totals began again: a new track or voice connection resets them
         scale = 3000.0 / expected

@@ -1,48 +1,60 @@
 """What nodes send, decoded: wire structures (msgspec) and the plain records made of them.
 
-Servers, versions and proxies differ, so every field has a neutral default, unknown fields are let through, and one
-field of a wrong type costs that field alone (`decode` names it) instead of the whole message.
+Servers, versions and proxies differ, so every field has a neutral default, unknown fields are kept aside, and one
+field of a wrong type costs that field alone (`decode` names it) instead of the whole message. The structures forbid
+unknown fields only so that the common message, which has none, is decoded in one pass.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 T = TypeVar("T", bound=msgspec.Struct)
 
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of at most 64 bits: a larger one is no figure of any server."""
 
-class WireVersion(msgspec.Struct, frozen=True, rename="camel"):
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class WireVersion(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
     """``version`` of ``/v4/info``. Development builds have semver ``<commit>-SNAPSHOT`` and 0.0.0."""
 
     semver: str = ""
-    major: int = 0
-    minor: int = 0
-    patch: int = 0
+    major: Long = 0
+    minor: Long = 0
+    patch: Long = 0
+    pre_release: str | None = None
 
 
-class WireGit(msgspec.Struct, frozen=True, rename="camel"):
+class WireGit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
     """``git`` of ``/v4/info``; `commit_time` in milliseconds since 1970."""
 
     branch: str = ""
     commit: str = ""
-    commit_time: int | None = None
+    commit_time: Long | None = None
 
 
-class WirePlugin(msgspec.Struct, frozen=True):
+class WirePlugin(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One of ``plugins`` of ``/v4/info``."""
 
     name: str = ""
     version: str = ""
 
 
-class WireInfo(msgspec.Struct, frozen=True, rename="camel"):
+class WireInfo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
     """``GET /v4/info``: of Lavalink (`jvm`, `lavaplayer`) or NodeLink (`is_nodelink`, `node`)."""
 
     version: WireVersion | None = None
-    build_time: int | None = None
+    build_time: Long | None = None
     git: WireGit | None = None
     jvm: str | None = None
     lavaplayer: str | None = None
@@ -53,39 +65,40 @@ class WireInfo(msgspec.Struct, frozen=True, rename="camel"):
     node: str | None = None
 
 
-class WireMemory(msgspec.Struct, frozen=True):
+class WireMemory(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``memory`` of the statistics, in bytes."""
 
-    free: int | None = None
-    used: int | None = None
-    allocated: int | None = None
-    reservable: int | None = None
+    free: Long | None = None
+    used: Long | None = None
+    allocated: Long | None = None
+    reservable: Long | None = None
 
 
-class WireCpu(msgspec.Struct, frozen=True, rename="camel"):
+class WireCpu(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
     """``cpu`` of the statistics. Lavalink's loads are 0..1; NodeLink's `system_load` is a load average."""
 
-    cores: int | None = None
+    cores: Long | None = None
     system_load: float | None = None
     lavalink_load: float | None = None
     nodelink_load: float | None = None
 
 
-class WireFrames(msgspec.Struct, frozen=True):
+class WireFrames(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``frameStats``: Lavalink, averages per player and minute; NodeLink, totals since the server's start."""
 
-    sent: int = 0
-    nulled: int = 0
-    deficit: int = 0
-    expected: int | None = None
+    sent: Long | None = None
+    nulled: Long | None = None
+    deficit: Long | None = None
+    expected: Long | None = None
 
 
-class WireStats(msgspec.Struct, frozen=True, rename="camel"):
-    """The ``stats`` message, and ``GET /v4/stats``."""
+class WireStats(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+    """The ``stats`` message, and ``GET /v4/stats``, which is the same without its ``op``."""
 
-    players: int | None = None
-    playing_players: int | None = None
-    uptime: int | None = None
+    op: str = ""
+    players: Long | None = None
+    playing_players: Long | None = None
+    uptime: Long | None = None
     memory: WireMemory | None = None
     cpu: WireCpu | None = None
     frame_stats: WireFrames | None = None
@@ -98,9 +111,10 @@ class WireMessage(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-class WireReady(msgspec.Struct, frozen=True, rename="camel"):
+class WireReady(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
     """The ``ready`` message."""
 
+    op: str = ""
     session_id: str = ""
     resumed: bool = False
 
@@ -122,11 +136,11 @@ class WireError(msgspec.Struct, frozen=True):
     path: str = ""
 
 
-class WireSession(msgspec.Struct, frozen=True):
+class WireSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``PATCH /v4/sessions/{id}``: `timeout` in seconds."""
 
     resuming: bool = False
-    timeout: int | None = None
+    timeout: Long | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,7 @@ class NodeInfo:
         sources: Source managers that are on; None when the node did not say.
         filters: Filters that are on; None when the node did not say.
         plugins: Plugins loaded.
+        extra: What the node says beyond that, as sent, by path (``voice``, ``git.tag``).
     """
 
     version: str
@@ -162,6 +177,7 @@ class NodeInfo:
     sources: tuple[str, ...] | None
     filters: tuple[str, ...] | None
     plugins: tuple[Plugin, ...]
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +213,7 @@ class NodeStats:
         frames: None unless this session's own players have played for a minute (or, on NodeLink, a first difference
             could be taken).
         has_cpu_baseline: False when the server said exactly 0 and 0: it has not measured yet, it is not idle.
+        extra: What the node says beyond that, as sent, by path (``detailedStats``).
     """
 
     players: int | None
@@ -211,6 +228,7 @@ class NodeStats:
     server_load: float | None
     frames: Frames | None
     has_cpu_baseline: bool
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,70 +248,125 @@ class UndecodableError(ValueError):
     """A message or body that is not the JSON it should be."""
 
 
+class Decoded(NamedTuple, Generic[T]):
+    """A JSON object, decoded.
+
+    Attributes:
+        value: The structure.
+        odd: Paths (``cpu.cores``) of fields of a wrong type, which were left at their default.
+        extra: What the structure has no field for, as sent, by path.
+    """
+
+    value: T
+    odd: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = NOTHING
+
+
 def decode_json(data: bytes | str) -> Any:
     """JSON as plain Python values.
 
     Raises:
-        UndecodableError: Not JSON, not UTF-8, or nested too deep.
+        UndecodableError: Not JSON, not UTF-8, nested too deep, or with a number or text no server should send.
     """
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise UndecodableError(f"not JSON: {error}") from None
     except RecursionError:
         raise UndecodableError("JSON nested too deep") from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise UndecodableError(_fault(error, data)) from None
 
 
-def decode(data: bytes | str, kind: type[T]) -> tuple[T, tuple[str, ...]]:
-    """Decode a JSON object into `kind`.
-
-    Returns:
-        The structure, and the paths (``cpu.cores``) of fields that had a wrong type and were left at their default.
+def decode(data: bytes | str, kind: type[T]) -> Decoded[T]:
+    """Decode a JSON object into `kind`; wrong types and unknown fields cost nothing but themselves.
 
     Raises:
-        UndecodableError: Not JSON, or no object.
+        UndecodableError: As with `decode_json`, or no object.
     """
     try:
-        return msgspec.json.decode(data, type=kind), ()
-    except (msgspec.ValidationError, RecursionError):
-        raw = decode_json(data)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise UndecodableError(f"not JSON: {error}") from None
-    return convert(raw, kind)
+        return Decoded(msgspec.json.decode(data, type=kind))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return convert(decode_json(data), kind)
 
 
-def convert(raw: Any, kind: type[T]) -> tuple[T, tuple[str, ...]]:
+def convert(raw: Any, kind: type[T]) -> Decoded[T]:
     """As `decode`, from plain Python values."""
     if not isinstance(raw, dict):
         raise UndecodableError(f"a JSON {_name_of(raw)} where an object belongs")
     odd: list[str] = []
-    return _convert_fields(raw, kind, "", odd), tuple(odd)
+    extra: dict[str, Any] = {}
+    value = _convert_fields(raw, kind, "", odd, extra)
+    return Decoded(value, tuple(odd), MappingProxyType(extra))
 
 
-def _convert_fields(raw: dict[str, Any], kind: type[T], path: str, odd: list[str]) -> T:
+def _convert_fields(raw: dict[str, Any], kind: type[T], path: str, odd: list[str], extra: dict[str, Any]) -> T:
+    known = {entry.encode_name: entry for entry in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        if field.encode_name not in raw:
+    for key, value in raw.items():
+        where = f"{path}{key}"
+        entry = known.get(key)
+        if entry is None:
+            if not kind.__struct_config__.forbid_unknown_fields:
+                continue
+            extra[where] = value
             continue
-        value = raw[field.encode_name]
-        where = f"{path}{field.encode_name}"
         try:
-            values[field.name] = msgspec.convert(value, field.type)
+            values[entry.name] = msgspec.convert(value, entry.type)
         except (msgspec.ValidationError, RecursionError):
-            inner = _struct_in(field.type)
-            if inner is not None and isinstance(value, dict):
-                values[field.name] = _convert_fields(value, inner, f"{where}.", odd)
+            inner, is_list = _struct_in(entry.type)
+            if is_list and isinstance(value, list):
+                values[entry.name] = _convert_items(value, inner, f"{where}[]", odd, extra)
+            elif inner is not None and isinstance(value, dict):
+                values[entry.name] = _convert_fields(value, inner, f"{where}.", odd, extra)
             else:
                 odd.append(where)
     return kind(**values)
 
 
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The structure in ``Struct`` or ``Struct | None``."""
+def _convert_items(
+    raw: list[Any], kind: type[msgspec.Struct] | None, path: str, odd: list[str], extra: dict[str, Any]
+) -> list[Any]:
+    """The items that are what they should be; the others are named once."""
+    items: list[Any] = []
+    for value in raw:
+        if kind is not None and isinstance(value, dict):
+            items.append(_convert_fields(value, kind, f"{path}.", odd, extra))
+        elif kind is None and isinstance(value, str):
+            items.append(value)
+        elif path not in odd:
+            odd.append(path)
+    return items
+
+
+def _struct_in(annotation: Any) -> tuple[type[msgspec.Struct] | None, bool]:
+    """The structure in ``Struct``, ``Struct | None`` or ``list[Struct] | None``, and whether it is a list."""
     for option in (annotation, *get_args(annotation)):
+        if get_origin(option) is list:
+            return _struct_in(get_args(option)[0])[0], True
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option
-    return None
+            return option, False
+    return None, False
+
+
+def _fault(error: Exception, data: bytes | str) -> str:
+    """Why JSON cannot be decoded, where the decoder's own words would mislead."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    if isinstance(error, UnicodeError) or not raw.strip():
+        return "not UTF-8" if raw.strip() else "empty"
+    if _lone_surrogate(raw):
+        return "JSON with half a character (a lone surrogate)"
+    if isinstance(error, msgspec.ValidationError):
+        return "JSON with a number out of range"
+    return f"not JSON: {error}"
+
+
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\(u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""Escapes in JSON: whole pairs of surrogates, half ones (the group), and everything else."""
+
+
+def _lone_surrogate(raw: bytes) -> bool:
+    return any(match[1] for match in _ESCAPES.finditer(raw))
 
 
 def _name_of(raw: Any) -> str:

@@ -21,6 +21,7 @@ from revvlink_cli.client.errors import (
 )
 from revvlink_cli.client.penalty import compute
 from revvlink_cli.client.rest import Rest
+from revvlink_cli.client.roster import Roster
 from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and_port, normalise_uri
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from revvlink_cli.client.fleet import Fleet
-    from revvlink_cli.client.models import NodeInfo, NodeStats, WireStats
+    from revvlink_cli.client.models import Decoded, NodeInfo, NodeStats, WireStats
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.transport import Transport
 
@@ -173,6 +174,7 @@ class Node:
         self._retry_at: float | None = None
         self._lost_session: str | None = None
         self._unparsed = 0
+        self.roster = Roster()
 
     def __repr__(self) -> str:
         """Name, address and status; never the password."""
@@ -254,6 +256,7 @@ class Node:
                 retry_at=self._retry_at,
                 unparsed=self._unparsed + (self._connection.unparsed if self._connection else 0),
                 oddities=tuple(sorted(self._rest.oddities)) if self._rest else (),
+                unknown=dict(self._rest.unknown) if self._rest else {},
             )
         return self._snapshot
 
@@ -268,8 +271,8 @@ class Node:
 
         The figures take the place of older ones, but for a CPU load that REST has not measured yet.
         """
-        wire = await self.rest.stats()
-        return self._take_stats(wire, StatsOrigin.REST)
+        told = await self.rest.stats()
+        return self._take_stats(told, StatsOrigin.REST)
 
     async def fetch_version(self) -> str:
         """Ask the node for its version."""
@@ -431,6 +434,7 @@ class Node:
             rest,
             self._http,
             user_id=user_id,
+            roster=self.roster,
             on_stats=self._take_pushed_stats,
             on_change=self._changed,
         )
@@ -477,6 +481,9 @@ class Node:
         """
         rest, session = self.rest, connection.session_id
         try:
+            if connection.resumed and session is not None:
+                # Events of the absence may be lost (on NodeLink they are), updates are: ask how the players are.
+                self.roster.replace(await rest.players(session))
             if self.settings.resume_timeout > 0 and session is not None and not connection.resumed:
                 await rest.update_session(session, resuming=True, timeout=self.settings.resume_timeout)
             if TRAITS[connection.dialect].stats_at_connect:
@@ -503,6 +510,8 @@ class Node:
 
     def _ready(self, connection: Connection) -> None:
         self._was_connected = True
+        if not connection.resumed:
+            self.roster.replace(())
         if connection.info is not None:
             self._info = connection.info
         self._set(NodeStatus.CONNECTED, connection.info_error)
@@ -519,12 +528,12 @@ class Node:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(outcome)
 
-    def _take_pushed_stats(self, wire: WireStats) -> None:
-        self._take_stats(wire, StatsOrigin.WEBSOCKET)
+    def _take_pushed_stats(self, told: Decoded[WireStats]) -> None:
+        self._take_stats(told, StatsOrigin.WEBSOCKET)
 
-    def _take_stats(self, wire: WireStats, origin: StatsOrigin) -> NodeStats:
+    def _take_stats(self, told: Decoded[WireStats], origin: StatsOrigin) -> NodeStats:
         dialect = (self._rest.dialect if self._rest else None) or Dialect.LAVALINK
-        stats = self._stats_reader.read(wire, dialect)
+        stats = self._stats_reader.read(told.value, dialect, told.extra)
         known = self._stats
         if origin is StatsOrigin.REST and known is not None and not stats.has_cpu_baseline:
             # Lavalink measures the CPU for REST and for websockets apart: an unmeasured one is no news.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of the largest answer that is read; a playlist of 10,000 tracks has about 7 MiB."""
 
+MAX_UNKNOWN = 64
+"""Kinds of unknown messages that are told apart."""
+
 PATIENCE = 10.0
 """Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
 
@@ -71,6 +75,7 @@ class Requester:
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
         oddities: Fields of answers that had another type than any known server sends.
+        unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
 
     def __init__(
@@ -85,11 +90,17 @@ class Requester:
         self.context = context
         self.budget = budget
         self.oddities: set[str] = set()
+        self.unknown: Counter[str] = Counter()
 
     @property
     def dialect(self) -> Dialect | None:
         """Kind of server as far as its answers have told."""
         return self.budget.dialect
+
+    def count_unknown(self, what: str) -> None:
+        """Count something this client does not know; a node that never stops inventing fills no memory."""
+        name = self.excerpt(what)
+        self.unknown[name if name in self.unknown or len(self.unknown) < MAX_UNKNOWN else "others"] += 1
 
     async def request(
         self,
@@ -259,7 +270,7 @@ class Requester:
     def _error_body(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, str, str]:
         """``error``, ``message`` and ``path`` of an error answer, as far as there are such."""
         try:
-            wire, _ = decode(body, WireError)
+            wire = decode(body, WireError).value
         except UndecodableError:
             text = "" if "html" in headers.get("Content-Type", "") else body[:400].decode(errors="replace")
             return "", self.excerpt(text), ""

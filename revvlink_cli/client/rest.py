@@ -16,6 +16,7 @@ from revvlink_cli.client.errors import (
     Stage,
 )
 from revvlink_cli.client.models import (
+    Decoded,
     NodeInfo,
     RoutePlanner,
     UndecodableError,
@@ -28,6 +29,7 @@ from revvlink_cli.client.models import (
     decode_json,
 )
 from revvlink_cli.client.requester import Answer, Requester
+from revvlink_cli.client.roster import RemotePlayer
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tracks import Playable, Playlist
 
@@ -65,7 +67,7 @@ class Rest(Requester):
                 raise
             raise await self._no_v4(error) from error
         try:
-            wire, odd = decode(answer.body, WireInfo)
+            wire, odd, extra = decode(answer.body, WireInfo)
         except UndecodableError as error:
             told = self.dialect is not None
             raise NodeException(
@@ -88,7 +90,7 @@ class Rest(Requester):
         self.oddities.update(f"/v4/info {field}" for field in odd)
         if wire.is_nodelink:
             self.budget.dialect = Dialect.NODELINK
-        return dialects.read_info(wire, self.excerpt)
+        return dialects.read_info(wire, extra, self.excerpt)
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
         """Why ``/v4/info`` is not there: a v3 server, or something else altogether."""
@@ -115,15 +117,15 @@ class Rest(Requester):
             status=error.status,
         )
 
-    async def stats(self) -> WireStats:
+    async def stats(self) -> Decoded[WireStats]:
         """``GET /v4/stats``: never with frame statistics on Lavalink."""
         answer = await self.request("GET", "/v4/stats")
         try:
-            wire, odd = decode(answer.body, WireStats)
+            told = decode(answer.body, WireStats)
         except UndecodableError as error:
             raise self.bad(Code.BAD_ANSWER, f"answered /v4/stats with what is {error}") from None
-        self.oddities.update(f"/v4/stats {field}" for field in odd)
-        return wire
+        self.oddities.update(f"/v4/stats {field}" for field in told.odd)
+        return told
 
     async def version(self) -> str:
         """``GET /version``: plain text such as ``4.2.2``, or ``<commit>-SNAPSHOT``."""
@@ -167,7 +169,7 @@ class Rest(Requester):
             raise self.bad(Code.BAD_ANSWER, f"answered /v4/loadtracks with a bad track: {error}") from None
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
-        wire, _ = convert(data if isinstance(data, dict) else {}, WireException)
+        wire = convert(data if isinstance(data, dict) else {}, WireException).value
         causes = [
             line.removeprefix("Caused by: ").strip()
             for line in (wire.cause_stack_trace or "").splitlines()
@@ -223,17 +225,72 @@ class Rest(Requester):
             "PATCH", f"/v4/sessions/{quote(session_id, safe='')}", data=data, purpose=Purpose.PLAYER
         )
         try:
-            return decode(answer.body, WireSession)[0]
+            return decode(answer.body, WireSession).value
         except UndecodableError as error:
             raise self.bad(Code.BAD_ANSWER, f"answered the session's settings with what is {error}") from None
 
-    async def players(self, session_id: str) -> list[dict[str, Any]]:
-        """``GET /v4/sessions/{id}/players``: the players as sent."""
-        path = f"/v4/sessions/{quote(session_id, safe='')}/players"
+    async def players(self, session_id: str) -> list[RemotePlayer]:
+        """``GET /v4/sessions/{id}/players``. A session that waits to be resumed is not to be seen on Lavalink: 404.
+
+        Raises:
+            LavalinkException: There is no such session.
+        """
+        path = _players(session_id)
         raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path)
         if not isinstance(raw, list):
             raise self.bad(Code.BAD_ANSWER, f"answered {path} with JSON that is no list")
-        return [player for player in raw if isinstance(player, dict)]
+        return [self._player(player, path) for player in raw]
+
+    async def player(self, session_id: str, guild_id: str) -> RemotePlayer:
+        """``GET …/players/{guild}``. NodeLink makes the player when there is none.
+
+        Raises:
+            LavalinkException: There is no such session or player.
+        """
+        path = _players(session_id, guild_id)
+        return self._player(self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path), path)
+
+    async def update_player(
+        self, session_id: str, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False
+    ) -> RemotePlayer:
+        """``PATCH …/players/{guild}``; an empty object makes the player.
+
+        Args:
+            session_id: The session.
+            guild_id: The player's guild.
+            data: What to change, as in the protocol.
+            no_replace: Whether a track that plays goes on.
+
+        Raises:
+            LavalinkException: The node refused the change.
+        """
+        path = _players(session_id, guild_id)
+        answer = await self.request(
+            "PATCH",
+            path,
+            params={"noReplace": "true"} if no_replace else None,  # NodeLink knows lower case only
+            data=data,
+            purpose=Purpose.PLAYER,
+        )
+        return self._player(self._value(answer, path), path)
+
+    async def destroy_player(self, session_id: str, guild_id: str) -> None:
+        """``DELETE …/players/{guild}``; one that is not there is as good as destroyed (a NodeLink answers 404).
+
+        Raises:
+            LavalinkException: There is no such session.
+        """
+        try:
+            await self.request("DELETE", _players(session_id, guild_id), purpose=Purpose.PLAYER)
+        except LavalinkException as error:
+            if error.status != 404 or "session" in error.reason.lower():
+                raise
+
+    def _player(self, raw: Any, path: str) -> RemotePlayer:
+        try:
+            return RemotePlayer.from_payload(raw)
+        except ValueError as error:
+            raise self.bad(Code.BAD_ANSWER, f"answered {path} with {error}") from None
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""
@@ -244,3 +301,9 @@ class Rest(Requester):
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
+
+
+def _players(session_id: str, guild_id: str | None = None) -> str:
+    """Path of a session's players, or of one of them."""
+    path = f"/v4/sessions/{quote(session_id, safe='')}/players"
+    return path if guild_id is None else f"{path}/{quote(guild_id, safe='')}"

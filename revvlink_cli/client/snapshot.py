@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.penalty import Penalty, compute
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from revvlink_cli.client.dialect import Dialect
     from revvlink_cli.client.errors import RevvlinkException, Stage
     from revvlink_cli.client.models import NodeInfo, NodeStats
@@ -79,6 +81,7 @@ class NodeSnapshot:
         retry_at: Monotonic second of the next attempt, None when none is planned.
         unparsed: Messages that could not be understood, since the start.
         oddities: Fields of answers that fit neither Lavalink nor NodeLink.
+        unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
 
     identifier: str
@@ -99,6 +102,7 @@ class NodeSnapshot:
     retry_at: float | None = None
     unparsed: int = 0
     oddities: tuple[str, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def stats(self, now: float) -> NodeStats | None:
         """The statistics if they are young enough at `now` (monotonic seconds) to speak of the present."""

@@ -37,6 +37,26 @@ _PROBED = ("local", "http")
 """Sources whose own data is the container, as ``container`` or ``container|parameters``."""
 
 
+_TRACK = frozenset({"encoded", "info", "pluginInfo", "userData"})
+_INFO = frozenset(
+    {
+        "identifier",
+        "isSeekable",
+        "author",
+        "length",
+        "isStream",
+        "position",
+        "title",
+        "uri",
+        "sourceName",
+        "artworkUrl",
+        "isrc",
+    }
+)
+_PLAYLIST = frozenset({"info", "pluginInfo", "tracks"})
+_PLAYLIST_INFO = frozenset({"name", "selectedTrack"})
+
+
 class TrackDecodeError(ValueError):
     """Text that is no encoded track."""
 
@@ -74,6 +94,7 @@ class Playable:
         plugin_info: What plugins say of it.
         user_data: What the bot has attached to it.
         playlist: The playlist it came with, or None.
+        extra: What a node says of it beyond the protocol, in the protocol's own places (NodeLink: ``endTime``).
     """
 
     encoded: str
@@ -91,11 +112,13 @@ class Playable:
     plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     user_data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     playlist: PlaylistInfo | None = None
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def __post_init__(self) -> None:
         """Copy and freeze what might change."""
         object.__setattr__(self, "plugin_info", _frozen(self.plugin_info))
         object.__setattr__(self, "user_data", _frozen(self.user_data))
+        object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
@@ -137,10 +160,13 @@ class Playable:
             plugin_info=_object(data, "pluginInfo"),
             user_data=_object(data, "userData"),
             playlist=playlist,
+            extra=_extra(data, _TRACK, info, _INFO),
         )
 
     def to_payload(self) -> dict[str, Any]:
-        """The track as Lavalink sends it."""
+        """The track as a node sends it."""
+        extra = _thawed(self.extra)
+        more = extra.pop("info", {})
         return {
             "encoded": self.encoded,
             "info": {
@@ -155,9 +181,11 @@ class Playable:
                 "sourceName": self.source,
                 "artworkUrl": self.artwork,
                 "isrc": self.isrc,
+                **more,
             },
             "pluginInfo": _thawed(self.plugin_info),
             "userData": _thawed(self.user_data),
+            **extra,
         }
 
 
@@ -174,6 +202,7 @@ class Playlist:
         author: Who made it, or None.
         artwork: Address of its cover, or None.
         plugin_info: What plugins say of it.
+        extra: What a node says of it beyond the protocol, in the protocol's own places.
     """
 
     name: str
@@ -184,11 +213,13 @@ class Playlist:
     author: str | None = None
     artwork: str | None = None
     plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def __post_init__(self) -> None:
         """Copy and freeze what might change."""
         object.__setattr__(self, "tracks", tuple(self.tracks))
         object.__setattr__(self, "plugin_info", _frozen(self.plugin_info))
+        object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
@@ -233,6 +264,7 @@ class Playlist:
             author=_optional(plugin, "author"),
             artwork=_optional(plugin, "artworkUrl"),
             plugin_info=plugin,
+            extra=_extra(data, _PLAYLIST, info, _PLAYLIST_INFO),
         )
 
 
@@ -256,6 +288,16 @@ def _integer(data: Mapping[str, Any], key: str, otherwise: int) -> int:
 def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
     return value if isinstance(value, Mapping) else {}
+
+
+def _extra(
+    data: Mapping[str, Any], known: frozenset[str], info: Mapping[str, Any], known_info: frozenset[str]
+) -> Mapping[str, Any]:
+    """What is there beyond the known keys, of the whole and of its ``info``."""
+    extra = {key: data[key] for key in data.keys() - known}
+    if more := {key: info[key] for key in info.keys() - known_info}:
+        extra["info"] = more
+    return extra
 
 
 def _frozen(value: Any) -> Any:

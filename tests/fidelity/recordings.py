@@ -62,8 +62,8 @@ class Step:
     Attributes:
         at: Milliseconds since the start of the scenario.
         socket: Which connection, where there are several; else "".
-        direction: ``out`` from the client, ``in`` from the server, ``info`` for something else that happens.
-        kind: ``handshake``, ``text``, ``close``, ``drop``, ``ping``, ``binary``, ``rest``, ``voice-server``, ``server``.
+        direction: ``out`` from the client, ``in`` from the server, ``info`` for what else happens.
+        kind: ``handshake``, ``text``, ``close``, ``drop``, ``ping``, ``binary``, ``rest`` or ``server`` and such.
         fields: All that the line says.
     """
 

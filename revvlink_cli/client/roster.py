@@ -1,0 +1,196 @@
+"""The players of one session, as the node tells of them: by REST answers, updates and events.
+
+This is what a node says, not what a bot wants: after a resume the two are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.client.events import (
+    Event,
+    OtherEvent,
+    TrackEnd,
+    TrackException,
+    TrackStart,
+    TrackStuck,
+    VoiceClosed,
+    read_guild,
+)
+from revvlink_cli.client.models import NOTHING
+from revvlink_cli.client.tracks import Playable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_KEYS = frozenset({"guildId", "track", "volume", "paused", "state", "voice", "filters"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerState:
+    """``state`` of a player, as in ``playerUpdate``.
+
+    Attributes:
+        time: When it was so, milliseconds since 1970 by the node's clock.
+        position: Milliseconds into the track; without voice it stands still on Lavalink.
+        connected: Whether the voice connection stands.
+        ping: Milliseconds of the voice connection's last heartbeat, -1 without one, 0 before the first.
+    """
+
+    time: int = 0
+    position: int = 0
+    connected: bool = False
+    ping: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotePlayer:
+    """A player as a node has it.
+
+    Attributes:
+        guild_id: Its guild.
+        track: What it plays, or None.
+        volume: Per cent, 0..1000.
+        paused: Whether it stands still.
+        state: Where it is.
+        voice: Its voice state as sent; a player without one has empty texts there on Lavalink, nulls on NodeLink.
+        filters: Its filters as sent.
+        extra: What the node says beyond that, as sent (NodeLink: ``fading``, ``loudnessNormalizer``).
+    """
+
+    guild_id: str
+    track: Playable | None = None
+    volume: int = 100
+    paused: bool = False
+    state: PlayerState = field(default_factory=PlayerState)
+    voice: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+
+    @classmethod
+    def from_payload(cls, raw: Any) -> RemotePlayer:
+        """A player as sent; what is missing or of another type gets a neutral value.
+
+        Raises:
+            ValueError: It is no player: no object, without a guild, or with a track that is none.
+        """
+        if not isinstance(raw, dict):
+            raise ValueError("a player that is no object")
+        guild = read_guild(raw)
+        if guild is None:
+            raise ValueError("a player without its guild")
+        track, volume = raw.get("track"), raw.get("volume")
+        return cls(
+            guild_id=guild,
+            track=None if track is None else Playable.from_payload(track),
+            volume=volume if isinstance(volume, int) and not isinstance(volume, bool) else 100,
+            paused=raw.get("paused") is True,
+            state=read_state(raw.get("state")),
+            voice=_object(raw, "voice"),
+            filters=_object(raw, "filters"),
+            extra={key: value for key, value in raw.items() if key not in _KEYS},
+        )
+
+
+def read_state(raw: Any) -> PlayerState:
+    """A player's ``state`` as sent; what is missing or of another type gets a neutral value."""
+    raw = raw if isinstance(raw, dict) else NOTHING
+    return PlayerState(
+        time=max(_integer(raw, "time", 0), 0),
+        position=max(_integer(raw, "position", 0), 0),
+        connected=raw.get("connected") is True,
+        ping=_integer(raw, "ping", -1),
+    )
+
+
+def _object(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else NOTHING
+
+
+def _integer(raw: Mapping[str, Any], key: str, otherwise: int) -> int:
+    value = raw.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+class Roster:
+    """The players of a session, by guild.
+
+    Players come and go by REST answers only. A message about another guild changes nothing: Lavalink sends one more
+    update of a player that was just destroyed.
+    """
+
+    def __init__(self) -> None:
+        self.players: dict[str, RemotePlayer] = {}
+
+    def replace(self, players: Iterable[RemotePlayer]) -> None:
+        """These are all the players there are."""
+        self.players = {player.guild_id: player for player in players}
+
+    def put(self, player: RemotePlayer) -> None:
+        """One player is now like this."""
+        self.players[player.guild_id] = player
+
+    def drop(self, guild_id: str) -> None:
+        """There is no such player any more."""
+        self.players.pop(guild_id, None)
+
+    def update(self, guild_id: str, state: PlayerState) -> None:
+        """Take in a ``playerUpdate``."""
+        self._change(guild_id, state=state)
+
+    def apply(self, event: Event) -> bool:
+        """Take in an event; False when its type says nothing to this client."""
+        match event:
+            case TrackStart(guild_id=guild, track=track):
+                self._change(guild, track=track)
+            case TrackEnd(guild_id=guild, reason=reason):
+                if reason != "replaced":  # the track that took its place has begun, or is about to
+                    self._change(guild, track=None)
+            case VoiceClosed(guild_id=guild):
+                player = self.players.get(guild)
+                if player is not None:
+                    self._change(guild, state=replace(player.state, connected=False, ping=-1))
+            case TrackException() | TrackStuck():
+                pass  # neither ends a track by itself
+            case OtherEvent():
+                return self._apply_nodelink(event)
+        return True
+
+    def _apply_nodelink(self, event: OtherEvent) -> bool:
+        """Events that NodeLink 3 sends of its own accord, also for changes by REST."""
+        guild, data = event.guild_id or "", event.data
+        match event.type:
+            case "PlayerDestroyedEvent":
+                self.drop(guild)
+            case "VolumeChangedEvent" if isinstance(volume := data.get("volume"), int):
+                self._change(guild, volume=volume)
+            case "PauseEvent" if isinstance(paused := data.get("paused"), bool):
+                self._change(guild, paused=paused)
+            case "WorkerFailedEvent" if isinstance(guilds := data.get("affectedGuilds"), list):
+                for lost in guilds:
+                    self.drop(str(lost))
+            case kind:
+                return kind in _QUIET
+        return True
+
+    def _change(self, guild_id: str, **fields: Any) -> None:
+        player = self.players.get(guild_id)
+        if player is not None:
+            self.players[guild_id] = replace(player, **fields)
+
+
+_QUIET = frozenset(
+    {
+        "PlayerCreatedEvent",  # the answer to the request that made it says the same
+        "PlayerConnectedEvent",
+        "FiltersChangedEvent",
+        "SeekEvent",
+        "VolumeChangedEvent",
+        "PauseEvent",
+        "ConnectionStatusEvent",
+        "WorkerFailedEvent",
+    }
+)
+"""Event types of NodeLink 3 that are known and change nothing here."""
