@@ -70,6 +70,14 @@ class PenaltyTerms:
     reserved: float
 
 
+@dataclass(frozen=True, slots=True)
+class MessageCount:
+    """How often a node sent what this client does not know, as plugins do."""
+
+    name: str
+    count: int
+
+
 def _players(row: StatusRow) -> str:
     if row.playing is None and row.players is None:
         return MISSING
@@ -119,6 +127,7 @@ class StatusRow:
     stats_origin: str | None
     oddities: tuple[str, ...]
     unparsed_messages: int
+    unknown_messages: tuple[MessageCount, ...]
     tags: tuple[str, ...]
     uri: str
 
@@ -205,6 +214,7 @@ def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout:
         stats_origin=str(timed.origin) if timed and stats else None,
         oddities=node.oddities,
         unparsed_messages=node.unparsed,
+        unknown_messages=tuple(MessageCount(name, count) for name, count in sorted(node.unknown.items())),
         tags=node.tags,
         uri=node.uri,
     )
@@ -220,6 +230,11 @@ def _footnotes(rows: list[StatusRow]) -> list[str]:
         notes.append("~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet")
     notes += [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
+    ]
+    notes += [
+        f"{row.node} sent {row.unparsed_messages} messages that could not be read (-vv shows why)"
+        for row in rows
+        if row.unparsed_messages
     ]
     return notes
 
