@@ -33,6 +33,8 @@ class Traits:
         stats_at_connect: Whether a ``stats`` message comes together with ``ready``.
         empty_403_is_password: Whether a 403 without a body means a wrong password.
         load_is_average: Whether ``systemLoad`` is a load average, to be divided by the cores.
+        zero_own_load_is_untold: Whether the server's own load of exactly 0 means that it does not measure it, as a
+            NodeLink in a single process.
         frames_are_totals: Whether ``frameStats`` counts since the server's start instead of the last minute.
         requests_per_10s: Requests allowed in ten seconds before the server slows down or bans, None if unlimited.
         players_at_once: Requests for players that may be under way together.
@@ -42,6 +44,7 @@ class Traits:
     stats_at_connect: bool
     empty_403_is_password: bool
     load_is_average: bool
+    zero_own_load_is_untold: bool
     frames_are_totals: bool
     requests_per_10s: int | None
     players_at_once: int
@@ -53,6 +56,7 @@ TRAITS: Mapping[Dialect, Traits] = {
         stats_at_connect=True,
         empty_403_is_password=True,
         load_is_average=False,
+        zero_own_load_is_untold=False,
         frames_are_totals=False,
         requests_per_10s=None,
         players_at_once=8,
@@ -62,6 +66,7 @@ TRAITS: Mapping[Dialect, Traits] = {
         stats_at_connect=False,
         empty_403_is_password=False,
         load_is_average=True,
+        zero_own_load_is_untold=True,
         frames_are_totals=True,
         requests_per_10s=24,
         players_at_once=8,
@@ -125,6 +130,8 @@ class StatsReader:
         if cpu:
             server = cpu.lavalink_load if cpu.lavalink_load is not None else cpu.nodelink_load
         has_baseline = system is not None and not (system == 0.0 and not server)
+        if traits.zero_own_load_is_untold:
+            server = server or None
         if system is not None and traits.load_is_average:
             system = system / cpu.cores if cpu and cpu.cores else None
         return NodeStats(

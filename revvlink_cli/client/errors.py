@@ -180,8 +180,9 @@ class LavalinkException(RevvlinkException):
         hint: str | None = None,
     ) -> None:
         told = f"{status} {error}".strip()
+        why = f": {reason}" if reason and reason != error else ""  # both kinds of server like to say it twice
         super().__init__(
-            f"{path}: the node answered {told}{': ' + reason if reason else ''}",
+            f"{path}: the node answered {told}{why}",
             code=code,
             node=node,
             stage=Stage.REQUEST,

@@ -138,13 +138,23 @@ class Rest(Requester):
         Raises:
             LavalinkLoadException: The node tried and failed; its `reason` is the innermost one told.
         """
-        answer = await self.request(
-            "GET",
-            "/v4/loadtracks",
-            params={"identifier": identifier},
-            purpose=Purpose.LOAD,
-            timeout=max(LOAD_TIMEOUT, self._settings.timeout),
-        )
+        try:
+            answer = await self.request(
+                "GET",
+                "/v4/loadtracks",
+                params={"identifier": identifier},
+                purpose=Purpose.LOAD,
+                timeout=max(LOAD_TIMEOUT, self._settings.timeout),
+            )
+        except LavalinkException as error:
+            if error.status == 500 and error.reason.startswith("Source or search alias not found"):
+                raise LavalinkLoadException(  # NodeLink's way to say so; Lavalink finds nothing
+                    error.reason,
+                    code=Code.SOURCE_MISSING,
+                    node=self._settings.identifier,
+                    hint="enable the source on the node, or search elsewhere with --source",
+                ) from error
+            raise
         raw = self._value(answer, "/v4/loadtracks")
         if not isinstance(raw, dict):
             raise self.bad(Code.BAD_ANSWER, "answered /v4/loadtracks with JSON that is no object")
@@ -200,8 +210,13 @@ class Rest(Requester):
             raise self.bad(Code.BAD_ANSWER, f"answered a decoded track that cannot be read: {error}") from None
 
     async def route_planner(self) -> RoutePlanner:
-        """``GET /v4/routeplanner/status``; its kind is None where no planner is configured."""
-        answer = await self.request("GET", "/v4/routeplanner/status")
+        """``GET /v4/routeplanner/status``; its kind is None where no planner is configured (NodeLink has none)."""
+        try:
+            answer = await self.request("GET", "/v4/routeplanner/status")
+        except LavalinkException as error:
+            if error.status == 404 and self.dialect is Dialect.NODELINK:
+                return RoutePlanner(None, {})
+            raise
         raw = self._value(answer, "/v4/routeplanner/status") if answer.status != 204 else {}
         raw = raw if isinstance(raw, dict) else {}
         kind, details = raw.get("class"), raw.get("details")

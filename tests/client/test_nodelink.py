@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from revvlink_cli import LavalinkException, Node, NodeException, NodeStatus, Pool
+from revvlink_cli import LavalinkLoadException, Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code
 
@@ -203,8 +203,9 @@ def test_its_ways_to_fail_a_load() -> None:
 
     async def work(server: NodeLink, pool: type[Pool]) -> None:
         await pool.connect(nodes=[node(server)])
-        with pytest.raises(LavalinkException, match="Source or search alias not found"):
+        with pytest.raises(LavalinkLoadException, match="Source or search alias not found") as caught:
             await pool.get_node().rest.load("ytsearch:x")
+        assert caught.value.code is Code.SOURCE_MISSING
         with pytest.raises(Exception, match="no such file"):
             await pool.fetch_tracks("local:nothing")
 

@@ -47,9 +47,14 @@ class Exchange:
 
     @property
     def wire(self) -> bytes:
-        """The answer byte for byte: status line, headers, and the body framed as its headers say."""
-        head = [f"HTTP/1.1 {self.status} {self.reason}", *(f"{key}: {value}" for key, value in self.headers.items())]
-        body = self.body
+        """The answer byte for byte: status line, headers, and the body framed as its headers say.
+
+        Where the recorder replaced a folder in a body, or left out what was compressed, the length is that of the rest.
+        """
+        body, headers = self.body, dict(self.headers)
+        if "Content-Length" in headers and self.method != "HEAD":
+            headers["Content-Length"] = str(len(body))
+        head = [f"HTTP/1.1 {self.status} {self.reason}", *(f"{key}: {value}" for key, value in headers.items())]
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body

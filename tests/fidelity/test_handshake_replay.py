@@ -1,0 +1,83 @@
+"""Every recorded answer to a websocket handshake, byte for byte, as the pool meets it when it connects."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from revvlink_cli import Node, Pool
+from revvlink_cli.client.errors import RevvlinkException
+from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges
+from tests.fidelity.replay import PASSWORD, failure, read_request, serving
+
+PINS = Path(__file__).parent.parent / "data" / "fidelity"
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+
+
+def accept(key: str) -> str:
+    """``Sec-WebSocket-Accept`` for a client's key."""
+    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
+
+
+async def shake(exchange: Exchange) -> dict[str, Any]:
+    """What connecting comes to when the handshake is answered so, and ``/v4/info`` as that server answers it."""
+    server = exchange.id.partition("/")[0]
+    info = next(entry for entry in exchanges(server, "rest") if entry.name == "info")
+    sockets = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sockets
+        while (request := await read_request(reader)) is not None:
+            if request.path != "/v4/websocket":
+                writer.write(info.wire)
+                continue
+            sockets += 1
+            if exchange.status != 101:
+                writer.write(exchange.wire)
+                continue
+            headers = {**exchange.headers, "Sec-WebSocket-Accept": accept(request.headers["sec-websocket-key"])}
+            lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers.items())]
+            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+            await reader.read()  # and not a word more
+            return
+
+    class Fresh(Pool):
+        """A pool of its own."""
+
+    async with asyncio.timeout(20), serving(handle) as uri:
+        try:
+            await Fresh.connect(nodes=[Node(identifier="node", uri=uri, password=PASSWORD, timeout=0.5, retries=0)])
+        except RevvlinkException as error:
+            told = failure(error)
+            told["message"] = told["message"].replace(uri.removeprefix("http://"), "NODE")
+        else:
+            told = {"value": "connected"}
+        finally:
+            await Fresh.close()
+    return {**told, "sockets": sockets}
+
+
+@pytest.mark.parametrize("server", [LAVALINK, NODELINK])
+def test_every_handshake_is_understood(server: str) -> None:
+    """Each comes to the failure that is pinned, at once, and is tried once."""
+
+    async def work() -> dict[str, Any]:
+        async with asyncio.TaskGroup() as group:
+            tasks = {entry.id: group.create_task(shake(entry)) for entry in exchanges(server, "handshake")}
+        return {name: task.result() for name, task in tasks.items()}
+
+    found = asyncio.run(work())
+    path = PINS / f"{server}-handshake.json"
+    if os.environ.get("REVVLINK_TEST_GOLDEN") == "write":
+        path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    pinned = json.loads(path.read_text(encoding="utf-8"))
+    assert found.keys() == pinned.keys()
+    assert [name for name in found if found[name] != pinned[name]] == []
+    assert all(told["sockets"] == 1 for told in found.values())
