@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.models import Decoded, NodeInfo, NodeStats, WireStats
     from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.roster import RemotePlayer
     from revvlink_cli.client.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -297,6 +298,34 @@ class Node:
         """
         return await self.rest.send(method, path, params=params, data=data)
 
+    async def fetch_players(self) -> list[RemotePlayer]:
+        """Ask the node for the players of this session; `roster` has them from then on."""
+        players = await self.rest.players(self._session_in_use())
+        self.roster.replace(players)
+        return players
+
+    async def update_player(self, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False) -> RemotePlayer:
+        """Change, or make, a player of this session; `data` and `no_replace` as in the protocol."""
+        player = await self.rest.update_player(self._session_in_use(), guild_id, data, no_replace=no_replace)
+        self.roster.put(player)
+        return player
+
+    async def destroy_player(self, guild_id: str) -> None:
+        """Destroy a player of this session; it is no error if there is none."""
+        await self.rest.destroy_player(self._session_in_use(), guild_id)
+        self.roster.drop(guild_id)
+
+    def _session_in_use(self) -> str:
+        session = self.session_id
+        if session is None:
+            raise NodeException(
+                f"{self.identifier} is not connected, and players belong to a session",
+                code=Code.NOT_CONNECTED,
+                node=self.identifier,
+                hint="wait for the node, or connect it with Pool.reconnect",
+            )
+        return session
+
     @property
     def rest(self) -> Rest:
         """The node's REST calls.
@@ -483,7 +512,7 @@ class Node:
         try:
             if connection.resumed and session is not None:
                 # Events of the absence may be lost (on NodeLink they are), updates are: ask how the players are.
-                self.roster.replace(await rest.players(session))
+                await self.fetch_players()
             if self.settings.resume_timeout > 0 and session is not None and not connection.resumed:
                 await rest.update_session(session, resuming=True, timeout=self.settings.resume_timeout)
             if TRAITS[connection.dialect].stats_at_connect:
