@@ -311,7 +311,8 @@ class Connection:
             message = decode(text, WireMessage).value
             match message.op:
                 case "ready":
-                    ready = decode(text, WireReady).value
+                    ready, odd, _ = decode(text, WireReady)
+                    self._note("ready", odd)
                     if ready.session_id:
                         self.session_id, self.resumed = ready.session_id, ready.resumed
                         self._stats_at = max(self._stats_at, time.monotonic())

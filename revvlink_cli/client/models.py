@@ -315,7 +315,7 @@ def _convert_fields(raw: dict[str, Any], kind: type[T], path: str, odd: list[str
             inner, is_list = _struct_in(entry.type)
             if is_list and isinstance(value, list):
                 values[entry.name] = _convert_items(value, inner, f"{where}[]", odd, extra)
-            elif inner is not None and isinstance(value, dict):
+            elif inner is not None and not is_list and isinstance(value, dict):
                 values[entry.name] = _convert_fields(value, inner, f"{where}.", odd, extra)
             else:
                 odd.append(where)

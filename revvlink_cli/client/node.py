@@ -236,9 +236,14 @@ class Node:
 
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
-        if self._snapshot is None or self._status is NodeStatus.CONNECTING:  # how far it is changes without a word
+        known = self._snapshot
+        if (
+            known is None
+            or self._status is NodeStatus.CONNECTING  # how far it is changes without a word,
+            or (self._rest is not None and len(self._rest.oddities) != len(known.oddities))  # and so do these
+        ):
             connection = self._connection if self._status is NodeStatus.CONNECTED else None
-            self._snapshot = NodeSnapshot(
+            known = self._snapshot = NodeSnapshot(
                 identifier=self.identifier,
                 uri=self.uri,
                 region=self.region,
@@ -259,7 +264,7 @@ class Node:
                 oddities=tuple(sorted(self._rest.oddities)) if self._rest else (),
                 unknown=dict(self._rest.unknown) if self._rest else {},
             )
-        return self._snapshot
+        return known
 
     async def fetch_info(self) -> NodeInfo:
         """Ask the node what it is."""

@@ -31,10 +31,10 @@ from revvlink_cli.client.models import (
 from revvlink_cli.client.requester import Answer, Requester
 from revvlink_cli.client.roster import RemotePlayer
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.tracks import Playable, Playlist
+from revvlink_cli.client.tracks import Playable, Playlist, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Sized
 
     from revvlink_cli.client.transport import Progress
 
@@ -158,15 +158,19 @@ class Rest(Requester):
         raw = self._value(answer, "/v4/loadtracks")
         if not isinstance(raw, dict):
             raise self.bad(Code.BAD_ANSWER, "answered /v4/loadtracks with JSON that is no object")
-        data = raw.get("data")
+        data: Any = raw.get("data")
         try:
             match raw.get("loadType"):
                 case "track":
                     return [Playable.from_payload(data)]
                 case "search":
-                    return [Playable.from_payload(track) for track in data or ()]
+                    tracks = list(readable(data or ()).values())
+                    self._note_lost("/v4/loadtracks data[]", data or (), tracks)
+                    return tracks
                 case "playlist":
-                    return Playlist.from_payload(data)
+                    playlist = Playlist.from_payload(data)
+                    self._note_lost("/v4/loadtracks data.tracks[]", data["tracks"], playlist)
+                    return playlist
                 case "empty":
                     return []
                 case "error":
@@ -177,6 +181,11 @@ class Rest(Requester):
                     )
         except (TypeError, ValueError) as error:
             raise self.bad(Code.BAD_ANSWER, f"answered /v4/loadtracks with a bad track: {error}") from None
+
+    def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
+        """Remember that some of what was sent could not be read."""
+        if len(read) != len(sent):
+            self.oddities.add(where)
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
         wire = convert(data if isinstance(data, dict) else {}, WireException).value
@@ -254,7 +263,16 @@ class Rest(Requester):
         raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path)
         if not isinstance(raw, list):
             raise self.bad(Code.BAD_ANSWER, f"answered {path} with JSON that is no list")
-        return [self._player(player, path) for player in raw]
+        players = []
+        for item in raw:
+            try:
+                players.append(self._player(item, path))
+            except NodeException as error:  # one that cannot be read costs no other
+                fault = error
+        self._note_lost("players []", raw, players)
+        if raw and not players:
+            raise fault
+        return players
 
     async def player(self, session_id: str, guild_id: str) -> RemotePlayer:
         """``GET …/players/{guild}``. NodeLink makes the player when there is none.
@@ -303,9 +321,12 @@ class Rest(Requester):
 
     def _player(self, raw: Any, path: str) -> RemotePlayer:
         try:
-            return RemotePlayer.from_payload(raw)
+            player = RemotePlayer.from_payload(raw)
         except ValueError as error:
             raise self.bad(Code.BAD_ANSWER, f"answered {path} with {error}") from None
+        if "track" in player.extra:
+            self.oddities.add("players track")
+        return player
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""

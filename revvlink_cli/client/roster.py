@@ -56,7 +56,8 @@ class RemotePlayer:
         state: Where it is.
         voice: Its voice state as sent; a player without one has empty texts there on Lavalink, nulls on NodeLink.
         filters: Its filters as sent.
-        extra: What the node says beyond that, as sent (NodeLink: ``fading``, ``loudnessNormalizer``).
+        extra: What the node says beyond that, as sent (NodeLink: ``fading``, ``loudnessNormalizer``); a ``track``
+            stands here when it cannot be read.
     """
 
     guild_id: str
@@ -73,23 +74,30 @@ class RemotePlayer:
         """A player as sent; what is missing or of another type gets a neutral value.
 
         Raises:
-            ValueError: It is no player: no object, without a guild, or with a track that is none.
+            ValueError: It is no player: no object, or without a guild.
         """
         if not isinstance(raw, dict):
             raise ValueError("a player that is no object")
         guild = read_guild(raw)
         if guild is None:
             raise ValueError("a player without its guild")
-        track, volume = raw.get("track"), raw.get("volume")
+        volume = raw.get("volume")
+        extra = {key: value for key, value in raw.items() if key not in _KEYS}
+        track = None
+        if raw.get("track") is not None:
+            try:
+                track = Playable.from_payload(raw["track"])
+            except ValueError:
+                extra["track"] = raw["track"]
         return cls(
             guild_id=guild,
-            track=None if track is None else Playable.from_payload(track),
+            track=track,
             volume=volume if isinstance(volume, int) and not isinstance(volume, bool) else 100,
             paused=raw.get("paused") is True,
             state=read_state(raw.get("state")),
             voice=_object(raw, "voice"),
             filters=_object(raw, "filters"),
-            extra={key: value for key, value in raw.items() if key not in _KEYS},
+            extra=extra,
         )
 
 

@@ -243,10 +243,10 @@ class Playlist:
 
     @classmethod
     def from_payload(cls, data: Any) -> Playlist:
-        """A playlist as a node sends it.
+        """A playlist as a node sends it; tracks that cannot be read are left out.
 
         Raises:
-            ValueError: It is no playlist: no object, or its tracks are no list of tracks.
+            ValueError: It is no playlist: no object, or it has no list of tracks, or not one of them can be read.
         """
         if not isinstance(data, Mapping) or not isinstance(data.get("tracks"), (list, tuple)):
             raise ValueError("a playlist without a list of tracks")
@@ -254,11 +254,13 @@ class Playlist:
         info = info if isinstance(info, Mapping) else {}
         plugin = _object(data, "pluginInfo")
         name, url = _text(info, "name"), _optional(plugin, "url")
-        origin = PlaylistInfo(name, url)
+        tracks = readable(data["tracks"], PlaylistInfo(name, url))
+        selected = _integer(info, "selectedTrack", -1)
+        places = list(tracks)
         return cls(
             name=name,
-            selected=_integer(info, "selectedTrack", -1),
-            tracks=tuple(Playable.from_payload(track, origin) for track in data["tracks"]),
+            selected=places.index(selected) if selected in tracks else -1,
+            tracks=tuple(tracks.values()),
             type=_optional(plugin, "type"),
             url=url,
             author=_optional(plugin, "author"),
@@ -266,6 +268,26 @@ class Playlist:
             plugin_info=plugin,
             extra=_extra(data, _PLAYLIST, info, _PLAYLIST_INFO),
         )
+
+
+def readable(data: Any, playlist: PlaylistInfo | None = None) -> dict[int, Playable]:
+    """The tracks of a list as a node sends it, by their place: one that cannot be read costs no other.
+
+    Raises:
+        ValueError: It is no list, or not one of its tracks can be read.
+    """
+    if not isinstance(data, (list, tuple)):
+        raise ValueError("no list of tracks")
+    tracks: dict[int, Playable] = {}
+    fault: ValueError | None = None
+    for place, track in enumerate(data):
+        try:
+            tracks[place] = Playable.from_payload(track, playlist)
+        except ValueError as error:
+            fault = error
+    if fault is not None and not tracks:
+        raise fault
+    return tracks
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

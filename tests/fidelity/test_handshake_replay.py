@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -16,14 +14,9 @@ from revvlink_cli import Node, Pool
 from revvlink_cli.client.errors import RevvlinkException
 from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges
 from tests.fidelity.replay import PASSWORD, failure, read_request, serving
+from tests.fidelity.websocket import switching
 
 PINS = Path(__file__).parent.parent / "data" / "fidelity"
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
-
-
-def accept(key: str) -> str:
-    """``Sec-WebSocket-Accept`` for a client's key."""
-    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
 
 
 async def shake(exchange: Exchange) -> dict[str, Any]:
@@ -42,9 +35,7 @@ async def shake(exchange: Exchange) -> dict[str, Any]:
             if exchange.status != 101:
                 writer.write(exchange.wire)
                 continue
-            headers = {**exchange.headers, "Sec-WebSocket-Accept": accept(request.headers["sec-websocket-key"])}
-            lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in headers.items())]
-            writer.write("\r\n".join(lines).encode() + b"\r\n\r\n")
+            writer.write(switching(request.headers["sec-websocket-key"], exchange.headers))
             await reader.read()  # and not a word more
             return
 

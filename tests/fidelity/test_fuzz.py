@@ -1,0 +1,261 @@
+"""Every recorded answer and message with one field dropped, null or of another type, through the real client.
+
+Whatever a server makes of its answers: nothing but the client's own exceptions, the same connection, the same node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli import NodeStatus, Playlist, Pool
+from revvlink_cli.client.errors import Code, RevvlinkException
+from revvlink_cli.client.transport import Transport
+from revvlink_cli.commands.nodes import StatusRow, status_row
+from revvlink_cli.health.checks import examine
+from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.result import Result
+from revvlink_cli.output.streams import Output
+from tests.fidelity.listening import Listening, node_for
+from tests.fidelity.mutations import mutations, shape
+from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges, transcripts
+from tests.fidelity.replay import Request, answering, outcome, read_request, response, rest, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from revvlink_cli import Node
+
+SERVERS = (LAVALINK, NODELINK)
+
+
+def answers(server: str) -> Iterator[Exchange]:
+    """One recorded answer of each shape to each route."""
+    seen = set()
+    for exchange in exchanges(server, "rest", "rest-plugin", "rest-routeplanner"):
+        if exchange.status is None or not isinstance(exchange.value, dict | list):
+            continue
+        route = (exchange.method, *exchange.path.partition("?")[0].split("/")[1:3], exchange.path.count("/"))
+        kind = (route, exchange.status, shape(exchange.value))
+        if kind not in seen:
+            seen.add(kind)
+            yield exchange
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_rest_answers(server: str) -> None:
+    """Each changed answer is a value or one of the client's exceptions, and the connection serves the next."""
+    told = b""
+    connections = 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await read_request(reader) is not None:
+            writer.write(told)
+
+    async def work() -> int:
+        nonlocal told
+        cases = 0
+        async with serving(handle) as uri:
+            transport = Transport()
+            try:
+                for exchange in answers(server):
+                    status = f"{exchange.status} Recorded"
+                    headers = {
+                        name: value
+                        for name, value in exchange.headers.items()
+                        if name.lower() not in ("content-length", "transfer-encoding", "retry-after", "connection")
+                    }
+                    for name, body in mutations(exchange.value):
+                        told = response(body, status=status, headers=headers)
+                        try:
+                            async with asyncio.timeout(5):
+                                await outcome(rest(uri, transport), exchange)  # raises what is no RevvlinkException
+                        except Exception as error:
+                            error.add_note(f"{exchange.id}: {name}")
+                            raise
+                        cases += 1
+            finally:
+                await transport.close()
+        return cases
+
+    assert asyncio.run(work()) > 3000
+    assert connections == 1
+
+
+def show(node: Node) -> None:
+    """Everything that is made of a node for people and programs: nobody must stumble over what stands in it."""
+    snapshot, now = node.snapshot(), time.monotonic()
+    assert examine(snapshot, now, 5.0)
+    row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, 5.0)
+    for kind in Format:
+        with redirect_stdout(io.StringIO()) as written:
+            writer = renderer(kind, "nodes status", Output(), no_color=True)
+            writer.begin(StatusRow)
+            writer.end(Result((row,), StatusRow))
+        assert written.getvalue()
+
+
+def messages(server: str) -> Iterator[dict[str, Any]]:
+    """One recorded message of each shape and kind."""
+    seen = set()
+    for transcript in transcripts(server):
+        for step in transcript.steps:
+            if step.direction != "in" or step.kind != "text":
+                continue
+            message = json.loads(step.fields["text"])
+            kind = (message.get("op"), message.get("type"), shape(message))
+            if kind not in seen and message.get("op") != "ready":
+                seen.add(kind)
+                yield message
+
+
+GOOD = (
+    b'{"op":"stats","players":%d,"playingPlayers":0,"uptime":1,"memory":{"free":1,"used":1,"allocated":1,"reservable":1},'
+    b'"cpu":{"cores":2,"systemLoad":0.5,"lavalinkLoad":0.25}}'
+)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_messages(server: str) -> None:
+    """After each changed message the node is connected as before, is shown, and takes in the next good one."""
+
+    class Fresh(Pool):
+        """A pool of its own."""
+
+    async def work() -> int:
+        script = Listening(server)
+        cases = 0
+        async with serving(script.handle) as uri:
+            node = node_for(uri)
+            try:
+                await Fresh.connect(nodes=[node])
+                for message in messages(server):
+                    for name, body in mutations(message):
+                        try:
+                            await script.tell(body)
+                            show(node)
+                        except Exception as error:
+                            error.add_note(f"{message.get('op')} {message.get('type')}: {name}")
+                            raise
+                        cases += 1
+                        assert node.status is NodeStatus.CONNECTED, name
+                await script.tell(GOOD % cases)
+                timed = node.snapshot().timed_stats
+                assert timed is not None
+                assert timed.stats.players == cases
+            finally:
+                await Fresh.close()
+        assert script.handshakes == 1
+        return cases
+
+    assert asyncio.run(work()) > 2000
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_info(server: str) -> None:
+    """Whatever ``/v4/info`` becomes, connecting ends in a usable node or in one clear refusal, after one handshake."""
+
+    class Fresh(Pool):
+        """A pool of its own."""
+
+    async def work() -> dict[str, str]:
+        script = Listening(server)
+        came_to = {}
+        exchange = next(entry for entry in exchanges(server, "rest") if entry.name == "info")
+        async with serving(script.handle) as uri:
+            for count, (name, body) in enumerate(mutations(exchange.value), 1):
+                script.changed_info(body)
+                node = node_for(uri)
+                try:
+                    async with asyncio.timeout(10):
+                        await Fresh.connect(nodes=[node])
+                    came_to[name] = "connected"
+                except RevvlinkException as error:
+                    came_to[name] = str(error.code)
+                show(node)
+                await Fresh.close()
+                assert script.handshakes == count, name
+        return came_to
+
+    came_to = asyncio.run(work())
+    # The server's headers say what it is: whatever stands in the body, the node serves its websocket.
+    assert set(came_to.values()) == {"connected"}
+
+
+def test_ready() -> None:
+    """A changed ready message gives a session, or no_ready within the timeout; never a second connection at once."""
+
+    async def one(body: bytes) -> tuple[str, int]:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        script = Listening(LAVALINK)
+        script.first = body
+        async with serving(script.handle) as uri:
+            node = node_for(uri, timeout=1.0)
+            try:
+                await Fresh.connect(nodes=[node])
+                show(node)
+            except RevvlinkException as error:
+                return str(error.code), script.handshakes
+            else:
+                return "connected", script.handshakes
+            finally:
+                await Fresh.close()
+
+    async def work() -> list[tuple[str, tuple[str, int]]]:
+        ready = {"op": "ready", "resumed": False, "sessionId": "la3kfsdf5eafe848"}
+        cases = list(mutations(ready))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(body)) for _, body in cases]
+        return [(name, task.result()) for (name, _), task in zip(cases, tasks, strict=True)]
+
+    for name, (came_to, handshakes) in asyncio.run(work()):
+        assert handshakes == 1, name
+        without = name.startswith(("all = ", "op = ")) or (
+            name.startswith("sessionId = ") and name != 'sessionId = "text"' and "\\u" not in name
+        )
+        assert came_to == (Code.NO_READY if without else "connected"), name
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_cannot_be_read_costs_nothing_else(server: str) -> None:
+    """Of a search, a playlist and a list of players all is kept that can be read, and what cannot be is named."""
+    track = next(entry for entry in exchanges(server, "rest") if entry.name == "loadtracks-wav").value["data"]
+    player = {"guildId": "1", "track": {"no": "track"}, "volume": 7}
+    told: dict[str, Any] = {
+        "search": {"loadType": "search", "data": [track, {"encoded": 5}, track]},
+        "list": {
+            "loadType": "playlist",
+            "data": {"info": {"name": "n", "selectedTrack": 2}, "tracks": [None, track, track, {}]},
+        },
+    }
+
+    def answer(request: Request) -> bytes:
+        if "/players" in request.path:
+            return response([player, "none", {"guildId": "2", "track": track}])
+        return response(told[request.path.rpartition("=")[2]])
+
+    async def work() -> None:
+        async with answering(answer) as node:
+            assert [found.title for found in await node.load("search")] == [track["info"]["title"]] * 2
+            playlist = await node.load("list")
+            assert isinstance(playlist, Playlist)
+            assert (len(playlist), playlist.selected) == (2, 1)
+            first, second = await node.players("a")
+            assert (first.guild_id, first.track, first.volume) == ("1", None, 7)
+            assert first.extra["track"] == player["track"]
+            assert second.track is not None
+            assert node.oddities == {
+                "/v4/loadtracks data[]", "/v4/loadtracks data.tracks[]", "players []", "players track",
+            }  # fmt: skip
+
+    asyncio.run(work())
