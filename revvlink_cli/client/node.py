@@ -405,9 +405,9 @@ class Node:
         """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome."""
         if self._outcome is None or self._outcome.done():
             self._outcome = asyncio.get_running_loop().create_future()
-        if self.is_supervised:
-            self._wake.set()
-        else:
+            if self._status is not NodeStatus.CONNECTING:  # else the attempt under way is the one
+                self._wake.set()
+        if not self.is_supervised:
             self._is_supervised = True
             self._task = group.create_task(self._supervise(), name=f"node {self.identifier}")
         return self._outcome
@@ -421,6 +421,8 @@ class Node:
                 ended = await self._live()
                 if self._is_final(ended):
                     break
+                if self._wake.is_set():
+                    continue  # another attempt was asked for while this one was being cleared away
                 self._tell(ended)
                 self._attempts += 1
                 if self.settings.retries is not None and self._attempts > self.settings.retries:

@@ -61,6 +61,10 @@ class TrackDecodeError(ValueError):
     """Text that is no encoded track."""
 
 
+MAX_DEPTH = 64
+"""Levels of data a plugin may nest in a track; JSON of some hundred can be neither copied nor written everywhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlaylistInfo:
     """The playlist a track came with.
@@ -135,7 +139,7 @@ class Playable:
 
         Raises:
             ValueError: It is no track: there is no ``encoded`` text, or no ``info`` object; or its ``pluginInfo`` or
-                ``userData`` is nested hundreds of levels deep.
+                ``userData`` is nested more than `MAX_DEPTH` levels deep.
         """
         if not isinstance(data, Mapping):
             raise ValueError("a track that is no object")
@@ -324,16 +328,15 @@ def _extra(
 
 def _frozen(value: Any) -> Any:
     """A copy with tuples for lists and read-only views for mappings, all the way down."""
-    try:
-        return _frozen_level(value)
-    except RecursionError:
-        raise ValueError("a track with data that is nested too deeply") from None
+    return _frozen_level(value, MAX_DEPTH)
 
 
-def _frozen_level(value: Any) -> Any:
+def _frozen_level(value: Any, levels: int) -> Any:
+    if levels == 0:
+        raise ValueError(f"a track with data that is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, Mapping):
-        return MappingProxyType({key: _frozen_level(item) for key, item in value.items()})
-    return tuple(map(_frozen_level, value)) if isinstance(value, (list, tuple)) else value
+        return MappingProxyType({key: _frozen_level(item, levels - 1) for key, item in value.items()})
+    return tuple(_frozen_level(item, levels - 1) for item in value) if isinstance(value, (list, tuple)) else value
 
 
 def _thawed(value: Any) -> Any:

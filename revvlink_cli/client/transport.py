@@ -244,6 +244,13 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
                 Stage.REQUEST,
                 f"check that a Lavalink listens there{'' if secure else ', and whether uri needs https://'}",
             )
+        case aiohttp.ClientResponseError() if error.message.startswith(("Got more than", "Too many headers")):
+            return failure(
+                f"{where} sent more headers, or longer ones, than are read",
+                Code.TOO_LARGE,
+                Stage.REQUEST,
+                "look at any proxy before the node",
+            )
         case aiohttp.ClientResponseError():
             return failure(
                 f"{where} does not speak HTTP",

@@ -59,10 +59,14 @@ class Listening:
         self.info = response(body, headers=headers)
 
     async def tell(self, *messages: bytes) -> None:
-        """Send messages; returns once the node has taken them in."""
+        """Send text messages; returns once the node has taken them in."""
+        await self.tell_frames(*(frame(TEXT, message) for message in messages))
+
+    async def tell_frames(self, *frames: bytes) -> None:
+        """Send whole frames; returns once the node has taken them in."""
         assert self.writer is not None
-        for message in messages:
-            self.writer.write(frame(TEXT, message))
+        for data in frames:
+            self.writer.write(data)
         self.writer.write(frame(PING, b"done"))
         async with asyncio.timeout(10):
             assert await self.pongs.get() == b"done"
