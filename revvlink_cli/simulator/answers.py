@@ -91,8 +91,10 @@ def error_answer(request: web.Request, refusal: Refusal) -> web.Response:
 
 
 async def undress(_request: web.Request, answer: web.StreamResponse) -> None:
-    """Take off what aiohttp puts on every answer and a genuine server does not."""
+    """Take off what aiohttp puts on every answer and a genuine server does not, and spell as that does."""
     answer.headers.pop(hdrs.SERVER, None)
+    if hdrs.UPGRADE in answer.headers:
+        answer.headers[hdrs.UPGRADE] = "WebSocket"
     if answer.headers.get(hdrs.CONTENT_TYPE) == "application/octet-stream":
         del answer.headers[hdrs.CONTENT_TYPE]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from revvlink_cli.client.tracks import TrackDecodeError, decode_track
 from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
-from revvlink_cli.simulator.catalogue import SOURCES
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -133,8 +132,8 @@ def snowflake(value: str) -> str:
     return str(int(value))
 
 
-def decoded(encoded: str) -> Playable:
-    """A track from its encoded form.
+def decoded(encoded: str, sources: tuple[str, ...]) -> Playable:
+    """A track from its encoded form, on a node with these sources.
 
     Raises:
         Refusal: The genuine server stumbles over it.
@@ -144,7 +143,7 @@ def decoded(encoded: str) -> Playable:
         track = decode_track(encoded)
     except TrackDecodeError:
         raise Refusal(500, "No message available", is_defect=True) from None
-    if track.source not in SOURCES:
+    if track.source not in sources:
         reason = "Failed to decode track due to a mismatching version or missing source manager"
         raise Stumble(f"IllegalStateException: {reason}")
     return track

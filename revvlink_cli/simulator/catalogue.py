@@ -1,12 +1,17 @@
-"""The music a simulated node knows: invented titles by invented artists."""
+"""The music a simulated node knows: invented titles by invented artists, and some files.
+
+The files are known under ``music/`` (source ``local``) and at the end of any address (source ``http``), as on a server
+that has such a folder and a web server beside it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
 
 from revvlink_cli.client.tracks import STREAM_LENGTH, Playable, encode_track
 
-SOURCES = ("youtube", "soundcloud", "http", "sim")
+SOURCES = ("youtube", "soundcloud", "local", "http", "sim")
 """Source managers of a simulated node."""
 
 SEARCHES = {"ytsearch": "youtube", "ytmsearch": "youtube", "scsearch": "soundcloud", "simsearch": "sim"}
@@ -44,6 +49,24 @@ _SONGS = (
     ("Good Morning, Kilowatt", "Juniper Road", 183),
     ("One Hour of Gentle Rain", "Field Recordings Society", 3605),
 )
+
+
+_UNKNOWN = ("Unknown title", "Unknown artist")
+
+_FILES: dict[str, tuple[str, str, int, str | None]] = {
+    "one.wav": (*_UNKNOWN, 3000, None),
+    "two.mp3": ("Two & a half + \u00fc", "Static Bloom", 8040, "QZSIM2600099"),
+    "three.ogg": ("Three", "Static Bloom", 5000, None),
+    "four.flac": ("Four", "Quartet Alba", 4000, None),
+    "long.ogg": ("Long", "Field Recordings Society", 240_000, None),
+    "broken.flac": ("Broken", "Static Bloom", 4000, None),
+    "with space + plus & amp.wav": (*_UNKNOWN, 3000, None),
+}
+"""File -> title, author, milliseconds and ISRC. Of `BROKEN` only the beginning can be played."""
+
+BROKEN = "broken.flac"
+
+_UNPLAYABLE = ("text.txt", "empty.mp3", "list.pls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,24 +128,84 @@ STREAM = _encoded(
 _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identifier, track.uri)}
 
 
-def look_up(identifier: str) -> Loaded:
-    """What a node answers for `identifier`: the load types are Lavalink's."""
-    match identifier:
-        case "sim:playlist":
-            return Loaded("playlist", TRACKS[3:8], "Evenings by the Water", 1)
-        case "sim:stream":
-            return Loaded("track", (STREAM,))
-        case "sim:fails":
-            return Loaded("error")
-    if identifier in _BY_NAME:
-        return Loaded("track", (_BY_NAME[identifier],))
-    prefix, colon, words = identifier.partition(":")
-    if not colon or prefix not in SEARCHES:
-        return Loaded("empty")
+def _file(name: str, address: str, source: str) -> Playable:
+    title, author, length, isrc = _FILES[name]
+    return _encoded(
+        Playable(
+            encoded="-",
+            identifier=address,
+            title=title,
+            author=author,
+            length=length,
+            is_seekable=True,
+            uri=address,
+            isrc=isrc,
+            source=source,
+            plugin_info={"probeInfo": name.rpartition(".")[2]},
+        )
+    )
+
+
+def _radio(address: str) -> Playable:
+    """A list of streams on the web is a stream itself."""
+    title, author = _UNKNOWN
+    probe = {"probeInfo": "m3u|hls-outer"}
+    radio = Playable(
+        encoded="-", identifier=address, title=title, author=author, length=STREAM_LENGTH, is_stream=True, uri=address,
+        source="http", plugin_info=probe,
+    )  # fmt: skip
+    return _encoded(radio)
+
+
+def _local(path: str) -> Loaded:
+    name = path.removeprefix("music/")
+    if name in _UNPLAYABLE:
+        return Loaded("error")
+    if name == "list.m3u":
+        return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))
+    return Loaded("track", (_file(name, path, "local"),)) if name in _FILES else Loaded("empty")
+
+
+def _web(address: str) -> Loaded:
+    name = unquote(urlsplit(address).path.rpartition("/")[2])
+    if name == "list.m3u":
+        return Loaded("track", (_radio(address),))
+    if name in _FILES:
+        return Loaded("track", (_file(name, address, "http"),))
+    return Loaded("empty" if name == "404" else "error")
+
+
+def _search(source: str, words: str) -> Loaded:
     wanted = words.casefold().split()
     found = tuple(
-        _encoded(replace(track, source=SEARCHES[prefix]))
+        _encoded(replace(track, source=source))
         for track in TRACKS
         if wanted and all(word in f"{track.title} {track.author}".casefold() for word in wanted)
     )
     return Loaded("search", found) if found else Loaded("empty")
+
+
+def look_up(identifier: str, sources: tuple[str, ...] = SOURCES) -> Loaded:
+    """What a node with these sources answers for `identifier`: the load types are Lavalink's."""
+    if "sim" in sources:
+        match identifier:
+            case "sim:playlist":
+                return Loaded("playlist", TRACKS[3:8], "Evenings by the Water", 1)
+            case "sim:playlist-empty":
+                return Loaded("playlist", (), "Nothing Yet")
+            case "sim:stream":
+                return Loaded("track", (STREAM,))
+            case "sim:fails":
+                return Loaded("error")
+            case "simsearch:nothing":  # how a plugin says that nothing was found; built-in sources say `empty`
+                return Loaded("search")
+        if identifier in _BY_NAME:
+            return Loaded("track", (_BY_NAME[identifier],))
+    prefix, colon, words = identifier.partition(":")
+    if colon and SEARCHES.get(prefix) in sources:
+        return _search(SEARCHES[prefix], words)
+    if "local" in sources and identifier.startswith("music/"):
+        return _local(identifier)
+    if "http" in sources and identifier.startswith(("http://", "https://")):
+        return _web(identifier)
+    return Loaded("empty")

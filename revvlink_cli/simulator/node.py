@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from revvlink_cli.simulator import routeplanner
 from revvlink_cli.simulator.answers import (
     API_HEADERS,
     BadRequest,
@@ -33,7 +34,7 @@ from revvlink_cli.simulator.bodies import (
     strings,
     text,
 )
-from revvlink_cli.simulator.catalogue import SOURCES, look_up
+from revvlink_cli.simulator.catalogue import look_up
 from revvlink_cli.simulator.filters import FILTERS
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
@@ -82,7 +83,7 @@ class Node:
                 web.get("/v4/loadtracks", self._load),
                 web.get("/v4/decodetrack", self._decode),
                 web.post("/v4/decodetracks", self._decode_all),
-                web.get("/v4/routeplanner/status", self._no_planner),
+                web.get("/v4/routeplanner/status", self._planner_status),
                 web.post("/v4/routeplanner/free/address", self._free_address),
                 web.post("/v4/routeplanner/free/all", self._free_all),
                 web.patch("/v4/sessions/{session}", self._patch_session),
@@ -95,6 +96,8 @@ class Node:
                 web.get("/v3/websocket", self._nothing),
             ]
         )
+        if self.profile.metrics:
+            app.router.add_get("/metrics", self._metrics)
         return app
 
     async def close(self, *, code: int | None) -> None:
@@ -136,6 +139,8 @@ class Node:
         """Unknown routes and methods need no password."""
         wrong = request.match_info.http_exception
         is_question = request.method == "OPTIONS" and isinstance(wrong, web.HTTPMethodNotAllowed)
+        if request.path == "/metrics":  # Prometheus needs no password
+            return await handler(request)
         given = request.headers.get("Authorization")
         if given != self.profile.password and (wrong is None or is_question):
             return empty_answer(401 if given is None or request.path == "/v4/websocket" else 403)
@@ -161,8 +166,8 @@ class Node:
                 "git": {"branch": "HEAD", "commit": "5ca1ab1e", "commitTime": 1772839275000},
                 "jvm": "17.0.15",
                 "lavaplayer": "2.2.6",
-                "sourceManagers": list(SOURCES),
-                "filters": list(FILTERS),
+                "sourceManagers": list(self.profile.sources),
+                "filters": [name for name in FILTERS if name not in self.profile.disabled_filters],
                 "plugins": [{"name": "simulator", "version": "1.0.0"}],
             }
         )
@@ -197,7 +202,7 @@ class Node:
     async def _load(self, request: web.Request) -> web.Response:
         if "identifier" not in request.query:
             raise Refusal(400, "Required parameter 'identifier' is not present.")
-        found = look_up(",".join(request.query.getall("identifier")))
+        found = look_up(",".join(request.query.getall("identifier")), self.profile.sources)
         data: Any = None
         match found.kind:
             case "track":
@@ -218,24 +223,34 @@ class Node:
         encoded = request.query.get("encodedTrack", request.query.get("track"))
         if encoded is None:
             raise Refusal(400, "No track to decode provided")
-        return json_answer(decoded(encoded).to_payload())
+        return json_answer(decoded(encoded, self.profile.sources).to_payload())
 
     async def _decode_all(self, request: web.Request) -> web.Response:
         tracks = strings(await json_body(request))
         if not tracks:
             raise Refusal(400, "No tracks to decode provided")
-        return json_answer([decoded(track).to_payload() for track in tracks])
+        return json_answer([decoded(track, self.profile.sources).to_payload() for track in tracks])
 
-    async def _no_planner(self, _request: web.Request) -> web.Response:
-        return empty_answer(204)
+    async def _planner_status(self, _request: web.Request) -> web.Response:
+        strategy = self.profile.route_planner
+        return empty_answer(204) if strategy is None else json_answer(routeplanner.status(strategy))
 
     async def _free_address(self, request: web.Request) -> web.Response:
-        if text(mapping(await json_body(request)), "address") is ABSENT:
+        address = text(mapping(await json_body(request)), "address")
+        if address is ABSENT:
             raise BadRequest
+        if self.profile.route_planner is not None:
+            routeplanner.check_address(address)
         return await self._free_all(request)
 
     async def _free_all(self, _request: web.Request) -> web.Response:
-        raise Refusal(500, "Can't access disabled route planner")
+        if self.profile.route_planner is None:
+            raise Refusal(500, "Can't access disabled route planner")
+        return empty_answer(204)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        kind = "text/plain;version=0.0.4;charset=utf-8"
+        return web.Response(body=metrics(self.stats()).encode(), headers={**API_HEADERS, "Content-Type": kind})
 
     def _session(self, request: web.Request) -> Session:
         session = self.sessions.get(request.match_info["session"])
@@ -324,3 +339,24 @@ def version_info(version: str) -> dict[str, Any]:
     major, minor, patch = (int(part) for part in parts.groups()[:3]) if parts else (0, 0, 0)
     before = (parts[4] or "") if parts else None
     return {"semver": version, "major": major, "minor": minor, "patch": patch, "preRelease": before}
+
+
+def metrics(stats: dict[str, Any]) -> str:
+    """The statistics as Prometheus reads them."""
+    memory, cpu = stats["memory"], stats["cpu"]
+    told = {
+        "players_total": ("Total number of players connected.", stats["players"]),
+        "playing_players_total": ("Number of players currently playing audio.", stats["playingPlayers"]),
+        "uptime_milliseconds": ("Uptime of the node in milliseconds.", stats["uptime"]),
+        **{
+            f"memory_{name}_bytes": (f"Memory statistics in bytes. ({name.capitalize()})", memory[name])
+            for name in ("free", "used", "allocated", "reservable")
+        },
+        "cpu_cores": ("CPU statistics. (Cores)", cpu["cores"]),
+        "cpu_system_load_percentage": ("CPU statistics. (System Load)", cpu["systemLoad"]),
+        "cpu_lavalink_load_percentage": ("CPU statistics. (LL Load)", cpu["lavalinkLoad"]),
+    }
+    return "".join(
+        f"# HELP lavalink_{name} {text}\n# TYPE lavalink_{name} gauge\nlavalink_{name} {float(value)}\n"
+        for name, (text, value) in told.items()
+    )

@@ -77,15 +77,15 @@ class Patch:
         """Whether it says what to play."""
         return self.encoded is not ABSENT or self.identifier is not ABSENT
 
-    def track(self) -> Playable | None:
-        """What to play, None to stop.
+    def track(self, sources: tuple[str, ...]) -> Playable | None:
+        """What to play on a node with these sources, None to stop.
 
         Raises:
             Refusal: It cannot be played.
         """
         if self.identifier is ABSENT:
-            return decoded(self.encoded) if isinstance(self.encoded, str) else None
-        found = look_up(self.identifier)
+            return decoded(self.encoded, sources) if isinstance(self.encoded, str) else None
+        found = look_up(self.identifier, sources)
         match found.kind:
             case "track":
                 return found.tracks[0]
@@ -95,8 +95,8 @@ class Patch:
                 raise Refusal(400, "Something went wrong while looking up the track.")
         raise Refusal(400, "No matches found for identifier")
 
-    def check(self) -> None:
-        """Whether its values go together.
+    def check(self, disabled_filters: tuple[str, ...]) -> None:
+        """Whether its values go together, and are nothing that is switched off.
 
         Raises:
             Refusal: They do not.
@@ -107,6 +107,8 @@ class Patch:
             raise Refusal(400, "Cannot specify both encodedTrack and identifier")
         if isinstance(self.end_time, int) and self.end_time <= 0:
             raise Refusal(400, "End time must be greater than 0")
+        if self.filters is not ABSENT and (off := [name for name in self.filters if name in disabled_filters]):
+            raise Refusal(400, f"Following filters are disabled in the config: {', '.join(off)}")
         if self.voice is not None:
             if not all((self.voice[key] or "").strip() for key in VOICE_KEYS):
                 raise Refusal(400, "token, endpoint, sessionId and channelId must be provided in voice state")
@@ -132,10 +134,10 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
     Raises:
         Refusal: The genuine server would refuse it.
     """
-    patch.check()
+    patch.check(session.profile.disabled_filters)
     existing = session.players.get(guild)
     keeps = not patch.has_track or (no_replace and existing is not None and existing.track is not None)
-    track = None if keeps else patch.track()
+    track = None if keeps else patch.track(session.profile.sources)
     player = session.players.setdefault(guild, Player(guild))
     if patch.volume is not ABSENT:
         player.volume = min(max(patch.volume, 0), 1000)

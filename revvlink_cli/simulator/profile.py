@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from revvlink_cli.simulator.catalogue import SOURCES
+from revvlink_cli.simulator.routeplanner import PLANNERS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProfile:
@@ -14,6 +17,11 @@ class NodeProfile:
         region: The region it pretends to stand in; only the configuration of the demo reads it.
         password: What it takes as ``Authorization``.
         version: The version it claims.
+        sources: Its source managers, of those in `catalogue.SOURCES`.
+        disabled_filters: Filters that its configuration switches off.
+        route_planner: Strategy of its route planner (``RotateOnBan``, ``LoadBalance``, ``NanoSwitch``,
+            ``RotatingNanoSwitch``), None for none.
+        metrics: Whether it has a ``/metrics`` page for Prometheus.
         players: Players of other sessions, in its statistics.
         playing: Those of them that play.
         system_load: Load of its machine, 0..1.
@@ -28,13 +36,17 @@ class NodeProfile:
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval is not above zero.
+        ValueError: An interval is not above zero, or the route planner is none of those.
     """
 
     identifier: str
     region: str | None = None
     password: str = "youshallnotpass"  # noqa: S105 - the servers' own example, for a simulation
     version: str = "4.2.2"
+    sources: tuple[str, ...] = SOURCES
+    disabled_filters: tuple[str, ...] = ()
+    route_planner: str | None = None
+    metrics: bool = False
     players: int = 0
     playing: int = 0
     system_load: float = 0.05
@@ -52,3 +64,5 @@ class NodeProfile:
         """Refuse what would never let time pass."""
         if min(self.stats_interval, self.player_update_interval) <= 0:
             raise ValueError("intervals are above zero")
+        if self.route_planner is not None and self.route_planner not in PLANNERS:
+            raise ValueError(f"no route planner has the strategy {self.route_planner}")

@@ -26,6 +26,7 @@ class Session:
 
     Attributes:
         identifier: Its id.
+        profile: What the node is like.
         players: Its players by guild, in the order in which they were made.
         resuming: Whether it waits for its client to come back.
         timeout: Seconds for which it does.
@@ -40,7 +41,7 @@ class Session:
         self.resuming = False
         self.timeout = 60
         self.socket: web.WebSocketResponse | None = None
-        self._profile = profile
+        self.profile = profile
         self._stats = stats
         self._thawed = thawed
         self._changed = asyncio.Event()
@@ -98,10 +99,10 @@ class Session:
         for player in tuple(self.players.values()):
             if reason := player.has_ended(now):
                 await self.end(player, reason)
-            elif player.needs_update(now, self._profile.player_update_interval):
+            elif player.needs_update(now, self.profile.player_update_interval):
                 await self.update(player)
         if now >= self._next_stats:
-            self._next_stats = now + self._profile.stats_interval
+            self._next_stats = now + self.profile.stats_interval
             await self.tell_stats()
 
     async def send(self, message: dict[str, Any]) -> None:

@@ -36,10 +36,10 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """The client's next frame: opcode and payload.
+    """The other side's next frame: opcode and payload; a client masks its own.
 
     Raises:
-        EOFError: The client has gone (asyncio.IncompleteReadError is one).
+        EOFError: The other side has gone (asyncio.IncompleteReadError is one).
     """
     first, second = await reader.readexactly(2)
     size = second & 0x7F
@@ -47,6 +47,6 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         (size,) = struct.unpack(">H", await reader.readexactly(2))
     elif size == 127:
         (size,) = struct.unpack(">Q", await reader.readexactly(8))
-    mask = await reader.readexactly(4)
+    mask = await reader.readexactly(4) if second & 0x80 else bytes(4)
     payload = await reader.readexactly(size)
     return first & 0x0F, bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
