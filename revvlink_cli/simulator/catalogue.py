@@ -53,7 +53,7 @@ _SONGS = (
 
 _UNKNOWN = ("Unknown title", "Unknown artist")
 
-_FILES: dict[str, tuple[str, str, int, str | None]] = {
+FILES: dict[str, tuple[str, str, int, str | None]] = {
     "one.wav": (*_UNKNOWN, 3000, None),
     "two.mp3": ("Two & a half + \u00fc", "Static Bloom", 8040, "QZSIM2600099"),
     "three.ogg": ("Three", "Static Bloom", 5000, None),
@@ -129,7 +129,7 @@ _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identi
 
 
 def _file(name: str, address: str, source: str) -> Playable:
-    title, author, length, isrc = _FILES[name]
+    title, author, length, isrc = FILES[name]
     return _encoded(
         Playable(
             encoded="-",
@@ -163,14 +163,14 @@ def _local(path: str) -> Loaded:
         return Loaded("error")
     if name == "list.m3u":
         return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))
-    return Loaded("track", (_file(name, path, "local"),)) if name in _FILES else Loaded("empty")
+    return Loaded("track", (_file(name, path, "local"),)) if name in FILES else Loaded("empty")
 
 
 def _web(address: str) -> Loaded:
     name = unquote(urlsplit(address).path.rpartition("/")[2])
     if name == "list.m3u":
         return Loaded("track", (_radio(address),))
-    if name in _FILES:
+    if name in FILES:
         return Loaded("track", (_file(name, address, "http"),))
     return Loaded("empty" if name == "404" else "error")
 

@@ -112,9 +112,9 @@ async def answering(answer: Answer, *, piece: int | None = None, timeout: float 
             await transport.close()
 
 
-def rest(uri: str, transport: Transport, *, timeout: float = 5.0) -> Rest:
+def rest(uri: str, transport: Transport, *, timeout: float = 5.0, password: str = PASSWORD) -> Rest:
     """REST calls to a node, with a budget that nothing was drawn from yet."""
-    settings = NodeSettings(identifier="node", uri=uri, password=PASSWORD, timeout=timeout)
+    settings = NodeSettings(identifier="node", uri=uri, password=password, timeout=timeout)
     return Rest(settings, transport.session(trust_env=False), lambda: True, Budget())
 
 

@@ -108,8 +108,9 @@ class Genuine:
         failure="a plugin's own failure",
     )
 
-    def __init__(self, folder: Path, run_dir: Path) -> None:
+    def __init__(self, folder: Path, run_dir: Path, *options: str) -> None:
         self._script = folder / "start.sh"
+        self._options = options
         self._run_dir = run_dir
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
@@ -120,7 +121,7 @@ class Genuine:
 
     def restart(self) -> None:
         started = subprocess.run(
-            [str(self._script), str(self._port), self.password],
+            [str(self._script), str(self._port), self.password, *self._options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
