@@ -60,13 +60,33 @@ FILES: dict[str, tuple[str, str, int, str | None]] = {
     "four.flac": ("Four", "Quartet Alba", 4000, None),
     "long.ogg": ("Long", "Field Recordings Society", 240_000, None),
     "broken.flac": ("Broken", "Static Bloom", 4000, None),
+    "stall.wav": (*_UNKNOWN, 3000, None),
     "with space + plus & amp.wav": (*_UNKNOWN, 3000, None),
 }
-"""File -> title, author, milliseconds and ISRC. Of `BROKEN` only the beginning can be played."""
-
-BROKEN = "broken.flac"
+"""File -> title, author, milliseconds and ISRC. What becomes of those that cannot be played, `failing` knows."""
 
 _UNPLAYABLE = ("text.txt", "empty.mp3", "list.pls")
+
+
+STALL = 480
+"""Milliseconds after which a stream that stalls gives no more audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How a track fails when it is played.
+
+    Attributes:
+        message: What the exception says.
+        cause: The exception's class and message.
+        reason: Why the track ends then.
+        stalls: Whether it gives no exception, but no audio either.
+    """
+
+    message: str = ""
+    cause: str = ""
+    reason: str = "loadFailed"
+    stalls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +145,28 @@ STREAM = _encoded(
 )
 """The one that has none."""
 
+UNPLAYABLE = replace(STREAM, identifier="sim-unplayable", title="Off the Air", uri="https://sim.invalid/unplayable")
+"""A plugin's track that fails as soon as it is played."""
+
 _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identifier, track.uri)}
+
+
+def failing(track: Playable) -> Failing | None:
+    """How the track fails when it is played, None when it does not."""
+    name = unquote((track.uri or track.identifier).rpartition("/")[2])
+    broke = "Something broke when playing the track."
+    if track.identifier == UNPLAYABLE.identifier:
+        return Failing(broke, "java.lang.IllegalStateException: the simulated source is off the air")
+    if track.source not in ("local", "http") or track.is_stream:
+        return None
+    if name == "stall.wav":
+        return Failing(stalls=True)
+    if name == "broken.flac":
+        message = "Something went wrong when decoding the track."
+        return Failing(message, "java.io.EOFException: Bit stream needs more bytes", "finished")
+    if name not in FILES:
+        return Failing(broke, f"java.io.FileNotFoundException: {track.identifier} (No such file or directory)")
+    return None
 
 
 def _file(name: str, address: str, source: str) -> Playable:
@@ -195,6 +236,8 @@ def look_up(identifier: str, sources: tuple[str, ...] = SOURCES) -> Loaded:
                 return Loaded("playlist", (), "Nothing Yet")
             case "sim:stream":
                 return Loaded("track", (STREAM,))
+            case "sim:unplayable":
+                return Loaded("track", (_encoded(UNPLAYABLE),))
             case "sim:fails":
                 return Loaded("error")
             case "simsearch:nothing":  # how a plugin says that nothing was found; built-in sources say `empty`

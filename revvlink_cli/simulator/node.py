@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from revvlink_cli.simulator.bodies import (
     text,
 )
 from revvlink_cli.simulator.catalogue import look_up
+from revvlink_cli.simulator.clock import Clock
 from revvlink_cli.simulator.filters import FILTERS
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 REMEMBERED = 1000
 """Requests that are remembered."""
 
+CPU_INTERVAL = 30.0
+"""Seconds over which the CPU is measured."""
+
 CLOSING = 0.2
 """Seconds for which a client may answer when its websocket is closed."""
 
@@ -57,8 +61,9 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 class Node:
     """The state and the handlers of one simulated node, from one start to the next stop."""
 
-    def __init__(self, profile: NodeProfile, names: random.Random) -> None:
+    def __init__(self, profile: NodeProfile, names: random.Random, *, uptime_ms: int) -> None:
         self.profile = profile
+        self.clock = Clock(profile.speed)
         self.players = profile.players
         self.playing = profile.playing
         self.system_load = profile.system_load
@@ -68,7 +73,8 @@ class Node:
         self.thawed.set()
         self._names = names
         self._lives: set[asyncio.Task[None]] = set()
-        self._began = time.monotonic()
+        self._began = self.clock.now() - uptime_ms / 1000
+        self._rest_began = math.inf
 
     def application(self) -> web.Application:
         """The routes."""
@@ -172,8 +178,14 @@ class Node:
             }
         )
 
-    def stats(self) -> dict[str, Any]:
-        """The statistics; never with frames, as for a session without players of its own."""
+    def stats(self, *, cpu_since: float | None = None) -> dict[str, Any]:
+        """The statistics without frames.
+
+        Args:
+            cpu_since: When the CPU began to be measured, None is the server's start: the first measurement takes
+                `CPU_INTERVAL`, until which it is told as 0.
+        """
+        known = self.clock.now() - (self._began if cpu_since is None else cpu_since) >= CPU_INTERVAL
         mine = [player for session in self.sessions.values() if session.is_open for player in session.players.values()]
         used, total = self.profile.memory_used, self.profile.memory_reservable
         allocated = max(total // 2, used)
@@ -181,17 +193,24 @@ class Node:
             "frameStats": None,
             "players": self.players + len(mine),
             "playingPlayers": self.playing + sum(player.is_playing for player in mine),
-            "uptime": self.profile.uptime_ms + int((time.monotonic() - self._began) * 1000),
+            "uptime": int((self.clock.now() - self._began) * 1000),
             "memory": {"free": allocated - used, "used": used, "allocated": allocated, "reservable": total},
             "cpu": {
                 "cores": self.profile.cores,
-                "systemLoad": self.system_load,
-                "lavalinkLoad": self.profile.lavalink_load,
+                "systemLoad": self.system_load if known else 0.0,
+                "lavalinkLoad": self.profile.lavalink_load if known else 0.0,
             },
         }
 
     async def _stats(self, _request: web.Request) -> web.Response:
-        return json_answer(self.stats())
+        self._rest_began = min(self._rest_began, self.clock.now())  # the CPU is measured for REST on its own
+        return json_answer(self.stats(cpu_since=self._rest_began))
+
+    async def close_voice(self, guild_id: str, code: int) -> None:
+        """Let Discord close the voice connection of a guild's player."""
+        for session in tuple(self.sessions.values()):
+            if guild_id in session.players:
+                await session.lose_voice(session.players[guild_id], code)
 
     async def push_stats(self) -> None:
         """Send the statistics to every open session now; a frozen node says nothing."""
@@ -300,7 +319,7 @@ class Node:
         session = self.sessions.get(request.headers.get("Session-Id", ""))
         resumed = session is not None and session.claim()
         if session is None or not resumed:
-            session = Session(new_session_id(self._names), self.profile, self.stats, self.thawed)
+            session = Session(new_session_id(self._names), self.profile, self.clock, self.stats, self.thawed)
         socket = web.WebSocketResponse(timeout=CLOSING, compress=False)
         socket.headers.update({**API_HEADERS, "Session-Resumed": str(resumed).lower()})
         socket.headers["Sec-WebSocket-Location"] = f"ws://{request.host}/v4/websocket"

@@ -138,7 +138,7 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
     existing = session.players.get(guild)
     keeps = not patch.has_track or (no_replace and existing is not None and existing.track is not None)
     track = None if keeps else patch.track(session.profile.sources)
-    player = session.players.setdefault(guild, Player(guild))
+    player = session.players.setdefault(guild, Player(guild, session.clock))
     if patch.volume is not ABSENT:
         player.volume = min(max(patch.volume, 0), 1000)
     if not patch.has_track:
@@ -193,6 +193,12 @@ async def _play(session: Session, player: Player, track: Playable | None, patch:
     if track is None:
         return
     position = 0 if patch.position is ABSENT else patch.position
-    player.start(track, patch.user_data or {}, position, None if patch.end_time is ABSENT else patch.end_time)
+    player.start(
+        track,
+        patch.user_data or {},
+        position,
+        None if patch.end_time is ABSENT else patch.end_time,
+        session.profile.track_stuck_threshold,
+    )
     await session.event(player, "TrackStartEvent", track=player.track_payload())
     await session.update(player)  # a second one follows at once: the first of those that come regularly

@@ -8,17 +8,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.tracks import Playable, encode_track
+from revvlink_cli.simulator.catalogue import STALL, Failing, failing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from revvlink_cli.simulator.clock import Clock
+
 NO_VOICE: Mapping[str, Any] = {"token": "", "endpoint": "", "sessionId": "", "channelId": None}
 """Voice state of a player that has none."""
+
+STALLED_FOR = 15.0
+"""Seconds after its start in which a track that stalls is given up by its source."""
 
 FRAME = 20
 """Milliseconds of audio that are sent at a time: a track ends with the last of them, not after it."""
 
-CLEANUP = 60.0
+MINUTE = 60.0
+"""Seconds a player has to play before the statistics tell of its frames."""
+
+FAILS_AFTER = 0.02
+"""Seconds after its start in which a track that cannot be played fails."""
+
+CLEANUP = 64.0
 """Seconds after which lavaplayer ends a track that nobody listens to."""
 
 
@@ -32,26 +44,33 @@ class Player:
         volume: Per cent, 0..1000.
         paused: Whether it stands still.
         voice: Its voice state, as it was given.
-        is_connected: Whether it has a voice connection.
+        is_connected: Whether its voice connection stands.
+        is_sending: Whether audio goes to a voice server: after Discord has closed the connection it still does.
         is_stuck: Whether it tries for ever to reach a voice server.
         filters: As they are answered.
     """
 
-    def __init__(self, guild_id: str) -> None:
+    def __init__(self, guild_id: str, clock: Clock) -> None:
         self.guild_id = guild_id
+        self._clock = clock
         self.track: Playable | None = None
         self.user_data: dict[str, Any] = {}
         self.volume = 100
         self.paused = False
         self.voice = NO_VOICE
         self.is_connected = False
+        self.is_sending = False
         self.is_stuck = False
         self.filters: dict[str, Any] = {}
         self._end_time: int | None = None
         self._position = 0.0
-        self._since = time.monotonic()
+        self._since = clock.now()
         self._next_update = math.inf
-        self._unheard_since = time.monotonic()
+        self._unheard_since = clock.now()
+        self._playing_since = math.inf
+        self._failing: Failing | None = None
+        self._fails_at = math.inf
+        self._stuck_at = math.inf
 
     @property
     def is_playing(self) -> bool:
@@ -65,30 +84,44 @@ class Player:
         return min(math.inf if length is None else length, math.inf if self._end_time is None else self._end_time)
 
     def _position_at(self, now: float) -> float:
-        advances = self.is_playing and self.is_connected
-        return self._position + ((now - self._since) * 1000 if advances else 0.0)
+        advances = self.is_playing and self.is_sending
+        position = self._position + ((now - self._since) * 1000 if advances else 0.0)
+        return min(position, STALL) if self._stalls else position
+
+    @property
+    def _stalls(self) -> bool:
+        return self._failing is not None and self._failing.stalls
 
     @property
     def position(self) -> int:
         """Milliseconds into the track."""
         if self.track is None:
             return 0
-        return int(min(self._position_at(time.monotonic()), max(self._end - FRAME, self._position)))
+        return int(min(self._position_at(self._clock.now()), max(self._end - FRAME, self._position)))
 
-    def start(self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None) -> None:
+    def start(
+        self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None, stuck_after: float
+    ) -> None:
         """Play a track, with updates from now on."""
-        self.track, self.user_data, self._end_time = track, user_data, end_time
-        self._next_update = self._unheard_since = time.monotonic()
+        now = self._clock.now()
+        self.track, self.user_data, self._end_time, self._failing = track, user_data, end_time, failing(track)
+        self._next_update = self._unheard_since = now
+        self._playing_since = min(self._playing_since, now)
+        if self._stalls:
+            self._stuck_at = now + STALL / 1000 + stuck_after
+        elif self._failing is not None:
+            self._fails_at = now + FAILS_AFTER
         self.seek(position)
 
     def stop(self) -> None:
         """Play nothing."""
         self.track, self.user_data, self._end_time, self._next_update = None, {}, None, math.inf
+        self._failing, self._fails_at, self._stuck_at = None, math.inf, math.inf
         self.seek(0)
 
     def seek(self, position: float) -> None:
         """Go to a position of the track."""
-        self._position, self._since = max(position, 0.0), time.monotonic()
+        self._position, self._since = max(position, 0.0), self._clock.now()
 
     def end_at(self, end_time: int | None) -> None:
         """End the track at this position, or with its own end."""
@@ -102,33 +135,59 @@ class Player:
     def connect(self, voice: dict[str, Any]) -> None:
         """Reach a voice server."""
         self._hold()
-        self.voice, self.is_connected = voice, True
+        self.voice, self.is_connected, self.is_sending = voice, True, True
+        self._playing_since = self._clock.now() if self.track is not None else math.inf
+
+    def lose_voice(self) -> None:
+        """Discord has closed the voice connection."""
+        self.is_connected = False
 
     def disconnect(self) -> None:
         """Part with the voice server."""
         self._hold()
-        self.is_connected, self._unheard_since = False, time.monotonic()
+        self.is_connected = self.is_sending = False
+        self._unheard_since, self._playing_since = self._clock.now(), math.inf
 
     def _hold(self) -> None:
         """Fix the position before something about its advance changes."""
-        self.seek(self._position_at(time.monotonic()))
+        self.seek(self._position_at(self._clock.now()))
 
     def due(self) -> float:
-        """When, by the monotonic clock, something happens by itself."""
-        return min(self._next_update, self._ends_at())
+        """When, by the node's clock, something happens by itself."""
+        return min(self._next_update, self._ends_at(), self._fails_at, self._stuck_at)
 
     def _ends_at(self) -> float:
         if self.track is None:
             return math.inf
-        if not self.is_connected:
+        if not self.is_sending:
             return self._unheard_since + CLEANUP
+        if self._stalls:
+            return self._unheard_since + STALLED_FOR
         return self._since + (self._end - self._position) / 1000 if self.is_playing else math.inf
 
     def has_ended(self, now: float) -> str | None:
         """Why the track has ended by now, None when it has not."""
         if now < self._ends_at():
             return None
-        return "finished" if self.is_connected else "cleanup"
+        return "finished" if self.is_sending else "cleanup"
+
+    def take_failure(self, now: float) -> Failing | None:
+        """How the track fails, if it does so by now; told once."""
+        if now < self._fails_at:
+            return None
+        self._fails_at = math.inf
+        return self._failing
+
+    def take_stuck(self, now: float) -> bool:
+        """Whether the track is found to be stuck by now; told once."""
+        is_stuck = now >= self._stuck_at
+        if is_stuck:
+            self._stuck_at = math.inf
+        return is_stuck
+
+    def has_frames(self, now: float) -> bool:
+        """Whether it has sent audio for so long that the statistics tell of its frames."""
+        return self.is_playing and self.is_sending and now - self._playing_since > MINUTE
 
     def needs_update(self, now: float, interval: float) -> bool:
         """Whether a ``playerUpdate`` is due by now; the next is due an interval later."""
@@ -143,7 +202,7 @@ class Player:
             "time": int(time.time() * 1000),
             "position": self.position,
             "connected": self.is_connected,
-            "ping": 0 if self.is_connected else -1,
+            "ping": 0 if self.is_sending else -1,
         }
 
     def track_payload(self) -> dict[str, Any] | None:

@@ -29,14 +29,16 @@ class NodeProfile:
         cores: Processor cores.
         memory_used: Bytes of heap in use.
         memory_reservable: Bytes the heap may grow to.
-        uptime_ms: Milliseconds it claims to have run before it was started here.
+        uptime_ms: Milliseconds it claims to have run before it was started here for the first time.
         answer_delay: Seconds before every HTTP answer and handshake.
         stats_interval: Seconds between two ``stats`` messages.
         player_update_interval: Seconds between two ``playerUpdate`` messages.
+        track_stuck_threshold: Seconds without audio after which a track is reported as stuck.
+        speed: How many seconds pass on the node in a real one; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval is not above zero, or the route planner is none of those.
+        ValueError: An interval or the speed is not above zero, or the route planner is none of those.
     """
 
     identifier: str
@@ -58,11 +60,13 @@ class NodeProfile:
     answer_delay: float = 0.0
     stats_interval: float = 60.0
     player_update_interval: float = 5.0
+    track_stuck_threshold: float = 10.0
+    speed: float = 1.0
     port: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what would never let time pass."""
-        if min(self.stats_interval, self.player_update_interval) <= 0:
-            raise ValueError("intervals are above zero")
+        if min(self.stats_interval, self.player_update_interval, self.speed) <= 0:
+            raise ValueError("intervals and speed are above zero")
         if self.route_planner is not None and self.route_planner not in PLANNERS:
             raise ValueError(f"no route planner has the strategy {self.route_planner}")

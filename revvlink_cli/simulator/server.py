@@ -39,6 +39,7 @@ class SimulatedNode:
         self._simulator = simulator
         self.profile = profile
         self.port = profile.port
+        self._uptime_ms = profile.uptime_ms
         self._node: Node | None = None
         self._runner: web.AppRunner | None = None
         self._frozen: list[asyncio.Transport] = []
@@ -91,6 +92,10 @@ class SimulatedNode:
         """Change the figures, and send them to every session."""
         self._simulator.call(self._set_load(players, playing, system_load))
 
+    def close_voice(self, guild_id: str, code: int) -> None:
+        """Let Discord close the voice connection of a guild's player with this code (4014, 4006 ...)."""
+        self._simulator.call(self._close_voice(guild_id, code))
+
     # What follows runs in the simulator's loop.
 
     async def start_here(self) -> None:
@@ -98,7 +103,7 @@ class SimulatedNode:
         async with self._turn:
             if self._runner is not None:
                 return
-            node = Node(self.profile, self._names)
+            node = Node(self.profile, self._names, uptime_ms=self._uptime_ms)
             runner = web.AppRunner(
                 node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
             )
@@ -110,6 +115,7 @@ class SimulatedNode:
                 raise
             self.port = runner.addresses[0][1]
             self._node, self._runner = node, runner
+            self._uptime_ms = 0  # whatever it claims to have run: after a restart it has not
 
     async def stop_here(self, *, abort: bool) -> None:
         """See `stop` and `kill`."""
@@ -160,6 +166,10 @@ class SimulatedNode:
         self._node.playing = self._node.playing if playing is None else playing
         self._node.system_load = self._node.system_load if system_load is None else system_load
         await self._node.push_stats()
+
+    async def _close_voice(self, guild_id: str, code: int) -> None:
+        if self._node is not None:
+            await self._node.close_voice(guild_id, code)
 
 
 class Simulator:

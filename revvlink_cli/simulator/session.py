@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import string
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from revvlink_cli.simulator.catalogue import Failing
+    from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.player import Player
     from revvlink_cli.simulator.profile import NodeProfile
 
@@ -27,6 +28,7 @@ class Session:
     Attributes:
         identifier: Its id.
         profile: What the node is like.
+        clock: Its time.
         players: Its players by guild, in the order in which they were made.
         resuming: Whether it waits for its client to come back.
         timeout: Seconds for which it does.
@@ -34,7 +36,12 @@ class Session:
     """
 
     def __init__(
-        self, identifier: str, profile: NodeProfile, stats: Callable[[], dict[str, Any]], thawed: asyncio.Event
+        self,
+        identifier: str,
+        profile: NodeProfile,
+        clock: Clock,
+        stats: Callable[[], dict[str, Any]],
+        thawed: asyncio.Event,
     ) -> None:
         self.identifier = identifier
         self.players: dict[str, Player] = {}
@@ -42,10 +49,11 @@ class Session:
         self.timeout = 60
         self.socket: web.WebSocketResponse | None = None
         self.profile = profile
+        self.clock = clock
         self._stats = stats
         self._thawed = thawed
         self._changed = asyncio.Event()
-        self._next_stats = time.monotonic() + profile.stats_interval
+        self._next_stats = self.clock.now() + profile.stats_interval
         self._ends = math.inf
         self._queue: list[str] = []
 
@@ -56,7 +64,7 @@ class Session:
 
     def claim(self) -> bool:
         """Take up the session again; False when it is open, over, or taken already."""
-        waits = not self.is_open and time.monotonic() < self._ends < math.inf
+        waits = not self.is_open and self.clock.now() < self._ends < math.inf
         if waits:
             self._ends = math.inf
         return waits
@@ -77,7 +85,7 @@ class Session:
     def leave(self) -> None:
         """The connection is gone: wait for another, or come to an end."""
         self.socket = None
-        self._ends = time.monotonic() + (self.timeout if self.resuming else 0)
+        self._ends = self.clock.now() + (self.timeout if self.resuming else 0)
         self.change()
 
     def change(self) -> None:
@@ -86,18 +94,25 @@ class Session:
 
     async def live(self) -> None:
         """Let time pass until the session is over: statistics, updates, ends of tracks."""
-        while time.monotonic() < self._ends:
+        while self.clock.now() < self._ends:
             self._changed.clear()
             await self._thawed.wait()
-            await self._catch_up(time.monotonic())
+            await self._catch_up(self.clock.now())
             due = min(self._next_stats, self._ends, *(player.due() for player in self.players.values()))
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(due - time.monotonic(), 0)):
+                async with asyncio.timeout(self.clock.real_until(due)):
                     await self._changed.wait()
 
     async def _catch_up(self, now: float) -> None:
         for player in tuple(self.players.values()):
-            if reason := player.has_ended(now):
+            if failure := player.take_failure(now):
+                await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))
+                await self.end(player, failure.reason)
+            elif player.take_stuck(now):
+                threshold = int(self.profile.track_stuck_threshold * 1000)
+                await self.event(player, "TrackStuckEvent", track=player.track_payload(), thresholdMs=threshold)
+                await self.update(player)
+            elif reason := player.has_ended(now):
                 await self.end(player, reason)
             elif player.needs_update(now, self.profile.player_update_interval):
                 await self.update(player)
@@ -119,7 +134,10 @@ class Session:
 
     async def tell_stats(self) -> None:
         """The statistics, as they are now."""
-        await self.send({"op": "stats", **self._stats()})
+        frames = None
+        if any(player.has_frames(self.clock.now()) for player in self.players.values()):
+            frames = {"sent": 3000, "nulled": 0, "deficit": 0}  # on the average of its players: nothing is ever late
+        await self.send({"op": "stats", **self._stats(), "frameStats": frames})
 
     async def update(self, player: Player) -> None:
         """A ``playerUpdate`` of one player."""
@@ -138,10 +156,32 @@ class Session:
 
     async def disconnect(self, player: Player) -> None:
         """Close the player's voice connection, if it has one."""
-        if player.is_connected:
+        was_connected = player.is_connected
+        if player.is_sending:
             player.disconnect()
+        if was_connected:
             await self.event(player, "WebSocketClosedEvent", code=1000, reason="", byRemote=False)
             await self.update(player)
+
+    async def lose_voice(self, player: Player, code: int) -> None:
+        """Discord closes the player's voice connection; after some codes the server connects again by itself."""
+        if not player.is_connected or code in _TRIED_AGAIN:
+            return
+        player.lose_voice()
+        await self.event(player, "WebSocketClosedEvent", code=code, reason=_REASONS.get(code, ""), byRemote=True)
+        await self.update(player)
+
+
+_TRIED_AGAIN = (4015,)
+
+_REASONS = {4006: "Session is no longer valid.", 4014: "Disconnected."}
+
+
+def exception_of(player: Player, failure: Failing) -> dict[str, Any]:
+    """The fields of a ``TrackExceptionEvent``."""
+    told = {"message": failure.message, "severity": "fault", "cause": failure.cause}
+    trace = f"{failure.cause}\n\tat simulated.Source.play(Source.java:1)\n"
+    return {"track": player.track_payload(), "exception": told | {"causeStackTrace": trace}}
 
 
 def new_session_id(source: random.Random) -> str:

@@ -97,14 +97,15 @@ async def ask(uri: str, exchange: Exchange, changes: Mapping[str, str], password
     reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**22)
     try:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        return await _read_answer(reader, exchange)
+        return await read_answer(reader, exchange.method, SILENCE if exchange.status is None else 20.0)
     finally:
         writer.close()
 
 
-async def _read_answer(reader: asyncio.StreamReader, exchange: Exchange) -> Answered:
+async def read_answer(reader: asyncio.StreamReader, method: str, patience: float) -> Answered:
+    """The answer to a request, or silence after so many seconds."""
     try:
-        async with asyncio.timeout(SILENCE if exchange.status is None else 20):
+        async with asyncio.timeout(patience):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             status = int(head[0].split(" ")[1])
             pairs = (line.partition(": ") for line in head[1:] if line)
@@ -114,7 +115,7 @@ async def _read_answer(reader: asyncio.StreamReader, exchange: Exchange) -> Answ
                 while size := int((await reader.readline()).strip() or b"0", 16):
                     body += await reader.readexactly(size)
                     await reader.readline()
-            elif exchange.method != "HEAD" and "content-length" in headers:
+            elif method != "HEAD" and "content-length" in headers:
                 body = await reader.readexactly(int(headers["content-length"]))
             return Answered(status, headers, body)
     except TimeoutError:
