@@ -61,11 +61,13 @@ FILES: dict[str, tuple[str, str, int, str | None]] = {
     "long.ogg": ("Long", "Field Recordings Society", 240_000, None),
     "broken.flac": ("Broken", "Static Bloom", 4000, None),
     "stall.wav": (*_UNKNOWN, 3000, None),
+    "long.wav": (*_UNKNOWN, 60_000, None),
     "with space + plus & amp.wav": (*_UNKNOWN, 3000, None),
 }
 """File -> title, author, milliseconds and ISRC. What becomes of those that cannot be played, `failing` knows."""
 
-_UNPLAYABLE = ("text.txt", "empty.mp3", "list.pls")
+UNPLAYABLE_FILES = ("text.txt", "empty.mp3", "list.pls")
+"""Files that a Lavalink does not load; a NodeLink does not look into what it loads."""
 
 
 STALL = 480
@@ -169,8 +171,13 @@ def failing(track: Playable) -> Failing | None:
     return None
 
 
+def any_file(address: str) -> Playable:
+    """A local file that nobody has looked into."""
+    return _file(address.rpartition("/")[2], address, "local")
+
+
 def _file(name: str, address: str, source: str) -> Playable:
-    title, author, length, isrc = FILES[name]
+    title, author, length, isrc = FILES.get(name, (*_UNKNOWN, -1, None))
     return _encoded(
         Playable(
             encoded="-",
@@ -200,7 +207,7 @@ def _radio(address: str) -> Playable:
 
 def _local(path: str) -> Loaded:
     name = path.removeprefix("music/")
-    if name in _UNPLAYABLE:
+    if name in UNPLAYABLE_FILES:
         return Loaded("error")
     if name == "list.m3u":
         return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))

@@ -59,7 +59,13 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Node:
-    """The state and the handlers of one simulated node, from one start to the next stop."""
+    """The state and the handlers of one simulated node, from one start to the next stop.
+
+    Attributes:
+        closing_code: With what it closes websockets when it is stopped.
+    """
+
+    closing_code = 1001
 
     def __init__(self, profile: NodeProfile, names: random.Random, *, uptime_ms: int) -> None:
         self.profile = profile
@@ -329,15 +335,19 @@ class Node:
                 await socket.close(code=1011)
                 return socket
             if not resumed:
-                self.sessions[session.identifier] = session
-                life = asyncio.create_task(self._live(session), name=f"session {session.identifier}")
-                self._lives.add(life)
-                life.add_done_callback(self._lives.discard)
+                self._keep(session)
             await session.open(socket, resumed=resumed)
             await self._read(socket)
         finally:
             session.leave()
         return socket
+
+    def _keep(self, session: Session) -> None:
+        """Let the session live."""
+        self.sessions[session.identifier] = session
+        life = asyncio.create_task(self._live(session), name=f"session {session.identifier}")
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
 
     async def _live(self, session: Session) -> None:
         try:

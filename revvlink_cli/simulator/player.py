@@ -171,6 +171,11 @@ class Player:
             return None
         return "finished" if self.is_sending else "cleanup"
 
+    @property
+    def fails_at_once(self) -> bool:
+        """Whether the track fails before any of it is heard."""
+        return self._failing is not None and not self._stalls and self._failing.reason == "loadFailed"
+
     def take_failure(self, now: float) -> Failing | None:
         """How the track fails, if it does so by now; told once."""
         if now < self._fails_at:

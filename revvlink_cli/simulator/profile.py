@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from revvlink_cli.simulator.catalogue import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
@@ -17,6 +18,8 @@ class NodeProfile:
         region: The region it pretends to stand in; only the configuration of the demo reads it.
         password: What it takes as ``Authorization``.
         version: The version it claims.
+        dialect: ``lavalink``, or ``nodelink``; see `nodelink`.
+        guards: Which guards a NodeLink has: ``flood`` delays and bans, ``rate`` limits.
         sources: Its source managers, of those in `catalogue.SOURCES`.
         disabled_filters: Filters that its configuration switches off.
         route_planner: Strategy of its route planner (``RotateOnBan``, ``LoadBalance``, ``NanoSwitch``,
@@ -38,13 +41,15 @@ class NodeProfile:
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval or the speed is not above zero, or the route planner is none of those.
+        ValueError: An interval or the speed is not above zero, or the dialect or the route planner is none of those.
     """
 
     identifier: str
     region: str | None = None
     password: str = "youshallnotpass"  # noqa: S105 - the servers' own example, for a simulation
     version: str = "4.2.2"
+    dialect: str = "lavalink"
+    guards: tuple[str, ...] = ("flood", "rate")
     sources: tuple[str, ...] = SOURCES
     disabled_filters: tuple[str, ...] = ()
     route_planner: str | None = None
@@ -64,9 +69,18 @@ class NodeProfile:
     speed: float = 1.0
     port: int = 0
 
+    @classmethod
+    def nodelink(cls, **changes: Any) -> NodeProfile:
+        """A NodeLink 3 with its own version, intervals and memory; `changes` as for any profile."""
+        memory = 24 * 2**30  # the host's
+        plain: dict[str, Any] = {"version": "3.7.0", "stats_interval": 30.0, "player_update_interval": 2.0}
+        return cls(**(plain | {"dialect": "nodelink", "memory_reservable": memory} | changes))
+
     def __post_init__(self) -> None:
         """Refuse what would never let time pass."""
         if min(self.stats_interval, self.player_update_interval, self.speed) <= 0:
             raise ValueError("intervals and speed are above zero")
+        if self.dialect not in ("lavalink", "nodelink"):
+            raise ValueError(f"no server speaks {self.dialect}")
         if self.route_planner is not None and self.route_planner not in PLANNERS:
             raise ValueError(f"no route planner has the strategy {self.route_planner}")

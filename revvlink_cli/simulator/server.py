@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from aiohttp import web
 
 from revvlink_cli.simulator.node import Node
+from revvlink_cli.simulator.nodelink import NodeLink
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator
@@ -71,12 +72,16 @@ class SimulatedNode:
         self._simulator.call(self.start_here())
 
     def stop(self) -> None:
-        """End as on SIGTERM: websockets are closed with 1001."""
+        """End as on SIGTERM: websockets are closed, by a Lavalink with 1001, by a NodeLink with 1000."""
         self._simulator.call(self.stop_here(abort=False))
 
     def kill(self) -> None:
         """End without a word: connections are reset."""
         self._simulator.call(self.stop_here(abort=True))
+
+    def drop(self) -> None:
+        """Lose every connection, as a network does: the node goes on, and its sessions wait for their clients."""
+        self._simulator.call(self._drop())
 
     def freeze(self) -> None:
         """Take connections and answer nothing, on old ones too."""
@@ -103,7 +108,8 @@ class SimulatedNode:
         async with self._turn:
             if self._runner is not None:
                 return
-            node = Node(self.profile, self._names, uptime_ms=self._uptime_ms)
+            kind = NodeLink if self.profile.dialect == "nodelink" else Node
+            node = kind(self.profile, self._names, uptime_ms=self._uptime_ms)
             runner = web.AppRunner(
                 node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
             )
@@ -128,7 +134,7 @@ class SimulatedNode:
             if abort:
                 self._reset(runner)
             self._thaw_now()
-            await self._node.close(code=None if abort else 1001)
+            await self._node.close(code=None if abort else self._node.closing_code)
             await runner.cleanup()
 
     def _reset(self, runner: web.AppRunner) -> None:
@@ -137,6 +143,10 @@ class SimulatedNode:
             if transport is not None:
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 transport.abort()
+
+    async def _drop(self) -> None:
+        if self._runner is not None:
+            self._reset(self._runner)
 
     async def _freeze(self) -> None:
         if self._node is None or self._runner is None or self._runner.server is None:

@@ -31,7 +31,7 @@ class Session:
         clock: Its time.
         players: Its players by guild, in the order in which they were made.
         resuming: Whether it waits for its client to come back.
-        timeout: Seconds for which it does.
+        timeout: Seconds for which it does; on a NodeLink they may be a fraction.
         socket: Its connection, None while there is none.
     """
 
@@ -46,7 +46,7 @@ class Session:
         self.identifier = identifier
         self.players: dict[str, Player] = {}
         self.resuming = False
-        self.timeout = 60
+        self.timeout: float = 60
         self.socket: web.WebSocketResponse | None = None
         self.profile = profile
         self.clock = clock
@@ -106,8 +106,7 @@ class Session:
     async def _catch_up(self, now: float) -> None:
         for player in tuple(self.players.values()):
             if failure := player.take_failure(now):
-                await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))
-                await self.end(player, failure.reason)
+                await self._fail(player, failure)
             elif player.take_stuck(now):
                 threshold = int(self.profile.track_stuck_threshold * 1000)
                 await self.event(player, "TrackStuckEvent", track=player.track_payload(), thresholdMs=threshold)
@@ -119,6 +118,10 @@ class Session:
         if now >= self._next_stats:
             self._next_stats = now + self.profile.stats_interval
             await self.tell_stats()
+
+    async def _fail(self, player: Player, failure: Failing) -> None:
+        await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))
+        await self.end(player, failure.reason)
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send a message now, or, all but updates of players, when the session is taken up again."""
@@ -143,7 +146,7 @@ class Session:
         """A ``playerUpdate`` of one player."""
         await self.send({"op": "playerUpdate", "state": player.state(), "guildId": player.guild_id})
 
-    async def event(self, player: Player, kind: str, **fields: Any) -> None:
+    async def event(self, player: Player, kind: str, /, **fields: Any) -> None:
         """An event of one player."""
         await self.send({"op": "event", "type": kind, "guildId": player.guild_id, **fields})
 

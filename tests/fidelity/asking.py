@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.fidelity.recordings import Exchange, differences, exchanges
-from tests.fidelity.websocket import CLOSE, frame, read_frame
+from tests.fidelity.recordings import LAVALINK, Exchange, differences, exchanges
+from tests.fidelity.websocket import CLOSE, PING, PONG, frame, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNTOLD = {"date", "connection", "keep-alive", "sec-websocket-accept", "content-length", "transfer-encoding"}
 """Headers that are compared in no word: how a body is framed is compared as `framing`."""
 
-VARYING = {"sec-websocket-location"}
+VARYING = {"sec-websocket-location", "x-ratelimit-remaining", "x-ratelimit-reset"}
 """Headers of which only the presence is compared."""
 
 SILENCE = 0.5
@@ -46,7 +46,11 @@ UNTIMED = {
     "player-patch-voice-after-voice-refused": "player-patch-after-voice-refused",
     "player-delete-after-voice-refused": "player-patch-voice-after-voice-refused",
 }
-"""Requests about sessions whose answers have no time: each followed the other."""
+"""Requests of Lavalink's about sessions whose answers have no time: each followed the other."""
+
+
+UNKNOWN = ("doesnotexist1234", "abcdefghijklmnop")
+"""Sessions that the recorder made up."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ async def ask(uri: str, exchange: Exchange, changes: Mapping[str, str], password
     """Send a recorded request byte for byte, but for what `changes` replaces in path and body, and the password."""
     address = urlsplit(uri)
     headers = {
-        name: password if value == "youshallnotpass" else value for name, value in exchange.request_headers.items()
+        name: password if value == "youshallnotpass" else value.replace("Bearer youshallnotpass", f"Bearer {password}")
+        for name, value in exchange.request_headers.items()
+        if name != "Host"
     }
     told = exchange.request_body
     body = b"" if told is None else (told if isinstance(told, str) else json.dumps(told)).encode()
@@ -134,6 +140,8 @@ def unlike(exchange: Exchange, answered: Answered) -> list[str]:
             found.append(f"header {name} is {new!r} instead of {old!r}")
     if recorded.framing != answered.framing:
         found.append(f"the body is framed by {answered.framing!r} instead of {recorded.framing!r}")
+    if exchange.status == 101:
+        return found
     old, new = recorded.value, answered.value
     if isinstance(old, dict) and isinstance(new, dict) and {"timestamp", "status"} <= old.keys():
         found += [
@@ -147,9 +155,10 @@ def unlike(exchange: Exchange, answered: Answered) -> list[str]:
 def in_order(server: str, *folders: str) -> list[Exchange]:
     """The recorded requests in the order in which they were made, as far as one depends on another."""
     found = list(exchanges(server, *folders))
-    timed = [entry for entry in found if entry.name not in UNTIMED]
+    untimed = UNTIMED if server == LAVALINK else {}
+    timed = [entry for entry in found if entry.name not in untimed]
     timed.sort(key=_when)
-    for name, before in UNTIMED.items():
+    for name, before in untimed.items():
         late = next((entry for entry in found if entry.name == name), None)
         place = next((place for place, entry in enumerate(timed) if entry.name == before), None)
         if late is not None and place is not None:
@@ -169,8 +178,8 @@ class Bot:
 
     def __init__(self, session: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.session = session
-        self._reader = reader
         self._writer = writer
+        self._listening = asyncio.ensure_future(self._listen(reader))
 
     @classmethod
     async def connect(cls, uri: str, password: str) -> Bot:
@@ -189,18 +198,26 @@ class Bot:
                 continue
         return cls(json.loads(message[1])["sessionId"], reader, writer)
 
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while (message := await read_frame(reader))[0] != CLOSE:
+                if message[0] == PING:
+                    self._writer.write(frame(PONG, message[1]))
+        except (EOFError, ConnectionError):
+            return
+
     async def close(self) -> None:
         """Leave properly; returns when the server has let go of the connection."""
-        self._writer.write(frame(CLOSE, b""))
+        self._writer.write(frame(CLOSE, b"\x03\xe8"))
         async with asyncio.timeout(20):
-            await self._reader.read()
+            await self._listening
         self._writer.close()
 
 
 def sessions_in(asked: Iterable[Exchange]) -> list[str]:
     """The ids of the sessions that existed, in the order of their first request."""
     ids = (entry.path.split("/")[3].partition("?")[0] for entry in asked if entry.path.startswith("/v4/sessions/"))
-    return [name for name in dict.fromkeys(ids) if name != "doesnotexist1234"]
+    return [name for name in dict.fromkeys(ids) if name not in UNKNOWN]
 
 
 async def compared(uri: str, password: str, asked: list[Exchange], changes: Mapping[str, str]) -> dict[str, list[str]]:
@@ -210,7 +227,7 @@ async def compared(uri: str, password: str, asked: list[Exchange], changes: Mapp
     changes = {**changes, **{name: bot.session for name, bot in bots.items()}}
     try:
         for exchange in asked:
-            if exchange.name == "players-closed-session":
+            if exchange.name in ("players-closed-session", "session-patch-after-close"):
                 await bots.pop(exchange.path.split("/")[3]).close()
             found[exchange.id] = unlike(exchange, await ask(uri, exchange, changes, password))
     finally:

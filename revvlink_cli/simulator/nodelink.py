@@ -1,0 +1,371 @@
+"""The routes of a simulated NodeLink 3, as far as clients of Lavalink use them.
+
+What a single process of it does, without the crashes. The recorded one was a NodeLink 3.7.0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+
+from revvlink_cli.simulator.answers import undress
+from revvlink_cli.simulator.catalogue import SEARCHES, UNPLAYABLE_FILES, any_file, look_up
+from revvlink_cli.simulator.guards import FloodGuard, RateLimits
+from revvlink_cli.simulator.node import CLOSING, Node, version_info
+from revvlink_cli.simulator.nodelink_answers import (
+    HEADERS,
+    Refused,
+    decoded_payload,
+    is_number,
+    json_body,
+    load_error,
+    loaded_track,
+    plain,
+    tell,
+)
+from revvlink_cli.simulator.nodelink_patches import apply, check
+from revvlink_cli.simulator.nodelink_session import NodeLinkPlayer, NodeLinkSession
+from revvlink_cli.simulator.session import new_session_id
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from revvlink_cli.simulator.profile import NodeProfile
+
+FIRST_STATS = 5.0
+"""Seconds after the server's start of its first ``stats`` message."""
+
+HEARTBEAT = 45.0
+"""Seconds between two pings of the server."""
+
+FILTERS = (
+    "tremolo", "vibrato", "lowpass", "highpass", "rotation", "karaoke", "distortion", "channelMix", "equalizer",
+    "chorus", "compressor", "echo", "phaser", "timescale",
+)  # fmt: skip
+
+
+async def _undress(request: web.Request, answer: web.StreamResponse) -> None:
+    """As for a Lavalink; and what a NodeLink puts on a 101."""
+    await undress(request, answer)
+    if answer.status == 101:
+        answer.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": "13"})
+
+
+class NodeLink(Node):
+    """The state and the handlers of one simulated NodeLink."""
+
+    closing_code = 1000
+
+    def __init__(self, profile: NodeProfile, names: random.Random, *, uptime_ms: int) -> None:
+        super().__init__(profile, names, uptime_ms=uptime_ms)
+        self._limits = RateLimits(self.clock) if "rate" in profile.guards else None
+        self._guard = FloodGuard(self.clock) if "flood" in profile.guards else None
+        self._asked: dict[str, int] = {}
+        self._started = self.clock.now()
+
+    def application(self) -> web.Application:
+        """The routes; and the statistics, which every session is told at the same time."""
+        app = web.Application(middlewares=[self._frame], client_max_size=16 * 2**20)
+        app.on_response_prepare.append(_undress)
+        player = "/v4/sessions/{session}/players/{guild}"
+        app.add_routes(
+            [
+                web.get("/version", self._version, allow_head=False),
+                web.get("/v4/info", self._info, allow_head=False),
+                web.get("/v4/stats", self._stats, allow_head=False),
+                web.get("/v4/loadtracks", self._load, allow_head=False),
+                web.get("/v4/decodetrack", self._decode, allow_head=False),
+                web.post("/v4/decodetracks", self._decode_all),
+                web.patch("/v4/sessions/{session}", self._patch_session),
+                web.get("/v4/sessions/{session}/players", self._list_players, allow_head=False),
+                web.get(player, self._get_player, allow_head=False),
+                web.delete(player, self._delete_player),
+                web.patch(player, self._patch_player),
+                web.get("/v4/routeplanner", self._no_planner, allow_head=False),
+            ]
+        )
+        app.on_startup.append(self._begin)
+        return app
+
+    async def _begin(self, _app: web.Application) -> None:
+        life = asyncio.create_task(self._tell_stats(), name=f"statistics of {self.profile.identifier}")
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+
+    async def _tell_stats(self) -> None:
+        due = self._started + FIRST_STATS
+        while True:
+            await asyncio.sleep(self.clock.real_until(due))
+            await self.thawed.wait()
+            due = max(due + self.profile.stats_interval, self.clock.now())
+            await self.push_stats()
+
+    async def push_stats(self) -> None:
+        """Send the statistics to every open session now."""
+        told = self.stats()
+        for session in tuple(self.sessions.values()):
+            if isinstance(session, NodeLinkSession) and session.is_open and self.thawed.is_set():
+                await session.tell_stats_as(told)
+
+    # What stands around every route.
+
+    @web.middleware
+    async def _frame(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        self.requests.append((request.method, request.path_qs))
+        await self.thawed.wait()
+        if self.profile.answer_delay:
+            await asyncio.sleep(self.profile.answer_delay)
+            await self.thawed.wait()
+        if request.headers.get("Upgrade", "").lower() == "websocket":  # the guards do not stand before it
+            return await self._shake_hands(request)
+        if self._guard is not None:
+            delay = self._guard.delay()
+            if delay is None:
+                return self._error(request, Refused(403, "Forbidden"))
+            await asyncio.sleep(delay / self.clock.speed)
+        counted = None
+        if self._limits is not None:
+            guild = re.search("/players/([0-9]+)", request.path)
+            counted = self._limits.count(request.headers.get("User-Id"), guild[1] if guild else None)
+        if counted is not None and counted.is_refused:
+            told = "You are sending too many requests. Please try again later."
+            answer: web.StreamResponse = self._error(request, Refused(429, told))
+        else:
+            answer = await self._answered(request, handler)
+        if counted is not None:
+            answer.headers.update(counted.headers)
+        return answer
+
+    async def _answered(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        route = re.sub(r"\{(\w+)\}", r":\1", resource.canonical if resource is not None else request.path)
+        self._asked[route] = self._asked.get(route, 0) + 1
+        if request.headers.get("Authorization") not in (self.profile.password, f"Bearer {self.profile.password}"):
+            return plain("Unauthorized", 401)
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return self._error(request, refused)
+        except web.HTTPNotFound:
+            return self._error(request, Refused(404, "The requested route was not found."))
+        except web.HTTPMethodNotAllowed as error:
+            allowed = [method for method in ("GET", "DELETE", "PATCH", "POST") if method in error.allowed_methods]
+            if request.path.startswith("/v4/sessions/") and "/players" in request.path:
+                allowed = ["GET", "DELETE", "PATCH"]
+            return self._error(request, Refused(405, f"Method must be one of {', '.join(allowed)}"))
+        except web.HTTPException as error:
+            return self._error(request, Refused(error.status, error.reason))
+
+    def _error(self, request: web.Request, refused: Refused) -> web.Response:
+        body: dict[str, Any] = {
+            "timestamp": int(time.time() * 1000),
+            "status": refused.status,
+            "error": refused.error,
+        }
+        if refused.traced or request.query.get("trace") == "true":
+            body["trace"] = "Error\n    at simulated (file:///nodelink/simulated.js:1:1)"
+        path = request.path if refused.status != 404 else request.path.removeprefix("//v4")
+        return tell(body | {"message": refused.message, "path": path}, refused.status)
+
+    # Routes without a session.
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return plain(self.profile.version, 200)
+
+    async def _info(self, _request: web.Request) -> web.Response:
+        version = version_info(self.profile.version)
+        del version["preRelease"]
+        return tell(
+            {
+                "version": {**version, "prerelease": [], "build": []},
+                "buildTime": 1775339511000,
+                "git": {"branch": "main", "commit": "5ca1ab1e", "commitTime": 1775339511000},
+                "node": "v20.20.2",
+                "voice": {"name": "@performanc/voice", "version": "github:PerformanC/voice"},
+                "isNodelink": True,
+                "sourceManagers": list(self.profile.sources),
+                "filters": [name for name in FILTERS if name not in self.profile.disabled_filters],
+                "plugins": [],
+            }
+        )
+
+    def stats(self, *, cpu_since: float | None = None) -> dict[str, Any]:
+        """The statistics: the host's memory, the load average, and frames as totals of all sessions."""
+        told = super().stats(cpu_since=cpu_since)
+        del told["frameStats"]
+        told["memory"]["reservable"] = self.profile.memory_reservable
+        told["memory"]["free"] = self.profile.memory_reservable - told["memory"]["used"]
+        told["cpu"] = {
+            "cores": self.profile.cores,
+            "systemLoad": round(self.system_load * self.profile.cores, 2),
+            "nodelinkLoad": 0,
+        }
+        players = [player for session in self.sessions.values() for player in session.players.values()]
+        sent = sum(player.frames for player in players if isinstance(player, NodeLinkPlayer))
+        frames = {"sent": sent, "nulled": 0, "deficit": 0, "expected": sent}
+        return told | {"frameStats": frames if players else None}
+
+    async def _stats(self, _request: web.Request) -> web.Response:
+        api = {"requests": dict(self._asked), "errors": {}}
+        return tell(self.stats() | {"detailedStats": {"api": api, "sources": {}, "playback": {"events": {}}}})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        identifier = request.query.get("identifier", "").strip()
+        if not identifier:
+            raise Refused(400, "identifier parameter is required.", "missing identifier parameter", traced=True)
+        prefix, colon, words = identifier.partition(":")
+        known = prefix in ("local", "search", "sim") or SEARCHES.get(prefix) in self.profile.sources
+        if colon and not known and not words.startswith("//"):
+            told = f"Source or search alias not found for: {prefix}"
+            raise Refused(500, told, "failed to load track", traced=True)
+        if prefix == "local" and ".." in words:
+            return tell(load_error("Path traversal is not allowed."))
+        return tell(self._loaded(identifier))
+
+    def _loaded(self, identifier: str) -> dict[str, Any]:
+        if identifier.startswith("local:"):
+            identifier = f"music/{identifier.removeprefix('local:').removeprefix('/media/')}"
+        elif ":" not in identifier:
+            identifier = f"music/{identifier.removeprefix('/media/')}"
+        if identifier.startswith("music/") and identifier.removeprefix("music/") in (*UNPLAYABLE_FILES, "/media"):
+            return {"loadType": "track", "data": loaded_track(any_file(identifier))}  # loaded does not mean playable
+        found = look_up(identifier, self.profile.sources)
+        match found.kind:
+            case "track":
+                return {"loadType": "track", "data": loaded_track(found.tracks[0])}
+            case "search":
+                return {"loadType": "search", "data": [loaded_track(track) for track in found.tracks]}
+            case "playlist":
+                info = {"name": found.name, "selectedTrack": found.selected}
+                tracks = [loaded_track(track) for track in found.tracks]
+                return {"loadType": "playlist", "data": {"info": info, "pluginInfo": {}, "tracks": tracks}}
+            case "error":
+                return load_error("Failed to resolve URL: the simulated source is out of order")
+        if identifier.startswith(("http://", "https://")):
+            return load_error("HTTP error 404 while resolving")
+        return {"loadType": "empty", "data": {}}
+
+    async def _decode(self, request: web.Request) -> web.Response:
+        encoded = request.query.get("encodedTrack")
+        if not encoded:
+            raise Refused(400, "Missing encodedTrack parameter.", traced=True)
+        return tell(decoded_payload(encoded))
+
+    async def _decode_all(self, request: web.Request) -> web.Response:
+        tracks = await json_body(request)
+        if not isinstance(tracks, list) or not tracks or not all(isinstance(track, str) for track in tracks):
+            told = "encodedTracks parameter must be a non-empty array of strings."
+            raise Refused(400, told, "Invalid request", traced=True)
+        return tell([decoded_payload(track) | {"details": []} for track in tracks])
+
+    async def _no_planner(self, _request: web.Request) -> web.Response:
+        raise Refused(404, "The requested route planner endpoint was not found.")
+
+    # Sessions and players.
+
+    def _known(self, request: web.Request) -> NodeLinkSession:
+        """The session, open or not."""
+        session = self.sessions.get(request.match_info["session"])
+        if not isinstance(session, NodeLinkSession):
+            raise Refused(404, "The provided sessionId doesn't exist.")
+        return session
+
+    async def _patch_session(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        session = self._known(request)
+        if not isinstance(body, dict):
+            raise Refused(400, "Invalid PATCH payload")
+        resuming, timeout = body.get("resuming", session.resuming), body.get("timeout", session.timeout)
+        if not isinstance(resuming, bool) or not is_number(timeout) or timeout < 0:
+            raise Refused(400, "Invalid PATCH payload")
+        session.resuming, session.timeout = resuming, timeout
+        return tell({"resuming": resuming, "timeout": timeout})
+
+    async def _list_players(self, request: web.Request) -> web.Response:
+        return tell([player.payload() for player in self._known(request).players.values()])
+
+    def _place(self, request: web.Request) -> tuple[NodeLinkSession, str]:
+        guild = request.match_info["guild"]
+        if not re.fullmatch(r"[0-9]{17,20}", guild):
+            raise Refused(400, "Invalid path parameters")
+        return self._known(request), guild
+
+    async def _player(self, session: NodeLinkSession, guild: str) -> NodeLinkPlayer:
+        """The player, made if there is none."""
+        player = session.players.get(guild)
+        if not isinstance(player, NodeLinkPlayer):
+            player = session.players[guild] = NodeLinkPlayer(guild, self.clock)
+            await session.created(player)
+        return player
+
+    async def _get_player(self, request: web.Request) -> web.Response:
+        return tell((await self._player(*self._place(request))).payload())
+
+    async def _delete_player(self, request: web.Request) -> web.Response:
+        session, guild = self._place(request)
+        player = session.players.pop(guild, None)
+        if player is None:
+            raise Refused(404, "Player not found locally.")
+        await session.destroy(player)
+        return web.Response(status=204, headers=HEADERS)
+
+    async def _patch_player(self, request: web.Request) -> web.Response:
+        session, guild = self._place(request)
+        body = await json_body(request)
+        if request.query.get("noReplace", "false") not in ("true", "false"):
+            raise Refused(400, "Invalid query parameters")
+        track = check(body)
+        player = await self._player(session, guild)
+        await apply(session, player, body, track, no_replace=request.query.get("noReplace") == "true")
+        session.change()
+        return tell(player.payload())
+
+    # The websocket.
+
+    async def _shake_hands(self, request: web.Request) -> web.StreamResponse:
+        wrong = self._wrong_with(request)
+        if wrong is not None:
+            return plain(wrong[1], wrong[0], chunked=False)
+        session = self.sessions.get(request.headers.get("Session-Id", ""))
+        resumed = session is not None and session.claim()
+        if session is None or not resumed:
+            session = NodeLinkSession(new_session_id(self._names), self.profile, self.clock, self.stats, self.thawed)
+        heartbeat = HEARTBEAT / self.clock.speed
+        socket = web.WebSocketResponse(timeout=CLOSING, compress=False, autoping=False, heartbeat=heartbeat)
+        try:
+            await socket.prepare(request)
+            if not resumed:
+                self._keep(session)
+            await session.open(socket, resumed=resumed)
+            async for message in socket:
+                if message.type is WSMsgType.PING:
+                    await socket.pong(b"")  # without the payload that belongs there
+        finally:
+            session.leave()
+        return socket
+
+    def _wrong_with(self, request: web.Request) -> tuple[int, str] | None:
+        """Status and words of what is wrong with a handshake."""
+        user = request.headers.get("User-Id", "")
+        if request.headers.get("Authorization") != self.profile.password:
+            return 401, "Invalid password provided."
+        if request.path.startswith("/v4/websocket/voice/"):
+            return 404, "Voice websocket endpoint is disabled."
+        if request.path != "/v4/websocket":
+            return 404, "Invalid path for WebSocket upgrade."
+        if not request.headers.get("Client-Name"):
+            return 400, "Invalid or missing Client-Name header."
+        if not user:
+            return 400, "User-Id header is missing."
+        if not re.fullmatch(r"[0-9]{18,19}", user):
+            return 400, "Invalid User-Id header."
+        return None

@@ -1,0 +1,199 @@
+"""Players and sessions as NodeLink 3 has them: other payloads, more events, and a resume that stays silent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from revvlink_cli.simulator.catalogue import FILES, Failing
+from revvlink_cli.simulator.player import Player
+from revvlink_cli.simulator.session import Session
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from revvlink_cli.client.tracks import Playable
+
+_LINEAR = {"duration": 0, "curve": "linear", "type": "volume"}
+_TAPE = {"duration": 0, "curve": "sinusoidal", "type": "tape"}
+
+FADING = {
+    "enabled": False,
+    "trackStart": _LINEAR,
+    "trackEnd": _LINEAR,
+    "trackStop": _LINEAR,
+    "seek": _LINEAR,
+    "pause": _TAPE,
+    "resume": _TAPE,
+    "ducking": {"enabled": False, "duration": 0, "targetVolume": 0.3, "curve": "linear"},
+}
+"""How a player changes its volume: by nothing."""
+
+RECONNECTS = 4015
+"""The close code of Discord after which the server connects by itself, and loses the track."""
+
+
+class NodeLinkPlayer(Player):
+    """A player of a simulated NodeLink. Without voice a track waits for it.
+
+    Attributes:
+        pending_voice: The voice state that is to be connected next, when the request has been answered.
+        starts_next: Whether its track is to be started next, then.
+    """
+
+    pending_voice: dict[str, Any] | None = None
+    starts_next = False
+
+    @property
+    def _end(self) -> float:
+        if self.track is not None and self.track.length < 0:  # it is not known before it has been heard
+            name = unquote((self.track.uri or "").rpartition("/")[2])
+            return min(float(FILES[name][2] if name in FILES else 3000), self._end_time or math.inf)
+        return super()._end
+
+    def _ends_at(self) -> float:
+        return super()._ends_at() if self.is_sending else math.inf
+
+    def due(self) -> float:
+        """When something happens by itself: at once while there is something left to do."""
+        return -math.inf if self.pending_voice is not None or self.starts_next else super().due()
+
+    def begin(self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None) -> None:
+        """Play a track, with voice at once, else when it comes."""
+        self.start(track, user_data, position, end_time, math.inf)
+
+    def lose_voice(self) -> None:
+        """Discord has closed the voice connection: the track stands still."""
+        self._hold()
+        self.is_connected = self.is_sending = False
+
+    def state(self) -> dict[str, Any]:
+        """``state``: a ping is told only by a voice connection that has lasted."""
+        return {**super().state(), "ping": -1}
+
+    def track_payload(self) -> dict[str, Any] | None:
+        """The track as players and events tell it."""
+        if self.track is None:
+            return None
+        told = self.track.to_payload()
+        payload = {"encoded": told["encoded"], "info": told["info"], "endTime": self._end_time or 0}
+        return payload | ({"userData": self.user_data} if self.user_data else {})
+
+    def payload(self) -> dict[str, Any]:
+        """The player as sent."""
+        told = super().payload()
+        voice = {key: self.voice[key] or None for key in ("sessionId", "token", "endpoint", "channelId")}
+        return told | {"fading": FADING, "loudnessNormalizer": False, "voice": voice}
+
+    @property
+    def frames(self) -> int:
+        """Frames sent of the present track."""
+        return self.position // 20
+
+
+class NodeLinkSession(Session):
+    """A session of a simulated NodeLink: its statistics come by the server's clock, and nothing is kept for later."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._next_stats = math.inf
+        self._muted: set[str] = set()
+
+    async def open(self, socket: web.WebSocketResponse, *, resumed: bool) -> None:
+        """Greet a client. Players from before a resume never say anything again."""
+        self.socket = socket
+        self._muted |= self.players.keys()
+        await self.send({"op": "ready", "resumed": resumed, "sessionId": self.identifier})
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send a message now, or never."""
+        if self.is_open and message.get("guildId") not in self._muted:
+            await super().send(message)
+
+    async def tell_stats_as(self, stats: dict[str, Any]) -> None:
+        """The statistics, which are the same for every session."""
+        await self.send({"op": "stats", **stats})
+
+    async def created(self, player: NodeLinkPlayer) -> None:
+        """There is a new player."""
+        await self.event(player, "PlayerCreatedEvent", player=player.payload())
+
+    async def update(self, player: Player) -> None:
+        """A ``playerUpdate``: of a player that has, or had, voice."""
+        await self.send({"op": "playerUpdate", "guildId": player.guild_id, "state": player.state()})
+
+    async def _fail(self, player: Player, failure: Failing) -> None:
+        told = {"message": failure.message, "severity": "fault", "cause": failure.cause}
+        await self.event(player, "TrackExceptionEvent", track=player.track_payload(), exception=told)
+        payload = player.track_payload()
+        player.stop()
+        for reason in ("loadFailed", "stopped"):
+            await self.event(player, "TrackEndEvent", track=payload, reason=reason)
+
+    async def _catch_up(self, now: float) -> None:
+        for player in tuple(self.players.values()):
+            if not isinstance(player, NodeLinkPlayer):
+                continue
+            if player.starts_next:
+                player.starts_next = False
+                await self.filters_changed(player)
+                await self.announce(player)
+            if player.pending_voice is not None:
+                await self._connect(player, player.pending_voice)
+        await super()._catch_up(now)
+
+    async def filters_changed(self, player: Player) -> None:
+        """The player's filters are in force: those of one that never had any are told as empty from now on."""
+        player.filters = player.filters or {"filters": {}}
+        await self.event(player, "FiltersChangedEvent", filters=player.filters)
+
+    async def announce(self, player: Player) -> None:
+        """The player's track begins to be heard."""
+        if player.track is None:
+            return
+        await self.event(player, "TrackStartEvent", track=player.track_payload(), playingQuality=None)
+        await self.update(player)
+
+    async def _connect(self, player: NodeLinkPlayer, voice: dict[str, Any]) -> None:
+        """Reach a voice server: the answer to the request has been given by then."""
+        player.pending_voice = None
+        host = voice["endpoint"].rpartition("://")[2].partition("/")[0].partition(":")[0]
+        if host.lower().endswith(".invalid"):
+            player.voice = {"channelId": None, **voice}
+            if player.track is not None:
+                message = f"connect ECONNREFUSED {voice['endpoint']}"
+                await self._fail(player, Failing(message, f"Error: {message}"))
+            await self.event(player, "WebSocketClosedEvent", byRemote=True)
+            await self.update(player)
+            return
+        player.connect({"channelId": None, **voice})
+        await self.event(player, "PlayerConnectedEvent", voice=voice)
+        await self.update(player)
+        if player.track is not None:
+            if player.filters:  # it was heard before
+                player.seek(0)
+            else:
+                await self.filters_changed(player)
+            await self.announce(player)
+
+    async def lose_voice(self, player: Player, code: int) -> None:
+        """Discord closes the player's voice connection."""
+        if code != RECONNECTS:
+            await super().lose_voice(player, code)
+            return
+        if player.track is not None:
+            message = f"Voice WS closed with reconnect code {code} (Voice server crashed). Reconnect attempt 1/5"
+            await self._fail(player, Failing(message, f"Error: {message}"))
+        player.lose_voice()
+        await self.update(player)
+        player.connect(dict(player.voice))
+        await self.event(player, "PlayerConnectedEvent", voice=dict(player.voice))
+        await self.update(player)
+
+    async def destroy(self, player: Player) -> None:
+        """A client has destroyed the player."""
+        if player.voice.get("sessionId"):
+            told = {"code": 1000, "reason": "destroyed by client", "byRemote": False}
+            await self.event(player, "WebSocketClosedEvent", **told)
+        await self.event(player, "PlayerDestroyedEvent")
