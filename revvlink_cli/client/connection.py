@@ -50,6 +50,9 @@ CLOSE_TIMEOUT = 0.5
 STALE_INTERVALS = 2.5
 """Intervals without statistics after which they are too old, and after which the connection counts as dead."""
 
+_SILENCES = (Code.TIMEOUT, Code.SILENT, Code.RESET)
+"""Failures of a connection that was taken and not answered."""
+
 _ENDINGS: dict[int | None, str] = {
     None: "dropped the connection",
     1000: "closed the connection",
@@ -186,15 +189,20 @@ class Connection:
         if refused is None:
             if unknown is None or (unknown.code is Code.BAD_ANSWER and isinstance(unknown, NodeException)):
                 return
-            if not (isinstance(unknown, NodeException) and unknown.is_final):
-                unknown = self._copy_with(unknown, f"{unknown}; its websocket answers, REST does not")
+            if unknown.code in _SILENCES:
+                raise self._half(unknown.code, "takes websockets, but REST", "restart the node") from unknown
             raise unknown
-        if unknown is None and self.info is not None and refused.code in (Code.TIMEOUT, Code.SILENT, Code.RESET):
-            raise self._copy_with(refused, f"{refused}; REST answers, its websocket does not")
+        if unknown is None and self.info is not None and refused.code in _SILENCES:
+            hint = "any proxy before the node must pass websockets on; else restart the node"
+            raise self._half(refused.code, "answers REST, but its websocket", hint) from refused
         raise unknown or refused
 
-    def _copy_with(self, error: RevvlinkException, message: str) -> NodeException:
-        return NodeException(message, code=error.code, node=error.node, stage=error.stage, hint=error.hint)
+    def _half(self, code: Code, what: str, hint: str) -> NodeException:
+        """The failure of a node of which one half works; `what` ends with the other."""
+        how = "closed the connection before it had answered"
+        if code is not Code.RESET:
+            how = f"gave no answer within {self._settings.timeout:g} s"
+        return self._failure(code, Stage.REQUEST, f"{what} {how}", f"look at the node's log; {hint}")
 
     def _handshake_refusal(self, error: aiohttp.WSServerHandshakeError) -> RevvlinkException:
         where = host_and_port(self._settings.uri)

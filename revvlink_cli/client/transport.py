@@ -279,7 +279,7 @@ def _explain_timeout(
         f"{where} accepts connections but gave no answer within {waited:g} s",
         Code.SILENT,
         stage,
-        "the server hangs or is overloaded: look at its log, restart it",
+        "the server hangs, as when voice servers leave it waiting, or is overloaded: look at its log, restart it",
     )
 
 

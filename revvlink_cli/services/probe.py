@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LINGER = 1.0
 """Seconds that a command which needs one good node gives the slower ones once the first is ready."""
 
+GRACE = 0.25
+"""Seconds beyond the time for the nodes in which one whose time has run out says at what."""
+
 
 @asynccontextmanager
 async def opened(
@@ -44,8 +47,10 @@ async def opened(
     _make_room_for(len(settings))
     fleet = Fleet()
     # An observer must not ask the server to keep its session: each run would leave one behind.
-    nodes = [Node.from_settings(replace(entry, resume_timeout=0)) for entry in settings]
-    deadline = asyncio.get_running_loop().time() + timeout
+    nodes = [
+        Node.from_settings(replace(entry, resume_timeout=0, timeout=min(entry.timeout, timeout))) for entry in settings
+    ]
+    deadline = asyncio.get_running_loop().time() + timeout + GRACE
     connecting = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
     try:
         await _until(fleet, deadline, lambda: connecting.done() or (any_will_do and _any_ready(fleet)))

@@ -83,7 +83,9 @@ class Answered:
         )
 
 
-async def ask(uri: str, exchange: Exchange, changes: Mapping[str, str], password: str) -> Answered:
+async def ask(
+    uri: str, exchange: Exchange, changes: Mapping[str, str], password: str, *, patience: float = 20.0
+) -> Answered:
     """Send a recorded request byte for byte, but for what `changes` replaces in path and body, and the password."""
     address = urlsplit(uri)
     headers = {
@@ -103,7 +105,7 @@ async def ask(uri: str, exchange: Exchange, changes: Mapping[str, str], password
     reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**22)
     try:
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        return await read_answer(reader, exchange.method, SILENCE if exchange.status is None else 20.0)
+        return await read_answer(reader, exchange.method, SILENCE if exchange.status is None else patience)
     finally:
         writer.close()
 
@@ -205,6 +207,11 @@ class Bot:
                     self._writer.write(frame(PONG, message[1]))
         except (EOFError, ConnectionError):
             return
+
+    async def drop(self) -> None:
+        """Leave without a word."""
+        self._writer.transport.abort()
+        await self._listening
 
     async def close(self) -> None:
         """Leave properly; returns when the server has let go of the connection."""

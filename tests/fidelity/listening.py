@@ -7,7 +7,7 @@ from typing import Any
 
 from revvlink_cli import Node
 from tests.fidelity.recordings import exchanges
-from tests.fidelity.replay import PASSWORD, read_request, response
+from tests.fidelity.replay import PASSWORD, Request, read_request, response
 from tests.fidelity.websocket import CLOSE, PING, PONG, TEXT, frame, read_frame, switching
 
 
@@ -26,16 +26,22 @@ class Listening:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         while (request := await read_request(reader)) is not None:
-            if request.path == "/v4/websocket":
-                self.handshakes += 1
-                upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
-                writer.write(switching(request.headers["sec-websocket-key"], upgrade))
-                writer.write(frame(TEXT, self.first))
-                self.writer = writer
-                await self._read(reader, writer)
+            if await self.answer(request, reader, writer):
                 return
+
+    async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; True after a websocket, which is the last of its connection."""
+        if request.path != "/v4/websocket":
             known = {"/v4/info": self.info, "/v4/stats": self._stats.wire}
             writer.write(known.get(request.path) or response({}, status="404 Not Found"))
+            return False
+        self.handshakes += 1
+        upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        writer.write(switching(request.headers["sec-websocket-key"], upgrade))
+        writer.write(frame(TEXT, self.first))
+        self.writer = writer
+        await self._read(reader, writer)
+        return True
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

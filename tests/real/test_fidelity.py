@@ -11,19 +11,23 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from aiohttp import web
 
 from revvlink_cli.client.transport import Transport
 from revvlink_cli.simulator.catalogue import FILES, look_up
-from tests.fidelity.asking import compared, in_order
-from tests.fidelity.recordings import LAVALINK
+from tests.conftest import run_cli
+from tests.fidelity.asking import Bot, ask, compared, in_order
+from tests.fidelity.recordings import LAVALINK, exchanges
 from tests.fidelity.replay import rest
 from tests.real.conftest import PASSWORD, Genuine, genuine_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    from tests.conftest import Ran
 
 RECORDED_WEB, RECORDED_VOICE = "24390", "localhost:24391"
 """Where the recorder's web server and its stand-in for voice servers listened; nothing did on 24392."""
@@ -155,3 +159,48 @@ def test_the_simulators_tracks_are_genuine(genuine: Genuine) -> None:
 
     asyncio.run(work())
     assert len(tracks) > 10
+
+
+def test_a_server_that_voice_has_stopped(tmp_path: Path, write_config: Callable[..., Path]) -> None:
+    """A genuine server that forty voice requests have stopped is named: it takes connections and answers nothing."""
+    folder = genuine_folder()
+    if folder is None:
+        pytest.skip("there is no genuine Lavalink here: set REVVLINK_TEST_GENUINE to a folder with one")
+    server = Genuine(folder, tmp_path)
+    path = write_config({"identifier": "sick", "uri": server.uri, "password": PASSWORD})
+    commands = ("connect", "nodes status", "check")
+
+    async def hang(http: aiohttp.ClientSession, player: str) -> None:
+        voice = {"token": "t", "endpoint": "localhost:1", "sessionId": "s", "channelId": "300000000000000003"}
+        async with http.patch(player, json={"voice": voice}):
+            raise AssertionError("a voice server that nobody runs was reached")
+
+    async def work() -> list[Ran]:
+        headers = {"Authorization": PASSWORD}
+        async with aiohttp.ClientSession(server.uri, headers=headers) as http:
+            bot = await Bot.connect(server.uri, PASSWORD)
+            base = f"/v4/sessions/{bot.session}/players/8173271816591114"
+            hung = [asyncio.create_task(hang(http, f"{base}{number}")) for number in range(10, 50)]
+            try:
+                async with asyncio.timeout(60):  # until the last thread is taken
+                    while (await ask(server.uri, version, {}, PASSWORD, patience=1.0)).status is not None:
+                        continue
+                return [
+                    await asyncio.to_thread(run_cli, *told.split(), "--config", str(path), "-o", "json")
+                    for told in commands
+                ]
+            finally:
+                for task in hung:
+                    task.cancel()
+                await asyncio.wait(hung)
+                await bot.drop()
+
+    version = next(entry for entry in exchanges(LAVALINK, "rest") if entry.name == "version")
+    try:
+        for command, ran in zip(commands, asyncio.run(work()), strict=True):
+            (error,) = ran.json["errors"]
+            assert "accepts connections but gave no answer within 5 s" in error["message"], command
+            assert "voice" in error["hint"]
+            assert ran.code == 3
+    finally:
+        server.kill()

@@ -1,0 +1,75 @@
+"""Nodes that take connections and then say nothing, or only half of what they should: each is named for what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import run_cli
+from tests.fidelity.listening import Listening
+from tests.fidelity.recordings import LAVALINK
+from tests.fidelity.replay import PASSWORD, read_request, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from tests.conftest import Ran
+
+    Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def mute(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Takes everything, answers nothing."""
+    await reader.read()
+
+
+def only(*, websocket: bool, resets: bool) -> Handler:
+    """A node of which only the websocket answers, or only REST; the other half is silent, or hangs up."""
+    script = Listening(LAVALINK)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            if (request.path == "/v4/websocket") is not websocket:
+                if not resets:
+                    await reader.read()
+                return
+            await script.answer(request, reader, writer)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (mute, "accepts connections but gave no answer within 1 s"),
+        (only(websocket=True, resets=False), "takes websockets, but REST gave no answer within 1 s"),
+        (only(websocket=True, resets=True), "takes websockets, but REST closed the connection before it had answered"),
+        (only(websocket=False, resets=False), "answers REST, but its websocket gave no answer within 1 s"),
+        (only(websocket=False, resets=True), "answers REST, but its websocket closed the connection before it had"),
+    ],
+    ids=["nothing", "websocket only", "websocket only, reset", "REST only", "REST only, reset"],
+)
+def test_what_it_is_called(handler: Handler, told: str, write_config: Callable[..., Path]) -> None:
+    """Connect, status and check say in one line which half is missing and what to do, with their exit codes."""
+    commands = (("connect", 3), ("nodes status", 3), ("check", 3))
+
+    async def work() -> list[Ran]:
+        async with serving(handler) as uri:
+            path = write_config({"identifier": "sick", "uri": uri, "password": PASSWORD})
+            return [
+                await asyncio.to_thread(
+                    run_cli, *command.split(), "--config", str(path), "--timeout", "1", "-o", "json"
+                )
+                for command, _ in commands
+            ]
+
+    for (command, code), ran in zip(commands, asyncio.run(work()), strict=True):
+        (error,) = ran.json["errors"]
+        assert told in error["message"], command
+        assert "log" in error["hint"] or "uri" in error["hint"], command
+        # A connection that is hung up is proof of a defect; silence may be the network's.
+        is_proof = command == "check" and error["code"] == "connection_reset"
+        assert ran.code == (2 if is_proof else code), (command, ran.err)
