@@ -5,17 +5,19 @@ python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
 
+from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
 from revvlink_cli.commands import config, connect, nodes, region, search
 from revvlink_cli.config import schema
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
-FILES = (HERE / "reference.md", HERE / "configuration.md", HERE.parent / "README.md")
+FILES = (HERE / "reference.md", HERE / "configuration.md", HERE / "dialects.md", HERE.parent / "README.md")
 
 ENVIRONMENT = {
     "REVVLINK_CONFIG": "path of the configuration file",
@@ -87,7 +89,37 @@ def plain_columns() -> str:
     return "\n".join(["| command | fields |", "| --- | --- |", *lines])
 
 
+TRAIT_MEANINGS = {
+    "stats_interval": "seconds between two `stats` messages; silence of 2.5 intervals ends the connection",
+    "stats_at_connect": "a `stats` message comes with `ready`",
+    "empty_403_is_password": "a 403 without a body means a wrong password",
+    "load_is_average": "`systemLoad` is a load average, and is divided by the cores",
+    "zero_own_load_is_untold": "its own load of exactly 0 means that it does not measure it",
+    "frames_are_totals": "`frameStats` counts from the start: two messages make a rate",
+    "requests_per_10s": "requests that the client allows itself in ten seconds",
+    "players_at_once": "requests for players that may be under way together",
+}
+"""What each field of `Traits` means to an operator."""
+
+
+def traits() -> str:
+    """What the client goes by, from the very data it does."""
+    head = ["| | " + " | ".join(TRAITS) + " |", "| --- |" + " --- |" * len(TRAITS)]
+    rows = []
+    for field in dataclasses.fields(Traits):
+        values = (getattr(told, field.name) for told in TRAITS.values())
+        rows.append(f"| {TRAIT_MEANINGS[field.name]} | " + " | ".join(map(_cell, values)) + " |")
+    return "\n".join([*head, *rows])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "no limit" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 BLOCKS = {
+    "traits": traits,
     "plain columns": plain_columns,
     "exit codes": exit_codes,
     "environment": environment,
