@@ -11,7 +11,7 @@ from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.node import Node, user_id_of
-from revvlink_cli.client.regions import region_from_endpoint
+from revvlink_cli.client.regions import checked_map, region_from_endpoint
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
 from revvlink_cli.client.tracks import Playlist
 from revvlink_cli.client.transport import Transport
@@ -87,21 +87,23 @@ class Fleet:
     ) -> list[asyncio.Future[RevvlinkException | None]]:
         """Check the nodes, take them in, and start them; gives the outcomes of their first attempts."""
         self._check_new(wanted)
+        own_regions = checked_map(regions) if regions is not None else None
         if client is not None:
             user_id_of(client)
             self.client = client
         if cache_capacity is not None:
             self.cache(cache_capacity)
-        if regions is not None:
-            self._regions = {label: tuple(parts) for label, parts in regions.items()}
+        if own_regions is not None:
+            self._regions = own_regions
             self._rankings.clear()
         transport, group = await self._open()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         for node in wanted:
             if (former := self._nodes.get(node.identifier)) is not None:
                 self.forget(former)
+        user = user_id_of(self.client) if self.client is not None else None
         for node in wanted:
-            node.join(self, transport)
+            node.join(self, transport, user_id=user)
             self._nodes[node.identifier] = node
             outcomes.append(node.start(group))
         self.note_change()
@@ -111,6 +113,7 @@ class Fleet:
         # A node that failed for good may be tried again with other settings: it does not hold its name.
         seen = {name for name, node in self._nodes.items() if node.is_supervised or node.was_connected}
         for node in nodes:
+            node.check()
             failed_here = node.fleet is self and not node.is_supervised and not node.was_connected
             if node.fleet is not None and not failed_here:
                 raise NodeException(
@@ -150,7 +153,8 @@ class Fleet:
 
     def _drop_dead(self) -> None:
         """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it."""
-        if self._supervisor is not None and self._supervisor.done():
+        supervisor = self._supervisor
+        if supervisor is not None and (supervisor.done() or supervisor.get_loop().is_closed()):
             self._let_go()
 
     def _let_go(self) -> None:
@@ -242,7 +246,7 @@ class Fleet:
         now = time.monotonic()
         if known is None or now >= known.expires:
             nodes = [node.snapshot() for node in self._nodes.values()]
-            known = ranking.rank(nodes, now, region=region)
+            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None)
             self._rankings[region] = known
         return known
 
@@ -343,8 +347,20 @@ class Fleet:
 
 
 async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
-    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them."""
-    return await asyncio.shield(task)
+    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them.
+
+    Raises:
+        NodeException: The pool was closed meanwhile.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        here = asyncio.current_task()
+        if task.cancelled() and (here is None or not here.cancelling()):
+            raise NodeException(
+                "the pool was closed before the node answered", code=Code.NOT_CONNECTED, hint="connect the pool again"
+            ) from None
+        raise
 
 
 def _given_out(loaded: Loaded) -> list[Playable] | Playlist:

@@ -158,9 +158,15 @@ class Node:
         self._session = session
         self._context = context
         self._fleet: Fleet | None = None
+        self._user_id = DEFAULT_USER_ID
+        self._rest: Rest | None = None
+        self.roster = Roster()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Be as a node that was never connected."""
         self._task: asyncio.Task[None] | None = None
         self._is_supervised = False
-        self._rest: Rest | None = None
         self._connection: Connection | None = None
         self._wake = asyncio.Event()
         self._outcome: asyncio.Future[RevvlinkException | None] | None = None
@@ -175,7 +181,7 @@ class Node:
         self._retry_at: float | None = None
         self._lost_session: str | None = None
         self._unparsed = 0
-        self.roster = Roster()
+        self.roster.replace(())
 
     def __repr__(self) -> str:
         """Name, address and status; never the password."""
@@ -371,12 +377,43 @@ class Node:
 
     # What follows is for the pool's Fleet.
 
-    def join(self, fleet: Fleet, transport: Transport) -> None:
-        """Become a node of `fleet`, using its connections unless the node has a session of its own."""
+    def check(self) -> None:
+        """Whether the node can join at all.
+
+        Raises:
+            NodeException: The session that it was given is closed.
+        """
+        if self._session is not None and self._session.closed:
+            raise NodeException(
+                f"{self.identifier} was given a session that is closed",
+                code=Code.NOT_CONNECTED,
+                node=self.identifier,
+                hint="give Node an open aiohttp session, or none",
+            )
+
+    def join(self, fleet: Fleet, transport: Transport, *, user_id: int | None) -> None:
+        """Become a node of `fleet`, using its connections unless the node has a session of its own.
+
+        What was known from an earlier life is forgotten.
+
+        Args:
+            fleet: The fleet.
+            transport: Its connections.
+            user_id: The id of the fleet's client, if it has one: it is taken now, lest a client that is logged out
+                later cost a reconnection.
+
+        """
+        self._forget()
         own = self._context
-        self._http = self._session or transport.session(trust_env=self.settings.trust_env)
+        self._http = (
+            transport.session(trust_env=self.settings.trust_env)
+            if self._session is None or self._session.connector is None
+            else transport.session_on(self._session.connector, trust_env=self.settings.trust_env)
+        )
         self._fleet = fleet
-        self._wake = asyncio.Event()
+        if self.client is not None:
+            user_id = user_id_of(self.client)
+        self._user_id = user_id or self.settings.user_id or DEFAULT_USER_ID
         self._rest = Rest(
             self.settings,
             self._http,
@@ -461,15 +498,15 @@ class Node:
         """One connection from its first packet to its end; returns why it ended."""
         self._set(NodeStatus.CONNECTING, self._error)
         try:
-            rest, user_id = self.rest, self._user_id()
-        except RevvlinkException as error:  # the client has lost its user, or the pool this node
+            rest = self.rest
+        except RevvlinkException as error:  # the pool has let this node go
             self._fail(error)
             return error
         connection = self._connection = Connection(
             self.settings,
             rest,
             self._http,
-            user_id=user_id,
+            user_id=self._user_id,
             roster=self.roster,
             on_stats=self._take_pushed_stats,
             on_change=self._changed,
@@ -535,14 +572,6 @@ class Node:
             log.info("%s: %s", self.identifier, error)
             self._error = error
             self._changed()
-
-    def _user_id(self) -> int:
-        client = self.client
-        if client is None and self._fleet is not None:
-            client = self._fleet.client
-        if client is not None:
-            return user_id_of(client)
-        return self.settings.user_id or DEFAULT_USER_ID
 
     def _ready(self, connection: Connection) -> None:
         self._was_connected = True

@@ -116,7 +116,12 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
 
 
 def rank(
-    nodes: Sequence[NodeSnapshot], now: float, *, region: str | None = None, exclude: Collection[str] = ()
+    nodes: Sequence[NodeSnapshot],
+    now: float,
+    *,
+    region: str | None = None,
+    neighbours: bool = True,
+    exclude: Collection[str] = (),
 ) -> Ranking:
     """Order the nodes that can serve.
 
@@ -127,11 +132,13 @@ def rank(
         nodes: All nodes, in the order of the configuration.
         now: Monotonic second for which to decide.
         region: Region to prefer, or None.
+        neighbours: Whether the built-in labels' distances count; those of a map of one's own have none.
         exclude: Identifiers not to consider.
     """
     costs = penalties(nodes, now)
     wanted = region.casefold() if region else None
-    distance = {label: step for step, label in enumerate(nearest_regions(wanted), start=1)} if wanted else {}
+    near = nearest_regions(wanted) if wanted and neighbours else ()
+    distance = {label: step for step, label in enumerate(near, start=1)}
     farthest = len(distance) + 1
     excluded: list[Excluded] = []
     found: list[tuple[int, float, int, Candidate]] = []

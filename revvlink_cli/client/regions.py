@@ -93,6 +93,18 @@ def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[st
     return LABEL_OF.get(form[2].lower(), GLOBAL) if form else GLOBAL
 
 
+def checked_map(regions: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """A copy of a map of one's own, label to substrings.
+
+    Raises:
+        ValueError: Something in it is no list of texts.
+    """
+    for label, parts in regions.items():
+        if isinstance(parts, str) or not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"the region {label!r} needs a list of texts, as in {{{label!r}: ['ams', 'fra']}}")
+    return {label: tuple(parts) for label, parts in regions.items()}
+
+
 def nearest_regions(region: str) -> tuple[str, ...]:
     """Return the other built-in labels from near to far; empty for a label that is not built in.
 

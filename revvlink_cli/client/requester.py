@@ -45,6 +45,9 @@ MAX_BODY = 16 * 1024 * 1024
 MAX_UNKNOWN = 64
 """Kinds of unknown messages that are told apart."""
 
+SHORTEST_SECRET = 8
+"""Characters from which on the value of an extra header is masked in what is told of a node."""
+
 PATIENCE = 10.0
 """Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
 
@@ -91,6 +94,9 @@ class Requester:
         self.budget = budget
         self.oddities: set[str] = set()
         self.unknown: Counter[str] = Counter()
+        # A header's short value (`1`, `br`) is no secret, and would be masked in the middle of words.
+        told = [value for _, value in settings.headers if len(value) >= SHORTEST_SECRET]
+        self._secrets = tuple(sorted(filter(None, (settings.password, *told)), key=len, reverse=True))
 
     @property
     def dialect(self) -> Dialect | None:
@@ -173,6 +179,15 @@ class Requester:
             ):
                 progress.stage = Stage.REQUEST
                 body = await self._read(response)
+        except RuntimeError as error:
+            if not self._session.closed:
+                raise
+            raise NodeException(
+                "the pool was closed before the node answered",
+                code=Code.NOT_CONNECTED,
+                node=self._settings.identifier,
+                hint="connect the pool again",
+            ) from error
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise explain(error, self._settings, stage=progress.stage, waited=timeout) from error
         told = dialects.from_headers(response.headers)
@@ -277,10 +292,10 @@ class Requester:
         return self.excerpt(wire.error), self.excerpt(wire.message or ""), self.excerpt(wire.path)
 
     def excerpt(self, text: str) -> str:
-        """The first words of a server's text on one line, without the password should it be echoed."""
+        """The first words of a server's text on one line, without the secrets it may echo."""
         line = " ".join(text.split())
-        if self._settings.password:
-            line = line.replace(self._settings.password, "***")
+        for secret in self._secrets:
+            line = line.replace(secret, "***")
         return line if len(line) <= 200 else f"{line[:199]}…"
 
 

@@ -5,6 +5,8 @@ This module is the only part of the client that the configuration imports, so it
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -33,6 +35,9 @@ class NodeSettings:
         ca_file: Path of a PEM file with the certificate authority that signed the node's certificate.
         proxy: Address of an HTTP proxy.
         trust_env: Whether ``HTTP_PROXY`` and its kin count.
+
+    Raises:
+        ValueError: A value that no node could be reached with; the text names it, and what is accepted.
     """
 
     identifier: str
@@ -49,6 +54,48 @@ class NodeSettings:
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
     trust_env: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail at the first request, or worse, change it."""
+        if not self.identifier or not self.identifier.isprintable():
+            raise ValueError(f"identifier is one line of visible text, not {self.identifier!r}")
+        if _CONTROL.search(self.password):
+            raise ValueError("password must not have control characters: no header can carry them")
+        for name in ("heartbeat", "timeout"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
+        if self.retries is not None and self.retries < 0:
+            raise ValueError(f"retries is a number from 0, or None for no bound, not {self.retries!r}")
+        if self.resume_timeout < 0:
+            raise ValueError(f"resume_timeout is a number of seconds from 0, not {self.resume_timeout!r}")
+        for name, value in self.headers:
+            if not _TOKEN.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a header")
+            if _CONTROL.search(value):
+                raise ValueError(f"the header {name} must not have control characters")
+        if self.proxy is not None:
+            check_proxy(self.proxy)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
+
+def check_proxy(address: str) -> None:
+    """Whether an address can be that of a proxy.
+
+    Raises:
+        ValueError: It cannot; the text says what it should be.
+    """
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme == "http" and bool(parts.hostname) and address.isprintable() and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("proxy is the address of an HTTP proxy, as in http://127.0.0.1:3128")
 
 
 def normalise_uri(uri: str) -> str:
@@ -68,7 +115,7 @@ def normalise_uri(uri: str) -> str:
         if parts.scheme in ("ws", "wss"):
             raise ValueError(f"write http{parts.scheme[2:]}:// instead of {parts.scheme}://")
         raise ValueError("must begin with http:// or https://, as in http://127.0.0.1:2333")
-    if not host or any(c.isspace() for c in text):
+    if not host or any(c.isspace() or not c.isprintable() for c in text):
         raise ValueError("has no host that can be reached, write it as in http://127.0.0.1:2333")
     if port == 0:
         raise ValueError("port 0 cannot be connected to")

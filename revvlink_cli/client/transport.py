@@ -41,21 +41,28 @@ class Transport:
         # the budget of each node bounds what is asked of it.
         self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver())
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
 
     def session(self, *, trust_env: bool) -> aiohttp.ClientSession:
         """The session for nodes that do, or do not, follow the proxy variables of the environment."""
         if trust_env not in self._sessions:
-            self._sessions[trust_env] = aiohttp.ClientSession(
-                connector=self._connector,
-                connector_owner=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=trust_env,
-                timeout=aiohttp.ClientTimeout(total=None),
-                trace_configs=[_stages()],
-            )
+            self._sessions[trust_env] = self.session_on(self._connector, trust_env=trust_env)
         return self._sessions[trust_env]
+
+    def session_on(self, connector: aiohttp.BaseConnector, *, trust_env: bool) -> aiohttp.ClientSession:
+        """A session on somebody else's connections: their own session may follow redirects, raise, or time out."""
+        session = aiohttp.ClientSession(
+            connector=connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=trust_env,
+            timeout=aiohttp.ClientTimeout(total=None),
+            trace_configs=[_stages()],
+        )
+        self._made.append(session)
+        return session
 
     def context(self, settings: NodeSettings) -> ssl.SSLContext | bool:
         """What verifies the node's certificate: its own authority, or the system's.
@@ -80,8 +87,9 @@ class Transport:
 
     async def close(self) -> None:
         """Close every session and connection."""
-        for session in self._sessions.values():
+        for session in self._made:
             await session.close()
+        self._made.clear()
         self._sessions.clear()
         await self._connector.close()
 
