@@ -8,6 +8,7 @@ one line on stderr (and in the JSON envelope), never as a traceback unless -vv a
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -189,6 +190,10 @@ def _play(script: Script, options: Options, output: Output, chosen: Format) -> i
         for step in script.steps:
             inner = replace(options, config=str(path), command="")
             outcome = _outcome(step, inner)
+            if isinstance(outcome, Script):
+                hint = "name another command behind `--`"
+                failure = Failure("usage", "the simulated fleet runs commands, not itself again", hint=hint)
+                outcome = Result(exit_code=ExitCode.USAGE, errors=(failure,))
             if len(script.steps) > 1:
                 if chosen is Format.JSON:
                     result = _settle(outcome, inner)
@@ -348,7 +353,8 @@ def _format(arguments: Sequence[str], options: Options) -> Format:
         value = argument if before in ("-o", "--output") else argument.removeprefix("--output=").removeprefix("-o")
         if (value != argument or before in ("-o", "--output")) and value in set(Format):
             return Format(value)
-    return default_format()
+    told = os.environ.get("REVVLINK_OUTPUT")
+    return Format(told) if told in set(Format) else default_format()
 
 
 def _show_log(verbose: int) -> None:

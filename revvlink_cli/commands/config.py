@@ -33,7 +33,7 @@ def path(ctx: typer.Context) -> Result:
     """Print which configuration file is used."""
     options = options_of(ctx)
     try:
-        source = find(options.config, os.environ, Path.cwd())
+        source = find(options.config, os.environ, fleets.here())
     except ConfigError as error:
         raise fleets.config_failure(error, options) from None
     where = str(source.path) if source.path is not None else None
@@ -125,7 +125,7 @@ def trust(
             Failure("configuration", f"{path} is no file", hint="name the file to trust"), exit_code=ExitCode.USAGE
         )
     try:
-        load(find(str(target), os.environ, Path.cwd()))
+        load(find(str(target), os.environ, fleets.here()))
         record(target)
     except ConfigError as error:
         raise fleets.config_failure(error, options) from None

@@ -33,9 +33,17 @@ def load_settings(options: Options) -> Settings:
         CommandError: There is none, or it is wrong; every problem is told.
     """
     try:
-        return load(find(options.config, os.environ, Path.cwd()))
+        return load(find(options.config, os.environ, here()))
     except ConfigError as error:
         raise config_failure(error, options) from None
+
+
+def here() -> Path:
+    """The current folder; one that was deleted meanwhile holds no configuration."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.curdir)
 
 
 def config_failure(error: ConfigError, options: Options) -> CommandError:
@@ -59,12 +67,12 @@ def select(
     """
     wrong = options.usage_exit_code
     for pattern in patterns:
-        if not any(fnmatchcase(node.identifier, pattern) for node in settings.nodes):
+        if not any(_fits(node, pattern) for node in settings.nodes):
             raise CommandError(unknown_node(pattern, [node.identifier for node in settings.nodes]), exit_code=wrong)
     chosen = tuple(
         node
         for node in settings.nodes
-        if (not patterns or any(fnmatchcase(node.identifier, pattern) for pattern in patterns))
+        if (not patterns or any(_fits(node, pattern) for pattern in patterns))
         and all(tag in node.tags for tag in tags)
         and (region is None or (node.region or "").casefold() == region.casefold())
     )
@@ -75,6 +83,11 @@ def select(
             exit_code=wrong,
         )
     return chosen
+
+
+def _fits(node: NodeEntry, pattern: str) -> bool:
+    """A name is itself before it is a pattern: that of a node without a name may be an IPv6 address in brackets."""
+    return node.identifier == pattern or fnmatchcase(node.identifier, pattern)
 
 
 def unknown_node(name: str, known: Sequence[str]) -> Failure:

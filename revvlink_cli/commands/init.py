@@ -26,18 +26,19 @@ def init(
     ctx: typer.Context,
     path: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="Where to write; the user's configuration folder if left out."),
+        typer.Argument(metavar="[PATH]", help="Where to write; else where the configuration is looked for."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> Result:
     """Write a starter configuration, readable by you alone, for you to fill in."""
+    import os
     from pathlib import Path
 
     from revvlink_cli.config.problems import ConfigError
     from revvlink_cli.config.starter import default_path, write_starter
 
     options = options_of(ctx)
-    target = Path(path or options.config or default_path())
+    target = Path(path or options.config or os.environ.get("REVVLINK_CONFIG") or default_path())
     try:
         written = write_starter(target, force=force)
     except ConfigError as error:

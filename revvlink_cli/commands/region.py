@@ -83,13 +83,13 @@ def region(
 def _configured_regions(options: Options) -> Any:
     """The user's region map, None when there is no configuration: this command does without one."""
     import os
-    from pathlib import Path
 
+    from revvlink_cli.commands import fleets
     from revvlink_cli.config.problems import ConfigError
     from revvlink_cli.config.source import find
 
     try:
-        find(options.config, os.environ, Path.cwd())
+        find(options.config, os.environ, fleets.here())
     except ConfigError as error:
         if error.is_missing:
             return None
