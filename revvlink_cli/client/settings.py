@@ -74,8 +74,8 @@ class NodeSettings:
                 raise ValueError(f"{name!r} is no name of a header")
             if _CONTROL.search(value):
                 raise ValueError(f"the header {name} must not have control characters")
-        if self.proxy is not None:
-            check_proxy(self.proxy)
+        if self.proxy is not None and not is_proxy(self.proxy):
+            raise ValueError("proxy is the address of an HTTP proxy, as in http://127.0.0.1:3128")
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -83,19 +83,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
-def check_proxy(address: str) -> None:
-    """Whether an address can be that of a proxy.
-
-    Raises:
-        ValueError: It cannot; the text says what it should be.
-    """
+def is_proxy(address: str) -> bool:
+    """Whether an address can be that of an HTTP proxy."""
     try:
         parts = urlsplit(address)
-        sound = parts.scheme == "http" and bool(parts.hostname) and address.isprintable() and parts.port != 0
+        return parts.scheme == "http" and bool(parts.hostname) and address.isprintable() and parts.port != 0
     except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("proxy is the address of an HTTP proxy, as in http://127.0.0.1:3128")
+        return False
 
 
 def normalise_uri(uri: str) -> str:

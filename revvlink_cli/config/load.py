@@ -125,9 +125,11 @@ class Settings:
     def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings | None:
         values = dict(entry.values)
         key = next(name for name in schema.PASSWORDS if name in values)
+        if "ca_file" in values:
+            values["ca_file"] = str(self._beside(values["ca_file"]))
         try:
-            password = self._password(key, values.pop(key))
-        except ValueError as error:
+            return NodeSettings(password=self._password(key, values.pop(key)), **values)
+        except ValueError as error:  # no password, or one that no header can carry
             problems.append(
                 Problem(
                     str(error),
@@ -138,9 +140,6 @@ class Settings:
                 )
             )
             return None
-        if "ca_file" in values:
-            values["ca_file"] = str(self._beside(values["ca_file"]))
-        return NodeSettings(**values, password=password)
 
     def _password(self, key: str, value: str) -> str:
         if key == "password":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, assert_never
 
-from revvlink_cli.client.settings import normalise_uri
+from revvlink_cli.client.settings import is_proxy, normalise_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,6 +184,8 @@ def _text(key: Key, value: Any) -> str:
         raise ValueError(f"must be one of {', '.join(key.choices)}")
     if key.name == "identifier" and re.search(r"[*?\[\],\s]", value):
         raise ValueError("must not have spaces, commas, or the pattern characters * ? [ ]")
+    if key.name == "proxy" and not is_proxy(value):
+        raise ValueError(f"must be the address of an HTTP proxy, such as {key.example}")
     return value
 
 

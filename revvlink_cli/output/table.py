@@ -83,7 +83,8 @@ class TableRenderer:
 
     def _lay_out(self, result: Result) -> None:
         if result.text is not None:
-            self._console.print(Text(result.text.rstrip("\n")), soft_wrap=True)
+            text = "\n".join(map(clean, result.text.rstrip("\n").split("\n")))  # a folder's name may hold anything
+            self._console.print(Text(text), soft_wrap=True)
             return
         if result.title is not None:
             self._console.print(Text(clean(result.title), style="bold"), soft_wrap=True)

@@ -67,6 +67,7 @@ def test_the_example_shows_every_key() -> None:
         (f"[defaults]\ntimeout = true\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a number"),
         (f"[defaults]\ntimeout = nan\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a finite number"),
         (f"[defaults]\ntimeout = 0\n{GOOD}", "file.toml:2:1: defaults.timeout: must be above 0"),
+        (f'[defaults]\nproxy = "squid"\n{GOOD}', "file.toml:2:1: defaults.proxy: must be the address of an HTTP proxy"),
         (f"[defaults]\nuser_id = 12\n{GOOD}", "file.toml:2:1: defaults.user_id: must be a Discord id"),
         (f"[cache]\nttl = 'soon'\n{GOOD}", "file.toml:2:1: cache.ttl: must be a duration"),
         (f"[cache]\nbackend = 'disk'\n{GOOD}", "file.toml:2:1: cache.backend: must be one of memory, sqlite, redis"),
