@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
 
 LINGER = 1.0
-"""Seconds that a command which needs one good node gives the slower ones once the first is ready."""
+"""Seconds for what is welcome and not needed: slower nodes once one is ready, a round trip once statistics are there."""
 
 GRACE = 0.25
 """Seconds beyond the time for the nodes in which one whose time has run out says at what."""
@@ -42,7 +42,8 @@ async def opened(
         regions: A region map in place of the built-in one.
         timeout: Seconds to wait for nodes; those that took longer are left connecting.
         any_will_do: Stop waiting a little after the first node is ready.
-        settled: Wait also until every connected node has given statistics and a round trip, or failed to.
+        settled: Wait also until every connected node has given statistics, or failed to, and for a little while for
+            a round trip.
     """
     _make_room_for(len(settings))
     fleet = Fleet()
@@ -60,7 +61,9 @@ async def opened(
         if connecting.done():
             connecting.result()  # a defect, should there be one, belongs to whoever runs the command
         if settled:
-            await _until(fleet, deadline, lambda: all(map(is_settled, fleet.snapshot().nodes)))
+            await _until(fleet, deadline, lambda: all(map(_has_told, fleet.snapshot().nodes)))
+            limit = min(deadline, asyncio.get_running_loop().time() + LINGER)  # the round trip is worth no long wait
+            await _until(fleet, limit, lambda: all(map(is_settled, fleet.snapshot().nodes)))
         yield fleet
     finally:
         connecting.cancel()
@@ -105,6 +108,11 @@ async def _until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> No
 
 def _any_ready(fleet: Fleet) -> bool:
     return any(node.status is NodeStatus.CONNECTED for node in fleet.members)
+
+
+def _has_told(node: NodeSnapshot) -> bool:
+    """Whether a node has given statistics, or is not going to."""
+    return node.status is not NodeStatus.CONNECTED or node.timed_stats is not None or node.error is not None
 
 
 def is_settled(node: NodeSnapshot) -> bool:

@@ -41,6 +41,22 @@ def only(*, websocket: bool, resets: bool) -> Handler:
     return handle
 
 
+def test_one_that_answers_no_ping(write_config: Callable[..., Path]) -> None:
+    """A node that answers everything but pings is shown as what it is otherwise, without a latency, and soon."""
+    script = Listening(LAVALINK)
+    script.answers_pings = False
+
+    async def work() -> Ran:
+        async with serving(script.handle) as uri:
+            path = write_config({"identifier": "deaf", "uri": uri, "password": PASSWORD, "heartbeat": 60})
+            command = ("nodes", "status", "--config", str(path), "--timeout", "50", "-o", "json")
+            return await asyncio.to_thread(run_cli, *command, timeout=30)
+
+    ran = asyncio.run(work())
+    assert ran.code == 0, ran.err
+    assert (ran.rows[0]["state"], ran.rows[0]["latency_ms"]) == ("connected", None)
+
+
 @pytest.mark.parametrize(
     ("handler", "told"),
     [

@@ -20,6 +20,7 @@ class Listening:
         self.info: bytes = self._info.wire
         self.first = b'{"op":"ready","resumed":false,"sessionId":"a"}'
         self.handshakes = 0
+        self.answers_pings = True
         self.writer: asyncio.StreamWriter | None = None
         self.pongs: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -51,6 +52,8 @@ class Listening:
                 return
             if opcode == PONG:
                 self.pongs.put_nowait(payload)
+            elif opcode == PING and self.answers_pings:
+                writer.write(frame(PONG, payload))
             elif opcode == CLOSE:
                 writer.write(frame(CLOSE, payload))
                 return
