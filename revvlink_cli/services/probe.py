@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
 
 LINGER = 1.0
-"""Seconds for what is welcome and not needed: slower nodes once one is ready, a round trip once statistics are there."""
+"""Seconds for what is welcome and not needed: slower nodes once one is ready, a round trip after statistics."""
 
 GRACE = 0.25
 """Seconds beyond the time for the nodes in which one whose time has run out says at what."""
