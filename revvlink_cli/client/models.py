@@ -22,6 +22,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer of at most 64 bits: a larger one is no figure of any server."""
 
+MAX_NESTING = 200
+"""Levels of JSON that are read: what decoders bear differs by Python's version, what is made of it bears less."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -269,11 +272,31 @@ def decode_json(data: bytes | str) -> Any:
         UndecodableError: Not JSON, not UTF-8, nested too deep, or with a number or text no server should send.
     """
     try:
-        return msgspec.json.decode(data)
+        value = msgspec.json.decode(data)
     except RecursionError:
         raise UndecodableError("JSON nested too deep") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise UndecodableError(_fault(error, data)) from None
+    opened = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    if opened > MAX_NESTING and _is_deeper(value, MAX_NESTING):
+        raise UndecodableError("JSON nested too deep")
+    return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other deeper than so many levels."""
+    here = [value]
+    for _ in range(levels):
+        here = [
+            inner
+            for outer in here
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not here:
+            return False
+    return True
 
 
 def decode(data: bytes | str, kind: type[T]) -> Decoded[T]:
