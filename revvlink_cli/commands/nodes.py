@@ -232,7 +232,8 @@ def _footnotes(rows: list[StatusRow]) -> list[str]:
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
     ]
     notes += [
-        f"{row.node} sent {row.unparsed_messages} messages that could not be read (-vv shows why)"
+        f"{row.node} sent {row.unparsed_messages} message{'' if row.unparsed_messages == 1 else 's'} that could not be "
+        "read (-vv shows why)"
         for row in rows
         if row.unparsed_messages
     ]

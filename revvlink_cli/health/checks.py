@@ -88,9 +88,8 @@ def examine(node: NodeSnapshot, now: float, timeout: float) -> tuple[Finding, ..
     stats = node.stats(now)
     if stats is None or stats.players is None:
         told = f": {node.error}" if node.error is not None else ""
-        findings.append(
-            Finding(name, "stats", Verdict.UNKNOWN, f"no statistics{told}", "no_stats", "look at the node's log")
-        )
+        what = f"no statistics{told}" if stats is None else "statistics without a number of players"
+        findings.append(Finding(name, "stats", Verdict.UNKNOWN, what, "no_stats", "look at the node's log"))
     else:
         load = "CPU not measured yet" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
         findings.append(
