@@ -127,11 +127,7 @@ class Node:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """What stands around every route: the freeze, the delay, the password, and error bodies."""
-        self.requests.append((request.method, request.path_qs))
-        await self.thawed.wait()
-        if self.profile.answer_delay:
-            await asyncio.sleep(self.profile.answer_delay)
-            await self.thawed.wait()
+        await self._arrive(request)
         try:
             return await self._answer(request, handler)
         except Refusal as refusal:
@@ -144,6 +140,14 @@ class Node:
             return error_answer(request, Refusal(405, message, headers={"Allow": allowed}))
         except web.HTTPException as error:  # a handshake that is none, a body that is too large
             return empty_answer(error.status)
+
+    async def _arrive(self, request: web.Request) -> None:
+        """Every request is remembered, waits for a thaw, and for as long as the node takes to answer."""
+        self.requests.append((request.method, request.path_qs))
+        await self.thawed.wait()
+        if self.profile.answer_delay:
+            await asyncio.sleep(self.profile.answer_delay)
+            await self.thawed.wait()
 
     async def _answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -118,11 +118,7 @@ class NodeLink(Node):
     async def _frame(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        self.requests.append((request.method, request.path_qs))
-        await self.thawed.wait()
-        if self.profile.answer_delay:
-            await asyncio.sleep(self.profile.answer_delay)
-            await self.thawed.wait()
+        await self._arrive(request)
         if request.headers.get("Upgrade", "").lower() == "websocket":  # the guards do not stand before it
             return await self._shake_hands(request)
         if self._guard is not None:

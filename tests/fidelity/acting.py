@@ -15,8 +15,9 @@ from tests.fidelity.recordings import differences
 from tests.fidelity.websocket import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from revvlink_cli.simulator import Simulator
     from tests.fidelity.recordings import Step, Transcript
 
 PATIENCE = 5.0
@@ -240,3 +241,33 @@ class Actor:
             found = differences(answer.fields["body"], got.value)
             # NodeLink counts requests and events by name: others are known to another server.
             self.odd += [f"{where}: {told}" for told in found if not told.startswith(".detailedStats.")]
+
+
+def act_all(
+    simulator: Simulator,
+    scenarios: Sequence[Transcript],
+    password: str,
+    speed: float,
+    changes: Mapping[str, str],
+    untimed: tuple[str, ...] = (),
+) -> dict[str, list[str]]:
+    """Act scenarios side by side, each on the simulated node of its name; gives the differences of each."""
+
+    async def act(transcript: Transcript) -> list[str]:
+        node = simulator[transcript.id]
+
+        async def happen(step: Step, guild: str) -> None:
+            """What was done to the recorded server: a SIGTERM that closed nothing in order counts as a kill."""
+            if step.kind == "voice-server":
+                await asyncio.to_thread(node.close_voice, guild, int(step.fields["note"].rpartition(" ")[2]))
+            else:
+                await asyncio.to_thread(node.kill if transcript.id.endswith("abrupt") else node.stop)
+
+        return await Actor(transcript, node.uri, password, speed, changes, happen, untimed).act()
+
+    async def work() -> dict[str, list[str]]:
+        async with asyncio.TaskGroup() as group:
+            tasks = {transcript.id: group.create_task(act(transcript)) for transcript in scenarios}
+        return {name: task.result() for name, task in tasks.items()}
+
+    return asyncio.run(work())

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.acting import Actor
+from tests.fidelity.acting import act_all
 from tests.fidelity.asking import compared, in_order
 from tests.fidelity.recordings import NODELINK, exchanges, transcripts
 
 if TYPE_CHECKING:
-    from tests.fidelity.recordings import Exchange, Step, Transcript
+    from tests.fidelity.recordings import Exchange
 
 PASSWORD = "pw"
 SPEED = 10.0
@@ -93,29 +93,12 @@ def test_every_transcript() -> None:
     """Kinds, order, keys and types of the messages of every scenario; of statistics not the time."""
     scenarios = [entry for entry in transcripts(NODELINK) if not any(part in entry.id for part in SCENARIOS)]
 
-    async def act(simulator: Simulator, transcript: Transcript) -> list[str]:
-        node = simulator[transcript.id]
-
-        async def happen(step: Step, guild: str) -> None:
-            note = step.fields["note"]
-            if step.kind == "voice-server":
-                await asyncio.to_thread(node.close_voice, guild, int(note.rpartition(" ")[2]))
-            else:
-                await asyncio.to_thread(node.kill if note == "SIGKILL" else node.stop)
-
-        return await Actor(transcript, node.uri, PASSWORD, SPEED, CHANGES, happen, untimed=("stats",)).act()
-
-    async def work(simulator: Simulator) -> dict[str, list[str]]:
-        async with asyncio.TaskGroup() as group:
-            tasks = {transcript.id: group.create_task(act(simulator, transcript)) for transcript in scenarios}
-        return {name: task.result() for name, task in tasks.items()}
-
     profiles = [
         NodeProfile.nodelink(identifier=entry.id, password=PASSWORD, speed=SPEED, sources=("local", "http"))
         for entry in scenarios
     ]
     with Simulator(profiles) as simulator:
-        odd = asyncio.run(work(simulator))
+        odd = act_all(simulator, scenarios, PASSWORD, SPEED, CHANGES, untimed=("stats",))
 
     assert {name: told for name, told in odd.items() if told} == {}
     assert len(odd) > 25

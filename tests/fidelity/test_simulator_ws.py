@@ -5,15 +5,14 @@ The recorder's part of every transcript is acted again, on simulated nodes whose
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.acting import Actor
+from tests.fidelity.acting import act_all
 from tests.fidelity.recordings import LAVALINK, transcripts
 
 if TYPE_CHECKING:
-    from tests.fidelity.recordings import Step, Transcript
+    from tests.fidelity.recordings import Transcript
 
 SPEED = 10.0
 PASSWORD = "pw"
@@ -38,28 +37,8 @@ def test_every_transcript() -> None:
     """Every scenario: kinds, order, keys and types of messages, close codes, and the REST answers in between."""
     scenarios = transcripts(LAVALINK)
 
-    async def act(simulator: Simulator, transcript: Transcript) -> list[str]:
-        node = simulator[transcript.id]
-
-        async def happen(step: Step, guild: str) -> None:
-            """What was done to the recorded server."""
-            note = step.fields["note"]
-            if step.kind == "voice-server":
-                await asyncio.to_thread(node.close_voice, guild, int(note.rpartition(" ")[2]))
-            else:
-                assert note == "SIGTERM"
-                # The genuine server closes with 1001 or, as chance has it, just ends.
-                await asyncio.to_thread(node.kill if transcript.id.endswith("abrupt") else node.stop)
-
-        return await Actor(transcript, node.uri, PASSWORD, SPEED, CHANGES, happen).act()
-
-    async def work(simulator: Simulator) -> dict[str, list[str]]:
-        async with asyncio.TaskGroup() as group:
-            tasks = {transcript.id: group.create_task(act(simulator, transcript)) for transcript in scenarios}
-        return {name: task.result() for name, task in tasks.items()}
-
     with Simulator([profile(transcript) for transcript in scenarios]) as simulator:
-        odd = asyncio.run(work(simulator))
+        odd = act_all(simulator, scenarios, PASSWORD, SPEED, CHANGES)
 
     assert {name: told for name, told in odd.items() if told} == {}
     assert len(odd) > 25
