@@ -302,6 +302,7 @@ class Requester:
 _DEFECT = "look at the node's log, and at any proxy before it"
 
 _HINTS = {
+    407: "a proxy before the node wants a password of its own: let this machine pass without, or use another address",
     429: "ask again later, and less often",
     502: "a proxy stands before the node and cannot reach it: start the node",
     503: "the node, or a proxy before it, takes no requests now: look at their logs",

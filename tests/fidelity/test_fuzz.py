@@ -16,8 +16,10 @@ import pytest
 
 from revvlink_cli import NodeStatus, Playlist, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
+from revvlink_cli.client.tracks import Playable
 from revvlink_cli.client.transport import Transport
 from revvlink_cli.commands.nodes import StatusRow, status_row
+from revvlink_cli.commands.search import TrackRow, track_row
 from revvlink_cli.health.checks import examine
 from revvlink_cli.output.renderer import Format, renderer
 from revvlink_cli.output.result import Result
@@ -77,7 +79,9 @@ def test_rest_answers(server: str) -> None:
                         told = response(body, status=status, headers=headers)
                         try:
                             async with asyncio.timeout(5):
-                                await outcome(rest(uri, transport), exchange)  # raises what is no RevvlinkException
+                                # raises what is no RevvlinkException
+                                _, value = await outcome(rest(uri, transport), exchange)
+                            show_tracks(value)
                         except Exception as error:
                             error.add_note(f"{exchange.id}: {name}")
                             raise
@@ -101,6 +105,17 @@ def show(node: Node) -> None:
             writer.begin(StatusRow)
             writer.end(Result((row,), StatusRow))
         assert written.getvalue()
+
+
+def show_tracks(value: Any) -> None:
+    """The tracks in a value, as `search` shows them."""
+    tracks = [item for item in value if isinstance(item, Playable)] if isinstance(value, list | Playlist) else []
+    rows = tuple(map(track_row, tracks))
+    for kind in (Format.TABLE, Format.JSON) if rows else ():
+        with redirect_stdout(io.StringIO()):
+            writer = renderer(kind, "search", Output(), no_color=True)
+            writer.begin(TrackRow)
+            writer.end(Result(rows, TrackRow))
 
 
 def messages(server: str) -> Iterator[dict[str, Any]]:
@@ -259,3 +274,70 @@ def test_what_cannot_be_read_costs_nothing_else(server: str) -> None:
             }  # fmt: skip
 
     asyncio.run(work())
+
+
+STATUSES = (
+    b"HTTP/1.1 100 Continue", b"HTTP/1.1 103 Early Hints", b"HTTP/1.1 101 Switching Protocols", b"HTTP/1.1 204 Empty",
+    b"HTTP/1.1 206 Part", b"HTTP/1.1 304 Same", b"HTTP/1.1 200", b"HTTP/1.0 200 OK", b"HTTP/2 200 OK",
+    b"HTTP/1.1 999 X", b"HTTP/1.1 099 X", b"HTTP/1.1 abc X", b"HTTP/1.1 301 Moved", b"HTTP/1.1 400 Bad",
+    b"HTTP/1.1 401 No",
+    b"HTTP/1.1 403 No", b"HTTP/1.1 407 No", b"HTTP/1.1 429 Wait", b"HTTP/1.1 500 Defect", b"HTTP/1.1 502 Bad",
+    b"HTTP/1.1 503 Wait", b"HTTP/1.1 520 Odd", b"\x15\x03\x01\x00\x02\x02\x16", b"SSH-2.0-x", b"",
+)  # fmt: skip
+
+HEADERS = (
+    b"Content-Length: 5", b"Content-Length: -1", b"Content-Length: 99999999999999999999", b"Content-Length: x",
+    b"Transfer-Encoding: gzip", b"Transfer-Encoding: chunked, chunked", b"Retry-After: 0", b"Retry-After: 1e400",
+    b"Retry-After: nan", b"Retry-After: -5", b"Retry-After: Wed, 21 Oct 9999999 07:28:00 GMT", b"Location: http://[::1",
+    b"Set-Cookie: a=b; Domain=x", b"Content-Type: \xff\xfe", b"Content-Type: text/html", b"Content-Encoding: br",
+    b"Content-Encoding: nonsense", b"Connection: upgrade", b"Upgrade: h2c", b"X: \x00", b"Bad Header", b": empty",
+    b"Lavalink-Api-Version: 3", b"Nodelink-Api-Version: 4", b"\xffX: y",
+)  # fmt: skip
+
+
+def bent_heads() -> Iterator[bytes]:
+    """``/v4/info`` as recorded with another status line, one header more or one less, or broken off."""
+    whole = next(entry for entry in exchanges(LAVALINK, "rest") if entry.name == "info").wire
+    head, _, body = whole.partition(b"\r\n\r\n")
+    first, *rest = head.split(b"\r\n")
+    end = b"\r\n\r\n" + body
+    yield from (b"\r\n".join((status, *rest)) + end for status in STATUSES)
+    yield from (b"\r\n".join((b"HTTP/1.1 503 Wait", *rest, extra)) + end for extra in HEADERS)
+    yield from (b"\r\n".join((first, *rest, extra)) + end for extra in HEADERS)
+    yield from (b"\r\n".join((first, *rest[:at], *rest[at + 1 :])) + end for at in range(len(rest)))
+    yield from (whole[:cut] for cut in (1, 10, len(head) - 3, len(head) + 2, len(head) + 20, len(whole) - 1))
+
+
+def test_heads() -> None:
+    """Whatever the head of an answer becomes: a usable node or one clear refusal, after one handshake at most."""
+    clueless: list[RevvlinkException] = []
+
+    async def one(info: bytes) -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        script = Listening(LAVALINK)
+        script.info = info
+        async with serving(script.handle) as uri:
+            node = node_for(uri, timeout=0.5)
+            try:
+                async with asyncio.timeout(20):
+                    await Fresh.connect(nodes=[node])
+            except RevvlinkException as error:
+                clueless.extend([error] if not error.hint else [])
+            else:
+                assert node.status is NodeStatus.CONNECTED
+            finally:
+                show(node)
+                await Fresh.close()
+        assert script.handshakes <= 1
+
+    async def work() -> int:
+        bent = list(bent_heads())
+        async with asyncio.TaskGroup() as group:
+            for info in bent:
+                group.create_task(one(info))
+        return len(bent)
+
+    assert asyncio.run(work()) > 80
+    assert clueless == []
