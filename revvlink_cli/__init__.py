@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.player import Player
     from revvlink_cli.client.pool import Pool
     from revvlink_cli.client.snapshot import NodeStatus
     from revvlink_cli.client.tracks import Playable, Playlist
@@ -37,6 +38,7 @@ __all__ = [
     "NodeStatus",
     "Penalty",
     "Playable",
+    "Player",
     "Playlist",
     "Pool",
     "RevvlinkException",
@@ -48,6 +50,7 @@ _HOMES = {
     "NodeStatus": "snapshot",
     "Penalty": "penalty",
     "Playable": "tracks",
+    "Player": "player",
     "Playlist": "tracks",
     "Pool": "pool",
 }

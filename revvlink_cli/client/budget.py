@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,21 @@ class Purpose(Enum):
     LOAD = "load"
 
 
+class StuckError(Exception):
+    """No request can be sent: those under way will never end."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """The place of one request among those under way.
+
+    Attributes:
+        is_kept: Whether it stays taken when the request was given up: the server is busy with it all the same.
+    """
+
+    is_kept: bool = False
+
+
 class Budget:
     """How much may be asked of one node, and how soon."""
 
@@ -35,6 +51,9 @@ class Budget:
     PER_SECOND = 2.0
     WINDOW = 10.0
     LOADS_AT_ONCE = 8
+    VOICE_TRIES = 2
+    VOICE_PAUSE = 60.0
+    ENDPOINTS = 256
 
     def __init__(self) -> None:
         self._tokens = float(self.BURST)
@@ -46,14 +65,54 @@ class Budget:
             Purpose.PLAYER: asyncio.Semaphore(TRAITS[Dialect.LAVALINK].players_at_once),
             Purpose.LOAD: asyncio.Semaphore(self.LOADS_AT_ONCE),
         }
+        self._stuck = 0
+        self._endpoints: dict[str, tuple[int, float]] = {}
         self.dialect: Dialect | None = None
 
     @asynccontextmanager
-    async def draw(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Wait until one request may be sent; the block is the time that it is under way."""
-        async with self._slots.get(purpose) or nullcontext():
+    async def draw(self, purpose: Purpose) -> AsyncIterator[Slot]:
+        """Wait until one request may be sent; the block is the time that it is under way.
+
+        Raises:
+            StuckError: Every slot for players is held by a voice request that never ended.
+        """
+        slots = self._slots.get(purpose)
+        if purpose is Purpose.PLAYER and self._stuck >= TRAITS[Dialect.LAVALINK].players_at_once:
+            raise StuckError("voice requests that never ended hold every slot for players")
+        if slots is not None:
+            await slots.acquire()
+        slot = Slot()
+        try:
             await self._admit(purpose)
-            yield
+            yield slot
+        finally:
+            if slot.is_kept:
+                self._stuck += 1
+            elif slots is not None:
+                slots.release()
+
+    def may_reach(self, endpoint: str) -> bool:
+        """Whether a voice server may be tried: one that answered nobody twice is left alone for a while."""
+        times, since = self._endpoints.get(endpoint, (0, 0.0))
+        if times >= self.VOICE_TRIES and time.monotonic() - since < self.VOICE_PAUSE:
+            return False
+        if times >= self.VOICE_TRIES:
+            del self._endpoints[endpoint]
+        return True
+
+    def never_ended(self, endpoint: str) -> None:
+        """A voice request got no answer: a genuine Lavalink is busy with it for ever, whatever its client does."""
+        times, _ = self._endpoints.get(endpoint, (0, 0.0))
+        self._endpoints[endpoint] = (times + 1, time.monotonic())
+        while len(self._endpoints) > self.ENDPOINTS:
+            del self._endpoints[next(iter(self._endpoints))]
+
+    def renew(self) -> None:
+        """The server is another process than before: what hung in the old one is gone."""
+        for _ in range(self._stuck):
+            self._slots[Purpose.PLAYER].release()
+        self._stuck = 0
+        self._endpoints.clear()
 
     async def _admit(self, purpose: Purpose) -> None:
         async with self._turns[purpose]:  # first come, first served: waiting is not a race for tokens

@@ -34,6 +34,7 @@ from revvlink_cli.client.transport import Progress, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from revvlink_cli.client.events import Event
     from revvlink_cli.client.models import Decoded, NodeInfo
     from revvlink_cli.client.rest import Rest
     from revvlink_cli.client.roster import Roster
@@ -86,6 +87,7 @@ class Connection:
         user_id: int,
         roster: Roster,
         on_stats: Callable[[Decoded[WireStats]], None],
+        on_event: Callable[[Event], None],
         on_change: Callable[[], None],
     ) -> None:
         self._settings = settings
@@ -94,6 +96,7 @@ class Connection:
         self._user_id = user_id
         self._roster = roster
         self._on_stats = on_stats
+        self._on_event = on_event
         self._on_change = on_change
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._refused: RevvlinkException | None = None
@@ -338,6 +341,7 @@ class Connection:
                     self._note("event", odd)
                     if not self._roster.apply(event):
                         self._count_unknown(f"event {message.type}")
+                    self._on_event(event)
                 case "":
                     self._count_unparsed("a message without an op")
                 case other:

@@ -69,6 +69,7 @@ class Code(StrEnum):
     SERVER_ERROR = "server_error"
     LOAD_FAILED = "load_failed"
     SOURCE_MISSING = "source_missing"
+    VOICE_UNREACHABLE = "voice_unreachable"
     NO_NODE = "no_node"
     UNKNOWN_NODE = "unknown_node"
     DUPLICATE_NODE = "duplicate_node"

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
+from revvlink_cli.client.events import TrackEnd
+from revvlink_cli.client.failover import DrainReport, Failover
+from revvlink_cli.client.feed import Feed, Happening, NodeClosed, NodeEvent, NodeLost, NodeReady, StatsReceived
 from revvlink_cli.client.node import Node, user_id_of
+from revvlink_cli.client.player import Player
 from revvlink_cli.client.regions import checked_map, region_from_endpoint
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
 from revvlink_cli.client.tracks import Playlist
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
+    from revvlink_cli.client.events import Event
+    from revvlink_cli.client.models import NodeStats
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.ranking import Ranking
     from revvlink_cli.client.tracks import Playable
@@ -52,7 +58,12 @@ class Fleet:
         self._change: asyncio.Future[None] | None = None
         self._running: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
         self._closing: asyncio.Event | None = None
+        self._players: dict[str, Player] = {}
+        self._rescues: dict[str, asyncio.Task[None]] = {}
+        self._feed = Feed()
+        self.failover = Failover(self)
         self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
 
     # Nodes and their connections.
@@ -97,6 +108,7 @@ class Fleet:
             self._regions = own_regions
             self._rankings.clear()
         transport, group = await self._open()
+        self._group = group
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         for node in wanted:
             if (former := self._nodes.get(node.identifier)) is not None:
@@ -162,8 +174,11 @@ class Fleet:
         for node in tuple(self._nodes.values()):
             self.forget(node)
         self._loads.clear()
+        self._players.clear()
+        self._rescues.clear()
+        self._feed.end()
         self._lifecycle = asyncio.Lock()
-        self._supervisor = self._running = self._closing = self._change = None
+        self._supervisor = self._running = self._closing = self._change = self._group = None
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
@@ -173,6 +188,7 @@ class Fleet:
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
             if idle:
                 _, group = await self._open()
+                self._group = group
                 outcomes = [node.start(group) for node in idle]
         await asyncio.gather(*map(asyncio.shield, outcomes))
         return self.nodes
@@ -184,6 +200,12 @@ class Fleet:
             await self._end()
 
     async def _end(self) -> None:
+        for rescue in tuple(self._rescues.values()):
+            rescue.cancel()
+        if self._rescues:
+            await asyncio.wait(self._rescues.values())
+        for node in self._nodes.values():
+            self.tell(NodeClosed(node=node.identifier))
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
         for task in tuple(self._loads.values()):
             task.cancel()
@@ -209,6 +231,103 @@ class Fleet:
     def members(self) -> tuple[Node, ...]:
         """All nodes, those that never connected too, in the order they were given."""
         return tuple(self._nodes.values())
+
+    # Players.
+
+    def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
+        """See `Pool.create_player`."""
+        known = self._players.get(str(guild_id))
+        if known is not None:
+            return known
+        player = self._players[str(guild_id)] = Player(self.failover, guild_id, region=region)
+        if node is not None:
+            if node.fleet is not self:
+                raise NodeException(
+                    f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier
+                )
+            player.attach(node, None)
+        return player
+
+    def get_player(self, guild_id: int | str) -> Player | None:
+        """See `Pool.get_player`."""
+        return self._players.get(str(guild_id))
+
+    def drop_player(self, player: Player) -> None:
+        """The player is no more."""
+        if self._players.get(player.guild_id) is player:
+            del self._players[player.guild_id]
+
+    def member(self, identifier: str) -> Node:
+        """A node by its identifier, connected or not."""
+        return self._nodes[identifier]
+
+    @property
+    def has_builtin_regions(self) -> bool:
+        """Whether regions are the built-in ones, which have neighbours."""
+        return self._regions is None
+
+    # What happens.
+
+    def events(self) -> AsyncGenerator[Happening, None]:
+        """See `Pool.events`."""
+        return self._feed.read()
+
+    def tell(self, happening: Happening) -> None:
+        """Something has happened: readers and the client are told."""
+        self._feed.tell(happening)
+        dispatch = getattr(self.client, "dispatch", None)
+        if callable(dispatch):
+            dispatch(f"revvlink_{_snake(type(happening).__name__)}", happening)
+
+    def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
+        """A node is connected."""
+        self.tell(NodeReady(node=node.identifier, session_id=session_id, resumed=resumed))
+        if resumed and node.abandoned:
+            self._rescue(node)
+
+    def note_lost(self, node: Node, reason: RevvlinkException) -> None:
+        """A node that was connected is not any more."""
+        self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
+        if node.players:
+            self._rescue(node)
+
+    def note_stats(self, node: Node, stats: NodeStats) -> None:
+        """A node sent its statistics."""
+        self.tell(StatsReceived(node=node.identifier, stats=stats))
+
+    def note_event(self, node: Node, event: Event) -> None:
+        """A node sent an event."""
+        player = self._players.get(event.guild_id or "")
+        if player is not None and player.node is node and isinstance(event, TrackEnd) and event.reason != "replaced":
+            player.forget_track(event.track)
+        self.tell(NodeEvent(node=node.identifier, event=event))
+
+    def _rescue(self, node: Node) -> None:
+        """Care for the players of a node; one task a node does."""
+        if node.identifier in self._rescues or self._group is None:
+            return
+
+        async def care() -> None:
+            try:
+                if node.status is NodeStatus.CONNECTED:
+                    await self.failover.synchronise(node)
+                else:
+                    await self.failover.rescue(node)
+            except RevvlinkException as error:
+                log.info("%s: its players could not be brought together: %s", node.identifier, error)
+
+        task = self._rescues[node.identifier] = self._group.create_task(care(), name=f"rescue {node.identifier}")
+        task.add_done_callback(lambda _: self._rescues.pop(node.identifier, None))
+
+    async def drain(self, node: Node) -> DrainReport:
+        """See `Pool.drain`."""
+        return await self.failover.drain(node)
+
+    async def remove_node(self, node: Node) -> DrainReport:
+        """See `Pool.remove_node`."""
+        report = await self.drain(node)
+        await node.close(eject=True)
+        return report
 
     # What is known, and what follows from it.
 
@@ -361,6 +480,11 @@ async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
                 "the pool was closed before the node answered", code=Code.NOT_CONNECTED, hint="connect the pool again"
             ) from None
         raise
+
+
+def _snake(name: str) -> str:
+    """``NodeReady`` as ``node_ready``."""
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
 def _given_out(loaded: Loaded) -> list[Playable] | Playlist:

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from revvlink_cli.client.events import Event
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.models import Decoded, NodeInfo, NodeStats, WireStats
     from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.player import Player
     from revvlink_cli.client.roster import RemotePlayer
     from revvlink_cli.client.transport import Transport
 
@@ -53,6 +55,15 @@ STABLE_AFTER = 30.0
 
 LET_GO_TIMEOUT = 1.0
 """Seconds that an orderly close spends on telling the server to forget the session."""
+
+STATS_LAG = 1.0
+"""Seconds that statistics may lag behind: younger assignments are not in them yet."""
+
+SESSION_TRIES = 2
+"""How often a session that was not taken up again is asked for once more before a new one is adopted."""
+
+SESSION_PAUSE = 0.5
+"""Seconds between such tries."""
 
 STATS_GRACE = 1.0
 """Seconds a Lavalink gets to send the statistics that come with ``ready`` before REST is asked."""
@@ -181,6 +192,11 @@ class Node:
         self._retry_at: float | None = None
         self._lost_session: str | None = None
         self._unparsed = 0
+        self._is_cordoned = False
+        self._players: dict[str, Player] = {}
+        self._reservations: list[float] = []
+        self._session_tries = 0
+        self.abandoned: set[str] = set()
         self.roster.replace(())
 
     def __repr__(self) -> str:
@@ -269,6 +285,10 @@ class Node:
                 unparsed=self._unparsed + (self._connection.unparsed if self._connection else 0),
                 oddities=tuple(sorted(self._rest.oddities)) if self._rest else (),
                 unknown=dict(self._rest.unknown) if self._rest else {},
+                reserved=len(self._reservations),
+                is_cordoned=self._is_cordoned,
+                tripped_until=self._rest.breaker.tripped_until if self._rest else None,
+                held=len(self._players),
             )
         return known
 
@@ -338,6 +358,26 @@ class Node:
         return session
 
     @property
+    def players(self) -> dict[str, Player]:
+        """The players of the pool that this node serves, by guild; a copy."""
+        return dict(self._players)
+
+    @property
+    def is_cordoned(self) -> bool:
+        """Whether it takes nothing new."""
+        return self._is_cordoned
+
+    def cordon(self) -> None:
+        """Take nothing new from now on; what is here stays, and the connection too."""
+        self._is_cordoned = True
+        self._changed()
+
+    def uncordon(self) -> None:
+        """Take new players again."""
+        self._is_cordoned = False
+        self._changed()
+
+    @property
     def rest(self) -> Rest:
         """The node's REST calls.
 
@@ -375,7 +415,39 @@ class Node:
         except (RevvlinkException, TimeoutError) as error:
             log.info("%s: the session was not let go: %s", self.identifier, error)
 
-    # What follows is for the pool's Fleet.
+    # What follows is for the pool's Fleet and its Failover.
+
+    def hold(self, player: Player) -> None:
+        """This node serves the player."""
+        self._players[player.guild_id] = player
+        self.abandoned.discard(player.guild_id)
+        self._changed()
+
+    def let_go(self, player: Player) -> None:
+        """It serves the player no more."""
+        self._players.pop(player.guild_id, None)
+        self._changed()
+
+    def reserve(self) -> float:
+        """Count a player that is on its way, until statistics show it; gives what `release` takes."""
+        self._reservations.append(time.monotonic())
+        self._changed()
+        return self._reservations[-1]
+
+    def release(self, reservation: float) -> None:
+        """The player is not coming."""
+        if reservation in self._reservations:
+            self._reservations.remove(reservation)
+            self._changed()
+
+    def abandon(self, guild_id: str) -> None:
+        """What the node may still have of a guild is not wanted."""
+        if guild_id not in self._players:
+            self.abandoned.add(guild_id)
+
+    def cleared(self, *guilds: str) -> None:
+        """Nothing is left of these guilds."""
+        self.abandoned.difference_update(guilds)
 
     def check(self) -> None:
         """Whether the node can join at all.
@@ -420,6 +492,7 @@ class Node:
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
             Budget(),
         )
+        self._rest.on_health = self._changed
 
     def leave(self) -> None:
         """Belong to no pool any more."""
@@ -509,11 +582,13 @@ class Node:
             user_id=self._user_id,
             roster=self.roster,
             on_stats=self._take_pushed_stats,
+            on_event=self._take_event,
             on_change=self._changed,
         )
         opened_at: float | None = None
         try:
             await connection.open(self._lost_session)
+            self._check_resumed(connection)
             opened_at = time.monotonic()
             self._ready(connection)
             raise await self._serve(connection)  # noqa: TRY301 - a loss is handled as every failure
@@ -521,6 +596,8 @@ class Node:
             if opened_at is not None and time.monotonic() - opened_at >= STABLE_AFTER:
                 self._attempts = 0
             self._fail(error)
+            if opened_at is not None and self._fleet is not None:
+                self._fleet.note_lost(self, error)
             return error
         except Exception as error:  # the supervision boundary: a defect here must not take the whole pool along
             log.exception("%s: defect in the connection", self.identifier)
@@ -535,6 +612,26 @@ class Node:
                 self._lost_session = connection.session_id
             self._connection = None
             await asyncio.shield(connection.close())
+
+    def _check_resumed(self, connection: Connection) -> None:
+        """While the server still holds the old connection, half open, it gives a new session: ask again, briefly.
+
+        Raises:
+            NodeException: It did, and there are players for whom the old one is worth another try.
+        """
+        if self._lost_session is None or connection.resumed or not self._players:
+            self._session_tries = 0
+            return
+        self._session_tries += 1
+        if self._session_tries <= SESSION_TRIES:
+            raise NodeException(
+                f"{self.identifier} gave a new session while the old one may still be open",
+                code=Code.CLOSED,
+                node=self.identifier,
+                hint="it is asked again at once",
+                retry_after=SESSION_PAUSE,
+            )
+        self._session_tries = 0
 
     async def _serve(self, connection: Connection) -> RevvlinkException:
         """Listen until the connection ends, with what has to be asked for meanwhile."""
@@ -577,11 +674,14 @@ class Node:
         self._was_connected = True
         if not connection.resumed:
             self.roster.replace(())
+            self.abandoned.clear()  # a new session has no players
         if connection.info is not None:
             self._info = connection.info
         self._set(NodeStatus.CONNECTED, connection.info_error)
         log.info("%s: ready after %.0f ms", self.identifier, connection.ready_ms or 0.0)
         self._tell(None)
+        if self._fleet is not None and connection.session_id is not None:
+            self._fleet.note_ready(self, connection.session_id, resumed=connection.resumed)
 
     def _fail(self, error: RevvlinkException) -> None:
         log.info("%s: %s", self.identifier, error)
@@ -595,6 +695,10 @@ class Node:
 
     def _take_pushed_stats(self, told: Decoded[WireStats]) -> None:
         self._take_stats(told, StatsOrigin.WEBSOCKET)
+
+    def _take_event(self, event: Event) -> None:
+        if self._fleet is not None:
+            self._fleet.note_event(self, event)
 
     def _take_stats(self, told: Decoded[WireStats], origin: StatsOrigin) -> NodeStats:
         dialect = (self._rest.dialect if self._rest else None) or Dialect.LAVALINK
@@ -610,8 +714,13 @@ class Node:
             )
         now = time.monotonic()
         expires = now + TRAITS[dialect].stats_interval * STALE_INTERVALS
+        if known is not None and (stats.uptime_ms or 0) < (known.stats.uptime_ms or 0) and self._rest is not None:
+            self._rest.budget.renew()  # another process: what hung in the old one is gone
         self._stats = TimedStats(stats, origin, now, expires)
+        self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
         self._changed()
+        if self._fleet is not None:
+            self._fleet.note_stats(self, stats)
         return stats
 
     def _set(self, status: NodeStatus, error: RevvlinkException | None) -> None:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from revvlink_cli.client.fleet import Fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
+    from revvlink_cli.client.failover import DrainReport
+    from revvlink_cli.client.feed import Happening
     from revvlink_cli.client.node import Node
+    from revvlink_cli.client.player import Player
     from revvlink_cli.client.tracks import Playable, Playlist
 
 
@@ -99,6 +102,51 @@ class Pool:
             Nodes of the pool that have been connected, by identifier.
         """
         return await cls._fleet.reconnect()
+
+    @classmethod
+    def create_player(cls, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
+        """The player of a guild, made if there is none.
+
+        Args:
+            guild_id: The guild.
+            node: The node that is to serve it; None leaves it to the first voice update.
+            region: Region to prefer over that of its voice endpoint.
+        """
+        return cls._fleet.create_player(guild_id, node=node, region=region)
+
+    @classmethod
+    def get_player(cls, guild_id: int | str) -> Player | None:
+        """The player of a guild, None if there is none."""
+        return cls._fleet.get_player(guild_id)
+
+    @classmethod
+    def events(cls) -> AsyncGenerator[Happening, None]:
+        """What happens to the pool from the first step on, until it is closed.
+
+        As in::
+
+            async for happening in Pool.events(): ...
+
+        A reader that falls a thousand happenings behind misses the oldest. The client, if it has a ``dispatch``, gets
+        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on.
+        """
+        return cls._fleet.events()
+
+    @classmethod
+    async def add_node(cls, node: Node) -> Node:
+        """Connect one more node; raises as `connect`."""
+        await cls._fleet.connect([node])
+        return node
+
+    @classmethod
+    async def drain(cls, node: Node) -> DrainReport:
+        """Cordon a node and move its players to others; what could not be moved is in the report, and stays."""
+        return await cls._fleet.drain(node)
+
+    @classmethod
+    async def remove_node(cls, node: Node) -> DrainReport:
+        """Drain a node, close it and let it go."""
+        return await cls._fleet.remove_node(node)
 
     @classmethod
     async def close(cls) -> None:

@@ -6,12 +6,12 @@ all call `rank`, so none of them can tell a different story.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.penalty import Penalty, compute
+from revvlink_cli.client.penalty import PER_PLAYER, Penalty, compute
 from revvlink_cli.client.regions import nearest_regions
 from revvlink_cli.client.snapshot import NodeStatus
 
@@ -102,7 +102,9 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
     for node in nodes:
         timed = node.timed_stats
         if timed is not None and now < timed.expires:
-            costs[node.identifier] = timed.penalty
+            costs[node.identifier] = (
+                replace(timed.penalty, reserved=PER_PLAYER * node.reserved) if node.reserved else timed.penalty
+            )
             if timed.stats.system_load is None:
                 unmeasured.append(node)
     if unmeasured:
@@ -111,7 +113,8 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
         fallback = median(measured) if measured else None
         for node in unmeasured:
             if node.timed_stats is not None:
-                costs[node.identifier] = compute(node.timed_stats.stats, cpu_fallback=fallback)
+                reserved = PER_PLAYER * node.reserved
+                costs[node.identifier] = compute(node.timed_stats.stats, cpu_fallback=fallback, reserved=reserved)
     return costs
 
 
@@ -126,7 +129,8 @@ def rank(
     """Order the nodes that can serve.
 
     Nodes of the region asked for come first, then those of the other regions from near to far, then the rest. Within
-    a group known statistics come before unknown ones, then the lower penalty, then the order of `nodes`.
+    a group known statistics come before unknown ones, then the lower penalty (among unknown ones, fewer reservations),
+    then the order of `nodes`. Cordoned and tripped nodes cannot serve.
 
     Args:
         nodes: All nodes, in the order of the configuration.
@@ -141,10 +145,12 @@ def rank(
     distance = {label: step for step, label in enumerate(near, start=1)}
     farthest = len(distance) + 1
     excluded: list[Excluded] = []
-    found: list[tuple[int, float, int, Candidate]] = []
+    found: list[tuple[int, float, int, int, Candidate]] = []
     expires = unknown = float("inf")
     for position, node in enumerate(nodes):
-        reason = _why_not(node, exclude)
+        reason = _why_not(node, exclude, now)
+        if node.tripped_until is not None and now < node.tripped_until:
+            expires = min(expires, node.tripped_until)
         if reason is not None:
             excluded.append(Excluded(node, reason))
             continue
@@ -158,16 +164,21 @@ def rank(
             match = Match.NEAREST if far < farthest else Match.ANY
         cost = costs.get(node.identifier)
         # No two positions are equal, so what comes behind them is never compared.
-        found.append((far, unknown if cost is None else cost.total, position, Candidate(node, cost, match)))
+        total = unknown if cost is None else cost.total
+        found.append((far, total, node.reserved if cost is None else 0, position, Candidate(node, cost, match)))
         if cost is not None and node.timed_stats is not None:
             expires = min(expires, node.timed_stats.expires)
     found.sort()
-    return Ranking(region, tuple([entry[3] for entry in found]), tuple(excluded), expires)
+    return Ranking(region, tuple([entry[4] for entry in found]), tuple(excluded), expires)
 
 
-def _why_not(node: NodeSnapshot, exclude: Collection[str]) -> str | None:
+def _why_not(node: NodeSnapshot, exclude: Collection[str], now: float) -> str | None:
     if node.identifier in exclude:
         return "left out on request"
+    if node.is_cordoned:
+        return "cordoned"
     if node.status is NodeStatus.CONNECTED:
+        if node.tripped_until is not None and now < node.tripped_until:
+            return f"tripped, retry in {node.tripped_until - now:.0f} s"
         return None
     return f"{node.status}: {node.error}" if node.error is not None else str(node.status)

@@ -16,13 +16,15 @@ import msgspec
 from yarl import URL
 
 from revvlink_cli.client import dialect as dialects
-from revvlink_cli.client.budget import Budget, Purpose
+from revvlink_cli.client.breaker import Breaker
+from revvlink_cli.client.budget import Budget, Purpose, StuckError
 from revvlink_cli.client.dialect import TRAITS, Dialect
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
     Code,
     LavalinkException,
     NodeException,
+    RevvlinkException,
     Stage,
 )
 from revvlink_cli.client.models import (
@@ -75,6 +77,8 @@ class Requester:
 
     Attributes:
         budget: What may be asked of the node.
+        breaker: Whether its requests fail so often that it is left alone.
+        on_health: Called when `breaker` has changed its mind.
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
         oddities: Fields of answers that had another type than any known server sends.
@@ -92,6 +96,8 @@ class Requester:
         self._session = session
         self.context = context
         self.budget = budget
+        self.breaker = Breaker()
+        self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
         self.unknown: Counter[str] = Counter()
         # A header's short value (`1`, `br`) is no secret, and would be masked in the middle of words.
@@ -119,6 +125,7 @@ class Requester:
         timeout: float | None = None,
         accept: str = "application/json",
         progress: Progress | None = None,
+        voice: str | None = None,
     ) -> Answer:
         """Send one request and check the answer.
 
@@ -131,31 +138,58 @@ class Requester:
             timeout: Seconds for the answer; None is the node's own. Waiting for the budget does not count.
             accept: Content type to ask for.
             progress: Told how far the request has come.
+            voice: The voice server that the request makes the node connect to, if it does.
 
         Raises:
             AuthorizationFailedException: The password was refused.
             LavalinkException: The node answered with an error.
-            NodeException: No answer, or one that is no server's of this kind.
+            NodeException: No answer, or one that is no server's of this kind; or nothing was sent because requests for
+                that voice server, or for players altogether, never end.
         """
+        if voice is not None and not self.budget.may_reach(voice):
+            raise self._unreachable(
+                f"has never reached the voice server {self.excerpt(voice)}; not tried again so soon"
+            )
         patience = PATIENCE
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
-                async with self.budget.draw(purpose):
-                    return await self._send(
-                        method,
-                        self.url(path, params),
-                        data,
-                        timeout=timeout or self._settings.timeout,
-                        accept=accept,
-                        progress=progress or Progress(),
-                    )
+                async with self.budget.draw(purpose) as slot:
+                    try:
+                        answer = await self._send(
+                            method,
+                            self.url(path, params),
+                            data,
+                            timeout=timeout or self._settings.timeout,
+                            accept=accept,
+                            progress=progress or Progress(),
+                        )
+                    except NodeException as error:
+                        if voice is not None and error.code in (Code.SILENT, Code.TIMEOUT):
+                            slot.is_kept = True
+                            self.budget.never_ended(voice)
+                        raise
+            except StuckError as error:
+                raise self._unreachable(f"takes no requests for players: {error}") from None
             except (LavalinkException, NodeException) as error:
+                if _is_the_nodes(error):
+                    self._note_health(ok=False)
                 wait = error.retry_after
                 if wait is None or wait > patience or tried == MAX_RETRY_AFTER:
                     raise
+            else:
+                self._note_health(ok=True)
+                return answer
             await asyncio.sleep(wait)  # outside the budget's slot: others may go on meanwhile
             patience -= wait
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def _note_health(self, *, ok: bool) -> None:
+        if self.breaker.succeeded() if ok else self.breaker.failed():
+            self.on_health()
+
+    def _unreachable(self, what: str) -> NodeException:
+        hint = "check the voice endpoint and the node's network; restart the node to free it"
+        return self.bad(Code.VOICE_UNREACHABLE, what, hint)
 
     async def _send(
         self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
@@ -297,6 +331,13 @@ class Requester:
         for secret in self._secrets:
             line = line.replace(secret, "***")
         return line if len(line) <= 200 else f"{line[:199]}…"
+
+
+def _is_the_nodes(error: RevvlinkException) -> bool:
+    """Whether a failure says that the node, or the way to it, is out of order: not that it refused what was asked."""
+    if isinstance(error, LavalinkException):
+        return error.status in (502, 503, 504)
+    return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE)
 
 
 _DEFECT = "look at the node's log, and at any proxy before it"

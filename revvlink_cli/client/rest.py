@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -34,7 +35,7 @@ from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tracks import Playable, Playlist, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Sized
+    from collections.abc import Sequence, Sized
 
     from revvlink_cli.client.transport import Progress
 
@@ -304,6 +305,7 @@ class Rest(Requester):
             params={"noReplace": "true"} if no_replace else None,  # NodeLink knows lower case only
             data=data,
             purpose=Purpose.PLAYER,
+            voice=_endpoint_in(data),
         )
         return self._player(self._value(answer, path), path)
 
@@ -337,6 +339,13 @@ class Rest(Requester):
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
+
+
+def _endpoint_in(data: Mapping[str, Any]) -> str | None:
+    """The voice server in a player's update, if there is one."""
+    voice = data.get("voice")
+    endpoint = voice.get("endpoint") if isinstance(voice, Mapping) else None
+    return endpoint if isinstance(endpoint, str) else None
 
 
 def _players(session_id: str, guild_id: str | None = None) -> str:

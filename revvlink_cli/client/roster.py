@@ -5,6 +5,7 @@ This is what a node says, not what a bot wants: after a resume the two are compa
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -131,22 +132,32 @@ class Roster:
 
     def __init__(self) -> None:
         self.players: dict[str, RemotePlayer] = {}
+        self._heard: dict[str, float] = {}
+
+    def heard_at(self, guild_id: str) -> float:
+        """Monotonic second at which the node last told where the player is; now, if it never did."""
+        return self._heard.get(guild_id, time.monotonic())
 
     def replace(self, players: Iterable[RemotePlayer]) -> None:
         """These are all the players there are."""
         self.players = {player.guild_id: player for player in players}
+        self._heard = dict.fromkeys(self.players, time.monotonic())
 
     def put(self, player: RemotePlayer) -> None:
         """One player is now like this."""
         self.players[player.guild_id] = player
+        self._heard[player.guild_id] = time.monotonic()
 
     def drop(self, guild_id: str) -> None:
         """There is no such player any more."""
         self.players.pop(guild_id, None)
+        self._heard.pop(guild_id, None)
 
     def update(self, guild_id: str, state: PlayerState) -> None:
         """Take in a ``playerUpdate``."""
         self._change(guild_id, state=state)
+        if guild_id in self.players:
+            self._heard[guild_id] = time.monotonic()
 
     def apply(self, event: Event) -> bool:
         """Take in an event; False when its type says nothing to this client."""

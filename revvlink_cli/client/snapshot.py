@@ -82,6 +82,10 @@ class NodeSnapshot:
         unparsed: Messages that could not be understood, since the start.
         oddities: Fields of answers that fit neither Lavalink nor NodeLink.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
+        reserved: Players assigned since its statistics were taken, which do not show them yet.
+        is_cordoned: Whether it is to take nothing new.
+        tripped_until: Monotonic second until which it is out of routing because requests to it failed, or None.
+        held: Players of this pool that it serves.
     """
 
     identifier: str
@@ -103,6 +107,10 @@ class NodeSnapshot:
     unparsed: int = 0
     oddities: tuple[str, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict, hash=False)
+    reserved: int = 0
+    is_cordoned: bool = False
+    tripped_until: float | None = None
+    held: int = 0
 
     def stats(self, now: float) -> NodeStats | None:
         """The statistics if they are young enough at `now` (monotonic seconds) to speak of the present."""

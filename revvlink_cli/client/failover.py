@@ -1,0 +1,306 @@
+"""Where players go: placed when their voice comes, moved when their node is lost, drained when an operator asks.
+
+A node that is lost gets its `resume_timeout` to come back with its session, then its players move. Every assignment
+reserves its cost at once, so that a crowd spreads; the budget of each target bounds how many requests it gets. A player
+that no node takes is told of, and kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from revvlink_cli.client import ranking
+from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
+from revvlink_cli.client.feed import PlayerLost, PlayerMoved
+from revvlink_cli.client.snapshot import NodeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.player import Player
+
+log = logging.getLogger(__name__)
+
+PLACEMENT_LIMIT = 120.0
+"""Seconds for which a player waits for a node that takes it."""
+
+ROUND_PAUSE = 2.0
+"""Seconds, at most, before nodes that have all refused a player are asked again; twice as many each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainReport:
+    """What became of a drained node's players.
+
+    Attributes:
+        node: The node's identifier.
+        moved: Guild -> the node that serves it now.
+        failed: Guild -> why it is still where it was.
+    """
+
+    node: str
+    moved: dict[str, str]
+    failed: dict[str, RevvlinkException]
+
+
+class Failover:
+    """Places and moves the players of one fleet."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    async def place(
+        self,
+        player: Player,
+        *,
+        origin: Node | None = None,
+        exclude: Collection[str] = (),
+        limit: float = PLACEMENT_LIMIT,
+    ) -> None:
+        """Find a node that takes the player, waiting for one if there is none.
+
+        Args:
+            player: The player.
+            origin: The node it leaves, if any.
+            exclude: Nodes that are out of the question.
+            limit: Seconds to wait for a node that takes it; with 0 each is asked once.
+
+        Raises:
+            RevvlinkException: None took it in time; the same has been told in the feed.
+        """
+        async with player.turn:
+            await self._place(player, origin, frozenset(exclude), limit)
+
+    async def _place(self, player: Player, origin: Node | None, exclude: frozenset[str], limit: float) -> None:
+        refused: list[tuple[str, RevvlinkException]] = []
+        asked: set[str] = set()
+        deadline = time.monotonic() + limit
+        pause = ROUND_PAUSE
+        while True:
+            try:
+                node = self._best(player, exclude | asked)
+            except InvalidNodeException as error:
+                if time.monotonic() >= deadline:
+                    self._lose(player, origin, refused[-1][1] if refused else error)
+                if asked:  # all refused: once more, after a while
+                    asked.clear()
+                    waited = random.uniform(pause / 2, pause)  # noqa: S311 - no secret
+                    pause *= 2
+                    await self._change_or(min(waited, deadline - time.monotonic()), anything=False)
+                else:
+                    await self._change_or(deadline - time.monotonic(), anything=True)
+                continue
+            try:
+                await self._settle(player, node, origin)
+            except RevvlinkException as error:
+                log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
+                refused.append((node.identifier, error))
+                asked.add(node.identifier)
+                continue
+            self._fleet.tell(
+                PlayerMoved(
+                    guild_id=player.guild_id,
+                    origin=origin.identifier if origin is not None else None,
+                    target=node.identifier,
+                    refused=tuple(refused),
+                )
+            )
+            return
+
+    def _best(self, player: Player, exclude: Collection[str]) -> Node:
+        region = player.region
+        if region is None and player.voice is not None:
+            region = self._fleet.region_from_endpoint(player.voice.endpoint)
+        ranked = ranking.rank(
+            [node.snapshot() for node in self._fleet.members],
+            time.monotonic(),
+            region=region,
+            neighbours=self._fleet.has_builtin_regions,
+            exclude=exclude,
+        )
+        if not ranked.candidates:
+            why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
+            raise InvalidNodeException(
+                f"no node can serve guild {player.guild_id}: {why or 'the pool has none'}", code=Code.NO_NODE
+            )
+        return self._fleet.member(ranked.candidates[0].node.identifier)
+
+    async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
+        """Give the player to a node, and take it from the one it leaves."""
+        reservation = node.reserve()
+        try:
+            told = await node.update_player(player.guild_id, player.payload())
+        except BaseException:
+            node.release(reservation)
+            node.abandon(player.guild_id)  # a request that was given up may still have made it
+            raise
+        player.attach(node, told)
+        if origin is not None and origin is not node:
+            await self._leave(player.guild_id, origin)
+
+    async def _leave(self, guild: str, origin: Node) -> None:
+        """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
+        origin.abandon(guild)
+        if origin.status is NodeStatus.CONNECTED:
+            try:
+                await origin.destroy_player(guild)
+            except RevvlinkException as error:
+                log.info("guild %s: left on %s for now: %s", guild, origin.identifier, error)
+            else:
+                origin.cleared(guild)
+
+    def _lose(self, player: Player, origin: Node | None, reason: RevvlinkException) -> NoReturn:
+        self._fleet.tell(
+            PlayerLost(
+                guild_id=player.guild_id, origin=origin.identifier if origin is not None else None, reason=reason
+            )
+        )
+        raise reason
+
+    async def _change_or(self, seconds: float, *, anything: bool) -> None:
+        """Wait until something about a node changes, or so long; with `anything` unset the time is waited in full."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)):
+                while True:
+                    await self._fleet.changed()
+                    if anything:
+                        return
+        except TimeoutError:
+            return
+
+    async def switch(self, player: Player, node: Node) -> None:
+        """Move a player to one node and no other.
+
+        Raises:
+            RevvlinkException: It refused.
+        """
+        async with player.turn:
+            origin = player.node
+            if origin is node:
+                return
+            if node.status is not NodeStatus.CONNECTED or node.fleet is not self._fleet:
+                raise NodeException(
+                    f"{node.identifier} is not connected in this pool",
+                    code=Code.NOT_CONNECTED,
+                    node=node.identifier,
+                    hint="choose a node with Pool.get_node",
+                )
+            await self._settle(player, node, origin)
+            name = origin.identifier if origin is not None else None
+            self._fleet.tell(PlayerMoved(guild_id=player.guild_id, origin=name, target=node.identifier))
+
+    async def destroy(self, player: Player) -> None:
+        """End a player."""
+        async with player.turn:
+            self._fleet.drop_player(player)
+            node, player.node = player.node, None
+            if node is not None:
+                node.let_go(player)
+                await self._leave(player.guild_id, node)
+
+    async def rescue(self, node: Node) -> None:
+        """Care for the players of a node that was lost, until none is left without a node."""
+        for player in node.players.values():
+            player.hold()
+        while players := tuple(node.players.values()):
+            if not await self._back_in_time(node):
+                await self._move_all(players, node, exclude=(node.identifier,))
+                return
+            try:
+                if node.snapshot().resumed:
+                    await self.synchronise(node)
+                else:  # a session of its own again: the players are gone with the old one
+                    await self._move_all(players, None)
+            except RevvlinkException as error:
+                log.info("%s: lost again before its players were cared for: %s", node.identifier, error)
+                await self._change_or(1.0, anything=True)
+            else:
+                return
+
+    async def _back_in_time(self, node: Node) -> bool:
+        """Whether a lost node comes back within its `resume_timeout`."""
+        try:
+            async with asyncio.timeout(node.settings.resume_timeout):
+                while node.status is not NodeStatus.CONNECTED:
+                    if not node.is_supervised:
+                        return False
+                    await self._fleet.changed()
+        except TimeoutError:
+            return node.status is NodeStatus.CONNECTED
+        return True
+
+    async def _move_all(self, players: Collection[Player], origin: Node | None, exclude: Collection[str] = ()) -> None:
+        """Move players side by side; each tells by itself how it went."""
+
+        async def move(player: Player) -> None:
+            try:
+                await self.place(player, origin=origin, exclude=exclude)
+            except RevvlinkException as error:
+                log.warning("guild %s: not moved: %s", player.guild_id, error)
+
+        async with asyncio.TaskGroup() as group:
+            for player in players:
+                group.create_task(move(player), name=f"move {player.guild_id}")
+
+    async def synchronise(self, node: Node) -> None:
+        """After a resume: bring the node's players and ours together.
+
+        Raises:
+            RevvlinkException: The node could not be asked.
+        """
+        listed = {told.guild_id for told in await node.fetch_players()}
+        for guild in node.abandoned & listed:
+            await node.destroy_player(guild)
+        node.cleared(*node.abandoned)
+        for player in tuple(node.players.values()):
+            async with player.turn:
+                if player.node is not node:
+                    continue
+                if player.guild_id not in listed or player.is_behind:
+                    player.attach(node, await node.update_player(player.guild_id, player.payload()))
+                else:
+                    player.resumed()
+
+    async def drain(self, node: Node) -> DrainReport:
+        """Cordon a node and move its players to others, as many at once as one node may be asked.
+
+        When cancelled, the moves in flight are finished; the rest stay.
+        """
+        node.cordon()
+        moved: dict[str, str] = {}
+        failed: dict[str, RevvlinkException] = {}
+        waiting = list(node.players.values())
+
+        async def work() -> None:
+            while waiting:
+                player = waiting.pop()
+                try:
+                    await self.place(player, origin=node, exclude=(node.identifier,), limit=0.0)
+                except RevvlinkException as error:
+                    failed[player.guild_id] = error
+                else:
+                    moved[player.guild_id] = player.node.identifier if player.node is not None else ""
+
+        workers = [asyncio.create_task(work(), name=f"drain {node.identifier}") for _ in range(min(8, len(waiting)))]
+        try:
+            if workers:
+                await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            left = list(waiting)
+            waiting.clear()
+            await asyncio.shield(asyncio.wait(workers))
+            for player in left:
+                failed[player.guild_id] = NodeException("the drain was given up", code=Code.NOT_CONNECTED)
+            raise
+        finally:
+            for worker in workers:
+                if worker.done() and not worker.cancelled():
+                    worker.result()
+        return DrainReport(node.identifier, moved, failed)
