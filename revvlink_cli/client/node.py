@@ -192,6 +192,7 @@ class Node:
         self._retry_at: float | None = None
         self._lost_session: str | None = None
         self._unparsed = 0
+        self._uptime_ms = 0
         self._is_cordoned = False
         self._players: dict[str, Player] = {}
         self._reservations: list[float] = []
@@ -714,8 +715,10 @@ class Node:
             )
         now = time.monotonic()
         expires = now + TRAITS[dialect].stats_interval * STALE_INTERVALS
-        if known is not None and (stats.uptime_ms or 0) < (known.stats.uptime_ms or 0) and self._rest is not None:
-            self._rest.budget.renew()  # another process: what hung in the old one is gone
+        if stats.uptime_ms is not None:
+            if stats.uptime_ms < self._uptime_ms and self._rest is not None:
+                self._rest.budget.renew()  # another process: what hung in the old one is gone
+            self._uptime_ms = stats.uptime_ms
         self._stats = TimedStats(stats, origin, now, expires)
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
         self._changed()

@@ -452,8 +452,8 @@ def test_exported_names() -> None:
         assert getattr(revvlink_cli, name) is not None
     assert sorted(revvlink_cli.__all__) == [
         "AuthorizationFailedException", "InvalidClientException", "InvalidNodeException", "LavalinkException",
-        "LavalinkLoadException", "Node", "NodeException", "NodeStatus", "Penalty", "Playable", "Playlist", "Pool",
-        "RevvlinkException", "__version__",
+        "LavalinkLoadException", "Node", "NodeException", "NodeStatus", "Penalty", "Playable", "Player", "Playlist",
+        "Pool", "RevvlinkException", "__version__",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         _ = revvlink_cli.nothing
