@@ -12,7 +12,7 @@ from pathlib import Path
 
 from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
-from revvlink_cli.commands import config, connect, nodes, region, search
+from revvlink_cli.commands import config, connect, events, nodes, players, region, routeplanner, search
 from revvlink_cli.config import schema
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
@@ -78,6 +78,9 @@ def plain_columns() -> str:
         "nodes status": nodes.StatusRow,
         "connect": connect.ConnectRow,
         "connect --hold": connect.ChangeRow,
+        "events": events.EventRow,
+        "players list": players.PlayerRow,
+        "routeplanner status": routeplanner.PlannerRow,
         "region": region.RegionRow,
         "region --route": region.RouteRow,
         "search": search.TrackRow,

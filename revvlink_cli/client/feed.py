@@ -120,6 +120,11 @@ class NodeEvent:
 Happening: TypeAlias = NodeReady | NodeLost | NodeClosed | StatsReceived | PlayerMoved | PlayerLost | NodeEvent
 
 
+def snake(name: str) -> str:
+    """``NodeReady`` as ``node_ready``."""
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
 class Subscription:
     """One reader's queue.
 

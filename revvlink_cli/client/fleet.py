@@ -12,7 +12,17 @@ from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.events import TrackEnd
 from revvlink_cli.client.failover import DrainReport, Failover
-from revvlink_cli.client.feed import Feed, Happening, NodeClosed, NodeEvent, NodeLost, NodeReady, StatsReceived
+from revvlink_cli.client.feed import (
+    Feed,
+    Happening,
+    NodeClosed,
+    NodeEvent,
+    NodeLost,
+    NodeReady,
+    StatsReceived,
+    Subscription,
+    snake,
+)
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.regions import checked_map, region_from_endpoint
@@ -204,8 +214,6 @@ class Fleet:
             rescue.cancel()
         if self._rescues:
             await asyncio.wait(self._rescues.values())
-        for node in self._nodes.values():
-            self.tell(NodeClosed(node=node.identifier))
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
         for task in tuple(self._loads.values()):
             task.cancel()
@@ -272,12 +280,20 @@ class Fleet:
         """See `Pool.events`."""
         return self._feed.read()
 
+    def subscribe(self) -> Subscription:
+        """A queue of what happens from now on; `unsubscribe` ends it."""
+        return self._feed.subscribe()
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """The reader has gone."""
+        self._feed.leave(subscription)
+
     def tell(self, happening: Happening) -> None:
         """Something has happened: readers and the client are told."""
         self._feed.tell(happening)
         dispatch = getattr(self.client, "dispatch", None)
         if callable(dispatch):
-            dispatch(f"revvlink_{_snake(type(happening).__name__)}", happening)
+            dispatch(f"revvlink_{snake(type(happening).__name__)}", happening)
 
     def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
         """A node is connected."""
@@ -290,6 +306,10 @@ class Fleet:
         self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
         if node.players:
             self._rescue(node)
+
+    def note_closed(self, node: Node) -> None:
+        """A node is not tried any more."""
+        self.tell(NodeClosed(node=node.identifier))
 
     def note_stats(self, node: Node, stats: NodeStats) -> None:
         """A node sent its statistics."""
@@ -480,11 +500,6 @@ async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
                 "the pool was closed before the node answered", code=Code.NOT_CONNECTED, hint="connect the pool again"
             ) from None
         raise
-
-
-def _snake(name: str) -> str:
-    """``NodeReady`` as ``node_ready``."""
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
 def _given_out(loaded: Loaded) -> list[Playable] | Playlist:

@@ -541,6 +541,8 @@ class Node:
                 await self._pause(getattr(ended, "retry_after", None))
         finally:
             self._settle()
+            if self._fleet is not None:
+                self._fleet.note_closed(self)
 
     def _settle(self) -> None:
         """Say that nobody keeps the node connected any more, to whoever still waits for it."""

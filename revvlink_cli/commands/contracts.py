@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from revvlink_cli.commands import check, config, connect, init, nodes, region, search
+from revvlink_cli.commands import check, config, connect, events, init, nodes, players, region, routeplanner, search
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
 
 FOLDER = Path(__file__).parent.parent / "schemas"
@@ -26,12 +26,18 @@ def schemas() -> dict[str, dict[str, Any]]:
         "config validate": record_schema(config.ValidRecord),
         "connect": rows_schema(connect.ConnectRow),
         "demo": {"type": "array", "items": {"type": "object"}},
+        "events": rows_schema(events.EventRow),
         "init": record_schema(init.InitRecord),
         "nodes add": rows_schema(nodes.NodeRow),
         "nodes info": record_schema(nodes.InfoRecord),
         "nodes list": rows_schema(nodes.NodeRow),
         "nodes status": rows_schema(nodes.StatusRow),
+        "players destroy": record_schema(players.PlayerRow),
+        "players list": rows_schema(players.PlayerRow),
+        "players show": record_schema(players.PlayerRow),
         "region": regions,
+        "routeplanner free": rows_schema(routeplanner.PlannerRow),
+        "routeplanner status": rows_schema(routeplanner.PlannerRow),
         "search": tracks,
         "track decode": tracks,
     }

@@ -1,0 +1,131 @@
+"""``revvlink events``: what happens on the nodes, as it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+
+app = make_app("Tail what happens on the nodes.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """One thing that happened. `dropped` counts what came too fast to be shown before it."""
+
+    time: str = column("TIME")
+    node: str = column("NODE")
+    event: str = column("EVENT", Kind.STATE)
+    detail: str | None = column("DETAIL", flexible=True)
+    guild_id: str | None
+    dropped: int
+
+
+@app.command(cls=Command)
+def events(
+    ctx: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+) -> Stream:
+    """Connect to the nodes and print what happens, one line or one JSON object each, until interrupted.
+
+    A node tells the events of players only to the session whose players they are: from here one sees nodes come and
+    go, their statistics, and what plugins tell everybody.
+    """
+    options = options_of(ctx)
+    if options.output is not None and options.output.value == "json":
+        raise CommandError(
+            Failure("usage", "events never end, and one JSON document would never begin", hint="use --output jsonl"),
+            exit_code=ExitCode.USAGE,
+        )
+    settings = fleets.load_settings(options)
+    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
+    return Stream(EventRow, _events(settings, fleets.with_secrets(settings, entries, options), options))
+
+
+async def _events(
+    settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
+) -> AsyncGenerator[EventRow | Result, None]:
+    """Everything the pool tells, from the first connection on, until no node is tried any more."""
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+        subscription = fleet.subscribe()
+        dropped = 0
+        try:
+            for node in fleet.snapshot().nodes:  # what happened before the first reading
+                if node.session_id is not None:
+                    yield _row(node.identifier, "node_ready", None, f"session {node.session_id}", 0)
+                elif (failure := fleets.node_failure(node, options.timeout)) is not None:
+                    yield _row(node.identifier, "node_failed", None, failure.message, 0)
+            while any(node.is_supervised for node in fleet.members):
+                happening = await subscription.next()
+                if happening is None:
+                    break
+                yield _told(happening, subscription.dropped - dropped)
+                dropped = subscription.dropped
+        finally:
+            fleet.unsubscribe(subscription)
+        failures = tuple(f for node in fleet.snapshot().nodes if (f := fleets.node_failure(node, options.timeout)))
+    yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+
+
+def _row(node: str, event: str, guild: str | None, detail: str | None, dropped: int) -> EventRow:
+    from datetime import datetime
+
+    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    return EventRow(time=now, node=node, event=event, detail=detail, guild_id=guild, dropped=dropped)
+
+
+def _told(happening: Happening, dropped: int) -> EventRow:
+    """One line for what happened."""
+    from revvlink_cli.client import feed
+
+    match happening:
+        case feed.NodeReady():
+            what = f"session {happening.session_id}{' resumed' if happening.resumed else ''}"
+            return _row(happening.node, "node_ready", None, what, dropped)
+        case feed.NodeLost():
+            return _row(happening.node, "node_lost", None, happening.reason.message, dropped)
+        case feed.NodeClosed():
+            return _row(happening.node, "node_closed", None, None, dropped)
+        case feed.StatsReceived(stats=stats):
+            load = "CPU unknown" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
+            return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped)
+        case feed.PlayerMoved():
+            target = f"{happening.origin or 'nowhere'} -> {happening.target}"
+            return _row(happening.target, "player_moved", happening.guild_id, target, dropped)
+        case feed.PlayerLost():
+            name = happening.origin or "-"
+            return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped)
+        case feed.NodeEvent(event=event):
+            return _row(happening.node, _name_of(event), event.guild_id, _detail_of(event), dropped)
+
+
+def _name_of(event: Any) -> str:
+    """``track_start`` and so on; the server's own name for what this client has none for."""
+    from revvlink_cli.client.events import OtherEvent
+    from revvlink_cli.client.feed import snake
+
+    return event.type if isinstance(event, OtherEvent) else snake(type(event).__name__)
+
+
+def _detail_of(event: Any) -> str | None:
+    told = [getattr(event, name, None) for name in ("reason", "message", "code")]
+    track = getattr(event, "track", None)
+    parts = ([track.title] if track is not None else []) + [str(value) for value in told if value not in (None, "")]
+    return ": ".join(parts) or None

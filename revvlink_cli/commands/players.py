@@ -1,0 +1,172 @@
+"""``revvlink players``: the players of one session on one node."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.text import MISSING, clock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from revvlink_cli.client.rest import Rest
+    from revvlink_cli.client.roster import RemotePlayer
+    from revvlink_cli.commands.base import Options
+
+app = make_app("The players of a bot's session on a node: list, show, destroy.")
+
+NODE = typer.Option("--node", metavar="NODE", help="The node.")
+SESSION = typer.Option(
+    "--session", metavar="ID", help="The bot's session: its log names it when it connects, many keep it to resume."
+)
+GUILD = typer.Argument(metavar="GUILD", help="The guild's id.")
+
+
+def _track(row: PlayerRow) -> str:
+    return MISSING if row.track is None else row.track
+
+
+def _position(row: PlayerRow) -> str:
+    return MISSING if row.track is None else clock(row.position_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerRow:
+    """A player."""
+
+    guild_id: str = column("GUILD")
+    track: str | None = column("TRACK", cell=_track, flexible=True)
+    position_ms: int = column("POSITION", Kind.DURATION_MS, cell=_position, rank=2)
+    volume: int = column("VOLUME", Kind.COUNT, rank=3)
+    is_paused: bool = column("PAUSED", rank=4)
+    is_connected: bool = column("VOICE")
+    ping_ms: int | None = column("PING", Kind.LATENCY_MS, rank=5)
+    endpoint: str | None = column("ENDPOINT", rank=6, flexible=True)
+    channel_id: str | None
+    filters: tuple[str, ...]
+    identifier: str | None
+    encoded: str | None
+
+
+def _row(player: RemotePlayer) -> PlayerRow:
+    endpoint, channel = player.voice.get("endpoint"), player.voice.get("channelId")
+    return PlayerRow(
+        guild_id=player.guild_id,
+        track=player.track.title if player.track is not None else None,
+        position_ms=player.state.position,
+        volume=player.volume,
+        is_paused=player.paused,
+        is_connected=player.state.connected,
+        ping_ms=player.state.ping if player.state.ping >= 0 else None,
+        endpoint=endpoint if isinstance(endpoint, str) and endpoint else None,
+        channel_id=str(channel) if channel else None,
+        filters=tuple(map(str, player.filters)),
+        identifier=player.track.identifier if player.track is not None else None,
+        encoded=player.track.encoded if player.track is not None else None,
+    )
+
+
+@app.command("list", cls=Command)
+def list_players(ctx: typer.Context, node: Annotated[str, NODE], session: Annotated[str, SESSION]) -> Work:
+    """List the players of a session.
+
+    A node tells of players only by session, and has no list of those: the id comes from the bot. Its log names it when
+    it connects ("session ..."), and a bot that resumes keeps it.
+    """
+    options = options_of(ctx)
+
+    async def ask(rest: Rest) -> Result:
+        return Result(tuple(_row(player) for player in await rest.players(session)), PlayerRow)
+
+    return _asked(node, session, options, ask)
+
+
+@app.command(cls=Command)
+def show(
+    ctx: typer.Context, guild: Annotated[str, GUILD], node: Annotated[str, NODE], session: Annotated[str, SESSION]
+) -> Work:
+    """Show one player."""
+    options = options_of(ctx)
+
+    async def ask(rest: Rest) -> Result:
+        # Asked one by one, a NodeLink makes the player that is not there.
+        for player in await rest.players(session):
+            if player.guild_id == guild:
+                return Result(_row(player), PlayerRow)
+        raise _missing(node, session, guild)
+
+    return _asked(node, session, options, ask)
+
+
+@app.command(cls=Command)
+def destroy(
+    ctx: typer.Context,
+    guild: Annotated[str, GUILD],
+    node: Annotated[str, NODE],
+    session: Annotated[str, SESSION],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> Work:
+    """Destroy a player: what it plays ends, and it leaves the voice channel."""
+    options = options_of(ctx)
+    if not yes:
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise CommandError(
+                Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
+                exit_code=ExitCode.USAGE,
+            )
+        typer.confirm(f"Destroy the player of guild {guild} on {node}?", abort=True, err=True)
+
+    async def ask(rest: Rest) -> Result:
+        for player in await rest.players(session):
+            if player.guild_id == guild:
+                await rest.destroy_player(session, guild)
+                return Result(_row(player), PlayerRow, notes=(f"destroyed the player of guild {guild} on {node}",))
+        raise _missing(node, session, guild)
+
+    return _asked(node, session, options, ask)
+
+
+def _missing(node: str, session: str, guild: str) -> CommandError:
+    hint = f"see `revvlink players list --node {node} --session {session}`"
+    return CommandError(
+        Failure("no_player", f"no player of guild {guild} in that session on {node}", node=node, hint=hint),
+        exit_code=ExitCode.FAILED,
+    )
+
+
+def _asked(node: str, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Work:
+    settings = fleets.load_settings(options)
+    entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
+    if not entries:
+        known = [entry.identifier for entry in settings.nodes]
+        raise CommandError(fleets.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    chosen = fleets.with_secrets(settings, entries, options)
+
+    async def work() -> Result:
+        from revvlink_cli.client.errors import LavalinkException, RevvlinkException
+        from revvlink_cli.services.probe import opened
+
+        async with opened(chosen, timeout=options.timeout) as fleet:
+            (member,) = fleet.members
+            failure = fleets.node_failure(member.snapshot(), options.timeout)
+            if failure is not None:
+                return Result(None, PlayerRow, fleets.exit_code_for((failure,), 1), (failure,))
+            try:
+                return await ask(member.rest)
+            except LavalinkException as error:
+                if error.status != 404:
+                    return Result(None, PlayerRow, ExitCode.FAILED, (fleets.failure_of(error, node),))
+                hint = "take the id from the bot's log; a session that waits to be resumed is not to be seen"
+                gone = Failure("no_session", f"no such session on {node}: {session}", node=node, hint=hint)
+                return Result(None, PlayerRow, ExitCode.FAILED, (gone,))
+            except RevvlinkException as error:
+                return Result(None, PlayerRow, ExitCode.FAILED, (fleets.failure_of(error, node),))
+
+    return work()

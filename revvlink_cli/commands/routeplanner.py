@@ -1,0 +1,116 @@
+"""``revvlink routeplanner``: the addresses that nodes load tracks from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+
+app = make_app("The route planners of nodes: which addresses fail, and to try them again.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannerRow:
+    """A node's route planner; `planner` is null where a node has none."""
+
+    node: str = column("NODE")
+    planner: str | None = column("PLANNER")
+    block: str | None = column("BLOCK", rank=3)
+    block_size: str | None = column("SIZE", rank=4)
+    failing: int | None = column("FAILING", Kind.COUNT)
+    addresses: tuple[str, ...] = column("ADDRESSES", rank=2, flexible=True)
+
+
+@app.command(cls=Command)
+def status(
+    ctx: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+) -> Work:
+    """Show each node's route planner and the addresses it has found failing."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
+    return _each(fleets.with_secrets(settings, entries, options), options, None)
+
+
+@app.command(cls=Command)
+def free(
+    ctx: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The node.")],
+    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The address to try again.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Try all failing addresses again.")] = False,
+) -> Work:
+    """Take a failing address, or all of them, off a node's list."""
+    options = options_of(ctx)
+    if (address is None) is not all_:
+        raise CommandError(
+            Failure("usage", "name one address, or say --all", hint="see `revvlink routeplanner status`"),
+            exit_code=ExitCode.USAGE,
+        )
+    settings = fleets.load_settings(options)
+    entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
+    if not entries:
+        known = [entry.identifier for entry in settings.nodes]
+        raise CommandError(fleets.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    return _each(fleets.with_secrets(settings, entries, options), options, address or "")
+
+
+async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str | None) -> Result:
+    """The planners, after freeing an address ("" is all of them) where one is named."""
+    import asyncio
+
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.services.probe import opened
+
+    async def one(node: Node) -> PlannerRow | Failure:
+        failure = fleets.node_failure(node.snapshot(), options.timeout)
+        if failure is not None:
+            return failure
+        try:
+            if freed is not None:
+                await node.rest.free_address(freed or None)
+            planner = await node.rest.route_planner()
+        except RevvlinkException as error:
+            return fleets.failure_of(error, node.identifier)
+        return _row(node.identifier, planner.kind, planner.details)
+
+    async with opened(chosen, timeout=options.timeout) as fleet:
+        told = await asyncio.gather(*map(one, fleet.members))
+    rows = tuple(row for row in told if isinstance(row, PlannerRow))
+    failures = tuple(row for row in told if isinstance(row, Failure))
+    code = fleets.exit_code_for(failures, len(told))
+    unreachable = {"timeout", "silent", "connection_refused", "unreachable", "resolve_failed", "connection_reset"}
+    if code is ExitCode.UNREACHABLE and not any(failure.code in unreachable for failure in failures):
+        code = ExitCode.FAILED  # they answered, and refused
+    return Result(rows, PlannerRow, code, failures)
+
+
+def _row(node: str, kind: str | None, details: dict[str, Any]) -> PlannerRow:
+    block = details.get("ipBlock")
+    block = block if isinstance(block, dict) else {}
+    failing = details.get("failingAddresses")
+    addresses = [entry.get("address", entry) if isinstance(entry, dict) else entry for entry in failing or ()]
+    return PlannerRow(
+        node=node,
+        planner=kind,
+        block=_text(block.get("type")),
+        block_size=_text(block.get("size")),
+        failing=len(addresses) if isinstance(failing, list) else None,
+        addresses=tuple(str(address).lstrip("/") for address in addresses),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
