@@ -56,6 +56,9 @@ STABLE_AFTER = 30.0
 LET_GO_TIMEOUT = 1.0
 """Seconds that an orderly close spends on telling the server to forget the session."""
 
+FIRST_STATS = 0.25
+"""Seconds that a node which is ready gets for its first statistics before it is said to be."""
+
 STATS_LAG = 1.0
 """Seconds that statistics may lag behind: younger assignments are not in them yet."""
 
@@ -639,13 +642,25 @@ class Node:
     async def _serve(self, connection: Connection) -> RevvlinkException:
         """Listen until the connection ends, with what has to be asked for meanwhile."""
         async with asyncio.TaskGroup() as group:
-            chores = group.create_task(self._settle_in(connection))
+            chores = [group.create_task(self._settle_in(connection)), group.create_task(self._announce())]
             try:
                 await connection.listen()
             except RevvlinkException as error:
-                chores.cancel()
+                for chore in chores:
+                    chore.cancel()
+                self._tell(None)  # it was ready, however briefly
                 ended = error
         return ended
+
+    async def _announce(self) -> None:
+        """Tell who waits for the node that it is ready, as soon as it can be ranked: players may come at once."""
+        try:
+            async with asyncio.timeout(FIRST_STATS):
+                while self._stats is None and self._fleet is not None:
+                    await self._fleet.changed()
+        except TimeoutError:
+            log.debug("%s: ready before its statistics", self.identifier)
+        self._tell(None)
 
     async def _settle_in(self, connection: Connection) -> None:
         """What a fresh connection needs: resuming switched on, and statistics if none came by themselves.
@@ -682,7 +697,6 @@ class Node:
             self._info = connection.info
         self._set(NodeStatus.CONNECTED, connection.info_error)
         log.info("%s: ready after %.0f ms", self.identifier, connection.ready_ms or 0.0)
-        self._tell(None)
         if self._fleet is not None and connection.session_id is not None:
             self._fleet.note_ready(self, connection.session_id, resumed=connection.resumed)
 

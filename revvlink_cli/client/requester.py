@@ -97,6 +97,7 @@ class Requester:
         self.context = context
         self.budget = budget
         self.breaker = Breaker()
+        self._probe: asyncio.Future[bool] | None = None
         self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
         self.unknown: Counter[str] = Counter()
@@ -164,7 +165,7 @@ class Requester:
                             progress=progress or Progress(),
                         )
                     except NodeException as error:
-                        if voice is not None and error.code in (Code.SILENT, Code.TIMEOUT):
+                        if voice is not None and error.code in (Code.SILENT, Code.TIMEOUT) and await self._answers():
                             slot.is_kept = True
                             self.budget.never_ended(voice)
                         raise
@@ -182,6 +183,26 @@ class Requester:
             await asyncio.sleep(wait)  # outside the budget's slot: others may go on meanwhile
             patience -= wait
         raise AssertionError("unreachable")  # pragma: no cover
+
+    async def _answers(self) -> bool:
+        """Whether the node answers anything at all: if it does not, it is no voice server that keeps it.
+
+        One question serves all who ask at the same time.
+        """
+        if self._probe is None or self._probe.done():
+            self._probe = asyncio.ensure_future(self._probed())
+        return await asyncio.shield(self._probe)
+
+    async def _probed(self) -> bool:
+        try:
+            async with self.budget.draw(Purpose.OBSERVER):
+                url, timeout = self.url("/version"), self._settings.timeout
+                await self._send("GET", url, None, timeout=timeout, accept="*/*", progress=Progress())
+        except LavalinkException:
+            return True
+        except RevvlinkException:
+            return False
+        return True
 
     def _note_health(self, *, ok: bool) -> None:
         if self.breaker.succeeded() if ok else self.breaker.failed():

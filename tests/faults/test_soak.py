@@ -1,0 +1,95 @@
+"""Random faults for a while: every player ends on a connected node, exactly once, and nothing is left over.
+
+``REVVLINK_TEST_SOAK=nodes,players,seconds`` makes it longer: ``50,5000,60`` is the whole of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli import Node, NodeStatus, Pool
+from revvlink_cli.client.errors import RevvlinkException
+from revvlink_cli.simulator import NodeProfile, Simulator
+
+if TYPE_CHECKING:
+    from revvlink_cli.simulator.server import SimulatedNode
+
+PASSWORD = "pw"
+FIRST_GUILD = 817327181659110000
+NODES, PLAYERS, SECONDS = (int(part) for part in os.environ.get("REVVLINK_TEST_SOAK", "6,120,6").split(","))
+
+
+async def settle(pool: type[Pool]) -> None:
+    """Until every player is on a connected node by that node's own account, and on no other."""
+    while True:
+        await pool.reconnect()
+        try:
+            lists = {
+                name: [player.guild_id for player in await node.fetch_players()]
+                for name, node in pool.nodes.items()
+                if node.status is NodeStatus.CONNECTED
+            }
+        except RevvlinkException:
+            continue
+        told = [guild for guilds in lists.values() for guild in guilds]
+        mine = {
+            guild: name
+            for name, node in pool.nodes.items()
+            for guild in node.players
+            if node.status is NodeStatus.CONNECTED
+        }
+        if len(lists) == NODES and sorted(told) == sorted(mine) and len(mine) == PLAYERS:
+            return
+        await asyncio.sleep(0.2)
+
+
+def test_random_faults() -> None:
+    """Nodes are dropped, killed and frozen at random; then they are left in peace, and everything is in its place."""
+    chance = random.Random(7)
+
+    async def trouble(node: SimulatedNode) -> None:
+        """One fault of one node, and its end."""
+        match chance.choice(("drop", "kill", "freeze")):
+            case "drop":
+                await asyncio.to_thread(node.drop)
+            case "kill":
+                await asyncio.to_thread(node.kill)
+                await asyncio.sleep(chance.uniform(0.1, 1.0))
+                await asyncio.to_thread(node.start)
+            case _:
+                await asyncio.to_thread(node.freeze)
+                await asyncio.sleep(chance.uniform(0.1, 1.5))
+                await asyncio.to_thread(node.thaw)
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        async def place(number: int) -> None:
+            player = Fresh.create_player(FIRST_GUILD + number)
+            await player.update_voice(token="t", endpoint="us-east1.discord.gg:443", session_id="s", channel_id=3)
+
+        profiles = [NodeProfile(identifier=f"n{number}", password=PASSWORD) for number in range(NODES)]
+        with Simulator(profiles) as simulator:
+            settings: dict[str, Any] = {"password": PASSWORD, "resume_timeout": 2, "heartbeat": 0.5, "timeout": 1.0}
+            nodes = [Node(identifier=node.profile.identifier, uri=node.uri, **settings) for node in simulator]
+            await Fresh.connect(nodes=nodes)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for number in range(PLAYERS):
+                        group.create_task(place(number))
+                loop = asyncio.get_running_loop()
+                end = loop.time() + SECONDS
+                while loop.time() < end:
+                    await trouble(simulator[f"n{chance.randrange(NODES)}"])
+                    assert all(node.open_sockets <= 1 for node in simulator)
+                async with asyncio.timeout(120):
+                    await settle(Fresh)
+            finally:
+                await Fresh.close()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(work())
