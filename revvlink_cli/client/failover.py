@@ -134,9 +134,10 @@ class Failover:
 
     async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
         """Give the player to a node, and take it from the one it leaves."""
-        reservation = node.reserve()
+        reservation, session = node.reserve(), node.session_id
         try:
             told = await node.update_player(player.guild_id, player.payload())
+            self._check_session(node, session)
         except BaseException:
             node.release(reservation)
             node.abandon(player.guild_id)  # a request that was given up may still have made it
@@ -144,6 +145,16 @@ class Failover:
         player.attach(node, told)
         if origin is not None and origin is not node:
             await self._leave(player.guild_id, origin)
+
+    @staticmethod
+    def _check_session(node: Node, session: str | None) -> None:
+        if node.session_id != session:
+            raise NodeException(
+                f"{node.identifier} was lost while it took the player",
+                code=Code.CLOSED,
+                node=node.identifier,
+                hint="another node is tried",
+            )
 
     async def _leave(self, guild: str, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
@@ -200,29 +211,38 @@ class Failover:
         """End a player."""
         async with player.turn:
             self._fleet.drop_player(player)
-            node, player.node = player.node, None
+            node = player.node
+            player.detach()
             if node is not None:
-                node.let_go(player)
                 await self._leave(player.guild_id, node)
 
+    @staticmethod
+    def needs_care(node: Node) -> bool:
+        """Whether a node has players that it does not serve: it is lost, or its session is not theirs."""
+        session = node.session_id
+        return any(session is None or player.session not in (None, session) for player in node.players.values())
+
     async def rescue(self, node: Node) -> None:
-        """Care for the players of a node that was lost, until none is left without a node."""
+        """Care for the players of a node that was lost, or is back without them, until each is served or told of."""
         for player in node.players.values():
             player.hold()
-        while players := tuple(node.players.values()):
-            if not await self._back_in_time(node):
-                await self._move_all(players, node, exclude=(node.identifier,))
-                return
+        pause = 1.0
+        while self.needs_care(node):
+            if node.session_id is None and not await self._back_in_time(node):
+                await self._move_all(node.players.values(), node, exclude=(node.identifier,))
+                continue
             try:
                 if node.snapshot().resumed:
                     await self.synchronise(node)
-                else:  # a session of its own again: the players are gone with the old one
-                    await self._move_all(players, None)
             except RevvlinkException as error:
                 log.info("%s: lost again before its players were cared for: %s", node.identifier, error)
-                await self._change_or(1.0, anything=True)
-            else:
-                return
+                await self._change_or(pause, anything=False)
+                pause = min(2 * pause, 30.0)
+                continue
+            session = node.session_id
+            if session is not None:  # those of an older session are gone with it
+                gone = [player for player in node.players.values() if player.session not in (None, session)]
+                await self._move_all(gone, None)
 
     async def _back_in_time(self, node: Node) -> bool:
         """Whether a lost node comes back within its `resume_timeout`."""
@@ -244,9 +264,10 @@ class Failover:
                 await self.place(player, origin=origin, exclude=exclude)
             except RevvlinkException as error:
                 log.warning("guild %s: not moved: %s", player.guild_id, error)
+                player.detach()
 
         async with asyncio.TaskGroup() as group:
-            for player in players:
+            for player in tuple(players):
                 group.create_task(move(player), name=f"move {player.guild_id}")
 
     async def synchronise(self, node: Node) -> None:

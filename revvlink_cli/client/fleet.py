@@ -298,7 +298,7 @@ class Fleet:
     def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
         """A node is connected."""
         self.tell(NodeReady(node=node.identifier, session_id=session_id, resumed=resumed))
-        if resumed and node.abandoned:
+        if (resumed and node.abandoned) or self.failover.needs_care(node):
             self._rescue(node)
 
     def note_lost(self, node: Node, reason: RevvlinkException) -> None:
@@ -329,15 +329,16 @@ class Fleet:
 
         async def care() -> None:
             try:
-                if node.status is NodeStatus.CONNECTED:
+                if node.status is NodeStatus.CONNECTED and node.abandoned:
                     await self.failover.synchronise(node)
-                else:
+                while self.failover.needs_care(node):
                     await self.failover.rescue(node)
             except RevvlinkException as error:
                 log.info("%s: its players could not be brought together: %s", node.identifier, error)
+            finally:
+                self._rescues.pop(node.identifier, None)  # at once: what comes next may need another
 
-        task = self._rescues[node.identifier] = self._group.create_task(care(), name=f"rescue {node.identifier}")
-        task.add_done_callback(lambda _: self._rescues.pop(node.identifier, None))
+        self._rescues[node.identifier] = self._group.create_task(care(), name=f"rescue {node.identifier}")
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""

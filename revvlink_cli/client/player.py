@@ -75,6 +75,8 @@ class Player:
         volume: Per cent, 0..1000.
         paused: Whether it stands still.
         filters: Its filters, as in the protocol.
+        region: Region to prefer over that of its voice endpoint, or None.
+        session: The session of `node` in which it was made, None before that.
     """
 
     def __init__(self, failover: Failover, guild_id: int | str, *, region: str | None = None) -> None:
@@ -86,6 +88,7 @@ class Player:
         self.paused = False
         self.filters: Mapping[str, Any] = {}
         self.region = region
+        self.session: str | None = None
         self._failover = failover
         self._end_time: int | None = None
         self._held: int | None = 0
@@ -215,8 +218,15 @@ class Player:
         self.node = node
         node.hold(self)
         if told is not None:
+            self.session = node.session_id
             self._held = None
             self._is_behind = False
+
+    def detach(self) -> None:
+        """No node serves it any more."""
+        node, self.node, self.session = self.node, None, None
+        if node is not None:
+            node.let_go(self)
 
     @property
     def is_behind(self) -> bool:
