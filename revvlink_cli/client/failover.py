@@ -136,6 +136,9 @@ class Failover:
         """Give the player to a node, and take it from the one it leaves."""
         reservation, session = node.reserve(), node.session_id
         try:
+            if player.guild_id in node.abandoned:  # what an attempt before may have left there would block this one
+                await node.destroy_player(player.guild_id)
+                node.cleared(player.guild_id)
             told = await node.update_player(player.guild_id, player.payload())
             self._check_session(node, session)
         except BaseException:
@@ -206,6 +209,19 @@ class Failover:
             await self._settle(player, node, origin)
             name = origin.identifier if origin is not None else None
             self._fleet.tell(PlayerMoved(guild_id=player.guild_id, origin=name, target=node.identifier))
+
+    async def renew(self, player: Player) -> None:
+        """Make a player anew where it is: a Lavalink that waits for its last voice server takes no other before that.
+
+        Raises:
+            RevvlinkException: The node refused.
+        """
+        async with player.turn:
+            node = player.node
+            if node is not None:
+                player.hold()
+                await node.destroy_player(player.guild_id)
+                player.attach(node, await node.update_player(player.guild_id, player.payload()))
 
     async def destroy(self, player: Player) -> None:
         """End a player."""

@@ -318,9 +318,23 @@ class Fleet:
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
         player = self._players.get(event.guild_id or "")
-        if player is not None and player.node is node and isinstance(event, TrackEnd) and event.reason != "replaced":
-            player.forget_track(event.track)
+        if player is not None and player.node is node and isinstance(event, TrackEnd):
+            self._track_ended(player, event)
         self.tell(NodeEvent(node=node.identifier, event=event))
+
+    def _track_ended(self, player: Player, event: TrackEnd) -> None:
+        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
+        if event.reason == "loadFailed" and player.starts_over() and self._group is not None:
+            self._group.create_task(self._start_over(player), name=f"start over {player.guild_id}")
+        elif event.reason != "replaced":
+            player.forget_track(event.track)
+
+    @staticmethod
+    async def _start_over(player: Player) -> None:
+        try:
+            await player.start_over()
+        except RevvlinkException as error:
+            log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
 
     def _rescue(self, node: Node) -> None:
         """Care for the players of a node; one task a node does."""

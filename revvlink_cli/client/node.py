@@ -614,8 +614,8 @@ class Node:
             return failure
         finally:
             self._unparsed += connection.unparsed
-            if self.settings.resume_timeout > 0 and connection.session_id is not None:
-                self._lost_session = connection.session_id
+            if self.settings.resume_timeout > 0 and connection.session_id is not None and opened_at is not None:
+                self._lost_session = connection.session_id  # one that was not adopted is not worth taking up again
             self._connection = None
             await asyncio.shield(connection.close())
 

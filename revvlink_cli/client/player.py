@@ -93,6 +93,8 @@ class Player:
         self._end_time: int | None = None
         self._held: int | None = 0
         self._is_behind = False
+        self._began_at = 0
+        self._is_stuck = False  # a Lavalink is still busy with its last voice state
         self.turn = asyncio.Lock()
         """Held while the player is changed or moved: one after the other."""
 
@@ -125,8 +127,16 @@ class Player:
         self.voice = VoiceState(token=token, endpoint=endpoint, session_id=session_id, channel_id=str(channel_id or ""))
         if self.node is None:
             await self._failover.place(self)
-        else:
-            await self._change({"voice": self.voice.payload()})
+            return
+        try:
+            if self._is_stuck:
+                await self._failover.renew(self)
+            else:
+                await self._change({"voice": self.voice.payload()})
+        except NodeException as error:
+            self._is_stuck = error.code in (Code.SILENT, Code.TIMEOUT)
+            raise
+        self._is_stuck = False
 
     async def play(
         self,
@@ -178,6 +188,11 @@ class Player:
         """Set the filters, as in the protocol; an empty mapping takes them off."""
         self.filters = dict(filters)
         await self._change({"filters": self.filters})
+
+    async def start_over(self) -> None:
+        """Play the track from its beginning."""
+        self._held = 0
+        await self._change(self._track_payload(), played=True)
 
     async def switch_node(self, node: Node) -> None:
         """Be served by another node from now on.
@@ -237,6 +252,11 @@ class Player:
         """Its node is back with the player as it was."""
         self._held = None
 
+    def starts_over(self) -> bool:
+        """Whether its track, which failed as it began in the middle, is worth playing from its beginning; once."""
+        again, self._began_at = self._began_at, 0
+        return again > 0 and self.track is not None
+
     def forget_track(self, track: Playable | None) -> None:
         """Its track has ended on the node."""
         if track is None or self.track is None or track.identifier == self.track.identifier:
@@ -267,8 +287,9 @@ class Player:
         if told["userData"]:
             track["userData"] = told["userData"]
         wishes: dict[str, Any] = {"track": track, "paused": self.paused}
-        if self.position:
-            wishes["position"] = self.position
+        self._began_at = self.position
+        if self._began_at:
+            wishes["position"] = self._began_at
         if self._end_time is not None:
             wishes["endTime"] = self._end_time
         return wishes

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,6 +199,30 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Genuine]:
     server = Genuine(folder, tmp_path_factory.mktemp("lavalink"))
     yield server
     server.stop()
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """A stand-in for Discord's voice servers: its port, and the folder with its certificate."""
+    folder = genuine_folder()
+    if folder is None:
+        pytest.skip("there is no genuine Lavalink here: set REVVLINK_TEST_GENUINE to a folder with one")
+    if not os.environ.get("REVVLINK_TEST_GENUINE") and shutil.which("java") is None:
+        pytest.skip("the genuine Lavalink needs Java")
+    port, place = free_port(), tmp_path_factory.mktemp("voice")
+    with subprocess.Popen(
+        [sys.executable, str(folder / "voice.py"), str(port), str(place)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        yield port, place
+        process.terminate()
 
 
 @pytest.fixture(scope="session", params=["simulator", "genuine", "external"])

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -24,7 +19,7 @@ from tests.fidelity.replay import rest
 from tests.real.conftest import PASSWORD, Genuine, genuine_folder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.conftest import Ran
@@ -37,30 +32,6 @@ EXCEPTIONS = {
     "loadtracks-http-timeout": "its web server's patience is the recorder's own",
 }
 """Requests that this server cannot be asked as it is set up."""
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
-    """A stand-in for Discord's voice servers: its port, and the folder with its certificate."""
-    folder = genuine_folder()
-    if folder is None:
-        pytest.skip("there is no genuine Lavalink here: set REVVLINK_TEST_GENUINE to a folder with one")
-    if not os.environ.get("REVVLINK_TEST_GENUINE") and shutil.which("java") is None:
-        pytest.skip("the genuine Lavalink needs Java")
-    port, place = free_port(), tmp_path_factory.mktemp("voice")
-    with subprocess.Popen(
-        [sys.executable, str(folder / "voice.py"), str(port), str(place)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
-        yield port, place
-        process.terminate()
 
 
 @asynccontextmanager
