@@ -177,6 +177,7 @@ class Fleet:
         """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it."""
         supervisor = self._supervisor
         if supervisor is not None and (supervisor.done() or supervisor.get_loop().is_closed()):
+            self._feed = Feed()  # the readers went with their loop
             self._let_go()
 
     def _let_go(self) -> None:
@@ -293,7 +294,10 @@ class Fleet:
         self._feed.tell(happening)
         dispatch = getattr(self.client, "dispatch", None)
         if callable(dispatch):
-            dispatch(f"revvlink_{snake(type(happening).__name__)}", happening)
+            try:
+                dispatch(f"revvlink_{snake(type(happening).__name__)}", happening)
+            except Exception:  # the bot's code: its defects must not take a connection along
+                log.exception("the client's dispatch failed")
 
     def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
         """A node is connected."""

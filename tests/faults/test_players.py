@@ -355,6 +355,42 @@ def test_switch_and_destroy() -> None:
     run(work)
 
 
+def test_a_bots_own_defects() -> None:
+    """The client is told what happens; that its code fails there costs no connection."""
+
+    class Client:
+        """A bot."""
+
+        class user:  # noqa: N801 - as on a Discord client
+            """Its account."""
+
+            id = 170939974227541168
+
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def dispatch(self, name: str, _happening: Happening) -> None:
+            """Take it, and stumble."""
+            self.told.append(name)
+            raise RuntimeError("a defect of the bot")
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        client = Client()
+        with Simulator(profiles("a")) as simulator:
+            await Fresh.connect(nodes=[Node(identifier="a", uri=simulator["a"].uri, password=PASSWORD)], client=client)
+            await Fresh.create_player(guild(1)).update_voice(**voice(1))
+            assert Fresh.get_node().status is NodeStatus.CONNECTED
+            await Fresh.close()
+            assert simulator["a"].requests.count(("GET", "/v4/websocket")) == 1
+        assert {"revvlink_node_ready", "revvlink_stats_received", "revvlink_player_moved"} <= set(client.told)
+        assert client.told[-1] == "revvlink_node_closed"
+
+    run(work)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
