@@ -216,6 +216,7 @@ class Player:
                 self._is_behind = True
                 return
             told = await node.update_player(self.guild_id, data)
+            self.session = node.session_id
             if played or told.track is None:
                 self._held = None
 
@@ -263,18 +264,10 @@ class Player:
             self.track, self._end_time, self._held = None, None, 0
 
     def payload(self) -> dict[str, Any]:
-        """All its wishes, for a node that knows nothing of it.
-
-        Raises:
-            NodeException: There is no voice state yet.
-        """
-        if self.voice is None:
-            raise NodeException(
-                f"the player of guild {self.guild_id} has no voice state yet",
-                code=Code.NOT_CONNECTED,
-                hint="pass Discord's voice update on with update_voice",
-            )
-        wishes: dict[str, Any] = {"voice": self.voice.payload(), "volume": self.volume}
+        """All its wishes, for a node that knows nothing of it."""
+        wishes: dict[str, Any] = {"volume": self.volume}
+        if self.voice is not None:
+            wishes["voice"] = self.voice.payload()
         if self.filters:
             wishes["filters"] = dict(self.filters)
         return wishes | (self._track_payload() if self.track is not None else {})

@@ -355,6 +355,23 @@ def test_switch_and_destroy() -> None:
     run(work)
 
 
+def test_a_player_without_voice() -> None:
+    """One that was given to a node before its voice came moves, too, and gets its voice where it is then."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), resume_timeout=0) as watched:
+            player = watched.pool.create_player(guild(1), node=watched.pool.nodes["a"])
+            await player.play(TRACKS[0])
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until(lambda: player.node is watched.pool.nodes["b"])
+            await player.update_voice(**voice(1))
+            there = watched.pool.nodes["b"].roster.players[player.guild_id]
+            assert there.state.connected
+            assert there.track is not None
+
+    run(work)
+
+
 def test_a_bots_own_defects() -> None:
     """The client is told what happens; that its code fails there costs no connection."""
 
