@@ -99,7 +99,7 @@ def show(node: Node) -> None:
     snapshot, now = node.snapshot(), time.monotonic()
     assert examine(snapshot, now, 5.0)
     row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, 5.0)
-    for kind in Format:
+    for kind in (Format.TABLE, Format.JSON):
         with redirect_stdout(io.StringIO()) as written:
             writer = renderer(kind, "nodes status", Output(), no_color=True)
             writer.begin(StatusRow)
