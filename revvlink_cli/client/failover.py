@@ -135,6 +135,7 @@ class Failover:
     async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
         """Give the player to a node, and take it from the one it leaves."""
         reservation, session = node.reserve(), node.session_id
+        player.bound_for = node
         try:
             if player.guild_id in node.abandoned:  # what an attempt before may have left there would block this one
                 await node.destroy_player(player.guild_id)
@@ -145,7 +146,10 @@ class Failover:
             node.release(reservation)
             node.abandon(player.guild_id)  # a request that was given up may still have made it
             raise
-        player.attach(node, told)
+        else:
+            player.attach(node, told)
+        finally:
+            player.bound_for = None
         if origin is not None and origin is not node:
             await self._leave(player.guild_id, origin)
 

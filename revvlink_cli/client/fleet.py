@@ -322,7 +322,7 @@ class Fleet:
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
         player = self._players.get(event.guild_id or "")
-        if player is not None and player.node is node and isinstance(event, TrackEnd):
+        if player is not None and node is (player.bound_for or player.node) and isinstance(event, TrackEnd):
             self._track_ended(player, event)
         self.tell(NodeEvent(node=node.identifier, event=event))
 

@@ -77,6 +77,8 @@ class Player:
         filters: Its filters, as in the protocol.
         region: Region to prefer over that of its voice endpoint, or None.
         session: The session of `node` in which it was made, None before that.
+        bound_for: The node that is being asked to take it, None when none is: its first events may come before it has
+            answered.
     """
 
     def __init__(self, failover: Failover, guild_id: int | str, *, region: str | None = None) -> None:
@@ -89,6 +91,7 @@ class Player:
         self.filters: Mapping[str, Any] = {}
         self.region = region
         self.session: str | None = None
+        self.bound_for: Node | None = None
         self._failover = failover
         self._end_time: int | None = None
         self._held: int | None = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from revvlink_cli.client.player import Player
 
 FIRST_GUILD = 817327181659110000
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("REVVLINK_TEST_FAULTS"),
+    reason="two genuine servers and players that play take a machine of their own: set REVVLINK_TEST_FAULTS=1",
+)
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def test_frozen_and_killed(voice: tuple[int, Path], servers: list[Genuine]) -> N
             odd = [told for told in listed.values() if not told.state.connected or told.track is None]
             assert odd == []
             before = min(player.position for player in players)
-            await until(lambda: min(player.position for player in players) > before + 1500)
+            await until(lambda: min(player.position for player in players) > before + 1500, 60.0)
         finally:
             await Fresh.close()
             await watching
