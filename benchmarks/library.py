@@ -12,8 +12,9 @@ from benchmarks.measure import Figure, shown, turn_by_turn
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.link import Link
 from revvlink_cli.client.models import Decoded, WireCpu, WireStats
-from revvlink_cli.client.snapshot import NodeStatus, StatsOrigin
+from revvlink_cli.client.snapshot import NodeStatus
 
 NODES = 1000
 REGIONS = ("us", "eu", "asia", "oceania")
@@ -24,14 +25,20 @@ def _figures() -> list[tuple[str, str, int, float]]:
     return [(f"n{i}", REGIONS[i % 4], source.randint(0, 200), source.random()) for i in range(NODES)]
 
 
+def _no_rest() -> Any:
+    """Nothing is asked of these nodes."""
+    return SimpleNamespace()
+
+
 def _ours() -> tuple[Fleet, list[Node]]:
     """A thousand nodes that take themselves for connected; there is no network."""
     fleet = Fleet()
     nodes = []
     for name, region, playing, load in _figures():
         node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
-        node._fleet, node._status, node._was_connected = fleet, NodeStatus.CONNECTED, True
-        node._take_stats(Decoded(_stats(playing, load)), StatsOrigin.WEBSOCKET)
+        link = node._link = Link(node, _no_rest(), _no_rest(), user_id=1)
+        node._fleet, link.status, link.was_connected = fleet, NodeStatus.CONNECTED, True
+        node.take_stats(Decoded(_stats(playing, load)))
         fleet._nodes[name] = node
         nodes.append(node)
     return fleet, nodes
@@ -77,7 +84,7 @@ def get_node_changed() -> Figure:
     turn = itertools.count()
 
     def ours_once() -> None:
-        nodes[next(turn) % NODES]._take_stats(Decoded(_stats(3, 0.3)), StatsOrigin.WEBSOCKET)
+        nodes[next(turn) % NODES].take_stats(Decoded(_stats(3, 0.3)))
         fleet.get_node(region="eu")
 
     def theirs_once() -> None:

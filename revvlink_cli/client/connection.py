@@ -86,7 +86,7 @@ class Connection:
         *,
         user_id: int,
         roster: Roster,
-        on_stats: Callable[[Decoded[WireStats]], None],
+        on_stats: Callable[[Decoded[WireStats]], object],
         on_event: Callable[[Event], None],
         on_change: Callable[[], None],
     ) -> None:
@@ -348,6 +348,9 @@ class Connection:
                     self._count_unknown(f"op {other}")
         except UndecodableError as error:
             self._count_unparsed(f"a message that is {error}")
+        except Exception:  # the boundary of one message: a defect here must not take the connection and its players
+            log.exception("%s: defect in reading a message", self._settings.identifier)
+            self._count_unparsed("a message that this client stumbled over")
 
     def _take_update(self, raw: dict[str, Any]) -> None:
         guild = read_guild(raw)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from revvlink_cli.client import ranking
+from revvlink_cli.client.dialect import TRAITS, Dialect
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
-from revvlink_cli.client.feed import PlayerLost, PlayerMoved
+from revvlink_cli.client.feed import NodeDrained, PlayerLost, PlayerMoved
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -134,17 +135,19 @@ class Failover:
 
     async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
         """Give the player to a node, and take it from the one it leaves."""
-        reservation, session = node.reserve(), node.session_id
+        reservation, session = node.assignments.reserve(), node.session_id
         player.bound_for = node
         try:
-            if player.guild_id in node.abandoned:  # what an attempt before may have left there would block this one
+            if (
+                player.guild_id in node.assignments.abandoned
+            ):  # what an attempt before may have left there would block this one
                 await node.destroy_player(player.guild_id)
-                node.cleared(player.guild_id)
+                node.assignments.cleared(player.guild_id)
             told = await node.update_player(player.guild_id, player.payload())
             self._check_session(node, session)
         except BaseException:
-            node.release(reservation)
-            node.abandon(player.guild_id)  # a request that was given up may still have made it
+            node.assignments.release(reservation)
+            node.assignments.abandon(player.guild_id)  # a request that was given up may still have made it
             raise
         else:
             player.attach(node, told)
@@ -165,14 +168,14 @@ class Failover:
 
     async def _leave(self, guild: str, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
-        origin.abandon(guild)
+        origin.assignments.abandon(guild)
         if origin.status is NodeStatus.CONNECTED:
             try:
                 await origin.destroy_player(guild)
             except RevvlinkException as error:
                 log.info("guild %s: left on %s for now: %s", guild, origin.identifier, error)
             else:
-                origin.cleared(guild)
+                origin.assignments.cleared(guild)
 
     def _lose(self, player: Player, origin: Node | None, reason: RevvlinkException) -> NoReturn:
         self._fleet.tell(
@@ -291,15 +294,22 @@ class Failover:
                 group.create_task(move(player), name=f"move {player.guild_id}")
 
     async def synchronise(self, node: Node) -> None:
-        """After a resume: bring the node's players and ours together.
+        """Bring the players of a session and ours together, as after a resume.
+
+        Orphans are destroyed: what was abandoned there, and players that nobody here has ever been told of (the answer
+        to the request that made them was lost). Those that a program made by `Node.update_player` are its own.
 
         Raises:
             RevvlinkException: The node could not be asked.
         """
+        known = set(node.roster.players)
         listed = {told.guild_id for told in await node.fetch_players()}
-        for guild in node.abandoned & listed:
-            await node.destroy_player(guild)
-        node.cleared(*node.abandoned)
+        strangers = listed - known - set(node.players) if self._fleet.has_players else set()
+        for guild in listed & (node.assignments.abandoned | strangers):
+            player = self._fleet.get_player(guild)
+            if player is None or node not in (player.node, player.bound_for):
+                await node.destroy_player(guild)
+        node.assignments.cleared(*node.assignments.abandoned)
         for player in tuple(node.players.values()):
             async with player.turn:
                 if player.node is not node:
@@ -312,12 +322,13 @@ class Failover:
     async def drain(self, node: Node) -> DrainReport:
         """Cordon a node and move its players to others, as many at once as one node may be asked.
 
-        When cancelled, the moves in flight are finished; the rest stay.
+        When cancelled, the moves in flight are finished; the rest stay. Either way the feed has the report.
         """
         node.cordon()
+        players = list(node.players.values())
+        waiting = players.copy()
         moved: dict[str, str] = {}
         failed: dict[str, RevvlinkException] = {}
-        waiting = list(node.players.values())
 
         async def work() -> None:
             while waiting:
@@ -329,19 +340,20 @@ class Failover:
                 else:
                     moved[player.guild_id] = player.node.identifier if player.node is not None else ""
 
-        workers = [asyncio.create_task(work(), name=f"drain {node.identifier}") for _ in range(min(8, len(waiting)))]
+        workers = [
+            self._fleet.spawn(work(), name=f"drain {node.identifier}")
+            for _ in range(min(TRAITS[Dialect.LAVALINK].players_at_once, len(players)))
+        ]
         try:
             if workers:
                 await asyncio.wait(workers)
         except asyncio.CancelledError:
-            left = list(waiting)
             waiting.clear()
-            await asyncio.shield(asyncio.wait(workers))
-            for player in left:
-                failed[player.guild_id] = NodeException("the drain was given up", code=Code.NOT_CONNECTED)
+            await asyncio.wait(workers)
             raise
         finally:
-            for worker in workers:
-                if worker.done() and not worker.cancelled():
-                    worker.result()
+            for player in players:
+                if player.guild_id not in moved and player.guild_id not in failed:
+                    failed[player.guild_id] = NodeException("the drain was given up", code=Code.NOT_CONNECTED)
+            self._fleet.tell(NodeDrained(node=node.identifier, moved=moved, failed=failed))
         return DrainReport(node.identifier, moved, failed)

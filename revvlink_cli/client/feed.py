@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.events import Event
@@ -46,6 +46,21 @@ class NodeLost:
     node: str
     reason: RevvlinkException
     players: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed:
+    """An attempt to connect a node has failed; unless it is closed after that, it is tried again.
+
+    Attributes:
+        node: Its identifier.
+        reason: Why.
+        attempts: Attempts that have failed since it was last connected for long.
+    """
+
+    node: str
+    reason: RevvlinkException
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +120,21 @@ class PlayerLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDrained:
+    """A drain has ended, or was given up.
+
+    Attributes:
+        node: Its identifier.
+        moved: Guild -> the node that serves it now.
+        failed: Guild -> why it is still where it was.
+    """
+
+    node: str
+    moved: Mapping[str, str]
+    failed: Mapping[str, RevvlinkException]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEvent:
     """An event that a node sent.
 
@@ -117,7 +147,9 @@ class NodeEvent:
     event: Event
 
 
-Happening: TypeAlias = NodeReady | NodeLost | NodeClosed | StatsReceived | PlayerMoved | PlayerLost | NodeEvent
+Happening: TypeAlias = (
+    NodeReady | NodeLost | NodeFailed | NodeClosed | NodeDrained | StatsReceived | PlayerMoved | PlayerLost | NodeEvent
+)
 
 
 def snake(name: str) -> str:

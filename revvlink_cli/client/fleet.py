@@ -17,6 +17,7 @@ from revvlink_cli.client.feed import (
     Happening,
     NodeClosed,
     NodeEvent,
+    NodeFailed,
     NodeLost,
     NodeReady,
     StatsReceived,
@@ -31,7 +32,7 @@ from revvlink_cli.client.tracks import Playlist
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 
     from revvlink_cli.client.events import Event
     from revvlink_cli.client.models import NodeStats
@@ -72,6 +73,7 @@ class Fleet:
         self._closing: asyncio.Event | None = None
         self._players: dict[str, Player] = {}
         self._rescues: dict[str, asyncio.Task[None]] = {}
+        self._chores: set[asyncio.Task[None]] = set()
         self._feed = Feed()
         self.failover = Failover(self)
         self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
@@ -187,6 +189,7 @@ class Fleet:
         self._loads.clear()
         self._players.clear()
         self._rescues.clear()
+        self._chores.clear()
         self._feed.end()
         self._lifecycle = asyncio.Lock()
         self._supervisor = self._running = self._closing = self._change = self._group = None
@@ -204,6 +207,27 @@ class Fleet:
         await asyncio.gather(*map(asyncio.shield, outcomes))
         return self.nodes
 
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Start what goes on beside the caller; the fleet waits for it, and closing ends it.
+
+        Raises:
+            NodeException: The fleet is not connected.
+        """
+        if self._group is None:
+            work.close()
+            raise NodeException("the pool is not connected", code=Code.NOT_CONNECTED, hint="connect it first")
+
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:  # the supervision boundary: a defect in one of these must not take the pool along
+                log.exception("defect in: %s", name)
+
+        task = self._group.create_task(guarded(), name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+        return task
+
     async def close(self) -> None:
         """See `Pool.close`."""
         self._drop_dead()
@@ -211,10 +235,11 @@ class Fleet:
             await self._end()
 
     async def _end(self) -> None:
-        for rescue in tuple(self._rescues.values()):
-            rescue.cancel()
-        if self._rescues:
-            await asyncio.wait(self._rescues.values())
+        chores = tuple(self._chores)
+        for chore in chores:
+            chore.cancel()
+        if chores:
+            await asyncio.wait(chores)
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
         for task in tuple(self._loads.values()):
             task.cancel()
@@ -261,6 +286,11 @@ class Fleet:
         """See `Pool.get_player`."""
         return self._players.get(str(guild_id))
 
+    @property
+    def has_players(self) -> bool:
+        """Whether there are any."""
+        return bool(self._players)
+
     def drop_player(self, player: Player) -> None:
         """The player is no more."""
         if self._players.get(player.guild_id) is player:
@@ -302,7 +332,7 @@ class Fleet:
     def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
         """A node is connected."""
         self.tell(NodeReady(node=node.identifier, session_id=session_id, resumed=resumed))
-        if (resumed and node.abandoned) or self.failover.needs_care(node):
+        if resumed or self.failover.needs_care(node):
             self._rescue(node)
 
     def note_lost(self, node: Node, reason: RevvlinkException) -> None:
@@ -311,6 +341,10 @@ class Fleet:
         if node.players:
             self._rescue(node)
 
+    def note_failed(self, node: Node, reason: RevvlinkException, attempts: int) -> None:
+        """An attempt to connect a node has failed."""
+        self.tell(NodeFailed(node=node.identifier, reason=reason, attempts=attempts))
+
     def note_closed(self, node: Node) -> None:
         """A node is not tried any more."""
         self.tell(NodeClosed(node=node.identifier))
@@ -318,6 +352,8 @@ class Fleet:
     def note_stats(self, node: Node, stats: NodeStats) -> None:
         """A node sent its statistics."""
         self.tell(StatsReceived(node=node.identifier, stats=stats))
+        if node.assignments.abandoned:  # a request to destroy a player failed: a good moment for another
+            self._rescue(node)
 
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
@@ -328,8 +364,8 @@ class Fleet:
 
     def _track_ended(self, player: Player, event: TrackEnd) -> None:
         """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
-        if event.reason == "loadFailed" and player.starts_over() and self._group is not None:
-            self._group.create_task(self._start_over(player), name=f"start over {player.guild_id}")
+        if event.reason == "loadFailed" and player.starts_over():
+            self.spawn(self._start_over(player), name=f"start over {player.guild_id}")
         elif event.reason != "replaced":
             player.forget_track(event.track)
 
@@ -342,12 +378,12 @@ class Fleet:
 
     def _rescue(self, node: Node) -> None:
         """Care for the players of a node; one task a node does."""
-        if node.identifier in self._rescues or self._group is None:
+        if node.identifier in self._rescues:
             return
 
         async def care() -> None:
             try:
-                if node.status is NodeStatus.CONNECTED and node.abandoned:
+                if node.status is NodeStatus.CONNECTED and (node.snapshot().resumed or node.assignments.abandoned):
                     await self.failover.synchronise(node)
                 while self.failover.needs_care(node):
                     await self.failover.rescue(node)
@@ -356,7 +392,7 @@ class Fleet:
             finally:
                 self._rescues.pop(node.identifier, None)  # at once: what comes next may need another
 
-        self._rescues[node.identifier] = self._group.create_task(care(), name=f"rescue {node.identifier}")
+        self._rescues[node.identifier] = self.spawn(care(), name=f"rescue {node.identifier}")
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""

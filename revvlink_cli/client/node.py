@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.assignments import Assignments
 from revvlink_cli.client.budget import Budget
-from revvlink_cli.client.connection import STALE_INTERVALS, Connection
+from revvlink_cli.client.connection import STALE_INTERVALS
 from revvlink_cli.client.dialect import TRAITS, Dialect, StatsReader
 from revvlink_cli.client.errors import (
-    AuthorizationFailedException,
     Code,
     InvalidClientException,
     NodeException,
     RevvlinkException,
 )
+from revvlink_cli.client.link import Link
 from revvlink_cli.client.penalty import compute
 from revvlink_cli.client.rest import Rest
 from revvlink_cli.client.roster import Roster
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from revvlink_cli.client.connection import Connection
     from revvlink_cli.client.events import Event
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.models import Decoded, NodeInfo, NodeStats, WireStats
@@ -41,43 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BACKOFF_BASE = 0.5
-"""Seconds of the first delay's upper end; each further one doubles it."""
-
-BACKOFF_CAP = 60.0
-"""Seconds no delay exceeds."""
-
-RETRY_AFTER_CAP = 300.0
-"""Seconds that a server's Retry-After may put off the next attempt at most."""
-
-STABLE_AFTER = 30.0
-"""Seconds a connection must hold before the next loss counts as a first one."""
-
 LET_GO_TIMEOUT = 1.0
 """Seconds that an orderly close spends on telling the server to forget the session."""
-
-FIRST_STATS = 0.25
-"""Seconds that a node which is ready gets for its first statistics before it is said to be."""
-
-STATS_LAG = 1.0
-"""Seconds that statistics may lag behind: younger assignments are not in them yet."""
-
-SESSION_TRIES = 2
-"""How often a session that was not taken up again is asked for once more before a new one is adopted."""
-
-SESSION_PAUSE = 0.5
-"""Seconds between such tries."""
-
-STATS_GRACE = 1.0
-"""Seconds a Lavalink gets to send the statistics that come with ``ready`` before REST is asked."""
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait before attempt number `attempt` (from 1): anywhere from none to a doubling limit.
-
-    This is "full jitter": a fleet that lost its server at one moment does not come back at one moment.
-    """
-    return random.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 16)))  # noqa: S311 - no secret
 
 
 class Node:
@@ -172,35 +138,20 @@ class Node:
         self._session = session
         self._context = context
         self._fleet: Fleet | None = None
-        self._user_id = DEFAULT_USER_ID
         self._rest: Rest | None = None
         self.roster = Roster()
         self._forget()
 
     def _forget(self) -> None:
         """Be as a node that was never connected."""
-        self._task: asyncio.Task[None] | None = None
-        self._is_supervised = False
-        self._connection: Connection | None = None
-        self._wake = asyncio.Event()
-        self._outcome: asyncio.Future[RevvlinkException | None] | None = None
-        self._was_connected = False
+        self._link: Link | None = None
         self._snapshot: NodeSnapshot | None = None
-        self._status = NodeStatus.DISCONNECTED
-        self._error: RevvlinkException | None = None
         self._info: NodeInfo | None = None
         self._stats: TimedStats | None = None
         self._stats_reader = StatsReader()
-        self._attempts = 0
-        self._retry_at: float | None = None
-        self._lost_session: str | None = None
-        self._unparsed = 0
         self._uptime_ms = 0
         self._is_cordoned = False
-        self._players: dict[str, Player] = {}
-        self._reservations: list[float] = []
-        self._session_tries = 0
-        self.abandoned: set[str] = set()
+        self.assignments = Assignments(self.note_change)
         self.roster.replace(())
 
     def __repr__(self) -> str:
@@ -230,12 +181,13 @@ class Node:
     @property
     def status(self) -> NodeStatus:
         """Where the connection stands."""
-        return self._status
+        return self._link.status if self._link is not None else NodeStatus.DISCONNECTED
 
     @property
     def session_id(self) -> str | None:
         """The websocket session, None unless connected."""
-        return self._connection.session_id if self._connection and self._status is NodeStatus.CONNECTED else None
+        live = self._link.live if self._link is not None else None
+        return live.session_id if live is not None else None
 
     @property
     def info(self) -> NodeInfo | None:
@@ -258,48 +210,52 @@ class Node:
     @property
     def was_connected(self) -> bool:
         """Whether the node has ever been ready."""
-        return self._was_connected
+        return self._link is not None and self._link.was_connected
 
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
         known = self._snapshot
         if (
             known is None
-            or self._status is NodeStatus.CONNECTING  # how far it is changes without a word,
+            or known.status is NodeStatus.CONNECTING  # how far it is changes without a word,
             or (self._rest is not None and len(self._rest.oddities) != len(known.oddities))  # and so do these
         ):
-            connection = self._connection if self._status is NodeStatus.CONNECTED else None
-            known = self._snapshot = NodeSnapshot(
-                identifier=self.identifier,
-                uri=self.uri,
-                region=self.region,
-                tags=self.tags,
-                status=self._status,
-                stage=self._connection.progress.stage if self._connection and connection is None else None,
-                error=self._error,
-                dialect=self._rest.dialect if self._rest else None,
-                info=self._info,
-                timed_stats=self._stats,
-                session_id=self._rest.excerpt(connection.session_id or "") if connection and self._rest else None,
-                resumed=connection.resumed if connection else False,
-                ready_ms=connection.ready_ms if connection else None,
-                latency_ms=connection.latency_ms if connection else None,
-                attempts=self._attempts,
-                retry_at=self._retry_at,
-                unparsed=self._unparsed + (self._connection.unparsed if self._connection else 0),
-                oddities=tuple(sorted(self._rest.oddities)) if self._rest else (),
-                unknown=dict(self._rest.unknown) if self._rest else {},
-                reserved=len(self._reservations),
-                is_cordoned=self._is_cordoned,
-                tripped_until=self._rest.breaker.tripped_until if self._rest else None,
-                held=len(self._players),
-            )
+            known = self._snapshot = self._taken()
         return known
+
+    def _taken(self) -> NodeSnapshot:
+        link, rest = self._link, self._rest
+        live = link.live if link is not None else None
+        return NodeSnapshot(
+            identifier=self.identifier,
+            uri=self.uri,
+            region=self.region,
+            tags=self.tags,
+            status=self.status,
+            stage=link.connection.progress.stage if link and link.connection and live is None else None,
+            error=link.error if link else None,
+            dialect=rest.dialect if rest else None,
+            info=self._info,
+            timed_stats=self._stats,
+            session_id=rest.excerpt(live.session_id or "") if live and rest else None,
+            resumed=live.resumed if live else False,
+            ready_ms=live.ready_ms if live else None,
+            latency_ms=live.latency_ms if live else None,
+            attempts=link.attempts if link else 0,
+            retry_at=link.retry_at if link else None,
+            unparsed=link.unparsed if link else 0,
+            oddities=tuple(sorted(rest.oddities)) if rest else (),
+            unknown=dict(rest.unknown) if rest else {},
+            reserved=self.assignments.reserved,
+            is_cordoned=self._is_cordoned,
+            tripped_until=rest.breaker.tripped_until if rest else None,
+            held=len(self.assignments.players),
+        )
 
     async def fetch_info(self) -> NodeInfo:
         """Ask the node what it is."""
         self._info = await self.rest.info()
-        self._changed()
+        self.note_change()
         return self._info
 
     async def fetch_stats(self) -> NodeStats:
@@ -308,7 +264,7 @@ class Node:
         The figures take the place of older ones, but for a CPU load that REST has not measured yet.
         """
         told = await self.rest.stats()
-        return self._take_stats(told, StatsOrigin.REST)
+        return self.take_stats(told, StatsOrigin.REST)
 
     async def fetch_version(self) -> str:
         """Ask the node for its version."""
@@ -364,7 +320,7 @@ class Node:
     @property
     def players(self) -> dict[str, Player]:
         """The players of the pool that this node serves, by guild; a copy."""
-        return dict(self._players)
+        return dict(self.assignments.players)
 
     @property
     def is_cordoned(self) -> bool:
@@ -374,12 +330,12 @@ class Node:
     def cordon(self) -> None:
         """Take nothing new from now on; what is here stays, and the connection too."""
         self._is_cordoned = True
-        self._changed()
+        self.note_change()
 
     def uncordon(self) -> None:
         """Take new players again."""
         self._is_cordoned = False
-        self._changed()
+        self.note_change()
 
     @property
     def rest(self) -> Rest:
@@ -402,12 +358,8 @@ class Node:
         session = self.session_id
         if session is not None and self.settings.resume_timeout > 0:
             await self._let_session_go(session)
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-        self._settle()  # a task cancelled before its first step has not done so itself
-        self._lost_session = None
+        if self._link is not None:
+            await self._link.close()
         if eject and self._fleet is not None:
             self._fleet.forget(self)
 
@@ -420,38 +372,6 @@ class Node:
             log.info("%s: the session was not let go: %s", self.identifier, error)
 
     # What follows is for the pool's Fleet and its Failover.
-
-    def hold(self, player: Player) -> None:
-        """This node serves the player."""
-        self._players[player.guild_id] = player
-        self.abandoned.discard(player.guild_id)
-        self._changed()
-
-    def let_go(self, player: Player) -> None:
-        """It serves the player no more."""
-        self._players.pop(player.guild_id, None)
-        self._changed()
-
-    def reserve(self) -> float:
-        """Count a player that is on its way, until statistics show it; gives what `release` takes."""
-        self._reservations.append(time.monotonic())
-        self._changed()
-        return self._reservations[-1]
-
-    def release(self, reservation: float) -> None:
-        """The player is not coming."""
-        if reservation in self._reservations:
-            self._reservations.remove(reservation)
-            self._changed()
-
-    def abandon(self, guild_id: str) -> None:
-        """What the node may still have of a guild is not wanted."""
-        if guild_id not in self._players:
-            self.abandoned.add(guild_id)
-
-    def cleared(self, *guilds: str) -> None:
-        """Nothing is left of these guilds."""
-        self.abandoned.difference_update(guilds)
 
     def check(self) -> None:
         """Whether the node can join at all.
@@ -481,7 +401,7 @@ class Node:
         """
         self._forget()
         own = self._context
-        self._http = (
+        http = (
             transport.session(trust_env=self.settings.trust_env)
             if self._session is None or self._session.connector is None
             else transport.session_on(self._session.connector, trust_env=self.settings.trust_env)
@@ -489,21 +409,21 @@ class Node:
         self._fleet = fleet
         if self.client is not None:
             user_id = user_id_of(self.client)
-        self._user_id = user_id or self.settings.user_id or DEFAULT_USER_ID
         self._rest = Rest(
             self.settings,
-            self._http,
+            http,
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
             Budget(),
         )
-        self._rest.on_health = self._changed
+        self._rest.on_health = self.note_change
+        self._link = Link(self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID)
 
     def leave(self) -> None:
         """Belong to no pool any more."""
         self._fleet = None
         self._rest = None
         self._stats = None
-        self._changed()
+        self.note_change()
 
     @property
     def fleet(self) -> Fleet | None:
@@ -513,211 +433,67 @@ class Node:
     @property
     def is_supervised(self) -> bool:
         """Whether a task keeps the node connected."""
-        return self._is_supervised
+        return self._link is not None and self._link.is_supervised
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:
-        """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome."""
-        if self._outcome is None or self._outcome.done():
-            self._outcome = asyncio.get_running_loop().create_future()
-            if self._status is not NodeStatus.CONNECTING:  # else the attempt under way is the one
-                self._wake.set()
-        if not self.is_supervised:
-            self._is_supervised = True
-            self._task = group.create_task(self._supervise(), name=f"node {self.identifier}")
-        return self._outcome
-
-    async def _supervise(self) -> None:
-        """Keep the node connected until it is closed, refuses for good, or `retries` attempts have failed."""
-        self._attempts = 0
-        try:
-            while True:
-                self._wake.clear()
-                ended = await self._live()
-                if self._is_final(ended):
-                    break
-                if self._wake.is_set():
-                    continue  # another attempt was asked for while this one was being cleared away
-                self._tell(ended)
-                self._attempts += 1
-                if self.settings.retries is not None and self._attempts > self.settings.retries:
-                    break
-                await self._pause(getattr(ended, "retry_after", None))
-        finally:
-            self._settle()
-            if self._fleet is not None:
-                self._fleet.note_closed(self)
-
-    def _settle(self) -> None:
-        """Say that nobody keeps the node connected any more, to whoever still waits for it."""
-        self._is_supervised = False
-        self._retry_at = None
-        self._set(NodeStatus.DISCONNECTED, self._error)
-        self._tell(
-            self._error or NodeException("closed before it was ready", code=Code.NOT_CONNECTED, node=self.identifier)
-        )
-
-    def _is_final(self, ended: RevvlinkException) -> bool:
-        """Whether trying again is no use: a refused password, or an address that never was a v4 node's."""
-        if isinstance(ended, AuthorizationFailedException) or ended.code is Code.INTERNAL:
-            return True
-        return not self._was_connected and isinstance(ended, NodeException) and ended.is_final
-
-    async def _pause(self, at_least: float | None) -> None:
-        delay = max(backoff(self._attempts), min(at_least or 0.0, RETRY_AFTER_CAP))
-        self._retry_at = time.monotonic() + delay
-        self._changed()
-        try:
-            async with asyncio.timeout(delay):
-                await self._wake.wait()
-        except TimeoutError:
-            pass  # the delay is over, nobody was in a hurry
-        self._retry_at = None
-
-    async def _live(self) -> RevvlinkException:
-        """One connection from its first packet to its end; returns why it ended."""
-        self._set(NodeStatus.CONNECTING, self._error)
-        try:
-            rest = self.rest
-        except RevvlinkException as error:  # the pool has let this node go
-            self._fail(error)
-            return error
-        connection = self._connection = Connection(
-            self.settings,
-            rest,
-            self._http,
-            user_id=self._user_id,
-            roster=self.roster,
-            on_stats=self._take_pushed_stats,
-            on_event=self._take_event,
-            on_change=self._changed,
-        )
-        opened_at: float | None = None
-        try:
-            await connection.open(self._lost_session)
-            self._check_resumed(connection)
-            opened_at = time.monotonic()
-            self._ready(connection)
-            raise await self._serve(connection)  # noqa: TRY301 - a loss is handled as every failure
-        except RevvlinkException as error:
-            if opened_at is not None and time.monotonic() - opened_at >= STABLE_AFTER:
-                self._attempts = 0
-            self._fail(error)
-            if opened_at is not None and self._fleet is not None:
-                self._fleet.note_lost(self, error)
-            return error
-        except Exception as error:  # the supervision boundary: a defect here must not take the whole pool along
-            log.exception("%s: defect in the connection", self.identifier)
-            failure = NodeException(
-                f"internal error: {type(error).__name__}: {error}", code=Code.INTERNAL, node=self.identifier
-            )
-            self._fail(failure)
-            return failure
-        finally:
-            self._unparsed += connection.unparsed
-            if self.settings.resume_timeout > 0 and connection.session_id is not None and opened_at is not None:
-                self._lost_session = connection.session_id  # one that was not adopted is not worth taking up again
-            self._connection = None
-            await asyncio.shield(connection.close())
-
-    def _check_resumed(self, connection: Connection) -> None:
-        """While the server still holds the old connection, half open, it gives a new session: ask again, briefly.
+        """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome.
 
         Raises:
-            NodeException: It did, and there are players for whom the old one is worth another try.
+            NodeException: The node belongs to no pool.
         """
-        if self._lost_session is None or connection.resumed or not self._players:
-            self._session_tries = 0
-            return
-        self._session_tries += 1
-        if self._session_tries <= SESSION_TRIES:
-            raise NodeException(
-                f"{self.identifier} gave a new session while the old one may still be open",
-                code=Code.CLOSED,
-                node=self.identifier,
-                hint="it is asked again at once",
-                retry_after=SESSION_PAUSE,
-            )
-        self._session_tries = 0
+        if self._link is None:
+            raise NodeException(f"{self.identifier} is in no pool", code=Code.NOT_CONNECTED, node=self.identifier)
+        return self._link.start(group)
 
-    async def _serve(self, connection: Connection) -> RevvlinkException:
-        """Listen until the connection ends, with what has to be asked for meanwhile."""
-        async with asyncio.TaskGroup() as group:
-            chores = [group.create_task(self._settle_in(connection)), group.create_task(self._announce())]
-            try:
-                await connection.listen()
-            except RevvlinkException as error:
-                for chore in chores:
-                    chore.cancel()
-                self._tell(None)  # it was ready, however briefly
-                ended = error
-        return ended
+    # What follows is for the node's Link.
 
-    async def _announce(self) -> None:
-        """Tell who waits for the node that it is ready, as soon as it can be ranked: players may come at once."""
-        try:
-            async with asyncio.timeout(FIRST_STATS):
-                while self._stats is None and self._fleet is not None:
-                    await self._fleet.changed()
-        except TimeoutError:
-            log.debug("%s: ready before its statistics", self.identifier)
-        self._tell(None)
+    @property
+    def has_stats(self) -> bool:
+        """Whether statistics have come in since it was connected."""
+        return self._stats is not None
 
-    async def _settle_in(self, connection: Connection) -> None:
-        """What a fresh connection needs: resuming switched on, and statistics if none came by themselves.
+    async def until_stats(self) -> None:
+        """Wait for statistics."""
+        while self._stats is None and self._fleet is not None:
+            await self._fleet.changed()
 
-        Neither is worth a reconnection: what fails is shown with the node.
-        """
-        rest, session = self.rest, connection.session_id
-        try:
-            if connection.resumed and session is not None:
-                # Events of the absence may be lost (on NodeLink they are), updates are: ask how the players are.
-                await self.fetch_players()
-            if self.settings.resume_timeout > 0 and session is not None and not connection.resumed:
-                await rest.update_session(session, resuming=True, timeout=self.settings.resume_timeout)
-            if TRAITS[connection.dialect].stats_at_connect:
-                try:
-                    async with asyncio.timeout(STATS_GRACE):
-                        while self._stats is None and self._fleet is not None:
-                            await self._fleet.changed()
-                except TimeoutError:
-                    log.debug("%s: no statistics with ready", self.identifier)
-            if self._stats is None:
-                await self.fetch_stats()
-        except RevvlinkException as error:
-            log.info("%s: %s", self.identifier, error)
-            self._error = error
-            self._changed()
-
-    def _ready(self, connection: Connection) -> None:
-        self._was_connected = True
+    def note_ready(self, connection: Connection) -> None:
+        """A connection is ready."""
         if not connection.resumed:
             self.roster.replace(())
-            self.abandoned.clear()  # a new session has no players
+            self.assignments.abandoned.clear()  # a new session has no players
         if connection.info is not None:
             self._info = connection.info
-        self._set(NodeStatus.CONNECTED, connection.info_error)
-        log.info("%s: ready after %.0f ms", self.identifier, connection.ready_ms or 0.0)
         if self._fleet is not None and connection.session_id is not None:
             self._fleet.note_ready(self, connection.session_id, resumed=connection.resumed)
 
-    def _fail(self, error: RevvlinkException) -> None:
-        log.info("%s: %s", self.identifier, error)
-        self._stats = None  # what was known of a lost server says nothing about the next one
+    def forget_stats(self) -> None:
+        """What was known of the server says nothing about the next one."""
+        self._stats = None
         self._stats_reader = StatsReader()
-        self._set(NodeStatus.DISCONNECTED, error)
 
-    def _tell(self, outcome: RevvlinkException | None) -> None:
-        if self._outcome is not None and not self._outcome.done():
-            self._outcome.set_result(outcome)
+    def note_lost(self, error: RevvlinkException) -> None:
+        """A connection that was ready has ended."""
+        if self._fleet is not None:
+            self._fleet.note_lost(self, error)
 
-    def _take_pushed_stats(self, told: Decoded[WireStats]) -> None:
-        self._take_stats(told, StatsOrigin.WEBSOCKET)
+    def note_failed(self, error: RevvlinkException, attempts: int) -> None:
+        """An attempt to connect has failed."""
+        if self._fleet is not None:
+            self._fleet.note_failed(self, error, attempts)
 
-    def _take_event(self, event: Event) -> None:
+    def note_closed(self) -> None:
+        """Nobody keeps the node connected any more."""
+        if self._fleet is not None:
+            self._fleet.note_closed(self)
+
+    def take_event(self, event: Event) -> None:
+        """The node has sent an event."""
         if self._fleet is not None:
             self._fleet.note_event(self, event)
 
-    def _take_stats(self, told: Decoded[WireStats], origin: StatsOrigin) -> NodeStats:
+    def take_stats(self, told: Decoded[WireStats], origin: StatsOrigin = StatsOrigin.WEBSOCKET) -> NodeStats:
+        """The node has sent statistics."""
         dialect = (self._rest.dialect if self._rest else None) or Dialect.LAVALINK
         stats = self._stats_reader.read(told.value, dialect, told.extra)
         known = self._stats
@@ -736,17 +512,14 @@ class Node:
                 self._rest.budget.renew()  # another process: what hung in the old one is gone
             self._uptime_ms = stats.uptime_ms
         self._stats = TimedStats(stats, origin, now, expires)
-        self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
-        self._changed()
+        self.assignments.seen(now)
+        self.note_change()
         if self._fleet is not None:
             self._fleet.note_stats(self, stats)
         return stats
 
-    def _set(self, status: NodeStatus, error: RevvlinkException | None) -> None:
-        self._status, self._error = status, error
-        self._changed()
-
-    def _changed(self) -> None:
+    def note_change(self) -> None:
+        """Something to be seen from outside has changed."""
         self._snapshot = None
         if self._fleet is not None:
             self._fleet.note_change()

@@ -233,9 +233,9 @@ class Player:
     def attach(self, node: Node, told: RemotePlayer | None) -> None:
         """This node serves it now, and has all of its wishes."""
         if self.node is not None and self.node is not node:
-            self.node.let_go(self)
+            self.node.assignments.let_go(self)
         self.node = node
-        node.hold(self)
+        node.assignments.hold(self)
         if told is not None:
             self.session = node.session_id
             self._held = None
@@ -245,7 +245,7 @@ class Player:
         """No node serves it any more."""
         node, self.node, self.session = self.node, None, None
         if node is not None:
-            node.let_go(self)
+            node.assignments.let_go(self)
 
     @property
     def is_behind(self) -> bool:

@@ -175,10 +175,9 @@ def rank(
 def _why_not(node: NodeSnapshot, exclude: Collection[str], now: float) -> str | None:
     if node.identifier in exclude:
         return "left out on request"
-    if node.is_cordoned:
-        return "cordoned"
+    condition = node.condition(now)
+    if condition == "tripped" and node.tripped_until is not None:
+        return f"tripped, retry in {node.tripped_until - now:.0f} s"
     if node.status is NodeStatus.CONNECTED:
-        if node.tripped_until is not None and now < node.tripped_until:
-            return f"tripped, retry in {node.tripped_until - now:.0f} s"
-        return None
-    return f"{node.status}: {node.error}" if node.error is not None else str(node.status)
+        return None if condition == str(NodeStatus.CONNECTED) else condition
+    return f"{condition}: {node.error}" if node.error is not None else condition

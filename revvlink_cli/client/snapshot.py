@@ -112,6 +112,16 @@ class NodeSnapshot:
     tripped_until: float | None = None
     held: int = 0
 
+    def condition(self, now: float) -> str:
+        """Its status at `now` (monotonic seconds), or what keeps a connected one from being given players."""
+        if self.status is not NodeStatus.CONNECTED:
+            return str(self.status)
+        if self.is_cordoned:
+            return "cordoned"
+        if self.tripped_until is not None and now < self.tripped_until:
+            return "tripped"
+        return str(self.status)
+
     def stats(self, now: float) -> NodeStats | None:
         """The statistics if they are young enough at `now` (monotonic seconds) to speak of the present."""
         timed = self.timed_stats

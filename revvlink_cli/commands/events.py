@@ -101,8 +101,13 @@ def _told(happening: Happening, dropped: int) -> EventRow:
             return _row(happening.node, "node_ready", None, what, dropped)
         case feed.NodeLost():
             return _row(happening.node, "node_lost", None, happening.reason.message, dropped)
+        case feed.NodeFailed():
+            return _row(happening.node, "node_failed", None, happening.reason.message, dropped)
         case feed.NodeClosed():
             return _row(happening.node, "node_closed", None, None, dropped)
+        case feed.NodeDrained():
+            what = f"{len(happening.moved)} players moved, {len(happening.failed)} left"
+            return _row(happening.node, "node_drained", None, what, dropped)
         case feed.StatsReceived(stats=stats):
             load = "CPU unknown" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
             return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped)

@@ -190,7 +190,7 @@ def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout:
     timed = node.timed_stats
     return StatusRow(
         node=node.identifier,
-        state="connected" if failure is None else "failed",
+        state=node.condition(now) if failure is None else "failed",
         region=node.region,
         server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
         version=node.info.version if node.info is not None else None,
@@ -208,7 +208,7 @@ def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout:
         if penalty
         else None,
         latency_ms=node.latency_ms,
-        reason=failure.code if failure else str(node.error.code) if node.error else None,
+        reason=failure.code if failure else _reason(node, now),
         message=failure.message if failure else str(node.error) if node.error else None,
         stats_age_s=round(now - timed.at, 3) if timed and stats else None,
         stats_origin=str(timed.origin) if timed and stats else None,
@@ -218,6 +218,13 @@ def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout:
         tags=node.tags,
         uri=node.uri,
     )
+
+
+def _reason(node: NodeSnapshot, now: float) -> str | None:
+    """What is wrong with a node that is connected."""
+    if node.condition(now) == "tripped" and node.tripped_until is not None:
+        return f"retry in {node.tripped_until - now:.0f} s"
+    return str(node.error.code) if node.error else None
 
 
 def _footnotes(rows: list[StatusRow]) -> list[str]:

@@ -205,9 +205,7 @@ def test_a_lost_session_is_taken_up_again(fleet: Simulator, pool: type[Pool]) ->
         mine = pool.get_node()
         session = mine.session_id
         await until(lambda: ("PATCH", f"/v4/sessions/{session}") in fleet["us"].requests)
-        connection = mine._connection
-        assert connection is not None
-        await connection.close()
+        await asyncio.to_thread(fleet["us"].drop)
         await until(lambda: mine.snapshot().resumed)
         assert mine.session_id == session
 

@@ -1,0 +1,70 @@
+"""What this pool has put on one node: the players there, those on their way, and what is to be cleared away."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from revvlink_cli.client.player import Player
+
+STATS_LAG = 1.0
+"""Seconds that statistics may lag behind: younger assignments are not in them yet."""
+
+
+class Assignments:
+    """The players of one node, by this pool's account.
+
+    Attributes:
+        players: By guild, those that the node serves.
+        abandoned: Guilds of which the node may still have a player that nobody wants there.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.players: dict[str, Player] = {}
+        self.abandoned: set[str] = set()
+        self._reservations: list[float] = []
+        self._on_change = on_change
+
+    @property
+    def reserved(self) -> int:
+        """Players assigned since statistics were taken, which do not show them yet."""
+        return len(self._reservations)
+
+    def hold(self, player: Player) -> None:
+        """The node serves the player."""
+        self.players[player.guild_id] = player
+        self.abandoned.discard(player.guild_id)
+        self._on_change()
+
+    def let_go(self, player: Player) -> None:
+        """It serves the player no more."""
+        self.players.pop(player.guild_id, None)
+        self._on_change()
+
+    def reserve(self) -> float:
+        """Count a player that is on its way, until statistics show it; gives what `release` takes."""
+        self._reservations.append(time.monotonic())
+        self._on_change()
+        return self._reservations[-1]
+
+    def release(self, reservation: float) -> None:
+        """The player is not coming."""
+        if reservation in self._reservations:
+            self._reservations.remove(reservation)
+            self._on_change()
+
+    def seen(self, now: float) -> None:
+        """Statistics have come in: what was assigned before them is in them."""
+        self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
+
+    def abandon(self, guild_id: str) -> None:
+        """What the node may still have of a guild is not wanted."""
+        if guild_id not in self.players:
+            self.abandoned.add(guild_id)
+
+    def cleared(self, *guilds: str) -> None:
+        """Nothing is left of these guilds."""
+        self.abandoned.difference_update(guilds)
