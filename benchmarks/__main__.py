@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import library, processes
+from benchmarks import library, processes, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "get-node-changed": library.get_node_changed,
     "region": library.region_from_endpoint,
     "cache": library.cache,
+    "storm": storm.storm,
 }
 
 

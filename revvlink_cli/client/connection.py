@@ -27,7 +27,7 @@ from revvlink_cli.client.errors import (
 from revvlink_cli.client.events import read_event, read_guild
 from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode, decode_json
 from revvlink_cli.client.requester import request_headers
-from revvlink_cli.client.roster import read_state
+from revvlink_cli.client.roster import read_state, read_update
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 
@@ -138,7 +138,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.timeout):
                 while self.session_id is None:
-                    await self._receive(None)
+                    await self._receive()
         except TimeoutError:
             raise self._failure(
                 Code.NO_READY,
@@ -234,12 +234,15 @@ class Connection:
             RevvlinkException: Always; why it ended.
         """
         await self.ping()
+        loop = asyncio.get_running_loop()
         while True:
             now = time.monotonic()
             self._check_liveness(now)
-            wait = self._deadline() - now
+            # One timer for many messages: it fires at the deadline there was, and the next turn finds a later one.
             try:
-                await self._receive(max(wait, 0.001))
+                async with asyncio.timeout_at(loop.time() + max(self._deadline() - now, 0.001)):
+                    while True:
+                        await self._receive()
             except TimeoutError:
                 await self._after_silence()
 
@@ -287,12 +290,12 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             raise self._lost(None) from error
 
-    async def _receive(self, timeout: float | None) -> None:
-        """Take one message; TimeoutError when none comes."""
+    async def _receive(self) -> None:
+        """Take one message."""
         socket = self._socket
         if socket is None:
             raise self._lost(None)
-        message = await socket.receive(timeout)
+        message = await socket.receive()
         self._heard_at = time.monotonic()
         match message.type:
             case aiohttp.WSMsgType.TEXT:
@@ -318,6 +321,9 @@ class Connection:
 
     def _dispatch(self, text: str) -> None:
         """Take in one message. One that cannot be understood is counted, and costs nothing else."""
+        if (update := read_update(text)) is not None:  # nearly all messages are these
+            self._roster.update(*update)
+            return
         try:
             message = decode(text, WireMessage).value
             match message.op:

@@ -111,12 +111,13 @@ class Player:
         """Milliseconds into the track, from the node's last word and the time since."""
         if self.track is None:
             return 0
-        told = self.node.roster.players.get(self.guild_id) if self.node is not None else None
-        if self._held is not None or told is None or self.node is None:
+        told = self.node.roster.state_of(self.guild_id) if self.node is not None else None
+        if self._held is not None or told is None:
             return self._held or 0
-        position = told.state.position
-        if not self.paused and told.state.connected:
-            position += int((time.monotonic() - self.node.roster.heard_at(self.guild_id)) * 1000)
+        state, heard_at = told
+        position = state.position
+        if not self.paused and state.connected:
+            position += int((time.monotonic() - heard_at) * 1000)
         duration = self.track.duration
         return position if duration is None else min(position, duration)
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from revvlink_cli.client.events import (
     Event,
@@ -25,11 +27,12 @@ from revvlink_cli.client.tracks import Playable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_Natural = Annotated[int, msgspec.Meta(ge=0)]
+
 _KEYS = frozenset({"guildId", "track", "volume", "paused", "state", "voice", "filters"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayerState:
+class PlayerState(msgspec.Struct, frozen=True, kw_only=True):
     """``state`` of a player, as in ``playerUpdate``.
 
     Attributes:
@@ -39,10 +42,29 @@ class PlayerState:
         ping: Milliseconds of the voice connection's last heartbeat, -1 without one, 0 before the first.
     """
 
-    time: int = 0
-    position: int = 0
+    time: _Natural = 0
+    position: _Natural = 0
     connected: bool = False
     ping: int = -1
+
+
+class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", rename="camel"):
+    """A ``playerUpdate`` as every known server sends it."""
+
+    guild_id: str
+    state: PlayerState
+
+
+_decode_update = msgspec.json.Decoder(_Update).decode
+
+
+def read_update(text: str) -> tuple[str, PlayerState] | None:
+    """Guild and state of a ``playerUpdate``, in one pass; None when the message is another, or an odd one."""
+    try:
+        update = _decode_update(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    return (update.guild_id, update.state) if update.guild_id else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,33 +153,39 @@ class Roster:
     """
 
     def __init__(self) -> None:
-        self.players: dict[str, RemotePlayer] = {}
-        self._heard: dict[str, float] = {}
+        self._players: dict[str, RemotePlayer] = {}
+        self._states: dict[str, tuple[PlayerState, float]] = {}
 
-    def heard_at(self, guild_id: str) -> float:
-        """Monotonic second at which the node last told where the player is; now, if it never did."""
-        return self._heard.get(guild_id, time.monotonic())
+    @property
+    def players(self) -> Mapping[str, RemotePlayer]:
+        """The players by guild; a copy."""
+        return {guild: replace(player, state=self._states[guild][0]) for guild, player in self._players.items()}
+
+    def state_of(self, guild_id: str) -> tuple[PlayerState, float] | None:
+        """Where a player is, and the monotonic second at which the node said so; None without such a player."""
+        return self._states.get(guild_id)
 
     def replace(self, players: Iterable[RemotePlayer]) -> None:
         """These are all the players there are."""
-        self.players = {player.guild_id: player for player in players}
-        self._heard = dict.fromkeys(self.players, time.monotonic())
+        self._players.clear()
+        self._states.clear()
+        for player in players:
+            self.put(player)
 
     def put(self, player: RemotePlayer) -> None:
         """One player is now like this."""
-        self.players[player.guild_id] = player
-        self._heard[player.guild_id] = time.monotonic()
+        self._players[player.guild_id] = player
+        self._states[player.guild_id] = (player.state, time.monotonic())
 
     def drop(self, guild_id: str) -> None:
         """There is no such player any more."""
-        self.players.pop(guild_id, None)
-        self._heard.pop(guild_id, None)
+        self._players.pop(guild_id, None)
+        self._states.pop(guild_id, None)
 
     def update(self, guild_id: str, state: PlayerState) -> None:
         """Take in a ``playerUpdate``."""
-        self._change(guild_id, state=state)
-        if guild_id in self.players:
-            self._heard[guild_id] = time.monotonic()
+        if guild_id in self._players:
+            self._states[guild_id] = (state, time.monotonic())
 
     def apply(self, event: Event) -> bool:
         """Take in an event; False when its type says nothing to this client."""
@@ -168,9 +196,9 @@ class Roster:
                 if reason != "replaced":  # the track that took its place has begun, or is about to
                     self._change(guild, track=None)
             case VoiceClosed(guild_id=guild):
-                player = self.players.get(guild)
-                if player is not None:
-                    self._change(guild, state=replace(player.state, connected=False, ping=-1))
+                if guild in self._states:
+                    state, at = self._states[guild]
+                    self._states[guild] = (msgspec.structs.replace(state, connected=False, ping=-1), at)
             case TrackException() | TrackStuck():
                 pass  # neither ends a track by itself
             case OtherEvent():
@@ -195,9 +223,9 @@ class Roster:
         return True
 
     def _change(self, guild_id: str, **fields: Any) -> None:
-        player = self.players.get(guild_id)
+        player = self._players.get(guild_id)
         if player is not None:
-            self.players[guild_id] = replace(player, **fields)
+            self._players[guild_id] = replace(player, **fields)
 
 
 _QUIET = frozenset(

@@ -1,0 +1,222 @@
+"""A node that sends player updates as fast as they are taken: how many a second of processor time each client takes.
+
+``python -m benchmarks.storm CLIENT URI`` is one such client, a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from benchmarks.measure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+UPDATES = 100_000
+GUILDS = [817327181659110000 + number for number in range(100)]
+PROMISED = 20_000
+"""Updates a second that one core must take."""
+
+
+def _update(guild: int, position: int) -> str:
+    state = {"time": 1_700_000_000_000 + position, "position": position, "connected": True, "ping": 31}
+    return json.dumps({"op": "playerUpdate", "guildId": str(guild), "state": state}, separators=(",", ":"))
+
+
+def _frame(text: str) -> bytes:
+    data = text.encode()
+    return bytes([0x81]) + (bytes([len(data)]) if len(data) < 126 else b"\x7e" + struct.pack(">H", len(data))) + data
+
+
+class _Node:
+    """What a client needs of a node, and the storm."""
+
+    def __init__(self) -> None:
+        self._storm = b"".join(_frame(_update(guild, at)) for at in range(UPDATES // len(GUILDS)) for guild in GUILDS)
+        self._begin = asyncio.Event()
+
+    def application(self) -> web.Application:
+        """Its routes."""
+        app = web.Application()
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/v4/info", self._info)
+        app.router.add_get("/v4/websocket", self._websocket)
+        app.router.add_get("/v4/sessions/s/players", self._players)
+        app.router.add_patch("/v4/sessions/s", self._session)
+        app.router.add_post("/begin", self._start)
+        return app
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return web.Response(text="4.2.2")
+
+    async def _info(self, _request: web.Request) -> web.Response:
+        version = {"semver": "4.2.2", "major": 4, "minor": 2, "patch": 2, "preRelease": None, "build": None}
+        return web.json_response(
+            {
+                "version": version,
+                "buildTime": 0,
+                "git": {"branch": "b", "commit": "c", "commitTime": 0},
+                "jvm": "17",
+                "lavaplayer": "2",
+                "sourceManagers": [],
+                "filters": [],
+                "plugins": [],
+            },
+            headers={"Lavalink-Api-Version": "4"},
+        )
+
+    async def _session(self, _request: web.Request) -> web.Response:
+        return web.json_response({"resuming": True, "timeout": 60})
+
+    async def _players(self, _request: web.Request) -> web.Response:
+        state = {"time": 0, "position": 0, "connected": True, "ping": 1}
+        return web.json_response(
+            [
+                {"guildId": str(guild), "track": None, "volume": 100, "paused": False, "state": state,
+                 "voice": {}, "filters": {}}
+                for guild in GUILDS
+            ]
+        )  # fmt: skip
+
+    async def _start(self, _request: web.Request) -> web.Response:
+        self._begin.set()
+        return web.Response()
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        await socket.send_str(json.dumps({"op": "ready", "resumed": False, "sessionId": "s"}))
+
+        async def blow() -> None:
+            await self._begin.wait()
+            self._begin.clear()
+            assert request.transport is not None
+            request.transport.write(self._storm)
+
+        blowing = asyncio.create_task(blow())
+        async for message in socket:
+            if message.type is web.WSMsgType.PING:
+                await socket.pong(message.data)
+        blowing.cancel()
+        return socket
+
+
+async def _ours(uri: str) -> Callable[[], int]:
+    from revvlink_cli import Node, Pool
+
+    node = Node(uri=uri, password="x", heartbeat=60.0)
+    await Pool.connect(nodes=[node])
+    await node.fetch_players()
+    for guild in GUILDS:
+        Pool.create_player(guild, node=node)
+    return lambda: min(told.state.position for told in node.roster.players.values())
+
+
+async def _discord_like(library: Any, uri: str) -> Callable[[], int]:
+    """Clients that hang on a Discord library's client."""
+    import discord
+
+    client: Any = discord.Client(intents=discord.Intents.none())
+    client._connection.user = SimpleNamespace(id=170939974227541168)
+    client.loop = asyncio.get_running_loop()
+    node = library.Node(uri=uri, password="x", heartbeat=60.0)
+    await library.Pool.connect(nodes=[node], client=client)
+    while str(node.session_id) != "s":
+        await asyncio.sleep(0.01)
+    players = [library.Player() for _ in GUILDS]
+    node._players.update(zip(GUILDS, players, strict=True))
+    return lambda: min(player._last_position for player in players)
+
+
+async def _wavelink(uri: str) -> Callable[[], int]:
+    import wavelink
+
+    return await _discord_like(wavelink, uri)
+
+
+async def _peer(uri: str) -> Callable[[], int]:
+    import revvlink
+
+    return await _discord_like(revvlink, uri)
+
+
+async def _lavalink_py(uri: str) -> Callable[[], int]:
+    import lavalink
+
+    client: Any = lavalink.Client(170939974227541168)
+    port = int(uri.rpartition(":")[2])
+    node = client.add_node(host="127.0.0.1", port=port, password="x", region="us", name="n")
+    while not node.available:
+        await asyncio.sleep(0.01)
+    players = [client.player_manager.create(guild) for guild in GUILDS]
+    return lambda: min(player._last_position for player in players)
+
+
+CLIENTS: dict[str, Callable[[str], Coroutine[Any, Any, Callable[[], int]]]] = {
+    "ours": _ours,
+    "revvlink": _peer,
+    "wavelink": _wavelink,
+    "lavalink.py": _lavalink_py,
+}
+
+
+async def _take(name: str, uri: str) -> None:
+    """Be a client until the last update has come in; tell the seconds of processor time that took."""
+    import aiohttp
+
+    logging.disable(logging.CRITICAL)
+    last = await CLIENTS[name](uri)
+    async with aiohttp.ClientSession() as session:
+        await session.post(f"{uri}/begin")
+        began = time.process_time()
+        while last() < UPDATES // len(GUILDS) - 1:
+            await asyncio.sleep(0.01)
+    print(time.process_time() - began, flush=True)
+    os._exit(0)  # some clients have no way to be closed
+
+
+def storm() -> Figure:
+    """Updates a second that one core takes."""
+    loop = asyncio.new_event_loop()
+    node = _Node()
+    runner = web.AppRunner(node.application())
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+    uri = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    rates: dict[str, list[float]] = {name: [] for name in CLIENTS}
+    try:
+        for _ in range(3):
+            for name, told in rates.items():
+                command = [sys.executable, "-m", "benchmarks.storm", name, uri]
+                done = subprocess.run(command, check=True, timeout=120, stdout=subprocess.PIPE)
+                told.append(UPDATES / float(done.stdout.split()[-1]))
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    medians = {name: statistics.median(told) for name, told in rates.items()}
+    ours = medians.pop("ours")
+    best = max(medians, key=lambda name: medians[name])
+    ratio = ours / medians[best]
+    target = f"at least 2x the best ({best}) and {PROMISED:,} a second"
+    return Figure(f"{ours:,.0f}/s", f"{medians[best]:,.0f}/s", ratio, target, ratio >= 2 and ours >= PROMISED)
+
+
+if __name__ == "__main__":
+    asyncio.run(_take(sys.argv[1], sys.argv[2]))
