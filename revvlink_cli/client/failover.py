@@ -252,7 +252,7 @@ class Failover:
         pause = 1.0
         while self.needs_care(node):
             if node.session_id is None and not await self._back_in_time(node):
-                await self._move_all(node.players.values(), node, exclude=(node.identifier,))
+                await self._move_all(node.players.values(), node)
                 continue
             try:
                 if node.snapshot().resumed:
@@ -279,12 +279,12 @@ class Failover:
             return node.status is NodeStatus.CONNECTED
         return True
 
-    async def _move_all(self, players: Collection[Player], origin: Node | None, exclude: Collection[str] = ()) -> None:
+    async def _move_all(self, players: Collection[Player], origin: Node | None) -> None:
         """Move players side by side; each tells by itself how it went."""
 
         async def move(player: Player) -> None:
             try:
-                await self.place(player, origin=origin, exclude=exclude)
+                await self.place(player, origin=origin)
             except RevvlinkException as error:
                 log.warning("guild %s: not moved: %s", player.guild_id, error)
                 player.detach()

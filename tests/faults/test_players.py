@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,113 +13,10 @@ from revvlink_cli.client.feed import NodeLost, NodeReady, PlayerLost, PlayerMove
 from revvlink_cli.client.tracks import Playable
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.catalogue import TRACKS
+from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from revvlink_cli.client.feed import Happening
-
-PASSWORD = "pw"
-FIRST_GUILD = 817327181659110000
-
-
-def guild(number: int) -> int:
-    """A guild's id."""
-    return FIRST_GUILD + number
-
-
-def voice(number: int, endpoint: str = "us-east1.discord.gg:443") -> dict[str, Any]:
-    """A voice state."""
-    return {"token": f"t{number}", "endpoint": endpoint, "session_id": "s", "channel_id": 300000000000000003}
-
-
-class Watched:
-    """A pool of simulated nodes, with what happened to it."""
-
-    def __init__(self, pool: type[Pool], simulator: Simulator) -> None:
-        self.pool = pool
-        self.simulator = simulator
-        self.happenings: list[Happening] = []
-
-    def moves(self) -> list[PlayerMoved]:
-        """The moves from one node to another."""
-        return [told for told in self.happenings if isinstance(told, PlayerMoved) and told.origin is not None]
-
-    async def until(self, condition: Any, seconds: float = 20.0) -> None:
-        """Wait until something is so."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    async def on_servers(self) -> dict[str, set[str]]:
-        """The guilds that each living server has, by its own account."""
-        found = {}
-        for name, node in self.pool.nodes.items():
-            if node.status is NodeStatus.CONNECTED:
-                found[name] = {player.guild_id for player in await node.fetch_players()}
-        return found
-
-
-@asynccontextmanager
-async def fleet(*profiles: NodeProfile, **settings: Any) -> AsyncIterator[Watched]:
-    """A connected pool; afterwards nothing is left of it."""
-
-    class Fresh(Pool):
-        """A pool of its own."""
-
-    with Simulator(profiles) as simulator:
-        watched = Watched(Fresh, simulator)
-
-        async def watch() -> None:
-            async for happening in Fresh.events():
-                watched.happenings.append(happening)
-
-        watching = asyncio.create_task(watch())
-        await asyncio.sleep(0)
-        nodes = [
-            Node(identifier=node.profile.identifier, uri=node.uri, password=PASSWORD, region=node.profile.region,
-                 **settings)
-            for node in simulator
-        ]  # fmt: skip
-        try:
-            await Fresh.connect(nodes=nodes)
-            yield watched
-            sockets = {node.profile.identifier: node.open_sockets for node in simulator}
-            assert all(count <= 1 for count in sockets.values()), sockets
-        finally:
-            await Fresh.close()
-            async with asyncio.timeout(5):
-                await watching
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-def profiles(*names: str, **settings: Any) -> list[NodeProfile]:
-    """Equal nodes."""
-    return [NodeProfile(identifier=name, password=PASSWORD, **settings) for name in names]
-
-
-def run(work: Any) -> None:
-    """Run a scenario, a minute at most."""
-
-    async def limited() -> None:
-        async with asyncio.timeout(60):
-            await work()
-
-    asyncio.run(limited())
-
-
-async def placed(watched: Watched, count: int, *, playing: bool = False) -> None:
-    """That many players with voice."""
-
-    async def one(number: int) -> None:
-        player = watched.pool.create_player(guild(number))
-        if playing:
-            await player.play(TRACKS[number % len(TRACKS)], position=1000 * (number % 7))
-        await player.update_voice(**voice(number))
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(one(number))
 
 
 def test_a_crowd_spreads() -> None:

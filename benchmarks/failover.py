@@ -1,0 +1,134 @@
+"""A node with 1,000 players dies: how long until they are on four others, beside the bare requests.
+
+``python -m benchmarks.failover N`` runs N simulated nodes, a process of its own; a line of input kills the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from benchmarks.measure import Figure, shown
+from revvlink_cli import Node, Pool
+from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator.catalogue import TRACKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PLAYERS = 1000
+SURVIVORS = 4
+FIRST_GUILD = 817327181659110000
+AT_ONCE = TRAITS[Dialect.LAVALINK].players_at_once
+
+
+@contextmanager
+def _servers(count: int) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
+    """Simulated nodes in a process each: four servers share nothing, but for this machine's cores."""
+    command = [sys.executable, "-m", "benchmarks.failover", str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield json.loads(process.stdout.readline()), process
+        process.stdin.close()
+
+
+def _payload(number: int) -> dict[str, object]:
+    """What a moved player is given."""
+    voice = {"token": "t", "endpoint": "us-east1.discord.gg:443", "sessionId": "s", "channelId": "300000000000000003"}
+    return {"volume": 100, "voice": voice, "track": {"encoded": TRACKS[number % len(TRACKS)].encoded}, "paused": False}
+
+
+async def _moved() -> float:
+    """Seconds from the loss of a node to the last of its players on another."""
+
+    class Fresh(Pool):
+        """A pool of its own."""
+
+    with _servers(1 + SURVIVORS) as (addresses, process):
+        nodes = [
+            Node(identifier=f"n{at}", uri=uri, password="benchmark", resume_timeout=0, retries=0, timeout=30.0)
+            for at, uri in enumerate(addresses)
+        ]
+        await Fresh.connect(nodes=nodes)
+
+        async def place(number: int) -> None:
+            player = Fresh.create_player(FIRST_GUILD + number, node=nodes[0])
+            await player.update_voice(
+                token="t", endpoint="us-east1.discord.gg:443", session_id="s", channel_id=300000000000000003
+            )
+            await player.play(TRACKS[number % len(TRACKS)])
+
+        await asyncio.gather(*map(place, range(PLAYERS)))
+        fleet = Fresh.fleet()
+        assert process.stdin is not None
+        process.stdin.write("kill\n")
+        process.stdin.flush()
+        while nodes[0].session_id is not None:
+            await fleet.changed()
+        began = time.perf_counter()
+        while sum(len(node.players) for node in nodes[1:]) < PLAYERS:
+            await fleet.changed()
+        elapsed = time.perf_counter() - began
+        counts = [len(node.players) for node in nodes[1:]]
+        assert max(counts) - min(counts) <= 3, counts
+        await Fresh.close()
+    return elapsed
+
+
+async def _requests() -> float:
+    """Seconds that the same servers take for as many requests, sent by nothing but aiohttp."""
+    with _servers(SURVIVORS) as (addresses, _):
+        headers = {"Authorization": "benchmark", "User-Id": "170939974227541168", "Client-Name": "benchmark"}
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
+            sockets = [await session.ws_connect(f"{uri}/v4/websocket") for uri in addresses]
+            targets = []
+            for uri, socket in zip(addresses, sockets, strict=True):
+                ready = json.loads((await socket.receive()).data)
+                targets.append((f"{uri}/v4/sessions/{ready['sessionId']}/players", asyncio.Semaphore(AT_ONCE)))
+
+            async def send(number: int) -> None:
+                target, slots = targets[number % SURVIVORS]
+                async with slots, session.patch(f"{target}/{FIRST_GUILD + number}", json=_payload(number)) as response:
+                    assert response.status == 200, await response.text()
+                    await response.read()
+
+            began = time.perf_counter()
+            await asyncio.gather(*map(send, range(PLAYERS)))
+            elapsed = time.perf_counter() - began
+            for socket in sockets:
+                await socket.close()
+    return elapsed
+
+
+def failover() -> Figure:
+    """1,000 players moved, beside 1,000 requests."""
+    ours, theirs = [], []
+    for _ in range(5):
+        ours.append(asyncio.run(_moved()))
+        theirs.append(asyncio.run(_requests()))
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    ratio = mine / other
+    return Figure(shown(mine), shown(other), ratio, "at most 1.5x the requests alone", ratio <= 1.5)
+
+
+def _serve(count: int) -> None:
+    profiles = [NodeProfile(identifier=f"n{at}", password="benchmark") for at in range(count)]
+    with Simulator(profiles) as fleet:
+        print(json.dumps([node.uri for node in fleet]), flush=True)
+        if sys.stdin.readline():
+            fleet["n0"].kill()
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))
