@@ -9,15 +9,24 @@ import dataclasses
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
+from revvlink_cli.client import feed
 from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
+from revvlink_cli.client.events import Event
 from revvlink_cli.commands import config, connect, events, nodes, players, region, routeplanner, search
 from revvlink_cli.config import schema
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
-FILES = (HERE / "reference.md", HERE / "configuration.md", HERE / "dialects.md", HERE.parent / "README.md")
+FILES = (
+    HERE / "reference.md",
+    HERE / "configuration.md",
+    HERE / "dialects.md",
+    HERE / "players.md",
+    HERE.parent / "README.md",
+)
 
 ENVIRONMENT = {
     "REVVLINK_CONFIG": "path of the configuration file",
@@ -115,6 +124,18 @@ def traits() -> str:
     return "\n".join([*head, *rows])
 
 
+def happenings() -> str:
+    """What the feed of events tells."""
+    rows = []
+    for kind in get_args(feed.Happening):
+        meaning = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
+        names = [feed.name_of(event) for event in get_args(Event)] if kind is feed.NodeEvent else [feed.name_of(kind)]
+        told = ", ".join(f"`{name}`" for name in names)
+        rows.append(f"| `{kind.__name__}` | {told} | {meaning} | {fields} |")
+    return "\n".join(["| type | name | when | fields |", "| --- | --- | --- | --- |", *rows])
+
+
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -123,6 +144,7 @@ def _cell(value: object) -> str:
 
 BLOCKS = {
     "traits": traits,
+    "happenings": happenings,
     "plain columns": plain_columns,
     "exit codes": exit_codes,
     "environment": environment,

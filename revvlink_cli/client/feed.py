@@ -152,9 +152,14 @@ Happening: TypeAlias = (
 )
 
 
-def snake(name: str) -> str:
-    """``NodeReady`` as ``node_ready``."""
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+_NAMES = {"StatsReceived": "stats", "VoiceClosed": "websocket_closed", "OtherEvent": "unknown"}
+"""Names in the field's terms, where they are not the type's."""
+
+
+def name_of(kind: type) -> str:
+    """The name of a happening, or of a server's event, by its type: ``NodeReady`` is ``node_ready``."""
+    name = kind.__name__
+    return _NAMES.get(name) or "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
 class Subscription:

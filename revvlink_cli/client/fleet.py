@@ -22,7 +22,7 @@ from revvlink_cli.client.feed import (
     NodeReady,
     StatsReceived,
     Subscription,
-    snake,
+    name_of,
 )
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.player import Player
@@ -325,7 +325,8 @@ class Fleet:
         dispatch = getattr(self.client, "dispatch", None)
         if callable(dispatch):
             try:
-                dispatch(f"revvlink_{snake(type(happening).__name__)}", happening)
+                told = happening.event if isinstance(happening, NodeEvent) else happening
+                dispatch(f"revvlink_{name_of(type(told))}", happening)
             except Exception:  # the bot's code: its defects must not take a connection along
                 log.exception("the client's dispatch failed")
 

@@ -118,19 +118,12 @@ def _told(happening: Happening, dropped: int) -> EventRow:
             name = happening.origin or "-"
             return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped)
         case feed.NodeEvent(event=event):
-            return _row(happening.node, _name_of(event), event.guild_id, _detail_of(event), dropped)
-
-
-def _name_of(event: Any) -> str:
-    """``track_start`` and so on; the server's own name for what this client has none for."""
-    from revvlink_cli.client.events import OtherEvent
-    from revvlink_cli.client.feed import snake
-
-    return event.type if isinstance(event, OtherEvent) else snake(type(event).__name__)
+            return _row(happening.node, feed.name_of(type(event)), event.guild_id, _detail_of(event), dropped)
 
 
 def _detail_of(event: Any) -> str | None:
-    told = [getattr(event, name, None) for name in ("reason", "message", "code")]
+    """What a server's event says beyond its name; of one that this client does not know, its own name."""
+    told = [getattr(event, name, None) for name in ("type", "reason", "message", "code")]
     track = getattr(event, "track", None)
     parts = ([track.title] if track is not None else []) + [str(value) for value in told if value not in (None, "")]
     return ": ".join(parts) or None

@@ -298,7 +298,7 @@ def test_a_bots_own_defects() -> None:
             assert Fresh.get_node().status is NodeStatus.CONNECTED
             await Fresh.close()
             assert simulator["a"].requests.count(("GET", "/v4/websocket")) == 1
-        assert {"revvlink_node_ready", "revvlink_stats_received", "revvlink_player_moved"} <= set(client.told)
+        assert {"revvlink_node_ready", "revvlink_stats", "revvlink_player_moved"} <= set(client.told)
         assert client.told[-1] == "revvlink_node_closed"
 
     run(work)

@@ -1,16 +1,19 @@
-"""Players that really play, on genuine servers that are killed, frozen, and given voice servers that nobody runs."""
+"""Players that really play, on three genuine servers: frozen, killed, restarted, given dead voice servers."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 
 from revvlink_cli import Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.feed import PlayerMoved
+from revvlink_cli.client.events import VoiceClosed
+from revvlink_cli.client.feed import NodeEvent, PlayerMoved
 from tests.real.conftest import PASSWORD, Genuine, genuine_folder
 
 if TYPE_CHECKING:
@@ -21,28 +24,37 @@ if TYPE_CHECKING:
     from revvlink_cli.client.player import Player
 
 FIRST_GUILD = 817327181659110000
-
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("REVVLINK_TEST_FAULTS"),
-    reason="two genuine servers and players that play take a machine of their own: set REVVLINK_TEST_FAULTS=1",
-)
+NAMES = ("a", "b", "c")
 
 
-@pytest.fixture
-def servers(voice: tuple[int, Path], tmp_path: Path) -> Iterator[list[Genuine]]:
-    """Two genuine servers that trust the stand-in for voice servers."""
+@pytest.fixture(scope="module")
+def servers(voice: tuple[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Genuine]]:
+    """Three genuine servers that trust the stand-in for voice servers, started side by side."""
     folder = genuine_folder()
     assert folder is not None
+    places = [tmp_path_factory.mktemp(name) for name in NAMES]
+    options = ("--voice", str(voice[1]), "lavalink.server.playerUpdateInterval=1")
     started: list[Genuine] = []
     try:
-        for name in ("a", "b"):
-            place = tmp_path / name
-            place.mkdir()
-            started.append(Genuine(folder, place, "--voice", str(voice[1]), "lavalink.server.playerUpdateInterval=1"))
+        with ThreadPoolExecutor() as pool:
+            started += pool.map(lambda place: Genuine(folder, place, *options), places)
         yield started
     finally:
         for server in started:
             server.stop()
+
+
+def state(port: int, number: int) -> dict[str, Any]:
+    """A voice state that leads to the stand-in."""
+    return {"token": "t", "endpoint": f"localhost:{port}", "session_id": f"s{number}", "channel_id": 300000000000000003}
+
+
+async def close_voice(port: int, guild: str, code: int) -> None:
+    """Let the stand-in close a guild's voice connection."""
+    async with aiohttp.ClientSession() as session:
+        url = f"https://localhost:{port}/close?guild={guild}&code={code}"
+        async with session.get(url, ssl=False) as response:
+            assert response.status == 204
 
 
 async def playing(pool: type[Pool], count: int, port: int, on: Node) -> list[Player]:
@@ -51,9 +63,7 @@ async def playing(pool: type[Pool], count: int, port: int, on: Node) -> list[Pla
     players = []
     for number in range(count):
         player = pool.create_player(FIRST_GUILD + number, node=on)
-        await player.update_voice(
-            token="t", endpoint=f"localhost:{port}", session_id=f"s{number}", channel_id=300000000000000003
-        )
+        await player.update_voice(**state(port, number))
         await player.play(track)
         players.append(player)
     return players
@@ -66,8 +76,12 @@ async def until(condition: Any, seconds: float = 40.0) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_frozen_and_killed(voice: tuple[int, Path], servers: list[Genuine]) -> None:
-    """A short freeze costs nothing: the session is resumed. A kill moves all players, who go on where they were."""
+def test_frozen_killed_and_restarted(voice: tuple[int, Path], servers: list[Genuine]) -> None:
+    """Players that play live through all of it, each on one node.
+
+    A short freeze costs nothing: the session is resumed. Discord closing a voice connection is told. A kill moves all
+    players, spread, and they go on; the server that was killed, restarted, is a node again and takes new ones.
+    """
 
     class Fresh(Pool):
         """A pool of its own."""
@@ -85,13 +99,13 @@ def test_frozen_and_killed(voice: tuple[int, Path], servers: list[Genuine]) -> N
         watching = asyncio.create_task(watch())
         await asyncio.sleep(0)
         nodes = [
-            Node(identifier=name, uri=server.uri, password=PASSWORD, resume_timeout=20, heartbeat=1.0, timeout=3.0)
-            for name, server in zip("ab", servers, strict=True)
+            Node(identifier=name, uri=server.uri, password=PASSWORD, resume_timeout=15, heartbeat=1.0, timeout=5.0)
+            for name, server in zip(NAMES, servers, strict=True)
         ]
         try:
             await Fresh.connect(nodes=nodes)
             players = await playing(Fresh, 6, voice[0], nodes[0])
-            await until(lambda: all(player.position > 2000 for player in players))
+            await until(lambda: all(player.position > 1000 for player in players))
             session = nodes[0].session_id
 
             await asyncio.to_thread(servers[0].freeze)
@@ -99,22 +113,41 @@ def test_frozen_and_killed(voice: tuple[int, Path], servers: list[Genuine]) -> N
             await asyncio.to_thread(servers[0].thaw)
             await Fresh.reconnect()
             await until(lambda: nodes[0].status is NodeStatus.CONNECTED)
-            assert nodes[0].session_id == session
-            assert moves() == []
-            await until(lambda: all(player.position > 4000 for player in players))
+            assert (nodes[0].session_id, moves()) == (session, [])
+            before = max(player.position for player in players)
+            await until(lambda: all(player.position > before for player in players))
+
+            await close_voice(voice[0], players[0].guild_id, 4014)
+            await until(lambda: any(isinstance(told, NodeEvent) and isinstance(told.event, VoiceClosed)
+                                    and told.event.code == 4014 for told in happenings))  # fmt: skip
+            await players[0].update_voice(**state(voice[0], 0))
 
             await asyncio.to_thread(servers[0].kill)
-            await until(lambda: len(moves()) == 6, 60.0)
-            await until(lambda: all(player.position > 500 for player in players))  # Ogg cannot begin in the middle
-            listed = {told.guild_id: told for told in await nodes[1].fetch_players()}
-            assert sorted(listed) == sorted(player.guild_id for player in players)
-            odd = [told for told in listed.values() if not told.state.connected or told.track is None]
-            assert odd == []
-            before = min(player.position for player in players)
-            await until(lambda: min(player.position for player in players) > before + 1500, 60.0)
+            await until(lambda: len(moves()) == 6, 90.0)
+            assert Counter(told.target for told in moves()) == {"b": 3, "c": 3}
+            await until(
+                lambda: all(player.position > 500 for player in players), 60.0
+            )  # Ogg cannot begin in the middle
+            listed = [told for node in nodes[1:] for told in await node.fetch_players()]
+            assert sorted(told.guild_id for told in listed) == sorted(player.guild_id for player in players)
+            assert [told for told in listed if not told.state.connected or told.track is None] == []
+
+            await asyncio.to_thread(servers[0].restart)
+            await Fresh.reconnect()
+            await until(lambda: nodes[0].status is NodeStatus.CONNECTED)
+            newcomer = Fresh.create_player(FIRST_GUILD + 50)
+            await newcomer.update_voice(**state(voice[0], 50))
+            assert newcomer.node is nodes[0]
+            report = await Fresh.drain(nodes[1])
+            assert (len(report.moved), report.failed) == (3, {})
+            assert await nodes[1].fetch_players() == []
+            before = max(player.position for player in players)
+            await until(lambda: all(player.position > before for player in players), 60.0)
         finally:
+            print(*happenings, *Fresh.fleet().snapshot().nodes, sep="\n")  # shown when the test fails
             await Fresh.close()
             await watching
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(work())
 
@@ -126,7 +159,7 @@ def test_a_voice_server_that_nobody_runs(voice: tuple[int, Path], servers: list[
         """A pool of its own."""
 
     async def work() -> None:
-        node = Node(identifier="a", uri=servers[0].uri, password=PASSWORD, timeout=3.0)
+        node = Node(identifier="a", uri=servers[2].uri, password=PASSWORD, timeout=2.0)
         try:
             await Fresh.connect(nodes=[node])
             codes = []
