@@ -365,7 +365,7 @@ class Fleet:
 
     def _track_ended(self, player: Player, event: TrackEnd) -> None:
         """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
-        if event.reason == "loadFailed" and player.starts_over():
+        if player.starts_over(event.reason):
             self.spawn(self._start_over(player), name=f"start over {player.guild_id}")
         elif event.reason != "replaced":
             player.forget_track(event.track)

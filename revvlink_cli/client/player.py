@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from revvlink_cli.client.tracks import Playable
 
 
+TOO_SOON = 2.0
+"""Seconds within which a track of which five times as much was left cannot have been played to its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceState:
     """What a node needs to speak in a guild.
@@ -96,7 +100,7 @@ class Player:
         self._end_time: int | None = None
         self._held: int | None = 0
         self._is_behind = False
-        self._began_at = 0
+        self._began_at, self._began_when = 0, 0.0
         self._is_stuck = False  # a Lavalink is still busy with its last voice state
         self.turn = asyncio.Lock()
         """Held while the player is changed or moved: one after the other."""
@@ -257,10 +261,17 @@ class Player:
         """Its node is back with the player as it was."""
         self._held = None
 
-    def starts_over(self) -> bool:
-        """Whether its track, which failed as it began in the middle, is worth playing from its beginning; once."""
-        again, self._began_at = self._began_at, 0
-        return again > 0 and self.track is not None
+    def starts_over(self, reason: str) -> bool:
+        """Whether its track, which ended as it began in the middle, is worth playing from its beginning; once.
+
+        A Lavalink whose decoder fails there says so, or, when two of its threads meet badly, that it is finished.
+        """
+        if self.track is None or self._began_at == 0 or reason not in ("finished", "loadFailed"):
+            return False
+        began_at, self._began_at = self._began_at, 0
+        left_ms = (self.track.duration or 0) - began_at
+        too_soon = left_ms > TOO_SOON * 5000 and time.monotonic() - self._began_when < TOO_SOON
+        return reason == "loadFailed" or too_soon
 
     def forget_track(self, track: Playable | None) -> None:
         """Its track has ended on the node."""
@@ -284,7 +295,7 @@ class Player:
         if told["userData"]:
             track["userData"] = told["userData"]
         wishes: dict[str, Any] = {"track": track, "paused": self.paused}
-        self._began_at = self.position
+        self._began_at, self._began_when = self.position, time.monotonic()
         if self._began_at:
             wishes["position"] = self._began_at
         if self._end_time is not None:

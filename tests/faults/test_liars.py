@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from revvlink_cli import Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.feed import NodeLost, NodeReady
+from revvlink_cli.simulator.catalogue import TRACKS
 from tests.faults.watched import run
 from tests.fidelity.listening import Listening
 from tests.fidelity.recordings import LAVALINK, NODELINK
@@ -243,5 +245,50 @@ def test_a_server_that_speaks_but_answers_no_ping() -> None:
             await asyncio.sleep(2.0)
             assert (node.status, len(liar.began)) == (NodeStatus.CONNECTED, 1)
             await Fresh.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize("reason", ["loadFailed", "finished"])
+def test_a_track_that_cannot_begin_in_the_middle(reason: str) -> None:
+    """A decoder that fails there ends the track at once, by either reason: it is played from its beginning, once."""
+    patched: list[dict[str, Any]] = []
+
+    class Server(Liar):
+        """Keeps what players are told, and ends their tracks."""
+
+        async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """One connection."""
+            while (request := await read_request(reader)) is not None:
+                if request.path == "/v4/websocket":
+                    self.writer = writer
+                    await self._websocket(request, reader, writer)
+                    return
+                if "/players/" in request.path:
+                    patched.append(json.loads(request.body))
+                    state = {"time": 1, "position": 0, "connected": True, "ping": 1}
+                    track = TRACKS[22].to_payload()
+                    player = {"guildId": "1", "track": track, "volume": 100, "paused": False, "state": state}
+                    writer.write(response(player | {"voice": {}, "filters": {}}))
+                    end = {"op": "event", "type": "TrackEndEvent", "guildId": "1", "track": track, "reason": reason}
+                    self.writer.write(frame(TEXT, json.dumps(end).encode()))
+                else:
+                    await self._listening.answer(request, reader, writer)
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        server = Server(ready)
+        async with serving(server.handle) as uri:
+            node = Node(identifier="n", uri=uri, password=PASSWORD)
+            await Fresh.connect(nodes=[node])
+            player = Fresh.create_player(1, node=node)
+            await player.play(TRACKS[22], position=60_000)
+            async with asyncio.timeout(5):
+                while player.track is not None:
+                    await asyncio.sleep(0.01)
+            await Fresh.close()
+        assert [told.get("position", 0) for told in patched] == [60_000, 0]
 
     run(work)
