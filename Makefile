@@ -9,7 +9,8 @@ demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
 
 test: $(VENV)/.developed  ## Run every test
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 3 -m "not alone" $(TESTS) || test $$? -eq 5  # 5: TESTS has none of these
+	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
 
 bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
 	$(BIN)/python -m benchmarks

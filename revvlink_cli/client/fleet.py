@@ -48,6 +48,9 @@ logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 DEFAULT_CACHE_CAPACITY = 512
 """Entries kept when the cache is switched on without saying how many."""
 
+START_OVER_PAUSES = (1.0, 3.0, 9.0)
+"""Seconds after each failed request to play a track from its beginning."""
+
 Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
 
 
@@ -372,10 +375,17 @@ class Fleet:
 
     @staticmethod
     async def _start_over(player: Player) -> None:
-        try:
-            await player.start_over()
-        except RevvlinkException as error:
-            log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
+        track = player.track
+        for pause in START_OVER_PAUSES:
+            if player.track is not track:
+                return
+            try:
+                await player.start_over()
+            except RevvlinkException as error:
+                log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
+                await asyncio.sleep(pause)
+            else:
+                return
 
     def _rescue(self, node: Node) -> None:
         """Care for the players of a node; one task a node does."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.tracks import Playable
 
 
-TOO_SOON = 2.0
+TOO_SOON = 5.0
 """Seconds within which a track of which five times as much was left cannot have been played to its end."""
 
 
@@ -100,7 +100,8 @@ class Player:
         self._end_time: int | None = None
         self._held: int | None = 0
         self._is_behind = False
-        self._began_at, self._began_when = 0, 0.0
+        self._began_at = 0
+        self._began_when: float | None = None  # not before the node has answered
         self._is_stuck = False  # a Lavalink is still busy with its last voice state
         self.turn = asyncio.Lock()
         """Held while the player is changed or moved: one after the other."""
@@ -227,6 +228,7 @@ class Player:
             self.session = node.session_id
             if played or told.track is None:
                 self._held = None
+                self._began_when = time.monotonic()
 
     # What follows is for Failover and Fleet.
 
@@ -244,6 +246,7 @@ class Player:
         if told is not None:
             self.session = node.session_id
             self._held = None
+            self._began_when = time.monotonic()
             self._is_behind = False
 
     def detach(self) -> None:
@@ -270,7 +273,8 @@ class Player:
             return False
         began_at, self._began_at = self._began_at, 0
         left_ms = (self.track.duration or 0) - began_at
-        too_soon = left_ms > TOO_SOON * 5000 and time.monotonic() - self._began_when < TOO_SOON
+        is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
+        too_soon = is_new and left_ms > TOO_SOON * 5000
         return reason == "loadFailed" or too_soon
 
     def forget_track(self, track: Playable | None) -> None:
@@ -295,7 +299,7 @@ class Player:
         if told["userData"]:
             track["userData"] = told["userData"]
         wishes: dict[str, Any] = {"track": track, "paused": self.paused}
-        self._began_at, self._began_when = self.position, time.monotonic()
+        self._began_at, self._began_when = self.position, None
         if self._began_at:
             wishes["position"] = self._began_at
         if self._end_time is not None:

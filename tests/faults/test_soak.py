@@ -10,12 +10,16 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from revvlink_cli import Node, NodeStatus, Pool
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.simulator import NodeProfile, Simulator
 
 if TYPE_CHECKING:
     from revvlink_cli.simulator.server import SimulatedNode
+
+pytestmark = pytest.mark.alone
 
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000

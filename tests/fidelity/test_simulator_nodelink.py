@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.fidelity.acting import act_all
 from tests.fidelity.asking import compared, in_order
@@ -12,6 +14,8 @@ from tests.fidelity.recordings import NODELINK, exchanges, transcripts
 
 if TYPE_CHECKING:
     from tests.fidelity.recordings import Exchange
+
+pytestmark = pytest.mark.alone
 
 PASSWORD = "pw"
 SPEED = 10.0

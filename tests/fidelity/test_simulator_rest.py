@@ -14,6 +14,8 @@ from revvlink_cli.simulator.routeplanner import PLANNERS
 from tests.fidelity.asking import compared, in_order
 from tests.fidelity.recordings import LAVALINK
 
+pytestmark = pytest.mark.alone
+
 PASSWORD = "pw"
 
 CHANGES = {

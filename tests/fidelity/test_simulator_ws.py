@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.fidelity.acting import act_all
 from tests.fidelity.recordings import LAVALINK, transcripts
 
 if TYPE_CHECKING:
     from tests.fidelity.recordings import Transcript
+
+pytestmark = pytest.mark.alone
 
 SPEED = 10.0
 PASSWORD = "pw"
