@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from revvlink_cli.client import ranking
 from revvlink_cli.client.dialect import TRAITS, Dialect
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.feed import NodeDrained, PlayerLost, PlayerMoved
@@ -119,19 +118,7 @@ class Failover:
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
-        ranked = ranking.rank(
-            [node.snapshot() for node in self._fleet.members],
-            time.monotonic(),
-            region=region,
-            neighbours=self._fleet.has_builtin_regions,
-            exclude=exclude,
-        )
-        if not ranked.candidates:
-            why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
-            raise InvalidNodeException(
-                f"no node can serve guild {player.guild_id}: {why or 'the pool has none'}", code=Code.NO_NODE
-            )
-        return self._fleet.member(ranked.candidates[0].node.identifier)
+        return self._fleet.best(region, exclude=exclude)
 
     async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
         """Give the player to a node, and take it from the one it leaves."""

@@ -32,7 +32,7 @@ from revvlink_cli.client.tracks import Playlist
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 
     from revvlink_cli.client.events import Event
     from revvlink_cli.client.models import NodeStats
@@ -299,15 +299,6 @@ class Fleet:
         if self._players.get(player.guild_id) is player:
             del self._players[player.guild_id]
 
-    def member(self, identifier: str) -> Node:
-        """A node by its identifier, connected or not."""
-        return self._nodes[identifier]
-
-    @property
-    def has_builtin_regions(self) -> bool:
-        """Whether regions are the built-in ones, which have neighbours."""
-        return self._regions is None
-
     # What happens.
 
     def events(self) -> AsyncGenerator[Happening, None]:
@@ -445,21 +436,24 @@ class Fleet:
             self._costs = (ranking.penalties(nodes, now), min(expiries, default=float("inf")))
         return self._costs[0].get(node.identifier)
 
-    def rank(self, region: str | None = None) -> Ranking:
+    def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
         """All nodes, ranked for `region`; worked out again only when something has changed or grown too old."""
-        known = self._rankings.get(region)
         now = time.monotonic()
+        known = None if exclude else self._rankings.get(region)
         if known is None or now >= known.expires:
             nodes = [node.snapshot() for node in self._nodes.values()]
-            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None)
-            self._rankings[region] = known
+            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None, exclude=exclude)
+            if not exclude:
+                self._rankings[region] = known
         return known
 
-    def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
-        """See `Pool.get_node`."""
-        if identifier is not None:
-            return self._named(identifier)
-        ranked = self.rank(region)
+    def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
+        """The best node for `region`.
+
+        Raises:
+            InvalidNodeException: None can serve; the message says why each was left out.
+        """
+        ranked = self.rank(region, exclude=exclude)
         if ranked.candidates:
             return self._nodes[ranked.candidates[0].node.identifier]
         why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
@@ -469,6 +463,10 @@ class Fleet:
             code=Code.NO_NODE,
             hint="connect a node" if not why else "start one of them, or correct the configuration",
         )
+
+    def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
+        """See `Pool.get_node`."""
+        return self._named(identifier) if identifier is not None else self.best(region)
 
     def _named(self, identifier: str) -> Node:
         node = self._nodes.get(identifier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -128,3 +129,22 @@ def test_every_node_is_in_exactly_one_place(fleet: list[Any], region: str | None
             assert before.penalty is not None or after.penalty is None
             if before.penalty is not None and after.penalty is not None:
                 assert before.penalty.total <= after.penalty.total
+
+
+def test_conditions() -> None:
+    """What keeps a connected node from being given players is told by name, in the ranking and in the status table."""
+    from revvlink_cli.commands.nodes import status_row
+
+    plain = NodeSnapshot(identifier="n", uri="http://127.0.0.1:1", region=None, status=NodeStatus.CONNECTED)
+    cordoned, tripped = replace(plain, is_cordoned=True), replace(plain, tripped_until=112.0)
+    lost = replace(cordoned, status=NodeStatus.DISCONNECTED)
+
+    assert [node.condition(100.0) for node in (plain, cordoned, tripped, lost)] == [
+        "connected", "cordoned", "tripped", "disconnected",
+    ]  # fmt: skip
+    assert tripped.condition(112.0) == "connected"
+    rows = [status_row(node, None, 100.0, 15.0) for node in (plain, cordoned, tripped)]
+    assert [(row.state, row.reason) for row in rows] == [
+        ("connected", None), ("cordoned", None), ("tripped", "retry in 12 s"),
+    ]  # fmt: skip
+    assert [left.reason for left in rank([cordoned, tripped], 100.0).excluded] == ["cordoned", "tripped, retry in 12 s"]
