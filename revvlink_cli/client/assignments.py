@@ -28,10 +28,9 @@ class Assignments:
         self._reservations: list[float] = []
         self._on_change = on_change
 
-    @property
-    def reserved(self) -> int:
-        """Players assigned since statistics were taken, which do not show them yet."""
-        return len(self._reservations)
+    def unseen(self, shown: int) -> int:
+        """Players that statistics with `shown` players do not show: those assigned since, or more than there can be."""
+        return max(len(self._reservations), len(self.players) - shown)
 
     def hold(self, player: Player) -> None:
         """The node serves the player."""

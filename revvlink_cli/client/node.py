@@ -246,7 +246,7 @@ class Node:
             unparsed=link.unparsed if link else 0,
             oddities=tuple(sorted(rest.oddities)) if rest else (),
             unknown=dict(rest.unknown) if rest else {},
-            reserved=self.assignments.reserved,
+            reserved=self.assignments.unseen(self._stats.stats.players or 0 if self._stats is not None else 0),
             is_cordoned=self._is_cordoned,
             tripped_until=rest.breaker.tripped_until if rest else None,
             held=len(self.assignments.players),

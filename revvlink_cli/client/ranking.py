@@ -130,7 +130,7 @@ def rank(
 
     Nodes of the region asked for come first, then those of the other regions from near to far, then the rest. Within
     a group known statistics come before unknown ones, then the lower penalty (among unknown ones, fewer reservations),
-    then the order of `nodes`. Cordoned and tripped nodes cannot serve.
+    then fewer players of this pool, then the order of `nodes`. Cordoned and tripped nodes cannot serve.
 
     Args:
         nodes: All nodes, in the order of the configuration.
@@ -145,7 +145,7 @@ def rank(
     distance = {label: step for step, label in enumerate(near, start=1)}
     farthest = len(distance) + 1
     excluded: list[Excluded] = []
-    found: list[tuple[int, float, int, int, Candidate]] = []
+    found: list[tuple[int, float, int, int, int, Candidate]] = []
     expires = unknown = float("inf")
     for position, node in enumerate(nodes):
         reason = _why_not(node, exclude, now)
@@ -165,11 +165,12 @@ def rank(
         cost = costs.get(node.identifier)
         # No two positions are equal, so what comes behind them is never compared.
         total = unknown if cost is None else cost.total
-        found.append((far, total, node.reserved if cost is None else 0, position, Candidate(node, cost, match)))
+        reserved = node.reserved if cost is None else 0
+        found.append((far, total, reserved, node.held, position, Candidate(node, cost, match)))
         if cost is not None and node.timed_stats is not None:
             expires = min(expires, node.timed_stats.expires)
     found.sort()
-    return Ranking(region, tuple([entry[4] for entry in found]), tuple(excluded), expires)
+    return Ranking(region, tuple([entry[5] for entry in found]), tuple(excluded), expires)
 
 
 def _why_not(node: NodeSnapshot, exclude: Collection[str], now: float) -> str | None:

@@ -82,7 +82,7 @@ class NodeSnapshot:
         unparsed: Messages that could not be understood, since the start.
         oddities: Fields of answers that fit neither Lavalink nor NodeLink.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
-        reserved: Players assigned since its statistics were taken, which do not show them yet.
+        reserved: Players assigned to it that its statistics do not show.
         is_cordoned: Whether it is to take nothing new.
         tripped_until: Monotonic second until which it is out of routing because requests to it failed, or None.
         held: Players of this pool that it serves.

@@ -32,6 +32,19 @@ def test_a_crowd_spreads() -> None:
     run(work)
 
 
+def test_one_after_the_other_spreads_too() -> None:
+    """Idle players cost nothing by the servers' figures: placed slowly, between statistics, they spread."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b", "c", stats_interval=0.05)) as watched:
+            for number in range(9):
+                await watched.pool.create_player(guild(number)).update_voice(**voice(number))
+                await asyncio.sleep(0.12)
+            assert {len(node.players) for node in watched.pool.nodes.values()} == {3}
+
+    run(work)
+
+
 def test_the_region_comes_first() -> None:
     """A player is placed in the region of its voice endpoint, else in the nearest that has a node."""
 

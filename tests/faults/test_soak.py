@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import os
 import random
+import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +25,19 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.alone
 
+MIB = 2**20
+
+log = logging.getLogger(__name__)
+
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000
 NODES, PLAYERS, SECONDS = (int(part) for part in os.environ.get("REVVLINK_TEST_SOAK", "6,120,6").split(","))
+
+
+def memory() -> int:
+    """Bytes of this process, pool and simulated servers together, that are in memory now."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def settle(pool: type[Pool]) -> None:
@@ -85,6 +99,7 @@ def test_random_faults() -> None:
                 async with asyncio.TaskGroup() as group:
                     for number in range(PLAYERS):
                         group.create_task(place(number))
+                before = memory()
                 loop = asyncio.get_running_loop()
                 end = loop.time() + SECONDS
                 while loop.time() < end:
@@ -92,6 +107,9 @@ def test_random_faults() -> None:
                     assert all(node.open_sockets <= 1 for node in simulator)
                 async with asyncio.timeout(120):
                     await settle(Fresh)
+                grown = memory() - before
+                log.warning("%d MiB before the faults, %d more after them", before // MIB, grown // MIB)
+                assert grown < before // 4 + 32 * MIB
             finally:
                 await Fresh.close()
         assert asyncio.all_tasks() == {asyncio.current_task()}
