@@ -19,6 +19,8 @@ BENCHMARKS = {
     "get-node-changed": library.get_node_changed,
     "region": library.region_from_endpoint,
     "cache": library.cache,
+    "cache-peers": library.cache_of_peers,
+    "cache-hits": library.cache_hits,
     "storm": storm.storm,
 }
 

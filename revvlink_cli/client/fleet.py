@@ -48,6 +48,12 @@ logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 DEFAULT_CACHE_CAPACITY = 512
 """Entries kept when the cache is switched on without saying how many."""
 
+CACHE_TTL = 3600.0
+"""Seconds for which tracks found are kept."""
+
+EMPTY_TTL = 30.0
+"""Seconds for which it is remembered that nothing was found: long enough for a crowd that asks the same."""
+
 START_OVER_PAUSES = (1.0, 3.0, 9.0)
 """Seconds after each failed request to play a track from its beginning."""
 
@@ -527,8 +533,8 @@ class Fleet:
         found = await loading.load(query, nodes, on_failure=on_failure)
         loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
         tracks = loaded.tracks if isinstance(loaded, Playlist) else loaded
-        if self._cache is not None and tracks and not any(track.is_stream for track in tracks):
-            self._cache.put(key, loaded)
+        if self._cache is not None and not any(track.is_stream for track in tracks):
+            self._cache.put(key, loaded, ttl=CACHE_TTL if tracks else EMPTY_TTL)
         return loaded
 
     def cache(self, capacity: int | bool | None = None) -> None:

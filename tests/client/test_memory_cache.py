@@ -80,3 +80,36 @@ def test_agrees_with_a_simple_model(capacity: int, steps: list[tuple[str, int, i
             while len(model) > capacity:
                 del model[min(model, key=lambda k: model[k][1:])]
         assert len(cache) == len(model)
+
+
+def test_entries_grow_too_old() -> None:
+    """After its time an entry is a miss, and makes room; without a time it stays."""
+    now = 0.0
+    cache: LFUCache[str, int] = LFUCache(2, clock=lambda: now)
+    cache.put("short", 1, ttl=10.0)
+    cache.put("kept", 2)
+    now = 9.9
+    assert cache.get("short") == 1
+    now = 10.0
+    assert (cache.get("short"), cache.get("kept"), len(cache)) == (None, 2, 1)
+    assert (cache.expirations, cache.evictions) == (1, 0)
+    cache.put("short", 3, ttl=10.0)
+    now = 19.9
+    assert cache.get("short") == 3
+
+
+def test_yesterdays_favourite_goes() -> None:
+    """An entry that was used ten thousand times and is not any more makes room for those that are."""
+    cache: LFUCache[int, int] = LFUCache(10)
+    cache.put(-1, -1)
+    for _ in range(10_000):
+        cache.get(-1)
+    for turn in range(100_000):
+        key = turn % 11
+        if cache.get(key) is None:
+            cache.put(key, key)
+        if turn % 11 == 0:
+            for _ in range(3):
+                cache.get(0)
+    assert cache.get(-1) is None
+    assert cache.get(0) == 0

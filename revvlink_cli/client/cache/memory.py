@@ -1,47 +1,76 @@
-"""The in-memory cache: least frequently used goes first."""
+"""The in-memory cache: least frequently used goes first, and old uses count for less."""
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+AGES_AFTER = 12
+"""Uses, for each entry there is room for, after which all counts are halved.
+
+Measured with 20,000 Zipf-distributed keys (s = 0.9) and 1,000 entries (``python -m benchmarks cache-hits``): smaller
+figures follow a shift of popularity sooner, larger ones find more when there is none.
+"""
+
+AGES_AFTER_AT_LEAST = 1000
+"""Uses after which the counts of a small cache are halved."""
+
+
+class _Entry(Generic[V]):
+    """A value, how often it was used, and when it is too old."""
+
+    __slots__ = ("expires", "uses", "value")
+
+    def __init__(self, value: V, expires: float) -> None:
+        self.value = value
+        self.uses = 1
+        self.expires = expires
 
 
 class LFUCache(Generic[K, V]):
     """Keeps the `capacity` most used entries; among equally used ones the one used longest ago goes first.
 
     Every operation takes constant time: keys lie in one ordered bucket for each number of uses, and the lowest
-    bucket in use is remembered.
+    bucket in use is remembered. All numbers are halved from time to time, which costs each use a constant share: what
+    was used a lot yesterday does not stay for ever.
 
     Attributes:
         hits: How often `get` found something.
         misses: How often it did not.
         evictions: How many entries had to go for others.
+        expirations: How many were found too old.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Make an empty cache.
 
         Args:
             capacity: Entries to keep, at least 1.
+            clock: Seconds that never go back.
 
         Raises:
             ValueError: `capacity` is below 1.
         """
-        if capacity < 1:
-            raise ValueError("a cache keeps at least one entry")
-        self._capacity = capacity
-        self._entries: dict[K, tuple[V, int]] = {}
+        self._clock = clock
+        self._entries: dict[K, _Entry[V]] = {}
         self._by_uses: dict[int, OrderedDict[K, None]] = {}
         self._fewest = 1
+        self._uses_left = 0
         self.hits = 0
         self.misses = 0
         self.evictions = 0
+        self.expirations = 0
+        self.resize(capacity)
 
     def __len__(self) -> int:
-        """Entries kept now."""
+        """Entries kept now, those included that nobody has found too old yet."""
         return len(self._entries)
 
     @property
@@ -55,25 +84,56 @@ class LFUCache(Generic[K, V]):
         if entry is None:
             self.misses += 1
             return None
+        if entry.expires != _NEVER and self._clock() >= entry.expires:
+            self._drop(key, entry.uses)
+            self.expirations += 1
+            self.misses += 1
+            return None
         self.hits += 1
-        value, uses = entry
-        self._entries[key] = (value, uses + 1)
-        self._move(key, uses, uses + 1)
-        return value
+        uses = entry.uses
+        entry.uses = now = uses + 1
+        by_uses = self._by_uses
+        bucket = by_uses[uses]
+        del bucket[key]
+        if not bucket:
+            del by_uses[uses]
+            if self._fewest == uses:
+                self._fewest = now
+        higher = by_uses.get(now)
+        if higher is None:
+            higher = by_uses[now] = OrderedDict()
+        higher[key] = None
+        self._uses_left -= 1
+        if self._uses_left == 0:
+            self._age()
+        return entry.value
 
-    def put(self, key: K, value: V) -> None:
-        """Keep `value` under `key`; when the cache is full the least used entry goes. Replacing counts as a use."""
+    def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
+        """Keep `value` under `key`; when the cache is full the least used entry goes. Replacing counts as a use.
+
+        Args:
+            key: Where to find it again.
+            value: What to keep.
+            ttl: Seconds after which it is forgotten; None is never.
+        """
+        expires = _NEVER if ttl is None else self._clock() + ttl
         entry = self._entries.get(key)
         if entry is not None:
-            uses = entry[1]
-            self._entries[key] = (value, uses + 1)
-            self._move(key, uses, uses + 1)
+            entry.value, entry.expires = value, expires
+            self.hits -= 1  # a use, but no hit
+            self.get(key)
             return
         if len(self._entries) >= self._capacity:
             self._evict()
-        self._entries[key] = (value, 1)
-        self._by_uses.setdefault(1, OrderedDict())[key] = None
+        self._entries[key] = _Entry(value, expires)
+        bucket = self._by_uses.get(1)
+        if bucket is None:
+            bucket = self._by_uses[1] = OrderedDict()
+        bucket[key] = None
         self._fewest = 1
+        self._uses_left -= 1
+        if self._uses_left == 0:
+            self._age()
 
     def resize(self, capacity: int) -> None:
         """Keep `capacity` entries from now on; the most used of those kept stay.
@@ -84,20 +144,32 @@ class LFUCache(Generic[K, V]):
         if capacity < 1:
             raise ValueError("a cache keeps at least one entry")
         self._capacity = capacity
+        self._uses_left = max(AGES_AFTER * capacity, AGES_AFTER_AT_LEAST)
         while len(self._entries) > capacity:
             self._evict()
 
-    def _move(self, key: K, uses: int, now: int) -> None:
+    def _age(self) -> None:
+        """Halve all numbers of uses; the order among those that become equal is that of the numbers before."""
+        halved: dict[int, OrderedDict[K, None]] = {}
+        for uses in sorted(self._by_uses):
+            half = max(uses // 2, 1)
+            bucket = halved.setdefault(half, OrderedDict())
+            for key in self._by_uses[uses]:
+                bucket[key] = None
+                self._entries[key].uses = half
+        self._by_uses = halved
+        self._fewest = min(halved, default=1)
+        self._uses_left = max(AGES_AFTER * self._capacity, AGES_AFTER_AT_LEAST)
+
+    def _drop(self, key: K, uses: int) -> None:
         bucket = self._by_uses[uses]
         del bucket[key]
         if not bucket:
             del self._by_uses[uses]
-            if self._fewest == uses:
-                self._fewest = now
-        self._by_uses.setdefault(now, OrderedDict())[key] = None
+        del self._entries[key]
 
     def _evict(self) -> None:
-        if self._fewest not in self._by_uses:  # only after several evictions in a row without a put
+        if self._fewest not in self._by_uses:  # only after several removals in a row without a put
             self._fewest = min(self._by_uses)
         bucket = self._by_uses[self._fewest]
         key, _ = bucket.popitem(last=False)
@@ -105,3 +177,6 @@ class LFUCache(Generic[K, V]):
             del self._by_uses[self._fewest]
         del self._entries[key]
         self.evictions += 1
+
+
+_NEVER = float("inf")
