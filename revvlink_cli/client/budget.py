@@ -77,19 +77,23 @@ class Budget:
             StuckError: Every slot for players is held by a voice request that never ended.
         """
         slots = self._slots.get(purpose)
-        if purpose is Purpose.PLAYER and self._stuck >= TRAITS[Dialect.LAVALINK].players_at_once:
-            raise StuckError("voice requests that never ended hold every slot for players")
         if slots is not None:
             await slots.acquire()
         slot = Slot()
         try:
+            if purpose is Purpose.PLAYER and self._are_all_stuck:
+                raise StuckError("voice requests that never ended hold every slot for players")
             await self._admit(purpose)
             yield slot
         finally:
-            if slot.is_kept:
-                self._stuck += 1
-            elif slots is not None:
+            self._stuck += slot.is_kept
+            # The last one is given back though it is kept: it goes through the hands of those who wait, and tells them.
+            if slots is not None and (not slot.is_kept or self._are_all_stuck):
                 slots.release()
+
+    @property
+    def _are_all_stuck(self) -> bool:
+        return self._stuck >= TRAITS[Dialect.LAVALINK].players_at_once
 
     def may_reach(self, endpoint: str) -> bool:
         """Whether a voice server may be tried: one that answered nobody twice is left alone for a while."""
@@ -109,7 +113,7 @@ class Budget:
 
     def renew(self) -> None:
         """The server is another process than before: what hung in the old one is gone."""
-        for _ in range(self._stuck):
+        for _ in range(self._stuck - self._are_all_stuck):
             self._slots[Purpose.PLAYER].release()
         self._stuck = 0
         self._endpoints.clear()

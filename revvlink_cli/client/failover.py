@@ -35,6 +35,11 @@ ROUND_PAUSE = 2.0
 """Seconds, at most, before nodes that have all refused a player are asked again; twice as many each time."""
 
 
+AT_ONCE = 128
+"""Players that are being given to nodes at one moment: a choice made later knows more, and a crowd of thousands that
+chose at once would keep the event loop from the answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class DrainReport:
     """What became of a drained node's players.
@@ -55,6 +60,7 @@ class Failover:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        self._gate = asyncio.Semaphore(AT_ONCE)
 
     async def place(
         self,
@@ -85,7 +91,7 @@ class Failover:
         pause = ROUND_PAUSE
         while True:
             try:
-                node = self._best(player, exclude | asked)
+                node, refusal = await self._attempt(player, origin, exclude | asked)
             except InvalidNodeException as error:
                 if time.monotonic() >= deadline:
                     self._lose(player, origin, refused[-1][1] if refused else error)
@@ -97,11 +103,9 @@ class Failover:
                 else:
                     await self._change_or(deadline - time.monotonic(), anything=True)
                 continue
-            try:
-                await self._settle(player, node, origin)
-            except RevvlinkException as error:
-                log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
-                refused.append((node.identifier, error))
+            if refusal is not None:
+                log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, refusal)
+                refused.append((node.identifier, refusal))
                 asked.add(node.identifier)
                 continue
             self._fleet.tell(
@@ -114,20 +118,31 @@ class Failover:
             )
             return
 
-    def _best(self, player: Player, exclude: Collection[str]) -> Node:
+    async def _attempt(
+        self, player: Player, origin: Node | None, exclude: Collection[str]
+    ) -> tuple[Node, RevvlinkException | None]:
+        """Give the player to the best node for it; that node, and why it refused if it did.
+
+        Raises:
+            InvalidNodeException: No node can serve.
+        """
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
-        return self._fleet.best(region, exclude=exclude)
+        async with self._gate:
+            node = self._fleet.best(region, exclude=exclude)
+            try:
+                await self._settle(player, node, origin)
+            except RevvlinkException as error:
+                return node, error
+        return node, None
 
     async def _settle(self, player: Player, node: Node, origin: Node | None) -> None:
         """Give the player to a node, and take it from the one it leaves."""
         reservation, session = node.assignments.reserve(), node.session_id
         player.bound_for = node
         try:
-            if (
-                player.guild_id in node.assignments.abandoned
-            ):  # what an attempt before may have left there would block this one
+            if player.guild_id in node.assignments.abandoned:  # what an attempt before left there would block this one
                 await node.destroy_player(player.guild_id)
                 node.assignments.cleared(player.guild_id)
             told = await node.update_player(player.guild_id, player.payload())

@@ -53,6 +53,9 @@ SHORTEST_SECRET = 8
 PATIENCE = 10.0
 """Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
 
+LOOP_LAG = 0.25
+"""Seconds by which a timeout may come late before this program's own event loop is to blame."""
+
 MAX_RETRY_AFTER = 2
 """How often one request comes back after it was told to wait."""
 
@@ -152,20 +155,24 @@ class Requester:
                 f"has never reached the voice server {self.excerpt(voice)}; not tried again so soon"
             )
         patience = PATIENCE
+        limit = timeout or self._settings.timeout
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
                 async with self.budget.draw(purpose) as slot:
+                    began = time.monotonic()
                     try:
                         answer = await self._send(
                             method,
                             self.url(path, params),
                             data,
-                            timeout=timeout or self._settings.timeout,
+                            timeout=limit,
                             accept=accept,
                             progress=progress or Progress(),
                         )
                     except NodeException as error:
-                        if voice is not None and error.code in (Code.SILENT, Code.TIMEOUT) and await self._answers():
+                        is_slow_here = time.monotonic() - began > limit + LOOP_LAG  # the answer may lie unread
+                        is_silent = error.code in (Code.SILENT, Code.TIMEOUT) and not is_slow_here
+                        if voice is not None and is_silent and await self._answers():
                             slot.is_kept = True
                             self.budget.never_ended(voice)
                         raise

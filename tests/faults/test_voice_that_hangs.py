@@ -123,3 +123,37 @@ def test_a_node_that_fails_again_and_again() -> None:
             await Fresh.close()
 
     asyncio.run(work())
+
+
+def test_who_waits_while_the_last_slot_is_lost() -> None:
+    """Requests that wait for a slot are told when all of them hang: none waits for ever."""
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        with Simulator([NodeProfile(identifier="a", password=PASSWORD)]) as simulator:
+            node = Node(identifier="a", uri=simulator["a"].uri, password=PASSWORD, timeout=0.3)
+            await Fresh.connect(nodes=[node])
+
+            async def hang(number: int) -> Code:
+                try:
+                    await node.update_player(str(GUILD + number), {"voice": voice(f"v{number}.invalid")})
+                except RevvlinkException as error:
+                    return error.code
+                raise AssertionError("nobody answers there")
+
+            async with asyncio.timeout(10):
+                codes = await asyncio.gather(*map(hang, range(30)))
+            assert codes.count(Code.SILENT) == 8
+            assert codes.count(Code.VOICE_UNREACHABLE) == 22
+            await asyncio.to_thread(simulator["a"].kill)
+            await asyncio.to_thread(simulator["a"].start)
+            await Fresh.reconnect()
+            async with asyncio.timeout(10):
+                while node.snapshot().timed_stats is None:
+                    await asyncio.sleep(0.01)
+                await asyncio.gather(*(node.update_player(str(GUILD + n), {"volume": 50}) for n in range(30)))
+            await Fresh.close()
+
+    asyncio.run(work())
