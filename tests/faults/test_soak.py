@@ -104,7 +104,9 @@ def test_random_faults() -> None:
                 end = loop.time() + SECONDS
                 while loop.time() < end:
                     await trouble(simulator[f"n{chance.randrange(NODES)}"])
-                    assert all(node.open_sockets <= 1 for node in simulator)
+                    async with asyncio.timeout(5):  # a server may see the new socket before the end of the old
+                        while any(node.open_sockets > 1 for node in simulator):
+                            await asyncio.sleep(0.01)
                 async with asyncio.timeout(120):
                     await settle(Fresh)
                 grown = memory() - before
