@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import library, processes, storm
+from benchmarks import failover, library, processes, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "cache-peers": library.cache_of_peers,
     "cache-hits": library.cache_hits,
     "storm": storm.storm,
+    "failover": failover.failover,
 }
 
 
