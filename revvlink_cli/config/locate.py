@@ -5,6 +5,8 @@ The document has been accepted by ``tomllib``, so this scanner only has to find 
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -30,6 +32,7 @@ def find(places: dict[Path, tuple[int, int]], path: Path) -> tuple[int, int] | t
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", " \n")  # columns stay, and a line ends in one character
+        self.line_starts = [0, *(found.end() for found in re.finditer("\n", self.text))]
         self.at = 0
         self.places: dict[Path, tuple[int, int]] = {}
         self.tables: dict[Path, int] = {}  # arrays of tables -> index of the last one
@@ -46,8 +49,8 @@ class _Scanner:
         return self.places
 
     def note(self, path: Path, at: int) -> None:
-        line = self.text.count("\n", 0, at) + 1
-        self.places.setdefault(path, (line, at - (self.text.rfind("\n", 0, at) + 1) + 1))
+        line = bisect_right(self.line_starts, at)
+        self.places.setdefault(path, (line, at - self.line_starts[line - 1] + 1))
 
     def skip_blank(self, *, lines: bool) -> bool:
         """Go to the next thing; False at the end."""

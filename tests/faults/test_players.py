@@ -32,6 +32,19 @@ def test_a_crowd_spreads() -> None:
     run(work)
 
 
+def test_a_crowd_of_thousands() -> None:
+    """Two thousand players at once are all placed, evenly: their own number keeps no answer from being read in time."""
+
+    async def work() -> None:
+        names = [f"n{number}" for number in range(10)]
+        async with fleet(*profiles(*names), timeout=1.5) as watched:
+            await placed(watched, 2000)
+            assert {len(node.players) for node in watched.pool.nodes.values()} == {200}
+            assert not any(node.snapshot().tripped_until for node in watched.pool.nodes.values())
+
+    run(work)
+
+
 def test_one_after_the_other_spreads_too() -> None:
     """Idle players cost nothing by the servers' figures: placed slowly, between statistics, they spread."""
 
