@@ -16,6 +16,7 @@ from revvlink_cli.client.errors import (
     NodeException,
     Stage,
 )
+from revvlink_cli.client.events import read_guild
 from revvlink_cli.client.models import (
     Decoded,
     NodeInfo,
@@ -307,7 +308,11 @@ class Rest(Requester):
             purpose=Purpose.PLAYER,
             voice=_endpoint_in(data),
         )
-        return self._player(self._value(answer, path), path)
+        told = self._value(answer, path) if answer.body else {}
+        if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
+            self.oddities.add("player guildId")
+            told = {**told, "guildId": guild_id}
+        return self._player(told, path)
 
     async def destroy_player(self, session_id: str, guild_id: str) -> None:
         """``DELETE …/players/{guild}``; one that is not there is as good as destroyed (a NodeLink answers 404).

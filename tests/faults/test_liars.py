@@ -224,6 +224,28 @@ def test_refused_patches(status: str) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("answer", [b"{}", b"", b'{"track":null,"state":{}}'])
+def test_patches_that_are_answered_with_little(answer: bytes) -> None:
+    """A server that takes a player and does not say which has taken it all the same, and is called odd."""
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        liar = Liar(ready, patches=response(answer))
+        async with serving(liar.handle) as uri:
+            node = Node(identifier="n", uri=uri, password=PASSWORD)
+            await Fresh.connect(nodes=[node])
+            player = Fresh.create_player(1)
+            await player.update_voice(token="t", endpoint="us-east1.discord.gg", session_id="s", channel_id=3)
+            assert player.node is node
+            assert "1" in node.roster.players
+            assert "player guildId" in node.snapshot().oddities
+            await Fresh.close()
+
+    run(work)
+
+
 def test_a_server_that_speaks_but_answers_no_ping() -> None:
     """Messages are as good as pongs: a server that sends some is alive."""
 
