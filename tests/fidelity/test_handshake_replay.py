@@ -44,7 +44,7 @@ async def shake(exchange: Exchange) -> dict[str, Any]:
 
     async with asyncio.timeout(20), serving(handle) as uri:
         try:
-            await Fresh.connect(nodes=[Node(identifier="node", uri=uri, password=PASSWORD, timeout=0.5, retries=0)])
+            await Fresh.connect(nodes=[Node(identifier="node", uri=uri, password=PASSWORD, timeout=5, retries=0)])
         except RevvlinkException as error:
             told = failure(error)
             told["message"] = told["message"].replace(uri.removeprefix("http://"), "NODE")
