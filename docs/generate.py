@@ -15,7 +15,19 @@ from revvlink_cli.client import feed
 from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.events import Event
-from revvlink_cli.commands import config, connect, events, nodes, players, region, routeplanner, search
+from revvlink_cli.commands import (
+    cache,
+    cache_transfer,
+    config,
+    connect,
+    encodedrows,
+    events,
+    nodes,
+    players,
+    region,
+    routeplanner,
+    trackrows,
+)
 from revvlink_cli.config import schema
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
@@ -36,6 +48,7 @@ ENVIRONMENT = {
     "REVVLINK_IDENTIFIER": "its name; host and port if left out",
     "REVVLINK_REGION": "its region label",
     "REVVLINK_USER_ID": "the bot's user id",
+    "REVVLINK_CACHE_MODE": "as `search --cache-mode`",
     "REVVLINK_OUTPUT": "as `--output`",
     "REVVLINK_TIMEOUT": "as `--timeout`",
     "REVVLINK_QUIET": "as `--quiet`",
@@ -92,9 +105,15 @@ def plain_columns() -> str:
         "routeplanner status": routeplanner.PlannerRow,
         "region": region.RegionRow,
         "region --route": region.RouteRow,
-        "search": search.TrackRow,
-        "search --encoded": search.EncodedTrackRow,
-        "track decode": search.TrackRow,
+        "search": trackrows.TrackRow,
+        "search --encoded": encodedrows.EncodedTrackRow,
+        "track decode": trackrows.TrackRow,
+        "cache stats": cache.StatsRecord,
+        "cache list": cache.EntryRow,
+        "cache show": cache.CachedRecord,
+        "cache warm": cache_transfer.WarmRow,
+        "cache import": cache_transfer.ImportRecord,
+        "cache clear": cache.ClearRecord,
         "config show": config.SettingRow,
     }
     lines = [f"| `{name}` | {', '.join(f'`{key}`' for key, _ in columns_of(row))} |" for name, row in rows.items()]

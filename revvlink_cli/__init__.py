@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 from revvlink_cli._version import __version__
 
 if TYPE_CHECKING:
+    from revvlink_cli.client.cache.entries import CacheMode
+    from revvlink_cli.client.cache.redis import RedisStore
+    from revvlink_cli.client.cache.sqlite import SQLiteStore
+    from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.errors import (
         AuthorizationFailedException,
         InvalidClientException,
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
         LavalinkLoadException,
         NodeException,
         RevvlinkException,
+        StoreException,
     )
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.penalty import Penalty
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthorizationFailedException",
+    "CacheMode",
     "InvalidClientException",
     "InvalidNodeException",
     "LavalinkException",
@@ -41,11 +47,16 @@ __all__ = [
     "Player",
     "Playlist",
     "Pool",
+    "RedisStore",
     "RevvlinkException",
+    "SQLiteStore",
+    "Store",
+    "StoreException",
     "__version__",
 ]
 
 _HOMES = {
+    "CacheMode": "cache.entries",
     "Node": "node",
     "NodeStatus": "snapshot",
     "Penalty": "penalty",
@@ -53,6 +64,9 @@ _HOMES = {
     "Player": "player",
     "Playlist": "tracks",
     "Pool": "pool",
+    "RedisStore": "cache.redis",
+    "SQLiteStore": "cache.sqlite",
+    "Store": "cache.store",
 }
 
 

@@ -7,6 +7,7 @@ one line on stderr (and in the JSON envelope), never as a traceback unless -vv a
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import sys
@@ -22,6 +23,7 @@ from revvlink_cli._version import __version__
 from revvlink_cli.commands.base import CommandLineError, Options, global_options
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
+from revvlink_cli.output.progress import ProgressBar
 from revvlink_cli.output.renderer import Format, default_format, renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Stream
 from revvlink_cli.output.streams import Output, OutputError
@@ -33,6 +35,7 @@ COMMANDS = {
     "nodes": "nodes",
     "connect": "connect",
     "search": "search",
+    "cache": "cache",
     "region": "region",
     "track": "track",
     "events": "events",
@@ -215,8 +218,10 @@ def _play(script: Script, options: Options, output: Output, chosen: Format) -> i
 def _talk(result: Result, chosen: Format, options: Options) -> None:
     """Notes and errors, for people. A one-line outcome has named its errors, and JSON carries them."""
     unexplained = result.exit_code == ExitCode.FAILED and not result.errors
-    if not options.quiet and (chosen is Format.TABLE or unexplained):
-        diagnostics.notes(result.notes)
+    if not options.quiet:
+        diagnostics.warnings(result.warnings)
+        diagnostics.notes([result.origin] if result.origin is not None else [])
+        diagnostics.notes(result.notes if chosen is Format.TABLE or unexplained else [])
     if result.line is None or chosen is not Format.PLAIN:
         diagnostics.errors(result.errors)
 
@@ -225,17 +230,24 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
     """Render a stream as it comes."""
     import asyncio
 
-    chosen = options.output or default_format()
+    chosen = options.output or stream.otherwise or default_format()
     writer = renderer(chosen, options.command, output, no_color=options.no_color)
     writer.begin(stream.row)
     result = Result()
+    bar = ProgressBar(stream.total) if chosen is Format.TABLE and not options.quiet else None
     try:
         with _until_nobody_reads(output):
             async for item in stream.items:
                 if isinstance(item, Result):
                     result = item
                     break
-                writer.item(item)
+                if bar is None or not bar.is_shown:
+                    writer.item(item)
+                else:
+                    bar.clear()
+                    if stream.beside_bar is None or stream.beside_bar(item):
+                        writer.item(item)
+                    bar.advance()
                 if output.is_closed:
                     return ExitCode.OK
     except asyncio.CancelledError:
@@ -243,6 +255,8 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
             raise
         return ExitCode.OK
     finally:
+        if bar is not None:
+            bar.clear()
         await stream.items.aclose()
     writer.end(result)
     _talk(result, chosen, options)
@@ -300,6 +314,7 @@ they failed, and then connections are closed in order."""
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end; SIGTERM ends it as orderly as Ctrl-C does."""
+    gc.enable()  # see __main__: this may go on for long
     try:
         return _run(work)
     finally:

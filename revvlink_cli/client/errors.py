@@ -8,7 +8,8 @@
     ├── InvalidNodeException        no node fits what was asked of the pool
     ├── InvalidClientException      the client object has no usable user id
     ├── LavalinkException           a node answered with an error of its own
-    └── LavalinkLoadException       a node answered that it could not load a track
+    ├── LavalinkLoadException       a node answered that it could not load a track
+    └── StoreException              where search results are kept cannot be used
 
 Catch `RevvlinkException` to catch them all. Each carries `node`, `stage`, `code` and `hint`, so that nobody needs to
 read a message by program::
@@ -70,6 +71,9 @@ class Code(StrEnum):
     LOAD_FAILED = "load_failed"
     SOURCE_MISSING = "source_missing"
     VOICE_UNREACHABLE = "voice_unreachable"
+    NOT_CACHED = "not_cached"
+    CACHE_UNAVAILABLE = "cache_unavailable"
+    CACHE_NEWER = "cache_newer"
     NO_NODE = "no_node"
     UNKNOWN_NODE = "unknown_node"
     DUPLICATE_NODE = "duplicate_node"
@@ -219,3 +223,10 @@ class LavalinkLoadException(RevvlinkException):
         self.reason = reason
         self.severity = severity
         self.cause = cause
+
+
+class StoreException(RevvlinkException):
+    """Where search results are kept cannot be used: a full disk, a server that is down. Searches go on without."""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: Code = Code.CACHE_UNAVAILABLE) -> None:
+        super().__init__(message, code=code, hint=hint)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
-from revvlink_cli.client.cache.memory import LFUCache
+from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.events import TrackEnd
 from revvlink_cli.client.failover import DrainReport, Failover
@@ -27,37 +27,27 @@ from revvlink_cli.client.feed import (
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.regions import checked_map, region_from_endpoint
+from revvlink_cli.client.searches import Searches
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
-from revvlink_cli.client.tracks import Playlist
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 
+    from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.events import Event
     from revvlink_cli.client.models import NodeStats
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.ranking import Ranking
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.tracks import Playable, Playlist
 
 log = logging.getLogger(__name__)
 
 # Without a handler of the program's own, Python would write warnings to stderr: that is for the program to decide.
 logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 
-DEFAULT_CACHE_CAPACITY = 512
-"""Entries kept when the cache is switched on without saying how many."""
-
-CACHE_TTL = 3600.0
-"""Seconds for which tracks found are kept."""
-
-EMPTY_TTL = 30.0
-"""Seconds for which it is remembered that nothing was found: long enough for a crowd that asks the same."""
-
 START_OVER_PAUSES = (1.0, 3.0, 9.0)
 """Seconds after each failed request to play a track from its beginning."""
-
-Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
 
 
 class Fleet:
@@ -71,8 +61,7 @@ class Fleet:
         self.client: Any = None
         self._nodes: dict[str, Node] = {}
         self._regions: dict[str, tuple[str, ...]] | None = None
-        self._cache: LFUCache[tuple[str, str | None], Loaded] | None = None
-        self._loads: dict[tuple[str, str | None], asyncio.Task[Loaded]] = {}
+        self._searches = Searches()
         self._rankings: dict[str | None, Ranking] = {}
         self._costs: tuple[dict[str, Penalty], float] | None = None
         self._change: asyncio.Future[None] | None = None
@@ -195,7 +184,7 @@ class Fleet:
         """Forget everything that was bound to an event loop."""
         for node in tuple(self._nodes.values()):
             self.forget(node)
-        self._loads.clear()
+        self._searches.let_go()
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
@@ -250,10 +239,7 @@ class Fleet:
         if chores:
             await asyncio.wait(chores)
         await asyncio.gather(*(node.close() for node in self._nodes.values()))
-        for task in tuple(self._loads.values()):
-            task.cancel()
-        if self._loads:
-            await asyncio.wait(self._loads.values())
+        await self._searches.end()
         if self._supervisor is not None and self._closing is not None:
             self._closing.set()
             await asyncio.wait([self._supervisor])
@@ -500,78 +486,35 @@ class Fleet:
         /,
         *,
         node: Node | None = None,
+        cache_mode: CacheMode | str = CacheMode.PREFER,
         on_failure: Callable[[RevvlinkException], None] | None = None,
     ) -> list[Playable] | Playlist:
         """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
-        key = (query.strip(), node.identifier if node is not None else None)
-        if self._cache is not None and (kept := self._cache.get(key)) is not None:
-            return _given_out(kept)
-        task = self._loads.get(key)
-        if task is None:
-            task = asyncio.create_task(self._load(key, query, node, on_failure), name=f"load {key[0][:40]}")
-            self._loads[key] = task
-            task.add_done_callback(lambda done: self._load_done(key, done))
-        return _given_out(await _follow(task))
-
-    def _load_done(self, key: tuple[str, str | None], task: asyncio.Task[Loaded]) -> None:
-        self._loads.pop(key, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.debug("load of %r failed: %s", key[0], error)  # told to whoever still waits
+        return await self._searches.fetch(
+            query,
+            node.identifier if node is not None else None,
+            CacheMode(cache_mode),
+            lambda: self._load(query, node, on_failure),
+        )
 
     async def _load(
-        self,
-        key: tuple[str, str | None],
-        query: str,
-        node: Node | None,
-        on_failure: Callable[[RevvlinkException], None] | None,
-    ) -> Loaded:
+        self, query: str, node: Node | None, on_failure: Callable[[RevvlinkException], None] | None
+    ) -> list[Playable] | Playlist:
         if node is not None:
             nodes = [node]
         else:
             self.get_node()  # raises, with the reasons, when there is none
             nodes = [self._nodes[candidate.node.identifier] for candidate in self.rank().candidates]
-        found = await loading.load(query, nodes, on_failure=on_failure)
-        loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
-        tracks = loaded.tracks if isinstance(loaded, Playlist) else loaded
-        if self._cache is not None and not any(track.is_stream for track in tracks):
-            self._cache.put(key, loaded, ttl=CACHE_TTL if tracks else EMPTY_TTL)
-        return loaded
+        return await loading.load(query, nodes, on_failure=on_failure)
 
     def cache(self, capacity: int | bool | None = None) -> None:
         """See `Pool.cache`."""
-        if capacity is not None and not isinstance(capacity, int):
-            raise ValueError(f"a cache capacity is a number of entries, True, False or None, not {capacity!r}")
-        if capacity is True:
-            capacity = DEFAULT_CACHE_CAPACITY
-        if not capacity or capacity <= 0:
-            self._cache = None
-        elif self._cache is None:
-            self._cache = LFUCache(capacity)
-        else:
-            self._cache.resize(capacity)
+        self._searches.resize(capacity)
 
     def has_cache(self) -> bool:
         """See `Pool.has_cache`."""
-        return self._cache is not None
+        return self._searches.has_memory
 
-
-async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
-    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them.
-
-    Raises:
-        NodeException: The pool was closed meanwhile.
-    """
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        here = asyncio.current_task()
-        if task.cancelled() and (here is None or not here.cancelling()):
-            raise NodeException(
-                "the pool was closed before the node answered", code=Code.NOT_CONNECTED, hint="connect the pool again"
-            ) from None
-        raise
-
-
-def _given_out(loaded: Loaded) -> list[Playable] | Playlist:
-    """What a caller gets: tracks and playlists are immutable, a list is the caller's own."""
-    return loaded if isinstance(loaded, Playlist) else list(loaded)
+    def use_store(self, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
+        """See `Pool.use_store`."""
+        self._searches.use_store(store, ttl)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, LavalinkException, LavalinkLoadException, NodeException, RevvlinkException
+from revvlink_cli.client.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,43 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SOURCES: dict[str, str] = {
-    "ytsearch": "youtube",
-    "ytmsearch": "youtube",
-    "scsearch": "soundcloud",
-    "bcsearch": "bandcamp",
-    "spsearch": "spotify",
-    "sprec": "spotify",
-    "amsearch": "applemusic",
-    "dzsearch": "deezer",
-    "dzisrc": "deezer",
-    "dzrec": "deezer",
-    "ymsearch": "yandexmusic",
-    "ymrec": "yandexmusic",
-    "vksearch": "vkmusic",
-    "vkrec": "vkmusic",
-    "tdsearch": "tidal",
-    "tdrec": "tidal",
-    "qbsearch": "qobuz",
-    "qbisrc": "qobuz",
-    "qbrec": "qobuz",
-    "jssearch": "jiosaavn",
-    "jsrec": "jiosaavn",
-    "ftts": "flowerytts",
-}
-"""Search prefix -> name of the source manager that serves it: Lavalink's own and those of widespread plugins.
-
-A prefix that is not here may be served anywhere.
-"""
-
 MAX_NODES = 5
 """Nodes that are asked for one query at most: what fails on five is not the nodes' fault."""
-
-
-def source_of(identifier: str) -> str | None:
-    """The source manager that `identifier` needs, or None when any node may have what it takes."""
-    prefix, colon, _ = identifier.partition(":")
-    return SOURCES.get(prefix.lower()) if colon else None
 
 
 async def load(

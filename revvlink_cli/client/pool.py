@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.fleet import Fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
+    from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.failover import DrainReport
     from revvlink_cli.client.feed import Happening
     from revvlink_cli.client.node import Node
@@ -167,21 +169,25 @@ class Pool:
         return cls._fleet.get_node(identifier, region=region)
 
     @classmethod
-    async def fetch_tracks(cls, query: str, /, *, node: Node | None = None) -> list[Playable] | Playlist:
+    async def fetch_tracks(
+        cls, query: str, /, *, node: Node | None = None, cache_mode: CacheMode | str = CacheMode.PREFER
+    ) -> list[Playable] | Playlist:
         """Search tracks, from the cache if it is on and has them.
 
         Args:
             query: An identifier as Lavalink takes it: an address, or ``prefix:words``. It is sent as it is.
             node: Ask this node and no other.
+            cache_mode: ``prefer`` what is kept, ``refresh`` it, ``bypass`` it, or ask no node at all (``only``).
 
         Returns:
             Tracks found (a list of one's own, empty when nothing matches), or a playlist.
 
         Raises:
-            LavalinkLoadException: No node could load it.
+            LavalinkLoadException: No node could load it; with ``only``: it is not kept.
             RevvlinkException: No node answered.
+            ValueError: There is no such mode.
         """
-        return await cls._fleet.fetch_tracks(query, node=node)
+        return await cls._fleet.fetch_tracks(query, node=node, cache_mode=cache_mode)
 
     @classmethod
     def cache(cls, capacity: int | bool | None = None) -> None:
@@ -199,3 +205,20 @@ class Pool:
     def has_cache(cls) -> bool:
         """Whether the cache is on."""
         return cls._fleet.has_cache()
+
+    @classmethod
+    def use_store(cls, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
+        """Share results of searches with other processes, below the cache in memory if that is on.
+
+        A store that fails is told to the log once and left alone for half a minute; searches go on without it. It
+        stays the caller's: closing the pool does not close it.
+
+        Args:
+            store: A `RedisStore`, an `SQLiteStore`, or anything that follows `Store`; None for no store any more.
+            ttl: Seconds for which results count, here and in memory. That nothing was found counts for half a minute
+                at most.
+
+        Raises:
+            ValueError: `ttl` is no number of seconds above 0.
+        """
+        cls._fleet.use_store(store, ttl=ttl)

@@ -19,11 +19,10 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.lengths import known_duration
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-STREAM_LENGTH = 2**63 - 1
-"""What lavaplayer writes as the length of a live stream: ``Long.MAX_VALUE``."""
 
 MAX_ENCODED = 64 * 1024
 """Characters of the longest encoded track that is looked at; genuine ones have a few hundred."""
@@ -131,7 +130,7 @@ class Playable:
     @property
     def duration(self) -> int | None:
         """Milliseconds it lasts, None for a stream and where nobody knows."""
-        return None if self.is_stream or not 0 <= self.length < STREAM_LENGTH else self.length
+        return known_duration(self.length, is_stream=self.is_stream)
 
     @classmethod
     def from_payload(cls, data: Any, playlist: PlaylistInfo | None = None) -> Playable:
@@ -244,6 +243,17 @@ class Playlist:
     def __bool__(self) -> bool:
         """An empty playlist is still a playlist."""
         return True
+
+    def to_payload(self) -> dict[str, Any]:
+        """The playlist as a node sends it."""
+        extra = _thawed(self.extra)
+        more = extra.pop("info", {})
+        return {
+            "info": {"name": self.name, "selectedTrack": self.selected, **more},
+            "pluginInfo": _thawed(self.plugin_info),
+            "tracks": [track.to_payload() for track in self.tracks],
+            **extra,
+        }
 
     @classmethod
     def from_payload(cls, data: Any) -> Playlist:

@@ -6,7 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from revvlink_cli.commands import check, config, connect, events, init, nodes, players, region, routeplanner, search
+from revvlink_cli.commands import (
+    cache,
+    cache_transfer,
+    check,
+    config,
+    connect,
+    events,
+    init,
+    nodes,
+    players,
+    region,
+    routeplanner,
+    trackrows,
+)
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
 
 FOLDER = Path(__file__).parent.parent / "schemas"
@@ -15,9 +28,17 @@ FOLDER = Path(__file__).parent.parent / "schemas"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Command -> JSON Schema of its envelope."""
-    tracks = {"anyOf": [rows_schema(search.TrackRow)]}
+    tracks = {"anyOf": [rows_schema(trackrows.TrackRow)]}
     regions = {"anyOf": [rows_schema(region.RegionRow), rows_schema(region.RouteRow)]}
     data: dict[str, dict[str, Any]] = {
+        "cache clear": record_schema(cache.ClearRecord),
+        "cache export": rows_schema(cache_transfer.ExportRow),
+        "cache import": record_schema(cache_transfer.ImportRecord),
+        "cache list": rows_schema(cache.EntryRow),
+        "cache path": record_schema(cache.PathRecord),
+        "cache show": record_schema(cache.CachedRecord),
+        "cache stats": record_schema(cache.StatsRecord),
+        "cache warm": rows_schema(cache_transfer.WarmRow),
         "check": rows_schema(check.CheckRow),
         "config path": record_schema(config.PathRecord),
         "config schema": {"type": "object"},

@@ -3,79 +3,36 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
+from revvlink_cli.client.errors import StoreException
+from revvlink_cli.client.sources import SOURCES
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, clock
+from revvlink_cli.commands.trackrows import TrackRow, found_in
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+from revvlink_cli.output.text import duration
+from revvlink_cli.services.cache import at_once, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from revvlink_cli.client.cache.entries import Entry, Loaded
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.client.tracks import Playable
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.load import NodeEntry, Settings
+    from revvlink_cli.services.cache import Opened
 
 app = make_app("Search tracks as a bot would.")
 
+SOURCE_HELP = "Search prefix for plain words, such as scsearch; the configured one if left out."
+
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]*:\S", re.IGNORECASE)
-
-
-def _length(row: TrackRow) -> str:
-    if row.is_stream:
-        return "live"
-    return MISSING if row.length_ms is None else clock(row.length_ms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRow:
-    """A track. `length_ms` is null for a live stream and where the length is unknown."""
-
-    title: str = column("TITLE", flexible=True)
-    author: str = column("AUTHOR", flexible=True, rank=2)
-    length_ms: int | None = column("LENGTH", Kind.DURATION_MS, cell=_length)
-    source: str = column("SOURCE", rank=4)
-    uri: str | None = column("URI", flexible=True, rank=3)
-    identifier: str
-    is_stream: bool
-    is_seekable: bool
-    isrc: str | None
-    artwork: str | None
-    is_selected: bool
-    playlist: str | None
-    encoded: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodedTrackRow(TrackRow):
-    """A track, with its encoded form shown instead of most else."""
-
-    uri: str | None
-    encoded: str = column("ENCODED")
-
-
-def track_row(
-    track: Playable, *, selected: bool = False, playlist: str | None = None, encoded: bool = False
-) -> TrackRow:
-    """A track as a row."""
-    return (EncodedTrackRow if encoded else TrackRow)(
-        title=track.title,
-        author=track.author,
-        length_ms=track.duration,
-        source=track.source,
-        uri=track.uri,
-        identifier=track.identifier,
-        is_stream=track.is_stream,
-        is_seekable=track.is_seekable,
-        isrc=track.isrc,
-        artwork=track.artwork,
-        is_selected=selected,
-        playlist=playlist,
-        encoded=track.encoded,
-    )
 
 
 def identifier_for(query: str, source: str) -> str:
@@ -84,11 +41,12 @@ def identifier_for(query: str, source: str) -> str:
     if "://" in words or (_PREFIX.match(words) and " " not in words):
         return words
     prefix = words.partition(":")[0]
-    from revvlink_cli.client.loading import SOURCES
-
     if ":" in words and prefix.lower() in SOURCES:
         return words
     return f"{source.rstrip(':')}:{words}"
+
+
+CACHE_MODE_HELP = "prefer what is kept, refresh it, bypass it, or use it only and ask no node."
 
 
 @app.command(cls=Command)
@@ -97,20 +55,20 @@ def search(
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
     source: Annotated[
         str | None,
-        typer.Option(
-            "--source",
-            metavar="PREFIX",
-            help="Search prefix for plain words, such as scsearch; the configured one if left out.",
-        ),
+        typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Send QUERY as it is: file names of the local source.")] = False,
     node: Annotated[str | None, typer.Option("--node", metavar="NODE", help="Ask this node and no other.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N tracks.")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="Show each track's encoded form.")] = False,
-) -> Work:
+    cache_mode: Annotated[
+        CacheMode, typer.Option("--cache-mode", envvar="REVVLINK_CACHE_MODE", help=CACHE_MODE_HELP)
+    ] = CacheMode.PREFER,
+) -> Result | Work:
     """Search tracks as a bot would: on the best node, on the next one if that fails.
 
-    Plain words are searched with the configured source; addresses and prefix:words pass as they are.
+    Plain words are searched with the configured source; addresses and prefix:words pass as they are. What was found
+    is kept and counts for the next search, see `revvlink cache`.
     """
     options = options_of(ctx)
     words = " ".join(query)
@@ -121,58 +79,137 @@ def search(
     settings = fleets.load_settings(options)
     entries = fleets.select(settings, (node,) if node else (), options)
     identifier = words if raw else identifier_for(words, source or settings.search_source)
+    key = Key.of(identifier, node_name(entries) if node else None)
+    view = View(identifier, limit, encoded)
+    cache, warnings = _cache(settings, cache_mode)
+    looks_up = cache is not None and cache_mode in (CacheMode.PREFER, CacheMode.ONLY)
+    if cache is None or cache.is_at_hand or not looks_up:
+        kept = at_once(_kept(cache, key, view)) if looks_up else None
+        looks_up = False
+        if kept is not None or cache_mode is CacheMode.ONLY:
+            if cache is not None:
+                at_once(cache.store.close())
+                warnings = cache.warnings
+            return replace(kept or view.not_kept(), warnings=tuple(warnings))
     chosen = fleets.with_secrets(settings, entries, options)
-    return _search(identifier, settings, chosen, options, limit, encoded=encoded)
+
+    async def work() -> Result:
+        try:
+            result = await _kept(cache, key, view) if looks_up else None
+            if result is None and cache_mode is CacheMode.ONLY:
+                result = view.not_kept()
+            if result is None:
+                result, found = await _ask(view, settings, chosen, options)
+                if cache is not None and found is not None:
+                    await cache.keep(key, found)
+        finally:
+            if cache is not None:
+                await cache.store.close()
+        return replace(result, warnings=tuple(cache.warnings if cache is not None else warnings))
+
+    return work()
 
 
-async def _search(
-    identifier: str,
-    settings: Settings,
-    chosen: tuple[NodeSettings, ...],
-    options: Options,
-    limit: int | None,
-    *,
-    encoded: bool,
-) -> Result:
+async def _kept(cache: Opened | None, key: Key, view: View) -> Result | None:
+    """What is kept of a search, None when there is nothing that can be read."""
+    entry = await cache.guarded.get(key) if cache is not None else None
+    if entry is None:
+        return None
+    try:
+        return view.kept(entry)
+    except ValueError:
+        return None  # somebody else wrote it; what is found now takes its place
+
+
+def node_name(entries: Sequence[NodeEntry]) -> str:
+    """What stands for the nodes named with ``--node`` in a key of the cache."""
+    return ",".join(entry.identifier for entry in entries)
+
+
+def _cache(settings: Settings, mode: CacheMode) -> tuple[Opened | None, Sequence[str]]:
+    """The cache to use, if any, and why there is none where there should be one."""
+    if mode is CacheMode.BYPASS:
+        return None, ()
+    try:
+        return opened(settings), ()
+    except StoreException as error:
+        return None, (f"{error}; going on without the cache ({error.hint})",)
+
+
+async def _ask(
+    view: View, settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
+) -> tuple[Result, Loaded | None]:
+    """What the nodes find, and how that is shown; nothing where they could not be asked."""
     from revvlink_cli.client.errors import LavalinkLoadException, RevvlinkException
-    from revvlink_cli.client.tracks import Playlist
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services import probe
 
     on_the_way: list[Failure] = []
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+    async with probe.opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
         snapshots = fleet.snapshot().nodes
         unreachable = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
         if len(unreachable) == len(snapshots):
-            return Result(None, TrackRow, fleets.exit_code_for(unreachable, len(snapshots)), unreachable)
+            return Result(None, TrackRow, fleets.exit_code_for(unreachable, len(snapshots)), unreachable), None
         try:
             found = await fleet.fetch_tracks(
-                identifier, on_failure=lambda error: on_the_way.append(fleets.failure_of(error))
+                view.identifier, on_failure=lambda error: on_the_way.append(fleets.failure_of(error))
             )
         except LavalinkLoadException as error:
-            return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),))
+            return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),)), None
         except RevvlinkException as error:
-            return Result(None, TrackRow, ExitCode.UNREACHABLE, tuple(on_the_way) or (fleets.failure_of(error),))
+            failures = tuple(on_the_way) or (fleets.failure_of(error),)
+            return Result(None, TrackRow, ExitCode.UNREACHABLE, failures), None
     told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
     notes = [f"{f.node}: {f.message}" for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way]
-    if isinstance(found, Playlist):
-        rows = tuple(
-            track_row(track, selected=index == found.selected, playlist=found.name, encoded=encoded)
-            for index, track in enumerate(found.tracks)
-        )
-        chosen_track = f", selected: {found.tracks[found.selected].title}" if 0 <= found.selected < len(rows) else ""
-        title = f"Playlist {found.name}: {_tracks(len(rows))}{chosen_track}"
-    else:
-        rows = tuple(track_row(track, encoded=encoded) for track in found)
+    loaded: Loaded = tuple(found) if isinstance(found, list) else found
+    return view.shown(result_payload(loaded), notes), loaded
+
+
+class View(NamedTuple):
+    """How the result of one search is shown, wherever it comes from.
+
+    Attributes:
+        identifier: What was searched.
+        limit: Tracks to show, None for all.
+        encoded: Whether to show the encoded forms.
+    """
+
+    identifier: str
+    limit: int | None = None
+    encoded: bool = False
+
+    def shown(self, payload: Mapping[str, Any], notes: Sequence[str] = ()) -> Result:
+        """Tracks or a playlist, in the form of the protocol."""
+        found = found_in(payload, encoded=self.encoded)
         title = None
-    if not rows:
-        what = (
-            f"the playlist {found.name} is empty" if isinstance(found, Playlist) else f"nothing found for {identifier}"
+        if found.playlist is not None:
+            selected = f", selected: {found.selected}" if found.selected is not None else ""
+            title = f"Playlist {found.playlist}: {_tracks(len(found.rows))}{selected}"
+        if not found.rows:
+            nothing = f"nothing found for {self.identifier}"
+            what = f"the playlist {found.playlist} is empty" if found.playlist is not None else nothing
+            return Result((), TrackRow, ExitCode.FAILED, notes=(*notes, what), title=title)
+        shown = found.rows[: self.limit]
+        if len(shown) < len(found.rows):
+            more = len(found.rows) - len(shown)
+            notes = (*notes, f"{more} more of {len(found.rows)} not shown; raise --limit")
+        return Result(shown, type(found.rows[0]), notes=tuple(notes), title=title)
+
+    def kept(self, entry: Entry) -> Result:
+        """What was in the cache, and since when.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        age = duration(max(time.time() - entry.stored_at, 0) * 1000)
+        origin = f"from the cache, {age} old; --cache-mode refresh asks a node"
+        return replace(self.shown(entry.payload()), origin=origin)
+
+    def not_kept(self) -> Result:
+        """The cache has nothing, and no node is to be asked."""
+        failure = Failure(
+            "not_cached", f"{self.identifier} is not in the cache", hint="--cache-mode prefer asks a node"
         )
-        return Result((), TrackRow, ExitCode.FAILED, notes=(*notes, what), title=title)
-    shown = rows[:limit]
-    if len(shown) < len(rows):
-        notes.append(f"{len(rows) - len(shown)} more of {len(rows)} not shown; raise --limit")
-    return replace(Result(shown, type(rows[0])), notes=tuple(notes), title=title)
+        return Result(None, TrackRow, ExitCode.FAILED, (failure,))
 
 
 def _tracks(count: int) -> str:

@@ -8,8 +8,8 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
-from revvlink_cli.commands.search import TrackRow, track_row
 from revvlink_cli.commands.stdin import arguments
+from revvlink_cli.commands.trackrows import TrackRow, track_row
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def decode(
     rows, failures = [], []
     for number, text in enumerate(given, start=1):
         try:
-            rows.append(track_row(decode_track(text)))
+            rows.append(track_row(decode_track(text).to_payload()))
         except TrackDecodeError as error:
             failures.append(
                 Failure("not_a_track", f"track {number}: {error}", hint="pass the whole text, as the node gave it")
@@ -73,4 +73,4 @@ async def _ask(given: list[str], chosen: tuple[NodeSettings, ...], options: Opti
             return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),))
         except RevvlinkException as error:
             return Result(None, TrackRow, ExitCode.UNREACHABLE, (fleets.failure_of(error),))
-    return Result(tuple(track_row(found) for found in tracks), TrackRow)
+    return Result(tuple(track_row(found.to_payload()) for found in tracks), TrackRow)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from revvlink_cli.config.problems import ConfigError, Problem
@@ -44,6 +43,8 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
     Raises:
         ConfigError: It cannot be written; what was there is untouched.
     """
+    import tempfile  # what only reads starts faster without
+
     target = path.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import NodeSettings, host_and_port
 from revvlink_cli.config import schema
@@ -14,33 +13,37 @@ from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.config.locate import Path as KeyPath
     from revvlink_cli.config.source import Source
 
 
-@dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value came from: a file's line, the environment, or nowhere (``default``)."""
+    """Where a value came from: a file, the environment, or nowhere (``default``)."""
 
-    text: str
-    line: int | None = None
+    def __init__(self, text: str, place: Callable[[], int | None] = lambda: None) -> None:
+        self.text = text
+        self._place = place
+
+    @property
+    def line(self) -> int | None:
+        """Its line in the file; the file is looked through when the first line is asked for."""
+        return self._place()
 
 
-@dataclass(frozen=True, slots=True)
-class NodeEntry:
+class NodeEntry(NamedTuple):
     """A node as configured, its password not read yet.
 
     Attributes:
         values: Every key of the schema that has a value, checked.
         origins: By key, where the value came from.
-        index: Position among the nodes.
+        position: Among the nodes, from 0.
     """
 
     values: Mapping[str, Any]
     origins: Mapping[str, Origin]
-    index: int
+    position: int
 
     def __repr__(self) -> str:
         """Name and address only: the values may hold a password."""
@@ -74,13 +77,13 @@ class NodeEntry:
         return f"file {self.values['password_file']}" if "password_file" in self.values else "inline"
 
 
-@dataclass(frozen=True, slots=True)
-class CacheSettings:
-    """Where and how long search results are kept; `url` may hold a password."""
+class CacheSettings(NamedTuple):
+    """Where and how long search results are kept; `url` may hold a password, `path` is None for the usual one."""
 
     capacity: int
     ttl_s: float
     backend: str
+    path: Path | None
     url: str | None
 
     def __repr__(self) -> str:
@@ -88,8 +91,7 @@ class CacheSettings:
         return f"CacheSettings({self.capacity}, {self.ttl_s:g} s, {self.backend})"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """A whole configuration.
 
     Attributes:
@@ -126,7 +128,7 @@ class Settings:
         values = dict(entry.values)
         key = next(name for name in schema.PASSWORDS if name in values)
         if "ca_file" in values:
-            values["ca_file"] = str(self._beside(values["ca_file"]))
+            values["ca_file"] = str(_beside(self.source, values["ca_file"]))
         try:
             return NodeSettings(password=self._password(key, values.pop(key)), **values)
         except ValueError as error:  # no password, or one that no header can carry
@@ -135,7 +137,7 @@ class Settings:
                     str(error),
                     self.source.path,
                     entry.origins[key].line,
-                    key=f"nodes[{entry.index}].{key}" if self.source.path else None,
+                    key=f"nodes[{entry.position}].{key}" if self.source.path else None,
                     hint=_PASSWORD_HINTS[key],
                 )
             )
@@ -152,7 +154,7 @@ class Settings:
         else:
             where = f"the file {value}"
             try:
-                with self._beside(value).open(encoding="utf-8") as file:
+                with _beside(self.source, value).open(encoding="utf-8") as file:
                     password = file.readline(65_536).rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
@@ -162,10 +164,11 @@ class Settings:
             raise ValueError(f"{where} has control characters, which no password sent over HTTP can have")
         return password
 
-    def _beside(self, name: str) -> Path:
-        """A path that the file names, from the file's own folder."""
-        folder = self.source.path.parent if self.source.path is not None else Path()
-        return folder / Path(name).expanduser()
+
+def _beside(source: Source, name: str) -> Path:
+    """A path that a configuration names, from the file's own folder."""
+    folder = source.path.parent if source.path is not None else Path()
+    return folder / Path(name).expanduser()
 
 
 _PASSWORD_HINTS = {
@@ -266,6 +269,7 @@ class _Checker:
             if name not in known:
                 self.problem((name,), "is no section", nearest(name, known))
         plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
+        self.cache(plain["cache"])
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
         if self.problems:
@@ -282,7 +286,7 @@ class _Checker:
         return find_place(self.places, path)
 
     def origin(self, path: KeyPath) -> Origin:
-        return Origin(str(self.source.path), self.place(path)[0])
+        return Origin(str(self.source.path), lambda: self.place(path)[0])
 
     def problem(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         line, column = self.place(path)
@@ -314,6 +318,14 @@ class _Checker:
             except ValueError as error:
                 self.problem((*path, name), str(error))
         return found
+
+    def cache(self, values: dict[str, Any]) -> None:
+        """What no key of the section can tell alone."""
+        url = values.get("url")
+        if values.get("backend") == "redis" and url is None:
+            self.problem(("cache", "backend"), "redis needs an address", 'add url = "redis://127.0.0.1:6379/0"')
+        if url is not None and url.partition("://")[0] not in ("redis", "rediss", "unix"):
+            self.problem(("cache", "url"), "must begin with redis://, rediss:// or unix://")
 
     def regions(self) -> Mapping[str, tuple[str, ...]] | None:
         raw = self.document.get("regions")
@@ -409,6 +421,7 @@ def _settings(
             capacity=value("cache", "capacity"),
             ttl_s=schema.duration(value("cache", "ttl")),
             backend=value("cache", "backend"),
+            path=_beside(source, path) if (path := value("cache", "path")) is not None else None,
             url=value("cache", "url"),
         ),
         regions=regions,

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 
@@ -31,8 +30,7 @@ class Kind(Enum):
     URI = "address"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(NamedTuple):
     """One key.
 
     Attributes:
@@ -113,8 +111,11 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             help="How long an entry counts: 90s, 15m, 1h, 1d3h, or a number of seconds"),
         Key(name="backend", kind=Kind.TEXT, default="sqlite", choices=("memory", "sqlite", "redis"),
             example='"sqlite"', help="Where entries are kept"),
-        Key(name="url", kind=Kind.TEXT, secret=True, example='"redis://127.0.0.1:6379/0"',
-            help="Address of the Redis server"),
+        Key(name="path", reaches_out=True, kind=Kind.TEXT, example='"cache.sqlite3"',
+            help="Database of the sqlite backend, in the user's cache folder if left out; a relative path counts from "
+            "this file's folder"),
+        Key(name="url", reaches_out=True, secret=True, kind=Kind.TEXT, example='"redis://127.0.0.1:6379/0"',
+            help="Address of the Redis server of the redis backend"),
     ),
     "nodes": NODE,
 }  # fmt: skip

@@ -39,6 +39,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         ("cache", "capacity"): cache.capacity,
         ("cache", "ttl"): f"{cache.ttl_s:g}s",
         ("cache", "backend"): cache.backend,
+        ("cache", "path"): str(cache.path) if cache.path is not None else None,
         ("cache", "url"): cache.url,
     }
     for (section, name), value in plain.items():

@@ -7,10 +7,9 @@ working directory is trusted, so that commands which can do without a configurat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.config.problems import ConfigError, Problem
 
@@ -31,8 +30,7 @@ class SourceKind(StrEnum):
     SITE = "site folder"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where the configuration is.
 
     Attributes:

@@ -32,6 +32,12 @@ def notes(texts: Iterable[str]) -> None:
         say(f"note: {clean(text)}")
 
 
+def warnings(texts: Iterable[str]) -> None:
+    """What went wrong and did no harm to the outcome."""
+    for text in texts:
+        say(f"warning: {clean(text)}")
+
+
 def heading(text: str) -> None:
     """A line that tells where one thing ends and another begins."""
     say(f"\n{clean(text)}")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from revvlink_cli.output.renderer import Format
 
 
 class ExitCode(IntEnum):
@@ -55,8 +57,7 @@ class Kind(Enum):
     STATE = "state"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """How a field is shown.
 
     Attributes:
@@ -125,6 +126,8 @@ class Result:
         notes: Further words for people, on stderr.
         text: What table and plain output show in place of the data.
         title: Line above the table.
+        warnings: What people should know in every format, on stderr.
+        origin: Where the data came from, if not from where one would think; on stderr in every format.
         line: What plain output shows in place of the data: the whole outcome on one line.
     """
 
@@ -136,6 +139,8 @@ class Result:
     text: str | None = None
     title: str | None = None
     line: str | None = None
+    warnings: tuple[str, ...] = ()
+    origin: str | None = None
 
     @property
     def row_type(self) -> type | None:
@@ -156,21 +161,25 @@ class Result:
         return "empty" if self.exit_code == ExitCode.FAILED and not self.errors else "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """The outcome of a command that goes on: rows as they come, and a `Result` without data at the end, if any.
 
     Attributes:
         row: Type of the rows.
         items: The rows, then perhaps one `Result`.
+        total: How many rows there will be, None where nobody knows; a terminal gets a progress bar then.
+        beside_bar: Whether a row is worth showing beside a progress bar.
+        otherwise: Format where none was asked for, None for the usual one.
     """
 
     row: type
     items: AsyncGenerator[Any, None]
+    total: int | None = None
+    beside_bar: Callable[[Any], bool] | None = None
+    otherwise: Format | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """The outcome of a command that consists of other command lines.
 
     Attributes:

@@ -53,11 +53,16 @@ class Output:
 
 def say(text: str) -> None:
     """Write one line to stderr; where that cannot be done there is nobody to tell."""
+    mark(f"{text}\n")
+
+
+def mark(text: str) -> None:
+    """Write to stderr as it is: a part of a line, or what moves a terminal's cursor."""
     if sys.stderr is None:
         return
     _never_fail_on_characters(sys.stderr)
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except OSError:
         _point_to_nowhere(sys.stderr)

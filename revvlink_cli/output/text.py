@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, assert_never
 
 from revvlink_cli.output.result import Column, Kind
 
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e007f]"
 )
 """Control characters, direction marks and overrides, invisible characters, lone surrogates."""
+
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    return re.compile(_UNSAFE)  # when it is needed: most text is harmless
+
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -21,12 +28,12 @@ MISSING = "-"
 
 def clean(text: str) -> str:
     r"""`text` with everything that is not plainly visible written out: ``\x1b``, ``\u202e``, ``\n``."""
-    return _UNSAFE.sub(_written_out, text)
+    return text if text.isprintable() else _unsafe().sub(_written_out, text)
 
 
 def clean_json(text: str) -> str:
     """JSON text in which what terminals act on is escaped the JSON way; it means the same to a parser."""
-    return _UNSAFE.sub(lambda found: found.group() if found.group() == "\n" else _json_escape(found.group()), text)
+    return _unsafe().sub(lambda found: found.group() if found.group() == "\n" else _json_escape(found.group()), text)
 
 
 def _written_out(found: re.Match[str]) -> str:

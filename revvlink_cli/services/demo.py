@@ -42,5 +42,5 @@ def simulated_fleet() -> Iterator[Path]:
             }
             for node in simulator
         ]
-        path.write_text(tomli_w.dumps({"nodes": nodes}), encoding="utf-8")
+        path.write_text(tomli_w.dumps({"cache": {"path": "cache.sqlite3"}, "nodes": nodes}), encoding="utf-8")
         yield path

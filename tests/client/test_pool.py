@@ -449,9 +449,10 @@ def test_exported_names() -> None:
     for name in revvlink_cli.__all__:
         assert getattr(revvlink_cli, name) is not None
     assert sorted(revvlink_cli.__all__) == [
-        "AuthorizationFailedException", "InvalidClientException", "InvalidNodeException", "LavalinkException",
-        "LavalinkLoadException", "Node", "NodeException", "NodeStatus", "Penalty", "Playable", "Player", "Playlist",
-        "Pool", "RevvlinkException", "__version__",
+        "AuthorizationFailedException", "CacheMode", "InvalidClientException", "InvalidNodeException",
+        "LavalinkException", "LavalinkLoadException", "Node", "NodeException", "NodeStatus", "Penalty", "Playable",
+        "Player", "Playlist", "Pool", "RedisStore", "RevvlinkException", "SQLiteStore", "Store", "StoreException",
+        "__version__",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         _ = revvlink_cli.nothing

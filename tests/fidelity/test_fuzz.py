@@ -19,7 +19,7 @@ from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.tracks import Playable
 from revvlink_cli.client.transport import Transport
 from revvlink_cli.commands.nodes import StatusRow, status_row
-from revvlink_cli.commands.search import TrackRow, track_row
+from revvlink_cli.commands.trackrows import TrackRow, track_row
 from revvlink_cli.health.checks import examine
 from revvlink_cli.output.renderer import Format, renderer
 from revvlink_cli.output.result import Result
@@ -110,7 +110,7 @@ def show(node: Node) -> None:
 def show_tracks(value: Any) -> None:
     """The tracks in a value, as `search` shows them."""
     tracks = [item for item in value if isinstance(item, Playable)] if isinstance(value, list | Playlist) else []
-    rows = tuple(map(track_row, tracks))
+    rows = tuple(track_row(track.to_payload()) for track in tracks)
     for kind in (Format.TABLE, Format.JSON) if rows else ():
         with redirect_stdout(io.StringIO()):
             writer = renderer(kind, "search", Output(), no_color=True)

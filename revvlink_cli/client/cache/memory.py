@@ -6,21 +6,13 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from revvlink_cli.client.cache.ageing import uses_between_halvings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-AGES_AFTER = 12
-"""Uses, for each entry there is room for, after which all counts are halved.
-
-Measured with 20,000 Zipf-distributed keys (s = 0.9) and 1,000 entries (``python -m benchmarks cache-hits``): smaller
-figures follow a shift of popularity sooner, larger ones find more when there is none.
-"""
-
-AGES_AFTER_AT_LEAST = 1000
-"""Uses after which the counts of a small cache are halved."""
 
 
 class _Entry(Generic[V]):
@@ -144,7 +136,7 @@ class LFUCache(Generic[K, V]):
         if capacity < 1:
             raise ValueError("a cache keeps at least one entry")
         self._capacity = capacity
-        self._uses_left = max(AGES_AFTER * capacity, AGES_AFTER_AT_LEAST)
+        self._uses_left = uses_between_halvings(capacity)
         while len(self._entries) > capacity:
             self._evict()
 
@@ -159,7 +151,7 @@ class LFUCache(Generic[K, V]):
                 self._entries[key].uses = half
         self._by_uses = halved
         self._fewest = min(halved, default=1)
-        self._uses_left = max(AGES_AFTER * self._capacity, AGES_AFTER_AT_LEAST)
+        self._uses_left = uses_between_halvings(self._capacity)
 
     def _drop(self, key: K, uses: int) -> None:
         bucket = self._by_uses[uses]

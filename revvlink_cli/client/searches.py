@@ -1,0 +1,170 @@
+"""Searches of one fleet: what is kept, what is under way, and what has to be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode, Key, entry_for, lifetime
+from revvlink_cli.client.cache.memory import LFUCache
+from revvlink_cli.client.cache.store import Guarded
+from revvlink_cli.client.errors import Code, LavalinkLoadException, NodeException
+from revvlink_cli.client.tracks import Playlist
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from revvlink_cli.client.cache.entries import Loaded
+    from revvlink_cli.client.cache.store import Store
+    from revvlink_cli.client.tracks import Playable
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CAPACITY = 512
+"""Entries kept in memory when the cache is switched on without saying how many."""
+
+
+class Searches:
+    """The cache in memory, the store below it, and the searches that are under way.
+
+    Entries are looked up in memory, then in the store, then asked for; equal searches under way are one. What the store
+    has counts in memory for no longer than in the store.
+    """
+
+    def __init__(self) -> None:
+        self._memory: LFUCache[Key, Loaded] | None = None
+        self._store: Guarded | None = None
+        self._ttl = DEFAULT_TTL
+        self._loads: dict[tuple[Key, CacheMode], asyncio.Task[Loaded]] = {}
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether entries are kept in memory."""
+        return self._memory is not None
+
+    def resize(self, capacity: int | bool | None) -> None:
+        """See `Pool.cache`."""
+        if capacity is not None and not isinstance(capacity, int):
+            raise ValueError(f"a cache capacity is a number of entries, True, False or None, not {capacity!r}")
+        if capacity is True:
+            capacity = DEFAULT_CAPACITY
+        if not capacity or capacity <= 0:
+            self._memory = None
+        elif self._memory is None:
+            self._memory = LFUCache(capacity)
+        else:
+            self._memory.resize(capacity)
+
+    def use_store(self, store: Store | None, ttl: float) -> None:
+        """See `Pool.use_store`."""
+        if not 0 < ttl < float("inf"):
+            raise ValueError(f"ttl is a number of seconds above 0, not {ttl!r}")
+        self._store = Guarded(store) if store is not None else None
+        self._ttl = ttl
+
+    async def fetch(
+        self, query: str, node: str | None, mode: CacheMode, load: Callable[[], Awaitable[list[Playable] | Playlist]]
+    ) -> list[Playable] | Playlist:
+        """The result of a search, from where `mode` says.
+
+        Args:
+            query: The identifier.
+            node: Name of the node that is to be asked, None for any.
+            mode: How to use what is kept.
+            load: Asks for it.
+
+        Raises:
+            LavalinkLoadException: It is not kept, and no node is to be asked.
+            RevvlinkException: As `load` raises.
+        """
+        key = Key.of(query, node)
+        if mode in (CacheMode.PREFER, CacheMode.ONLY) and self._memory is not None:
+            kept = self._memory.get(key)
+            if kept is not None:
+                return _given_out(kept)
+        task = self._loads.get((key, mode))
+        if task is None:
+            task = asyncio.create_task(self._find(key, mode, load), name=f"load {key.identifier[:40]}")
+            self._loads[key, mode] = task
+            task.add_done_callback(lambda done: self._done(key, mode, done))
+        return _given_out(await _follow(task))
+
+    def _done(self, key: Key, mode: CacheMode, task: asyncio.Task[Loaded]) -> None:
+        self._loads.pop((key, mode), None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("load of %r failed: %s", key.identifier, error)  # told to whoever still waits
+
+    async def _find(
+        self, key: Key, mode: CacheMode, load: Callable[[], Awaitable[list[Playable] | Playlist]]
+    ) -> Loaded:
+        if mode in (CacheMode.PREFER, CacheMode.ONLY) and self._store is not None:
+            kept = await self._stored(key, self._store)
+            if kept is not None:
+                return kept
+        if mode is CacheMode.ONLY:
+            raise LavalinkLoadException(
+                f"{key.identifier} is not in the cache", code=Code.NOT_CACHED, hint="let a node be asked"
+            )
+        found = await load()
+        loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
+        if mode is not CacheMode.BYPASS:
+            self._remember(key, loaded, lifetime(loaded, self._ttl))
+            if self._store is not None and not self._store.is_down:
+                entry = entry_for(key, loaded, now=time.time(), ttl=self._ttl)
+                if entry is not None:
+                    await self._store.put(entry)
+        return loaded
+
+    async def _stored(self, key: Key, store: Guarded) -> Loaded | None:
+        """What the store has."""
+        entry = await store.get(key)
+        now = time.time()
+        if entry is None or not entry.counts(now):
+            return None
+        try:
+            loaded = entry.loaded()
+        except ValueError as error:
+            log.warning("the store's entry for %r cannot be read: %s", key.identifier, error)
+            return None
+        self._remember(key, loaded, entry.expires_at - now)
+        return loaded
+
+    def _remember(self, key: Key, loaded: Loaded, seconds: float) -> None:
+        if self._memory is not None and seconds > 0:
+            self._memory.put(key, loaded, ttl=seconds)
+
+    async def end(self) -> None:
+        """Give up what is under way."""
+        tasks = tuple(self._loads.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def let_go(self) -> None:
+        """Forget what was under way on an event loop that has ended."""
+        self._loads.clear()
+
+
+async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
+    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them.
+
+    Raises:
+        NodeException: The pool was closed meanwhile.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        here = asyncio.current_task()
+        if task.cancelled() and (here is None or not here.cancelling()):
+            raise NodeException(
+                "the pool was closed before the node answered", code=Code.NOT_CONNECTED, hint="connect the pool again"
+            ) from None
+        raise
+
+
+def _given_out(loaded: Loaded) -> list[Playable] | Playlist:
+    """What a caller gets: tracks and playlists are immutable, a list is the caller's own."""
+    return loaded if isinstance(loaded, Playlist) else list(loaded)

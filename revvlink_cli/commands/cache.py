@@ -1,0 +1,256 @@
+"""``revvlink cache``: what searches have left behind."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.client.cache.store import Order
+from revvlink_cli.commands import cache_transfer, fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.caches import keys_of, missing, run_on, turned_off, where
+from revvlink_cli.commands.search import SOURCE_HELP
+from revvlink_cli.commands.trackrows import TrackRow, found_in
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.text import MISSING, clean
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.cache.store import Listed, OpenStore
+
+app = make_app("What searches have left behind: look into it, fill it, empty it.")
+
+QUERY_HELP = "As it was searched: words, an address, or prefix:words."
+NODE_HELP = "The entry of a search that named this node."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsRecord:
+    """The cache in figures. `capacity` is null where the server decides what to evict."""
+
+    backend: str = column("Backend")
+    location: str | None = column("Location")
+    capacity: int | None = column("Capacity", Kind.COUNT)
+    entries: int = column("Entries", Kind.COUNT)
+    expired: int = column("Expired", Kind.COUNT)
+    size_bytes: int = column("Size", Kind.BYTES)
+    hits: int = column("Hits", Kind.COUNT)
+    misses: int = column("Misses", Kind.COUNT)
+    hit_ratio: float | None = column("Hit ratio", Kind.RATIO)
+    evictions: int = column("Evictions", Kind.COUNT)
+    oldest_ms: int | None = column("Oldest", Kind.DURATION_MS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """What is kept of one search. `uses` is null where the server does not count them."""
+
+    query: str = column("QUERY", flexible=True)
+    node: str | None = column("NODE", rank=4)
+    result: str = column("RESULT", rank=2)
+    tracks: int = column("TRACKS", Kind.COUNT)
+    uses: int | None = column("USES", Kind.COUNT)
+    size_bytes: int = column("SIZE", Kind.BYTES, rank=3)
+    age_ms: int = column("AGE", Kind.DURATION_MS)
+    expires_in_ms: int = column("EXPIRES IN", Kind.DURATION_MS, rank=2)
+
+
+def _titles(record: CachedRecord) -> str:
+    return "\n".join(map(clean, record.titles)) or MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedRecord:
+    """One entry, and the tracks in it."""
+
+    query: str = column("Query")
+    node: str | None = column("Node")
+    result: str = column("Result")
+    tracks: int = column("Tracks", Kind.COUNT)
+    uses: int | None = column("Uses", Kind.COUNT)
+    size_bytes: int = column("Size", Kind.BYTES)
+    age_ms: int = column("Age", Kind.DURATION_MS)
+    expires_in_ms: int = column("Expires in", Kind.DURATION_MS)
+    titles: tuple[str, ...] = column("Titles", cell=_titles)
+    found: tuple[TrackRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearRecord:
+    """How many entries were forgotten."""
+
+    removed: int = column("Removed", Kind.COUNT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathRecord:
+    """Where the cache is; null where it lives in memory only."""
+
+    backend: str = column("Backend")
+    location: str | None = column("Location")
+
+
+@app.command(cls=Command)
+def stats(ctx: typer.Context) -> Result | Work:
+    """Show how full the cache is, and how useful."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    if settings.cache.backend == "memory" or settings.cache.capacity == 0:
+        none = dict.fromkeys(("entries", "expired", "size_bytes", "hits", "misses", "evictions"), 0)
+        record = StatsRecord(
+            backend=settings.cache.backend,
+            location=None,
+            capacity=settings.cache.capacity,
+            hit_ratio=None,
+            oldest_ms=None,
+            **none,
+        )
+        return Result(record, notes=(turned_off(settings).message,))
+    backend, place = settings.cache.backend, where(settings)
+
+    async def figures(store: OpenStore) -> Result:
+        told = await store.stats()
+        asked = told.hits + told.misses
+        record = StatsRecord(
+            backend=backend,
+            location=place,
+            capacity=told.capacity,
+            entries=told.entries,
+            expired=told.expired,
+            size_bytes=told.size,
+            hits=told.hits,
+            misses=told.misses,
+            hit_ratio=told.hits / asked if asked else None,
+            evictions=told.evictions,
+            oldest_ms=_since(told.oldest) if told.oldest is not None else None,
+        )
+        return Result(record, warnings=(told.remark,) if told.remark is not None else ())
+
+    return run_on(settings, options, figures)
+
+
+@app.command("list", cls=Command)
+def list_(
+    ctx: typer.Context,
+    sort: Annotated[
+        Order, typer.Option("--sort", help="The most used, the newest, or the largest first.")
+    ] = Order.USES,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N entries.")] = None,
+) -> Result | Work:
+    """List what is kept."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+
+    async def entries(store: OpenStore) -> Result:
+        found = await store.listing(sort, limit)
+        notes = () if found else ("the cache is empty; `revvlink search` and `revvlink cache warm` fill it",)
+        return Result(tuple(map(_entry_row, found)), EntryRow, notes=notes)
+
+    return run_on(settings, options, entries)
+
+
+@app.command(cls=Command)
+def show(
+    ctx: typer.Context,
+    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help=QUERY_HELP)],
+    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
+    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help=NODE_HELP)] = None,
+) -> Result | Work:
+    """Show what is kept of one search; it does not count as a use."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    keys = keys_of(settings, options, query, source, node)
+
+    async def entry(store: OpenStore) -> Result:
+        for key in keys:
+            found = await store.peek(key)
+            if found is not None:
+                return Result(_record(found[1], found_in(found[0].payload()).rows))
+        return missing(keys[0])
+
+    return run_on(settings, options, entry)
+
+
+@app.command(cls=Command)
+def clear(
+    ctx: typer.Context,
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUERY]...", help=f"{QUERY_HELP} Everything when left out.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
+    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help=NODE_HELP)] = None,
+    expired: Annotated[bool, typer.Option("--expired", help="Forget only what is too old to count.")] = False,
+) -> Result | Work:
+    """Forget one search, what is too old, or everything."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    if expired and query:
+        raise CommandError(
+            Failure("usage", "a query and --expired do not go together", hint="leave one of them out"),
+            exit_code=ExitCode.USAGE,
+        )
+    if node is not None and not query:
+        raise CommandError(
+            Failure("usage", "--node tells which search is meant", hint="name the query too"), exit_code=ExitCode.USAGE
+        )
+    keys = keys_of(settings, options, query, source, node) if query else ()
+
+    async def forget(store: OpenStore) -> Result:
+        if not keys:
+            return Result(ClearRecord(removed=await store.clear(expired_only=expired)))
+        for key in keys:
+            if removed := await store.clear(key):
+                return Result(ClearRecord(removed=removed))
+        return missing(keys[0])
+
+    return run_on(settings, options, forget)
+
+
+@app.command(cls=Command)
+def path(ctx: typer.Context) -> Result:
+    """Print where the cache is."""
+    settings = fleets.load_settings(options_of(ctx))
+    place = where(settings)
+    record = PathRecord(backend=settings.cache.backend, location=place)
+    if place is None:
+        return Result(record, text="", exit_code=ExitCode.FAILED, notes=(turned_off(settings).message,))
+    return Result(record, text=place)
+
+
+cache_transfer.add_to(app)
+
+
+def _since(moment: float) -> int:
+    """Milliseconds since a moment."""
+    return max(int((time.time() - moment) * 1000), 0)
+
+
+def _entry_row(listed: Listed) -> EntryRow:
+    return EntryRow(
+        query=listed.key.identifier,
+        node=listed.key.node,
+        result=listed.kind,
+        tracks=listed.tracks,
+        uses=listed.uses,
+        size_bytes=listed.size,
+        age_ms=_since(listed.stored_at),
+        expires_in_ms=max(int((listed.expires_at - time.time()) * 1000), 0),
+    )
+
+
+def _record(listed: Listed, rows: tuple[TrackRow, ...]) -> CachedRecord:
+    row = _entry_row(listed)
+    return CachedRecord(
+        query=row.query,
+        node=row.node,
+        result=row.result,
+        tracks=row.tracks,
+        uses=row.uses,
+        size_bytes=row.size_bytes,
+        age_ms=row.age_ms,
+        expires_in_ms=row.expires_in_ms,
+        titles=tuple(track.title for track in rows),
+        found=rows,
+    )

@@ -1,0 +1,313 @@
+"""``revvlink cache warm``, ``export`` and ``import``: what fills the cache but a search, and takes it elsewhere."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, result_from
+from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
+from revvlink_cli.commands import caches, fleets
+from revvlink_cli.commands.base import Command, Work, options_of
+from revvlink_cli.commands.search import SOURCE_HELP, identifier_for
+from revvlink_cli.commands.stdin import lines_of
+from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator, Sequence
+
+    from revvlink_cli.client.cache.store import OpenStore
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.cache import Opened
+
+FILE_HELP = "A file, or - for standard input."
+
+_BATCH = 200
+"""Entries that are written at a time."""
+
+_TOLD = 10
+"""Faulty lines that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmRow:
+    """What came of one query: ``loaded``, ``cached`` already, ``empty``, ``stream`` (never kept) or ``failed``."""
+
+    query: str = column("QUERY", flexible=True)
+    outcome: str = column("OUTCOME", Kind.STATE)
+    tracks: int | None = column("TRACKS", Kind.COUNT)
+    took_ms: float = column("TOOK", Kind.LATENCY_MS)
+    message: str | None = column("MESSAGE", flexible=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRow:
+    """One entry; `result` is in the form of a node's answer to ``/v4/loadtracks``."""
+
+    identifier: str = column("QUERY", flexible=True)
+    node: str | None = column("NODE")
+    stored_at: str = column("STORED")
+    expires_at: str = column("EXPIRES")
+    uses: int = column("USES", Kind.COUNT)
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """What came of an import."""
+
+    imported: int = column("Imported", Kind.COUNT)
+    expired: int = column("Expired", Kind.COUNT)
+    invalid: int = column("Invalid", Kind.COUNT)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these the app's commands."""
+    app.command(cls=Command)(warm)
+    app.command(cls=Command)(export)
+    app.command("import", cls=Command)(import_)
+
+
+def warm(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE | -", help="Queries, one a line; - reads standard input.")],
+    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask also for what is kept already.")] = False,
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries under way at once; default 2.")
+    ] = 2,
+) -> Stream:
+    """Search every query of a file, so that the cache has them; what it has already is not asked for.
+
+    --timeout counts for reaching the nodes, not for the whole list. Ctrl-C loses nothing that was found.
+    """
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    prefix = source or settings.search_source
+    queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in lines_of(file)))
+    if not queries:
+        raise CommandError(Failure("usage", "there are no queries", hint="one a line"), exit_code=ExitCode.USAGE)
+    cache = caches.required(settings, options)
+    chosen = fleets.with_secrets(settings, settings.nodes, options)
+    rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel)
+    return Stream(WarmRow, rows, total=len(queries), beside_bar=lambda row: row.outcome == "failed")
+
+
+async def _warm(
+    queries: Sequence[str],
+    cache: Opened,
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    options: Options,
+    *,
+    refresh: bool,
+    parallel: int,
+) -> AsyncGenerator[WarmRow | Result, None]:
+    import asyncio
+
+    from revvlink_cli.services.probe import opened
+
+    counts = dict.fromkeys(("loaded", "cached", "empty", "stream", "failed"), 0)
+    failures: list[Failure] = []
+    under_way: set[asyncio.Task[WarmRow]] = set()
+    waiting = iter(queries)
+    try:
+        async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+            snapshots = fleet.snapshot().nodes
+            lost = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+            if len(lost) == len(snapshots):
+                yield Result(exit_code=fleets.exit_code_for(lost, len(snapshots)), errors=lost)
+                return
+            try:
+                while True:
+                    for query in waiting:
+                        under_way.add(asyncio.create_task(_warmed(query, cache, fleet, refresh=refresh)))
+                        if len(under_way) >= parallel:
+                            break
+                    if not under_way:
+                        break
+                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        row = task.result()
+                        counts[row.outcome] += 1
+                        yield row
+            except StoreException as error:
+                failures.append(fleets.failure_of(error))
+            except RevvlinkException as error:  # no node is left
+                failures.append(fleets.failure_of(error))
+            finally:
+                for task in under_way:
+                    task.cancel()
+                if under_way:
+                    await asyncio.wait(under_way)
+    finally:
+        await cache.store.close()
+    yield _warm_result(counts, failures, len(queries), tuple(cache.warnings))
+
+
+async def _warmed(query: str, cache: Opened, fleet: Fleet, *, refresh: bool) -> WarmRow:
+    """One query, kept in the end.
+
+    Raises:
+        StoreException: The cache cannot be used.
+        RevvlinkException: No node is left that could be asked.
+    """
+    key, begun = Key.of(query), time.monotonic()
+    kept = await cache.store.peek(key) if not refresh else None
+    if kept is not None:
+        return _row(query, "cached", begun, kept[0].tracks)
+    try:
+        found = await fleet.fetch_tracks(query)
+    except RevvlinkException as error:
+        if error.code is Code.NO_NODE:
+            raise
+        return _row(query, "failed", begun, None, error.message)
+    loaded = tuple(found) if isinstance(found, list) else found
+    entry = entry_for(key, loaded, now=time.time(), ttl=cache.ttl)
+    if entry is None:
+        return _row(query, "stream", begun, len(found), "streams are not kept")
+    await cache.store.put(entry)
+    return _row(query, "loaded" if entry.tracks else "empty", begun, entry.tracks)
+
+
+def _row(query: str, outcome: str, begun: float, tracks: int | None, message: str | None = None) -> WarmRow:
+    took = (time.monotonic() - begun) * 1000
+    return WarmRow(query=query, outcome=outcome, tracks=tracks, took_ms=took, message=message)
+
+
+def _warm_result(counts: dict[str, int], failures: list[Failure], total: int, warnings: tuple[str, ...]) -> Result:
+    done = sum(counts.values())
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    notes = [f"{told or 'nothing'} of {total} queries"]
+    if done < total:
+        notes.append(f"{total - done} were not tried")
+    bad = counts["failed"] + total - done
+    code = ExitCode.OK if not bad else ExitCode.FAILED if bad == total else ExitCode.PARTIAL
+    return Result(exit_code=code, errors=tuple(failures), notes=tuple(notes), warnings=warnings)
+
+
+def export(ctx: typer.Context) -> Stream:
+    """Print every entry, one JSON object a line, for `revvlink cache import`."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    cache = caches.required(settings, options)
+    return Stream(ExportRow, _export(cache, settings), otherwise=Format.JSONL)
+
+
+async def _export(cache: Opened, settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:
+    failures: tuple[Failure, ...] = ()
+    try:
+        async for entry, uses in cache.store.entries():
+            yield ExportRow(
+                identifier=entry.key.identifier,
+                node=entry.key.node,
+                stored_at=_written(entry.stored_at),
+                expires_at=_written(entry.expires_at),
+                uses=uses,
+                result=entry.payload(),
+            )
+    except StoreException as error:
+        failures = (fleets.failure_of(error),)
+    finally:
+        await cache.store.close()
+    code = caches.exit_code_for(settings) if failures else ExitCode.OK
+    yield Result(exit_code=code, errors=failures, warnings=tuple(cache.warnings))
+
+
+def import_(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE | -", help=FILE_HELP)],
+    renew: Annotated[bool, typer.Option("--renew", help="Let entries count from now on, however old.")] = False,
+) -> Result | Work:
+    """Take in what `revvlink cache export` printed; what is too old is left out."""
+    options = options_of(ctx)
+    settings = fleets.load_settings(options)
+    ttl = settings.cache.ttl_s
+
+    async def take_in(store: OpenStore) -> Result:
+        imported = expired = 0
+        failures: list[Failure] = []
+        invalid = 0
+        batch: list[tuple[Entry, int]] = []
+        for number, line in enumerate(lines_of(file, longest=2 * MAX_BODY), start=1):
+            try:
+                entry, uses = _read(line, time.time(), ttl, renew=renew)
+            except ValueError as error:
+                invalid += 1
+                if invalid <= _TOLD:
+                    failures.append(Failure("not_an_entry", f"entry {number}: {error}", hint="see `cache export`"))
+                continue
+            if not entry.counts(time.time()):
+                expired += 1
+                continue
+            batch.append((entry, uses))
+            imported += 1
+            if len(batch) >= _BATCH:
+                await store.put_all(batch)
+                batch.clear()
+        if batch:
+            await store.put_all(batch)
+        if invalid > _TOLD:
+            failures.append(Failure("not_an_entry", f"and {invalid - _TOLD} more lines that are no entries"))
+        code = ExitCode.OK if not invalid else ExitCode.PARTIAL if imported else ExitCode.FAILED
+        notes = (f"{expired} are too old; --renew takes them all the same",) if expired else ()
+        record = ImportRecord(imported=imported, expired=expired, invalid=invalid)
+        return Result(record, ImportRecord, code, tuple(failures), notes)
+
+    return caches.run_on(settings, options, take_in)
+
+
+def _read(line: str, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int]:
+    """An entry and its uses from a line of an export.
+
+    Raises:
+        ValueError: It is none; the text says why.
+    """
+    import json
+
+    try:
+        told = json.loads(line)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except ValueError:
+        raise ValueError("it is not JSON") from None
+    if not isinstance(told, dict) or not isinstance(told.get("identifier"), str) or not told["identifier"].strip():
+        raise ValueError("it has no identifier")
+    node, uses = told.get("node"), told.get("uses", 1)
+    if not (node is None or isinstance(node, str)):
+        raise ValueError("its node is no text")
+    if not isinstance(uses, int) or isinstance(uses, bool) or not 0 < uses < 2**31:
+        raise ValueError("its uses are no number above 0")
+    stored_at = now if renew else _moment(told, "stored_at", now)
+    expires_at = now + ttl if renew else _moment(told, "expires_at", stored_at + ttl)
+    entry = entry_for(Key.of(told["identifier"], node), result_from(told.get("result")), now=stored_at, ttl=ttl)
+    if entry is None:
+        raise ValueError("it has a stream, which is never kept")
+    return entry._replace(expires_at=min(expires_at, entry.expires_at)), uses
+
+
+def _written(moment: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _moment(told: dict[str, Any], name: str, otherwise: float) -> float:
+    from datetime import UTC, datetime
+
+    value = told.get(name)
+    if value is None:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"its {name} is no time such as 2026-01-31T12:00:00Z") from None

@@ -1,0 +1,99 @@
+"""From the configuration to the cache: what every command on it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.cache.entries import Key
+from revvlink_cli.client.errors import StoreException
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.search import identifier_for, node_name
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+from revvlink_cli.services.cache import location, on_store, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from revvlink_cli.client.cache.store import OpenStore
+    from revvlink_cli.commands.base import Options, Work
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.cache import Opened
+
+
+def required(settings: Settings, options: Options) -> Opened:
+    """The configured cache.
+
+    Raises:
+        CommandError: There is none that outlives a run.
+    """
+    try:
+        cache = opened(settings)
+    except StoreException as error:
+        raise CommandError(fleets.failure_of(error), exit_code=options.usage_exit_code) from None
+    if cache is None:
+        raise CommandError(turned_off(settings), exit_code=options.usage_exit_code)
+    return cache
+
+
+def turned_off(settings: Settings) -> Failure:
+    """Why nothing is kept."""
+    if settings.cache.backend == "memory":
+        return Failure(
+            "cache_off", "the memory backend keeps nothing between runs", hint='set cache.backend = "sqlite"'
+        )
+    what = "capacity" if settings.cache.capacity == 0 else "ttl"
+    return Failure("cache_off", f"the cache is off: cache.{what} is 0", hint="give it a value above 0")
+
+
+def where(settings: Settings) -> str | None:
+    """Where the configured cache is, without any password; None when it is in memory."""
+    match settings.cache.backend:
+        case "sqlite":
+            return str(location(settings))
+        case "redis":
+            from revvlink_cli.client.cache.addresses import address_of
+
+            return address_of(settings.cache.url or "")
+    return None
+
+
+def run_on(
+    settings: Settings, options: Options, job: Callable[[OpenStore], Coroutine[None, None, Result]]
+) -> Result | Work:
+    """The outcome of a job on the configured cache; a store that fails is the command's failure."""
+    cache = required(settings, options)
+
+    async def guarded(store: OpenStore) -> Result:
+        try:
+            result = await job(store)
+        except StoreException as error:
+            result = Result(None, None, exit_code_for(settings), (fleets.failure_of(error),))
+        return replace(result, warnings=(*result.warnings, *cache.warnings))
+
+    return on_store(cache, guarded)
+
+
+def exit_code_for(settings: Settings) -> ExitCode:
+    """The exit code when the cache cannot be used: a server that is down is unreachable, a file is not."""
+    return ExitCode.UNREACHABLE if settings.cache.backend == "redis" else ExitCode.FAILED
+
+
+def keys_of(
+    settings: Settings, options: Options, query: Sequence[str], source: str | None, node: str | None
+) -> tuple[Key, ...]:
+    """Under what the result of a search may be kept: as `search` would send it, and as it stands."""
+    words = " ".join(query)
+    if not words.strip():
+        raise CommandError(
+            Failure("usage", "the query is empty", hint="give what was searched"), exit_code=ExitCode.USAGE
+        )
+    named = node_name(fleets.select(settings, (node,), options)) if node else None
+    identifiers = (identifier_for(words, source or settings.search_source), words)
+    return tuple(dict.fromkeys(Key.of(identifier, named) for identifier in identifiers))
+
+
+def missing(key: Key) -> Result:
+    """The outcome when nothing is kept under a key."""
+    on = f" of {key.node}" if key.node is not None else ""
+    return Result(exit_code=ExitCode.FAILED, notes=(f"{key.identifier}{on} is not in the cache",))

@@ -1,0 +1,16 @@
+"""Tracks as ``--encoded`` shows them; apart, since few ask for it and a row type takes time to make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from revvlink_cli.commands.trackrows import TrackRow
+from revvlink_cli.output.result import column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedTrackRow(TrackRow):
+    """A track, with its encoded form shown instead of most else."""
+
+    uri: str | None
+    encoded: str = column("ENCODED")

@@ -1,0 +1,103 @@
+"""Tracks as commands show them.
+
+They are made from the form of the protocol, in which nodes send them and the cache keeps them: a result that is kept is
+shown without the client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from revvlink_cli.client.lengths import known_duration
+from revvlink_cli.output.result import Kind, column
+from revvlink_cli.output.text import MISSING, clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _length(row: TrackRow) -> str:
+    if row.is_stream:
+        return "live"
+    return MISSING if row.length_ms is None else clock(row.length_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRow:
+    """A track. `length_ms` is null for a live stream and where the length is unknown."""
+
+    title: str = column("TITLE", flexible=True)
+    author: str = column("AUTHOR", flexible=True, rank=2)
+    length_ms: int | None = column("LENGTH", Kind.DURATION_MS, cell=_length)
+    source: str = column("SOURCE", rank=4)
+    uri: str | None = column("URI", flexible=True, rank=3)
+    identifier: str
+    is_stream: bool
+    is_seekable: bool
+    isrc: str | None
+    artwork: str | None
+    is_selected: bool
+    playlist: str | None
+    encoded: str
+
+
+def track_row(
+    track: Mapping[str, Any], *, selected: bool = False, playlist: str | None = None, encoded: bool = False
+) -> TrackRow:
+    """A track, in the form of the protocol, as a row."""
+    info = track["info"]
+    kind: type[TrackRow] = TrackRow
+    if encoded:
+        from revvlink_cli.commands.encodedrows import EncodedTrackRow
+
+        kind = EncodedTrackRow
+    return kind(
+        title=info["title"],
+        author=info["author"],
+        length_ms=known_duration(info["length"], is_stream=info["isStream"]),
+        source=info["sourceName"],
+        uri=info["uri"],
+        identifier=info["identifier"],
+        is_stream=info["isStream"],
+        is_seekable=info["isSeekable"],
+        isrc=info["isrc"],
+        artwork=info["artworkUrl"],
+        is_selected=selected,
+        playlist=playlist,
+        encoded=track["encoded"],
+    )
+
+
+class Found(NamedTuple):
+    """The result of a search, for people.
+
+    Attributes:
+        rows: The tracks.
+        playlist: The playlist's name, None when it is none.
+        selected: Title of the track that was asked for, None when it was the whole playlist.
+    """
+
+    rows: tuple[TrackRow, ...]
+    playlist: str | None = None
+    selected: str | None = None
+
+
+def found_in(payload: Mapping[str, Any], *, encoded: bool = False) -> Found:
+    """What a result in the form of the protocol holds, see `client.cache.entries.result_payload`.
+
+    Raises:
+        ValueError: It is no such result.
+    """
+    try:
+        if payload["loadType"] != "playlist":
+            return Found(tuple(track_row(track, encoded=encoded) for track in payload["data"] or ()))
+        data, info = payload["data"], payload["data"]["info"]
+        name, selected = info["name"], info["selectedTrack"]
+        rows = tuple(
+            track_row(track, selected=index == selected, playlist=name, encoded=encoded)
+            for index, track in enumerate(data["tracks"])
+        )
+        return Found(rows, name, rows[selected].title if 0 <= selected < len(rows) else None)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("it is no result of a search") from error

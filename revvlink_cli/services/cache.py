@@ -1,0 +1,125 @@
+"""The cache that the configuration names, for the time of one command.
+
+Light to import: a search that is kept in the database needs neither an event loop nor a node.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from revvlink_cli.client.cache.entries import entry_for
+from revvlink_cli.client.cache.store import Guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from revvlink_cli.client.cache.entries import Key, Loaded
+    from revvlink_cli.client.cache.store import OpenStore
+    from revvlink_cli.config.load import Settings
+
+T = TypeVar("T")
+
+FILE_NAME = "tracks.sqlite3"
+
+
+class Opened:
+    """A store, and how it is used.
+
+    Attributes:
+        store: The store.
+        guarded: The same, whose failure becomes a warning.
+        is_at_hand: Whether nothing it does ever waits for an event loop; see `at_once`.
+        ttl: Seconds for which results count.
+        warnings: What went wrong with it and did no harm.
+    """
+
+    def __init__(self, store: OpenStore, warnings: list[str], *, is_at_hand: bool, ttl: float) -> None:
+        self.store = store
+        self.guarded = Guarded(
+            store, lambda error: warnings.append(f"{error}; going on without the cache ({error.hint})")
+        )
+        self.is_at_hand = is_at_hand
+        self.ttl = ttl
+        self.warnings = warnings
+
+    async def keep(self, key: Key, found: Loaded) -> None:
+        """Keep a result, unless it is not to be kept."""
+        if not self.guarded.is_down:
+            entry = entry_for(key, found, now=time.time(), ttl=self.ttl)
+            if entry is not None:
+                await self.guarded.put(entry)
+
+
+def opened(settings: Settings) -> Opened | None:
+    """The store that the configuration names; None when it keeps nothing between runs.
+
+    Raises:
+        StoreException: The backend is not installed.
+        ValueError: The address of its server is none.
+    """
+    cache = settings.cache
+    if cache.capacity == 0 or cache.ttl_s == 0:
+        return None
+    warnings: list[str] = []
+    match cache.backend:
+        case "sqlite":
+            from revvlink_cli.client.cache.sqlite import SQLiteStore
+
+            store = SQLiteStore(
+                location(settings),
+                capacity=cache.capacity,
+                fleet=fleet_name(settings),
+                in_thread=False,
+                on_notice=warnings.append,
+            )
+            return Opened(store, warnings, is_at_hand=True, ttl=cache.ttl_s)
+        case "redis":
+            from revvlink_cli.client.cache.redis import RedisStore
+
+            return Opened(RedisStore(cache.url or ""), warnings, is_at_hand=False, ttl=cache.ttl_s)
+    return None
+
+
+def location(settings: Settings) -> Path:
+    """The database of the sqlite backend."""
+    if settings.cache.path is not None:
+        return settings.cache.path
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path("revvlink")) / FILE_NAME
+
+
+def fleet_name(settings: Settings) -> str:
+    """What tells one fleet's results from another's: the addresses of its nodes.
+
+    A file that is not trusted shares its results with nobody: it may put a proxy before the nodes of another.
+    """
+    addresses = sorted(entry.uri for entry in settings.nodes)
+    if not settings.source.trusted:
+        addresses.append(f"untrusted {settings.source.path}")
+    return "\n".join(addresses)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of work that never waits for an event loop, without one."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    work.close()
+    raise RuntimeError("work that was to be done at once waits for an event loop")
+
+
+def on_store(cache: Opened, job: Callable[[OpenStore], Coroutine[Any, Any, T]]) -> T | Coroutine[Any, Any, T]:
+    """What comes of a job on a store, at once where that can be; the store is closed in the end."""
+
+    async def work() -> T:
+        try:
+            return await job(cache.store)
+        finally:
+            await cache.store.close()
+
+    return at_once(work()) if cache.is_at_hand else work()
