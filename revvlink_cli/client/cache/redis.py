@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Sequence
 
     from redis.asyncio import Redis
+    from redis.asyncio.client import Pipeline
 
 T = TypeVar("T")
 
@@ -29,6 +30,9 @@ SCHEMA_VERSION = 1
 
 _BATCH = 500
 """Keys that are asked about at a time."""
+
+_WRITTEN = 50
+"""Entries that are written at a time."""
 
 _HEAD = 4096
 """Bytes that are read of an entry to list it; its first line, which describes it, is rarely longer."""
@@ -83,13 +87,13 @@ class RedisStore:
 
     async def put_all(self, entries: Sequence[tuple[Entry, int]]) -> None:
         """See `OpenStore.put_all`; Redis counts uses itself, so those of elsewhere are not carried over."""
-        for start in range(0, len(entries), _BATCH):
+        for start in range(0, len(entries), _WRITTEN):
             batch = self._redis().pipeline(transaction=False)
-            for entry, _ in entries[start : start + _BATCH]:
+            for entry, _ in entries[start : start + _WRITTEN]:
                 left = int((entry.expires_at - time.time()) * 1000)
                 if left > 0:
                     batch.set(self._name(entry.key), _head(entry) + b"\n" + entry.body, px=left)
-            await self._do(batch.execute())
+            await self._do(_executed(batch))
 
     async def peek(self, key: Key) -> tuple[Entry, Listed] | None:
         """See `OpenStore.peek`; Redis counts it as a use."""
@@ -263,6 +267,13 @@ class RedisStore:
 
 
 _HINT = "start it, correct cache.url, or use --cache-mode bypass"
+
+
+async def _executed(batch: Pipeline) -> None:
+    """Send commands together; the first error is raised as the server told it."""
+    for answer in await batch.execute(raise_on_error=False):
+        if isinstance(answer, Exception):
+            raise answer
 
 
 def _head(entry: Entry) -> bytes:
