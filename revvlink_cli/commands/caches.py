@@ -42,8 +42,7 @@ def turned_off(settings: Settings) -> Failure:
         return Failure(
             "cache_off", "the memory backend keeps nothing between runs", hint='set cache.backend = "sqlite"'
         )
-    what = "capacity" if settings.cache.capacity == 0 else "ttl"
-    return Failure("cache_off", f"the cache is off: cache.{what} is 0", hint="give it a value above 0")
+    return Failure("cache_off", "the cache is off: cache.capacity is 0", hint="give it a value above 0")
 
 
 def where(settings: Settings) -> str | None:

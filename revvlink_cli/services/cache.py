@@ -60,7 +60,7 @@ def opened(settings: Settings) -> Opened | None:
         ValueError: The address of its server is none.
     """
     cache = settings.cache
-    if cache.capacity == 0 or cache.ttl_s == 0:
+    if cache.capacity == 0:
         return None
     warnings: list[str] = []
     match cache.backend:
