@@ -165,6 +165,20 @@ def test_search_that_finds_nothing(run: Callable[..., Ran], server: Server) -> N
     assert "nothing found" in said.err
 
 
+def test_the_same_search_three_times(run: Callable[..., Ran], server: Server) -> None:
+    """The third time the server is dead: the same output, and stderr says where it is from."""
+    first = run("search", "--raw", server.catalogue.track, "-o", "json")
+    second = run("search", "--raw", server.catalogue.track, "-o", "json")
+    with killed(server):
+        third = run("search", "--raw", server.catalogue.track, "-o", "json")
+        refreshed = run("search", "--raw", server.catalogue.track, "--cache-mode", "refresh")
+
+    assert first.code == 0
+    assert first.out == second.out == third.out
+    assert [("from the cache" in ran.err) for ran in (first, second, third)] == [False, True, True]
+    assert refreshed.code == 3
+
+
 def test_search_that_fails_tells_the_real_reason(run: Callable[..., Ran], server: Server) -> None:
     """A failed load is exit 1 with the innermost reason, not the uniform message."""
     ran = run("search", wanted(server.catalogue.fails), "-o", "json")
