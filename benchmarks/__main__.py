@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import failover, library, processes, storm
+from benchmarks import failover, library, processes, stores, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -21,6 +21,9 @@ BENCHMARKS = {
     "cache": library.cache,
     "cache-peers": library.cache_of_peers,
     "cache-hits": library.cache_hits,
+    "sqlite-hit": stores.hit,
+    "cache-stats": stores.stats,
+    "cached-search": stores.search,
     "storm": storm.storm,
     "failover": failover.failover,
 }

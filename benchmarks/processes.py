@@ -34,7 +34,8 @@ with Simulator(profiles) as fleet:
 """
 
 
-def _run(*command: str, cwd: str | None = None) -> None:
+def run(*command: str, cwd: str | None = None) -> None:
+    """Run a process to its end."""
     # Byte code is written and kept, as in an installation; without it each run would compile the sources anew.
     environment = {
         k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE" and not k.startswith("REVVLINK_")
@@ -70,8 +71,8 @@ def startup_region() -> Figure:
     """``revvlink region X``, beside importing Typer alone."""
     with tempfile.TemporaryDirectory() as folder:
         ours, typer = turn_by_turn(
-            lambda: _run(str(BIN / "revvlink"), "region", "us-east1.discord.gg", cwd=folder),
-            lambda: _run(sys.executable, "-c", "import typer", cwd=folder),
+            lambda: run(str(BIN / "revvlink"), "region", "us-east1.discord.gg", cwd=folder),
+            lambda: run(sys.executable, "-c", "import typer", cwd=folder),
             repeats=25,
         )
     return Figure(shown(ours), shown(typer), ours / typer, "at most 1.5x `import typer`", ours / typer <= 1.5)
@@ -82,8 +83,8 @@ def startup_list() -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         config = _config(folder, ["http://127.0.0.1:1"])
         ours, typer = turn_by_turn(
-            lambda: _run(str(BIN / "revvlink"), "--config", config, "nodes", "list", cwd=folder),
-            lambda: _run(sys.executable, "-c", "import typer", cwd=folder),
+            lambda: run(str(BIN / "revvlink"), "--config", config, "nodes", "list", cwd=folder),
+            lambda: run(sys.executable, "-c", "import typer", cwd=folder),
             repeats=15,
         )
     return Figure(shown(ours), shown(typer), ours / typer, "at most 2x `import typer`", ours / typer <= 2)
@@ -96,7 +97,7 @@ def status_of_a_fleet() -> Figure:
         took = []
         for config in (whole, bare) * 4:
             command = (str(BIN / "revvlink"), "--config", config, "nodes", "status", "--output", "json")
-            took.append(seconds(lambda command=command: _run(*command)))  # type: ignore[misc] # bound at once
+            took.append(seconds(lambda command=command: run(*command)))  # type: ignore[misc] # bound at once
     ours = statistics.median(took[0::2]) - statistics.median(took[1::2])
     return Figure(shown(ours), shown(ANSWER), ours / ANSWER, "at most 3x one answer", ours / ANSWER <= 3)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import stat
 import time
@@ -112,9 +113,26 @@ def translated(error: sqlite3.Error, path: Path) -> StoreException | Damaged:
         return Damaged(str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreException(f"the cache {path} is locked by another program", hint="end whatever holds it")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or _is_full(path):
         return StoreException(f"the cache {path} cannot be used: no space is left on its disk", hint="make room")
-    return StoreException(f"the cache {path} cannot be used: {error}", hint=_HINT)
+    reason = f"{error} (read-only file system)" if _is_read_only(path) else str(error)
+    return StoreException(f"the cache {path} cannot be used: {reason}", hint=_HINT)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room; SQLite calls that an I/O error where it maps files into memory."""
+    try:
+        return shutil.disk_usage(path.parent).free == 0
+    except OSError:
+        return False
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether nothing on the disk can be written, as far as the system tells."""
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):
+        return False
 
 
 _HINT = "make its folder writable, name another with cache.path, or use --cache-mode bypass"
