@@ -84,6 +84,9 @@ def warm(
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries under way at once; default 2.")
     ] = 2,
+    rate: Annotated[
+        float, typer.Option("--rate", metavar="N", min=0.01, help="Queries a second at most; default 5.")
+    ] = 5.0,
 ) -> Stream:
     """Search every query of a file, so that the cache has them; what it has already is not asked for.
 
@@ -97,7 +100,7 @@ def warm(
         raise CommandError(Failure("usage", "there are no queries", hint="one a line"), exit_code=ExitCode.USAGE)
     cache = caches.required(settings, options)
     chosen = fleets.with_secrets(settings, settings.nodes, options)
-    rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel)
+    rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel, rate=rate)
     return Stream(WarmRow, rows, total=len(queries), beside_bar=lambda row: row.outcome == "failed")
 
 
@@ -110,6 +113,7 @@ async def _warm(
     *,
     refresh: bool,
     parallel: int,
+    rate: float,
 ) -> AsyncGenerator[WarmRow | Result, None]:
     import asyncio
 
@@ -119,6 +123,7 @@ async def _warm(
     failures: list[Failure] = []
     under_way: set[asyncio.Task[WarmRow]] = set()
     waiting = iter(queries)
+    pace = _Pace(rate)
     try:
         async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
@@ -129,7 +134,7 @@ async def _warm(
             try:
                 while True:
                     for query in waiting:
-                        under_way.add(asyncio.create_task(_warmed(query, cache, fleet, refresh=refresh)))
+                        under_way.add(asyncio.create_task(_warmed(query, cache, fleet, pace, refresh=refresh)))
                         if len(under_way) >= parallel:
                             break
                     if not under_way:
@@ -153,7 +158,24 @@ async def _warm(
     yield _warm_result(counts, failures, len(queries), tuple(cache.warnings))
 
 
-async def _warmed(query: str, cache: Opened, fleet: Fleet, *, refresh: bool) -> WarmRow:
+class _Pace:
+    """Lets so many through in a second, one after the other."""
+
+    def __init__(self, per_second: float) -> None:
+        self._pause = 1 / per_second
+        self._free_at = 0.0
+
+    async def turn(self) -> None:
+        """Wait for one's turn."""
+        import asyncio
+
+        now = time.monotonic()
+        mine = max(now, self._free_at)
+        self._free_at = mine + self._pause
+        await asyncio.sleep(mine - now)  # time itself is what is waited for
+
+
+async def _warmed(query: str, cache: Opened, fleet: Fleet, pace: _Pace, *, refresh: bool) -> WarmRow:
     """One query, kept in the end.
 
     Raises:
@@ -164,6 +186,8 @@ async def _warmed(query: str, cache: Opened, fleet: Fleet, *, refresh: bool) -> 
     kept = await cache.store.peek(key) if not refresh else None
     if kept is not None:
         return _row(query, "cached", begun, kept[0].tracks)
+    await pace.turn()
+    begun = time.monotonic()
     try:
         found = await fleet.fetch_tracks(query)
     except RevvlinkException as error:
