@@ -106,7 +106,7 @@ def warm(
 
 async def _warm(
     queries: Sequence[str],
-    cache: Opened,
+    cache: Opened[OpenStore],
     settings: Settings,
     chosen: tuple[NodeSettings, ...],
     options: Options,
@@ -175,7 +175,7 @@ class _Pace:
         await asyncio.sleep(mine - now)  # time itself is what is waited for
 
 
-async def _warmed(query: str, cache: Opened, fleet: Fleet, pace: _Pace, *, refresh: bool) -> WarmRow:
+async def _warmed(query: str, cache: Opened[OpenStore], fleet: Fleet, pace: _Pace, *, refresh: bool) -> WarmRow:
     """One query, kept in the end.
 
     Raises:
@@ -226,7 +226,7 @@ def export(ctx: typer.Context) -> Stream:
     return Stream(ExportRow, _export(cache, settings), otherwise=Format.JSONL)
 
 
-async def _export(cache: Opened, settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:
+async def _export(cache: Opened[OpenStore], settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:
     failures: tuple[Failure, ...] = ()
     try:
         async for entry, uses in cache.store.entries():

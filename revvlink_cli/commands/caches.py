@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from revvlink_cli.services.cache import Opened
 
 
-def required(settings: Settings, options: Options) -> Opened:
+def required(settings: Settings, options: Options) -> Opened[OpenStore]:
     """The configured cache.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from dataclasses import replace
@@ -10,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
-from revvlink_cli.client.errors import StoreException
 from revvlink_cli.client.sources import SOURCES
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
-from revvlink_cli.services.cache import at_once, opened
+from revvlink_cli.services.cache import at_once, opened_for_search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,59 +81,41 @@ def search(
     identifier = words if raw else identifier_for(words, source or settings.search_source)
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
-    cache, warnings = _cache(settings, cache_mode)
-    looks_up = cache is not None and cache_mode in (CacheMode.PREFER, CacheMode.ONLY)
-    if cache is None or cache.is_at_hand or not looks_up:
-        kept = at_once(_kept(cache, key, view)) if looks_up else None
-        looks_up = False
-        if kept is not None or cache_mode is CacheMode.ONLY:
-            if cache is not None:
-                at_once(cache.store.close())
-                warnings = cache.warnings
-            return replace(kept or view.not_kept(), warnings=tuple(warnings))
+    cache = opened_for_search(settings, cache_mode)
+    kept = at_once(_kept(cache, key, view, cache_mode)) if cache.is_at_hand else None
+    if kept is not None:
+        at_once(cache.store.close())
+        return replace(kept, warnings=tuple(cache.warnings))
     chosen = fleets.with_secrets(settings, entries, options)
 
     async def work() -> Result:
         try:
-            result = await _kept(cache, key, view) if looks_up else None
-            if result is None and cache_mode is CacheMode.ONLY:
-                result = view.not_kept()
+            result = None if cache.is_at_hand else await _kept(cache, key, view, cache_mode)
             if result is None:
                 result, found = await _ask(view, settings, chosen, options)
-                if cache is not None and found is not None:
+                if found is not None:
                     await cache.keep(key, found)
         finally:
-            if cache is not None:
-                await cache.store.close()
-        return replace(result, warnings=tuple(cache.warnings if cache is not None else warnings))
+            await cache.store.close()
+        return replace(result, warnings=tuple(cache.warnings))
 
     return work()
 
 
-async def _kept(cache: Opened | None, key: Key, view: View) -> Result | None:
-    """What is kept of a search, None when there is nothing that can be read."""
-    entry = await cache.guarded.get(key) if cache is not None else None
-    if entry is None:
+async def _kept(cache: Opened[Any], key: Key, view: View, mode: CacheMode) -> Result | None:
+    """What the cache has to say, None when a node is to be asked."""
+    if mode in (CacheMode.REFRESH, CacheMode.BYPASS):
         return None
-    try:
-        return view.kept(entry)
-    except ValueError:
-        return None  # somebody else wrote it; what is found now takes its place
+    entry = await cache.guarded.get(key)
+    if entry is not None:
+        with contextlib.suppress(ValueError):  # somebody else wrote it; what is found now takes its place
+            return view.kept(entry)
+    return view.not_kept() if mode is CacheMode.ONLY else None
 
 
 def node_name(entries: Sequence[NodeEntry]) -> str:
     """What stands for the nodes named with ``--node`` in a key of the cache."""
     return ",".join(entry.identifier for entry in entries)
-
-
-def _cache(settings: Settings, mode: CacheMode) -> tuple[Opened | None, Sequence[str]]:
-    """The cache to use, if any, and why there is none where there should be one."""
-    if mode is CacheMode.BYPASS:
-        return None, ()
-    try:
-        return opened(settings), ()
-    except StoreException as error:
-        return None, (f"{error}; going on without the cache ({error.hint})",)
 
 
 async def _ask(

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from revvlink_cli.client.cache.entries import entry_for
+from revvlink_cli.client.cache.entries import CacheMode, entry_for
 from revvlink_cli.client.cache.store import Guarded
+from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from revvlink_cli.client.cache.entries import Key, Loaded
-    from revvlink_cli.client.cache.store import OpenStore
+    from revvlink_cli.client.cache.entries import Entry, Key, Loaded
+    from revvlink_cli.client.cache.store import OpenStore, Store
     from revvlink_cli.config.load import Settings
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Store")
 
 FILE_NAME = "tracks.sqlite3"
 
 
-class Opened:
+class Opened(Generic[S]):
     """A store, and how it is used.
 
     Attributes:
@@ -35,11 +37,9 @@ class Opened:
         warnings: What went wrong with it and did no harm.
     """
 
-    def __init__(self, store: OpenStore, warnings: list[str], *, is_at_hand: bool, ttl: float) -> None:
+    def __init__(self, store: S, warnings: list[str], *, is_at_hand: bool, ttl: float) -> None:
         self.store = store
-        self.guarded = Guarded(
-            store, lambda error: warnings.append(f"{error}; going on without the cache ({error.hint})")
-        )
+        self.guarded = Guarded(store, lambda error: warnings.append(without(error)))
         self.is_at_hand = is_at_hand
         self.ttl = ttl
         self.warnings = warnings
@@ -52,7 +52,7 @@ class Opened:
                 await self.guarded.put(entry)
 
 
-def opened(settings: Settings) -> Opened | None:
+def opened(settings: Settings) -> Opened[OpenStore] | None:
     """The store that the configuration names; None when it keeps nothing between runs.
 
     Raises:
@@ -80,6 +80,35 @@ def opened(settings: Settings) -> Opened | None:
 
             return Opened(RedisStore(cache.url or ""), warnings, is_at_hand=False, ttl=cache.ttl_s)
     return None
+
+
+class _Nothing:
+    """A store that keeps nothing."""
+
+    async def get(self, key: Key) -> Entry | None:
+        """There is nothing."""
+
+    async def put(self, entry: Entry) -> None:
+        """Nothing stays."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+def opened_for_search(settings: Settings, mode: CacheMode) -> Opened[Any]:
+    """The store for one search: one that keeps nothing where there is none, or none that can be used."""
+    warnings: list[str] = []
+    try:
+        cache = opened(settings) if mode is not CacheMode.BYPASS else None
+    except StoreException as error:
+        cache = None
+        warnings.append(without(error))
+    return cache or Opened(_Nothing(), warnings, is_at_hand=True, ttl=settings.cache.ttl_s)
+
+
+def without(error: StoreException) -> str:
+    """The warning when a run goes on without its cache."""
+    return f"{error}; going on without the cache ({error.hint})"
 
 
 def location(settings: Settings) -> Path:
@@ -113,7 +142,9 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("work that was to be done at once waits for an event loop")
 
 
-def on_store(cache: Opened, job: Callable[[OpenStore], Coroutine[Any, Any, T]]) -> T | Coroutine[Any, Any, T]:
+def on_store(
+    cache: Opened[OpenStore], job: Callable[[OpenStore], Coroutine[Any, Any, T]]
+) -> T | Coroutine[Any, Any, T]:
     """What comes of a job on a store, at once where that can be; the store is closed in the end."""
 
     async def work() -> T:
