@@ -109,15 +109,19 @@ class LFUCache(Generic[K, V]):
             ttl: Seconds after which it is forgotten; None is never.
         """
         expires = _NEVER if ttl is None else self._clock() + ttl
-        entry = self._entries.get(key)
+        entries = self._entries
+        entry = entries.get(key)
         if entry is not None:
             entry.value, entry.expires = value, expires
             self.hits -= 1  # a use, but no hit
             self.get(key)
             return
-        if len(self._entries) >= self._capacity:
-            self._evict()
-        self._entries[key] = _Entry(value, expires)
+        if len(entries) >= self._capacity:
+            entry = self._evict()  # serves again: making an object takes longer than all the rest
+            entry.value, entry.expires, entry.uses = value, expires, 1
+            entries[key] = entry
+        else:
+            entries[key] = _Entry(value, expires)
         bucket = self._by_uses.get(1)
         if bucket is None:
             bucket = self._by_uses[1] = OrderedDict()
@@ -160,15 +164,18 @@ class LFUCache(Generic[K, V]):
             del self._by_uses[uses]
         del self._entries[key]
 
-    def _evict(self) -> None:
-        if self._fewest not in self._by_uses:  # only after several removals in a row without a put
-            self._fewest = min(self._by_uses)
-        bucket = self._by_uses[self._fewest]
+    def _evict(self) -> _Entry[V]:
+        """Forget the least used entry; gives what it was kept in."""
+        by_uses, fewest = self._by_uses, self._fewest
+        bucket = by_uses.get(fewest)
+        if bucket is None:  # only after several removals in a row without a put
+            fewest = self._fewest = min(by_uses)
+            bucket = by_uses[fewest]
         key, _ = bucket.popitem(last=False)
         if not bucket:
-            del self._by_uses[self._fewest]
-        del self._entries[key]
+            del by_uses[fewest]
         self.evictions += 1
+        return self._entries.pop(key)
 
 
 _NEVER = float("inf")
