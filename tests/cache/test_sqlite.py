@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -27,7 +28,6 @@ from tests.cache.helpers import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -36,6 +36,20 @@ T = TypeVar("T")
 def path(tmp_path: Path) -> Path:
     """Where the database is to be."""
     return tmp_path / "cache" / "tracks.sqlite3"
+
+
+def worker(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]:
+    """A process of its own that runs `code`, and finds what this module has."""
+    root = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        **more,
+    )
 
 
 def use(path: Path, job: Callable[[SQLiteStore], Coroutine[Any, Any, T]], **more: Any) -> T:
@@ -407,7 +421,6 @@ def nobody() -> Iterator[None]:
 def open_folder() -> Iterator[Path]:
     """A folder that anybody may enter."""
     import tempfile
-    from pathlib import Path
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -447,11 +460,10 @@ def test_a_full_disk(path: Path) -> None:
         "try:\n    use(Path(sys.argv[1]), work)\n"
         "except StoreException as error:\n    print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=60
-    )
+    with worker(code, path) as process:
+        told, _ = process.communicate(timeout=60)
 
-    assert "cannot be used" in done.stdout
+    assert "cannot be used" in told
     assert len(kept(path)) == 50
     assert asides(path) == []
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != size
@@ -483,22 +495,16 @@ def test_sixteen_processes_at_once(path: Path, damage: Callable[[Path], None] | 
     path.parent.mkdir()
     if damage is not None:
         damage(path)
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WORKER, str(path), str(number)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for number in range(16)
-    ]  # fmt: skip
+    workers = [worker(WORKER, path, number, stdin=subprocess.PIPE) for number in range(16)]
     time.sleep(1)  # so that all have loaded what they need and begin together
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    outcomes = [worker.communicate(timeout=120) for worker in workers]
+    for process in workers:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    outcomes = [process.communicate(timeout=120) for process in workers]
 
-    assert [worker.returncode for worker in workers] == [0] * 16, [err for _, err in outcomes]
-    assert kept(path) == {f"{worker}-{number}" for worker in range(16) for number in range(40)}
+    assert [process.returncode for process in workers] == [0] * 16, [err for _, err in outcomes]
+    assert kept(path) == {f"{writer}-{number}" for writer in range(16) for number in range(40)}
 
     async def figures(store: SQLiteStore) -> tuple[int, int]:
         stats = await store.stats()
@@ -518,7 +524,8 @@ def test_a_killed_writer_loses_nothing(path: Path) -> None:
         "    await store.put(entry('q')); os.kill(os.getpid(), 9)\n"
         "use(Path(sys.argv[1]), work)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    with worker(code, path) as process:
+        process.communicate(timeout=60)
 
     assert kept(path) == {"q"}
 

@@ -295,9 +295,9 @@ class SQLiteStore:
         fleet, hits, misses, evictions = found if found is not None else (0, 0, 0, 0)
         now = time.time()
         count, live, size, oldest = connection.execute(
-            "SELECT count(*), count(CASE WHEN expires_at > ?1 THEN 1 END), coalesce(sum(size), 0),"
-            " min(CASE WHEN expires_at > ?1 THEN stored_at END) FROM entries WHERE fleet = ?2",
-            (now, fleet),
+            "SELECT count(*), count(CASE WHEN expires_at > :now THEN 1 END), coalesce(sum(size), 0),"
+            " min(CASE WHEN expires_at > :now THEN stored_at END) FROM entries WHERE fleet = :fleet",
+            {"now": now, "fleet": fleet},
         ).fetchone()
         return StoreStats(
             capacity=self.capacity,
