@@ -25,6 +25,7 @@ from revvlink_cli.commands import (
     nodes,
     players,
     region,
+    route,
     routeplanner,
     trackrows,
 )
@@ -105,6 +106,8 @@ def plain_columns() -> str:
         "routeplanner status": routeplanner.PlannerRow,
         "region": region.RegionRow,
         "region --route": region.RouteRow,
+        "route": region.RouteRow,
+        "route --explain": route.ExplainRow,
         "search": trackrows.TrackRow,
         "search --encoded": encodedrows.EncodedTrackRow,
         "track decode": trackrows.TrackRow,

@@ -37,6 +37,7 @@ COMMANDS = {
     "search": "search",
     "cache": "cache",
     "region": "region",
+    "route": "route",
     "track": "track",
     "events": "events",
     "players": "players",

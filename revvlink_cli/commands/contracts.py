@@ -17,6 +17,7 @@ from revvlink_cli.commands import (
     nodes,
     players,
     region,
+    route,
     routeplanner,
     trackrows,
 )
@@ -57,6 +58,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "players list": rows_schema(players.PlayerRow),
         "players show": record_schema(players.PlayerRow),
         "region": regions,
+        "route": {"anyOf": [rows_schema(region.RouteRow), rows_schema(route.ExplainRow)]},
         "routeplanner free": rows_schema(routeplanner.PlannerRow),
         "routeplanner status": rows_schema(routeplanner.PlannerRow),
         "search": tracks,

@@ -230,11 +230,9 @@ def _reason(node: NodeSnapshot, now: float) -> str | None:
 def _footnotes(rows: list[StatusRow]) -> list[str]:
     notes = []
     if any(row.penalty_is_lower_bound for row in rows):
-        notes.append(
-            ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
-        )
+        notes.append(fleets.LOWER_BOUND)
     if any(row.penalty_cpu_is_assumed for row in rows):
-        notes.append("~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet")
+        notes.append(fleets.ASSUMED_CPU)
     notes += [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
     ]

@@ -29,9 +29,9 @@ class RegionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRow:
-    """The node that would serve one endpoint."""
+    """The node that would serve one endpoint or region; null when none can."""
 
-    endpoint: str = column("ENDPOINT", flexible=True)
+    endpoint: str | None = column("ENDPOINT", flexible=True)
     region: str | None = column("REGION")
     node: str | None = column("NODE")
     reason: str = column("WHY", flexible=True)

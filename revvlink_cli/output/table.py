@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
 
 _STATES = {
-    "connected": "green", "ok": "green", "ready": "green",
+    "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
     "failed": "red", "disconnected": "red", "lost": "red", "critical": "red",
+    "excluded": "dim",
 }  # fmt: skip
 
 _UNLIMITED = 10_000

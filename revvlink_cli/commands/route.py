@@ -1,0 +1,223 @@
+"""``revvlink route``: which node would serve, and why that one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.region import RouteRow
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.text import MISSING, human
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.ranking import Candidate, Excluded, Ranking
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+
+app = make_app("Tell which node would serve a voice endpoint or a region, and why.")
+
+
+def _total(row: ExplainRow) -> str:
+    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
+    return f"{mark}{human(row.penalty, Kind.SCORE)}"
+
+
+def _rank(row: ExplainRow) -> str:
+    return str(row.rank) if row.rank is not None else MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRow:
+    """A node as the decision saw it. Null is unknown, never zero; what cannot serve has no rank."""
+
+    rank: int | None = column("RANK", Kind.COUNT, cell=_rank)
+    node: str = column("NODE")
+    verdict: str = column("VERDICT", Kind.STATE)
+    region: str | None = column("REGION", rank=2)
+    match: str | None = column("MATCH", rank=2)
+    cpu: float | None = column("CPU", Kind.SCORE, rank=3)
+    deficit: float | None = column("DEFICIT", Kind.SCORE, rank=4)
+    nulled: float | None = column("NULLED", Kind.SCORE, rank=4)
+    players: float | None = column("PLAYERS", Kind.SCORE, rank=3)
+    reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=_total)
+    penalty_is_lower_bound: bool | None
+    penalty_cpu_is_assumed: bool | None
+    why: str = column("WHY", flexible=True)
+
+
+@app.command(cls=Command)
+def route(
+    ctx: typer.Context,
+    endpoint: Annotated[
+        str | None, typer.Argument(metavar="[ENDPOINT]", help="A voice endpoint as Discord sends it.")
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help="A region in its place.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show every node: its rank or why it cannot serve, and each penalty term.")
+    ] = False,
+    without: Annotated[
+        list[str] | None, typer.Option("--without", metavar="NODE", help="As if this node were not there; repeatable.")
+    ] = None,
+) -> Work:
+    """Tell which node would serve a voice endpoint or a region: the one that a bot's pool would give.
+
+    Without either, the node for a player whose region nobody knows.
+    """
+    options = options_of(ctx)
+    if endpoint is not None and region is not None:
+        raise CommandError(
+            Failure("usage", "an endpoint tells its region itself", hint="leave out --region, or the endpoint"),
+            exit_code=ExitCode.USAGE,
+        )
+    if endpoint is not None and not endpoint.strip():
+        raise CommandError(
+            Failure("empty_endpoint", "the endpoint is empty", hint="give one such as us-east1.discord.gg:443"),
+            exit_code=ExitCode.USAGE,
+        )
+    settings = fleets.load_settings(options)
+    left_out = {entry.identifier for entry in fleets.select(settings, without, options)} if without else set()
+    chosen = fleets.with_secrets(settings, settings.nodes, options)
+    return _route(endpoint, region, left_out, settings, chosen, options, explain=explain)
+
+
+async def _route(
+    endpoint: str | None,
+    region: str | None,
+    left_out: set[str],
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    options: Options,
+    *,
+    explain: bool,
+) -> Result:
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+        snapshots = fleet.snapshot().nodes
+        label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
+        ranking = fleet.rank(label, exclude=left_out)
+    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    code = fleets.exit_code_for(failures, len(snapshots))
+    if not ranking.candidates and code is ExitCode.OK:
+        code = ExitCode.FAILED
+    notes = region_notes(endpoint, label, ranking, settings)
+    if explain:
+        rows = explained(ranking)
+        title = f"{place_of(endpoint, label)}: {decision(ranking)}"
+        return Result(rows, ExplainRow, code, failures, notes=(*notes, *footnotes(rows)), title=title)
+    best = ranking.candidates[0].node.identifier if ranking.candidates else None
+    row = RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain())
+    return Result((row,), RouteRow, code, failures, notes=notes)
+
+
+def place_of(endpoint: str | None, label: str | None) -> str:
+    """What was asked for, in words."""
+    if endpoint is not None:
+        return f"{endpoint} is in {label}"
+    return f"region {label}" if label is not None else "no region asked for"
+
+
+def decision(ranking: Ranking) -> str:
+    """What it came to, in words."""
+    if not ranking.candidates:
+        return "no node can serve"
+    return f"{ranking.candidates[0].node.identifier} ({ranking.explain()})"
+
+
+def region_notes(endpoint: str | None, label: str | None, ranking: Ranking, settings: Settings) -> tuple[str, ...]:
+    """What a region that no node serves comes to."""
+    from revvlink_cli.client.regions import GLOBAL, LABELS, nearest_regions
+
+    if label is None:
+        return ()
+    if endpoint is not None and label == GLOBAL:
+        return ("the endpoint says nothing of a place: any node will do",)
+    nodes = [candidate.node for candidate in ranking.candidates] + [left.node for left in ranking.excluded]
+    known = {node.region.casefold() for node in nodes if node.region}
+    if settings.regions is None and label.casefold() in LABELS:
+        if label.casefold() in {c.node.region.casefold() for c in ranking.candidates if c.node.region}:
+            return ()
+        return (f"nearest to {label}, in order: {', '.join(nearest_regions(label.casefold()))}",)
+    if label.casefold() not in known:
+        return (f"no node serves the region {label}; there are: {', '.join(sorted(known)) or 'none'}",)
+    return ()
+
+
+def explained(ranking: Ranking) -> tuple[ExplainRow, ...]:
+    """A decision as rows: the candidates in their order, then what cannot serve."""
+    rows = [_candidate(number, candidate, ranking) for number, candidate in enumerate(ranking.candidates, start=1)]
+    return (*rows, *map(_excluded, ranking.excluded))
+
+
+def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRow:
+    cost = candidate.penalty
+    if number == 1:
+        why = ranking.explain()
+    elif cost is None:
+        why = "statistics unknown: after every node of its region whose are known"
+    else:
+        why = _behind(candidate, ranking.candidates[number - 2])
+    return ExplainRow(
+        rank=number,
+        node=candidate.node.identifier,
+        verdict="chosen" if number == 1 else "candidate",
+        region=candidate.node.region,
+        match=candidate.match.name.lower() if ranking.region is not None else None,
+        cpu=cost.cpu if cost else None,
+        deficit=cost.deficit if cost else None,
+        nulled=cost.nulled if cost else None,
+        players=cost.players if cost else None,
+        reserved=cost.reserved if cost else None,
+        penalty=cost.total if cost else None,
+        penalty_is_lower_bound=cost.is_lower_bound if cost else None,
+        penalty_cpu_is_assumed=cost.cpu_assumed if cost else None,
+        why=why,
+    )
+
+
+def _behind(candidate: Candidate, before: Candidate) -> str:
+    """Why a candidate comes after the one before it."""
+    name = before.node.identifier
+    same_region = (candidate.node.region or "").casefold() == (before.node.region or "").casefold()
+    if candidate.match is not before.match or (candidate.match.name == "NEAREST" and not same_region):
+        return f"farther away than {name}"
+    if candidate.penalty is None or before.penalty is None or candidate.penalty.total != before.penalty.total:
+        return f"higher penalty than {name}"
+    if candidate.node.held != before.node.held:
+        return f"the same penalty as {name}, but more of this pool's players"
+    return f"the same penalty as {name}, but later in the configuration"
+
+
+def _excluded(left: Excluded) -> ExplainRow:
+    return ExplainRow(
+        rank=None,
+        node=left.node.identifier,
+        verdict="excluded",
+        region=left.node.region,
+        match=None,
+        cpu=None,
+        deficit=None,
+        nulled=None,
+        players=None,
+        reserved=None,
+        penalty=None,
+        penalty_is_lower_bound=None,
+        penalty_cpu_is_assumed=None,
+        why=left.reason,
+    )
+
+
+def footnotes(rows: tuple[ExplainRow, ...]) -> tuple[str, ...]:
+    """What the marks mean, as far as there are any."""
+    notes = []
+    if any(row.penalty_is_lower_bound for row in rows):
+        notes.append(fleets.LOWER_BOUND)
+    if any(row.penalty_cpu_is_assumed for row in rows):
+        notes.append(fleets.ASSUMED_CPU)
+    return tuple(notes)

@@ -1,0 +1,169 @@
+"""``route``: the decision of the pool, shown and not copied."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli import InvalidNodeException
+from revvlink_cli.client.errors import Code, NodeException
+from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.models import NodeStats
+from revvlink_cli.client.regions import LABELS
+from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
+from revvlink_cli.commands.route import explained
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Ran
+
+
+class Standing:
+    """A node of a fleet that stands as a snapshot says."""
+
+    was_connected = True
+
+    def __init__(self, picture: NodeSnapshot) -> None:
+        self.identifier = picture.identifier
+        self._picture = picture
+
+    def snapshot(self) -> NodeSnapshot:
+        """Always the same."""
+        return self._picture
+
+
+def random_node(chance: random.Random, number: int, now: float) -> NodeSnapshot:
+    """A node in any condition: connected or not, cordoned, tripped, with figures, old ones or none, often equal."""
+    region = chance.choice([None, *LABELS, "EU", "home"])
+    playing = chance.choice([0, 0, 3, chance.randrange(200)])
+    load = chance.choice([None, 0.1, chance.random()])
+    figures = NodeStats(playing, playing, 1, 1, 1, 1, 1, 1, load, load, None, load is not None)
+    expires = now + chance.choice([60, 60, 60, -1])
+    timed = chance.choice([None, *[TimedStats(figures, StatsOrigin.WEBSOCKET, now - 5, expires)] * 4])
+    status = chance.choice([NodeStatus.CONNECTED] * 4 + list(NodeStatus))
+    error = None if status is NodeStatus.CONNECTED else NodeException("it is gone", code=Code.CLOSED)
+    return NodeSnapshot(
+        identifier=f"n{number}",
+        uri=f"http://n{number}",
+        region=region,
+        status=status,
+        error=error,
+        timed_stats=timed,
+        reserved=chance.choice([0, 0, 2]),
+        is_cordoned=chance.random() < 0.1,
+        tripped_until=chance.choice([None, None, None, now + 30, now - 30]),
+        held=chance.choice([0, 0, 4]),
+    )
+
+
+def test_ten_thousand_random_fleets() -> None:
+    """The row that is chosen is always the node that ``get_node`` gives; where it gives none, none is chosen."""
+    chance = random.Random(7)
+    for _ in range(10_000):
+        now = time.monotonic()
+        fleet = Fleet()
+        nodes: Any = [Standing(random_node(chance, number, now)) for number in range(chance.randrange(8))]
+        fleet._nodes = {node.identifier: node for node in nodes}
+        region = chance.choice([None, *LABELS, "home", "nowhere"])
+        rows = explained(fleet.rank(region))
+        try:
+            expected = fleet.get_node(region=region).identifier
+        except InvalidNodeException:
+            expected = None
+        assert [row.node for row in rows if row.verdict == "chosen"] == ([expected] if expected else [])
+        assert sorted(row.node for row in rows) == sorted(node.identifier for node in nodes)
+        ranks = [row.rank for row in rows if row.rank is not None]
+        assert ranks == list(range(1, len(ranks) + 1))
+        for row in rows:
+            terms = (row.cpu, row.deficit, row.nulled, row.players, row.reserved)
+            assert (row.penalty is None) == (None in terms)
+            if row.penalty is not None:
+                assert row.penalty == pytest.approx(sum(term for term in terms if term is not None))
+            assert (row.rank is None) == (row.verdict == "excluded")
+            assert row.why
+
+
+@pytest.fixture
+def fleet() -> Iterator[Simulator]:
+    """Nodes in three regions, one of which has two."""
+    with Simulator(
+        [
+            NodeProfile(identifier="us-1", region="us", playing=9, players=9),
+            NodeProfile(identifier="us-2", region="us", playing=2, players=2),
+            NodeProfile(identifier="eu-1", region="eu"),
+            NodeProfile(identifier="home-1", region="home"),
+        ]
+    ) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def run(fleet: Simulator, write_config: Callable[..., Path]) -> Callable[..., Ran]:
+    """Runs ``route`` on the fleet."""
+    path = write_config(
+        *(
+            {"identifier": n.profile.identifier, "uri": n.uri, "password": n.password, "region": n.profile.region}
+            for n in fleet
+        )
+    )
+
+    def route(*arguments: str) -> Ran:
+        return run_cli("--config", str(path), "route", *arguments, "-o", "json")
+
+    return route
+
+
+def test_the_node_that_would_serve(run: Callable[..., Ran]) -> None:
+    """By endpoint, by region, and by neither."""
+    assert run("us-east1.discord.gg:443").rows[0]["node"] == "us-2"
+    assert run("c-fra01-0a1b2c3d.discord.media").rows[0]["node"] == "eu-1"
+    assert run("--region", "home").rows[0]["node"] == "home-1"
+    assert run("--region", "africa").rows[0]["node"] == "eu-1"
+    (any_node,) = run().rows
+    assert any_node["node"] in ("eu-1", "home-1")
+    assert any_node["region"] is None
+
+
+def test_explained(run: Callable[..., Ran]) -> None:
+    """Every node stands where the pool puts it, with its terms and a reason."""
+    rows = run("us-east1.discord.gg", "--explain").rows
+
+    assert [row["node"] for row in rows] == ["us-2", "us-1", "eu-1", "home-1"]
+    assert [row["match"] for row in rows] == ["asked", "asked", "nearest", "any"]
+    assert rows[0]["verdict"] == "chosen"
+    assert rows[1]["why"] == "higher penalty than us-2"
+    assert rows[2]["why"] == "farther away than us-1"
+    assert rows[1]["players"] == 13.5
+
+
+def test_without_a_node(run: Callable[..., Ran], fleet: Simulator) -> None:
+    """What is left out on request, or dead, is listed with its reason; the next one serves."""
+    fleet["us-1"].kill()
+    ran = run("--region", "us", "--explain", "--without", "us-2")
+
+    assert ran.code == 5
+    assert ran.rows[0]["node"] == "eu-1"
+    reasons = {row["node"]: row["why"] for row in ran.rows if row["verdict"] == "excluded"}
+    assert reasons["us-2"] == "left out on request"
+    assert "nothing listens" in reasons["us-1"]
+
+
+def test_nobody_is_left(run: Callable[..., Ran]) -> None:
+    """No node at all is exit code 1, and said."""
+    ran = run("--region", "us", *(argument for name in ("us-*", "eu-1", "home-1") for argument in ("--without", name)))
+
+    assert ran.code == 1
+    assert ran.rows == [{"endpoint": None, "region": "us", "node": None, "reason": "no node can serve"}]
+
+
+@pytest.mark.parametrize("arguments", [("us-east1.discord.gg", "--region", "us"), ("",), ("--without", "nobody")])
+def test_wrong_command_lines(run: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
+    """They are usage errors."""
+    assert run(*arguments).code == 2
