@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint types contracts schemas docs build clean
+.PHONY: demo test bench lint types contracts schemas docs completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -28,8 +28,12 @@ contracts: $(VENV)/.developed  ## Check that imports run downward only
 schemas: $(VENV)/.developed  ## Write the JSON Schemas of the commands into the package
 	$(BIN)/python -m revvlink_cli.commands.contracts
 
-docs: $(VENV)/.developed  ## Write the tables of the documentation that come from the code
+docs: $(VENV)/.developed  ## Write what of the documentation comes from the code, and the manual page
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/man.py
+
+completions: $(VENV)/.developed  ## Write the scripts that complete command lines
+	$(BIN)/python -m revvlink_cli.completion completions
 
 build: $(VENV)/.developed  ## Build the source distribution and the wheel into dist/
 	rm -rf dist

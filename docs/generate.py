@@ -29,6 +29,7 @@ from revvlink_cli.commands import (
     routeplanner,
     trackrows,
 )
+from revvlink_cli.commands.topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
@@ -40,27 +41,6 @@ FILES = (
     HERE / "players.md",
     HERE.parent / "README.md",
 )
-
-ENVIRONMENT = {
-    "REVVLINK_CONFIG": "path of the configuration file",
-    "REVVLINK_URI": "address of the one node to use; with a password a whole configuration, in place of any file",
-    "REVVLINK_PASSWORD": "its password",
-    "REVVLINK_PASSWORD_FILE": "a file whose first line is its password",
-    "REVVLINK_IDENTIFIER": "its name; host and port if left out",
-    "REVVLINK_REGION": "its region label",
-    "REVVLINK_USER_ID": "the bot's user id",
-    "REVVLINK_CACHE_MODE": "as `search --cache-mode`",
-    "REVVLINK_OUTPUT": "as `--output`",
-    "REVVLINK_TIMEOUT": "as `--timeout`",
-    "REVVLINK_QUIET": "as `--quiet`",
-    "REVVLINK_VERBOSE": "as `--verbose`: 1 or 2",
-    "REVVLINK_NO_COLOR": "as `--no-color`",
-    "NO_COLOR": "no colours, when it is not empty",
-    "FORCE_COLOR": "colours also where nobody looks, when it is not empty; `NO_COLOR` wins",
-    "TERM": "no colours when it is `dumb`",
-    "COLUMNS": "width of tables that do not go to a terminal",
-}
-"""Every environment variable that counts."""
 
 
 def exit_codes() -> str:

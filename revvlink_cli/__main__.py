@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 
@@ -11,9 +12,15 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     gc.disable()  # what is loaded stays: looking for garbage in it takes a tenth of the time to start
     try:
-        from revvlink_cli.app import run
+        if shell := os.environ.get("_REVVLINK_COMPLETE"):
+            from revvlink_cli.completion import answer
 
-        code = run(sys.argv[1:])
+            answer(shell, sys.argv[1:])
+            code = 0
+        else:
+            from revvlink_cli.app import run
+
+            code = run(sys.argv[1:])
     except KeyboardInterrupt:  # also while modules are still being loaded
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was done is done, and its exit code stands

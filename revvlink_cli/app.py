@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer._click.shell_completion import CompletionItem
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
@@ -32,22 +33,23 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
 
 COMMANDS = {
-    "nodes": "nodes",
-    "connect": "connect",
-    "search": "search",
-    "cache": "cache",
-    "region": "region",
-    "route": "route",
-    "track": "track",
-    "events": "events",
-    "players": "players",
-    "routeplanner": "routeplanner",
-    "check": "check",
-    "init": "init",
-    "config": "config",
-    "demo": "demo",
+    "nodes": "The configured nodes: list them, see how they are doing, add one.",
+    "connect": "Connect to every node and tell how it went.",
+    "search": "Search tracks as a bot would.",
+    "cache": "What searches have left behind: look into it, fill it, empty it.",
+    "region": "Tell the region of Discord voice endpoints.",
+    "route": "Tell which node would serve a voice endpoint or a region, and why.",
+    "track": "Encoded tracks: what bots store and send.",
+    "events": "Tail what happens on the nodes.",
+    "players": "The players of a bot's session on a node: list, show, destroy.",
+    "routeplanner": "The route planners of nodes: which addresses fail, and to try them again.",
+    "check": "Check the nodes' health.",
+    "init": "Write a starter configuration.",
+    "config": "The configuration: where it is, what it says, whether it is right.",
+    "demo": "Try every command on a simulated fleet.",
+    "help": "Explain a topic or a command.",
 }
-"""Command -> module in `commands`, in the order of the help."""
+"""Command, and module in `commands` -> what it is for, in the order of the help."""
 
 
 class Root(TyperGroup):
@@ -57,12 +59,21 @@ class Root(TyperGroup):
         """The commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands, without loading any of them; or the options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - Typer's signature
         """The command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"revvlink_cli.commands.{COMMANDS[cmd_name]}").app)
+        command = typer.main.get_command(import_module(f"revvlink_cli.commands.{cmd_name}").app)
         command.name = cmd_name
+        command.short_help = COMMANDS[cmd_name]
+        if isinstance(command, TyperGroup):
+            command.help = COMMANDS[cmd_name]
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

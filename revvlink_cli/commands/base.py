@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from revvlink_cli.commands.options import files
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import ExitCode, Result
 
@@ -66,7 +67,8 @@ def global_options(*, environment: bool) -> list[Any]:
 
     def declare(
         global_config: Annotated[
-            str | None, option("--config", name="config", metavar="PATH", help="Configuration file.")
+            str | None,
+            option("--config", name="config", metavar="PATH", help="Configuration file.", autocompletion=files),
         ] = None,
         global_output: Annotated[
             Format | None,
@@ -149,10 +151,9 @@ class MonitorCommand(Command):
     usage_exit_code = ExitCode.UNREACHABLE
 
 
-def make_app(help_text: str) -> typer.Typer:
-    """A Typer app for one module, set up so that nothing loads Rich."""
+def make_app() -> typer.Typer:
+    """A Typer app for one module, set up so that nothing loads Rich; what it is for stands in `app.COMMANDS`."""
     return typer.Typer(
-        help=help_text,
         cls=TyperGroup,
         no_args_is_help=True,
         add_completion=False,

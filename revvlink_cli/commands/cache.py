@@ -12,7 +12,7 @@ from revvlink_cli.client.cache.store import Order
 from revvlink_cli.commands import cache_transfer, fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.commands.caches import keys_of, missing, run_on, turned_off, where
-from revvlink_cli.commands.search import SOURCE_HELP
+from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clean
@@ -20,7 +20,7 @@ from revvlink_cli.output.text import MISSING, clean
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Listed, OpenStore
 
-app = make_app("What searches have left behind: look into it, fill it, empty it.")
+app = make_app()
 
 QUERY_HELP = "As it was searched: words, an address, or prefix:words."
 NODE_HELP = "The entry of a search that named this node."
@@ -155,8 +155,8 @@ def list_(
 def show(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help=QUERY_HELP)],
-    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
-    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help=NODE_HELP)] = None,
+    source: Source = None,
+    node: Annotated[str | None, node_option(NODE_HELP)] = None,
 ) -> Result | Work:
     """Show what is kept of one search; it does not count as a use."""
     options = options_of(ctx)
@@ -179,8 +179,8 @@ def clear(
     query: Annotated[
         list[str] | None, typer.Argument(metavar="[QUERY]...", help=f"{QUERY_HELP} Everything when left out.")
     ] = None,
-    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
-    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help=NODE_HELP)] = None,
+    source: Source = None,
+    node: Annotated[str | None, node_option(NODE_HELP)] = None,
     expired: Annotated[bool, typer.Option("--expired", help="Forget only what is too old to count.")] = False,
 ) -> Result | Work:
     """Forget one search, what is too old, or everything."""

@@ -12,7 +12,8 @@ from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, r
 from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
 from revvlink_cli.commands import caches, fleets
 from revvlink_cli.commands.base import Command, Work, options_of
-from revvlink_cli.commands.search import SOURCE_HELP, identifier_for
+from revvlink_cli.commands.options import Source, files
+from revvlink_cli.commands.search import identifier_for
 from revvlink_cli.commands.stdin import lines_of
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
@@ -78,8 +79,11 @@ def add_to(app: typer.Typer) -> None:
 
 def warm(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE | -", help="Queries, one a line; - reads standard input.")],
-    source: Annotated[str | None, typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP)] = None,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE | -", help="Queries, one a line; - reads standard input.", autocompletion=files),
+    ],
+    source: Source = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask also for what is kept already.")] = False,
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries under way at once; default 2.")
@@ -248,7 +252,7 @@ async def _export(cache: Opened[OpenStore], settings: Settings) -> AsyncGenerato
 
 def import_(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE | -", help=FILE_HELP)],
+    file: Annotated[str, typer.Argument(metavar="FILE | -", help=FILE_HELP, autocompletion=files)],
     renew: Annotated[bool, typer.Option("--renew", help="Let entries count from now on, however old.")] = False,
 ) -> Result | Work:
     """Take in what `revvlink cache export` printed; what is too old is left out."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import MonitorCommand, Work, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.load import Settings
     from revvlink_cli.health.checks import Finding, Verdict
 
-app = make_app("Check the nodes' health.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +36,9 @@ class CheckRow:
 @app.command(cls=MonitorCommand)
 def check(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
 ) -> Work:
     """Check reach, password, version and statistics of every node.
 

@@ -16,7 +16,7 @@ from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
-app = make_app("The configuration: where it is, what it says, whether it is right.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
 
-app = make_app("Connect to every node and tell how it went.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,9 @@ class ChangeRow:
 @app.command(cls=Command)
 def connect(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
     hold: Annotated[
         bool, typer.Option("--hold", help="Stay connected and print every change of state until interrupted.")
     ] = False,

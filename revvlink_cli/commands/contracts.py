@@ -21,6 +21,7 @@ from revvlink_cli.commands import (
     routeplanner,
     trackrows,
 )
+from revvlink_cli.commands import help as help_
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
 
 FOLDER = Path(__file__).parent.parent / "schemas"
@@ -49,6 +50,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "connect": rows_schema(connect.ConnectRow),
         "demo": {"type": "array", "items": {"type": "object"}},
         "events": rows_schema(events.EventRow),
+        "help": record_schema(help_.HelpRecord),
         "init": record_schema(init.InitRecord),
         "nodes add": rows_schema(nodes.NodeRow),
         "nodes info": record_schema(nodes.InfoRecord),

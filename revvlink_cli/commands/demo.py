@@ -9,7 +9,7 @@ import typer
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.output.result import Script
 
-app = make_app("Try every command on a simulated fleet.")
+app = make_app()
 
 TOUR = (
     ("nodes", "status"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
 
-app = make_app("Tail what happens on the nodes.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class EventRow:
 @app.command(cls=Command)
 def events(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
 ) -> Stream:
     """Connect to the nodes and print what happens, one line or one JSON object each, until interrupted.
 

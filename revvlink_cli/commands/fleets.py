@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import NodeEntry, Settings
 
-NODES_HELP = "Nodes by identifier, or by pattern such as 'us-*'; all of them when none is named."
-TAG_HELP = "Only nodes that have this tag; may be given more than once."
-REGION_HELP = "Only nodes of this region."
-
 LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
 ASSUMED_CPU = "~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet"
 

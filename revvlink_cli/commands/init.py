@@ -11,7 +11,7 @@ from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.output.result import Result, column
 
-app = make_app("Write a starter configuration.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags, files, regions
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human, size
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
 
-app = make_app("The configured nodes: list them, see how they are doing, add one.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,9 @@ class NodeRow:
 @app.command("list", cls=Command)
 def list_nodes(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
 ) -> Result:
     """List the configured nodes. Nothing is sent."""
     options = options_of(ctx)
@@ -152,9 +153,9 @@ _SORTS: dict[str, Callable[[StatusRow], Any]] = {
 @app.command("status", cls=Command)
 def status(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
 ) -> Work:
     """Connect to the nodes and show how each is doing, the one a new player would get first."""
@@ -272,7 +273,7 @@ class InfoRecord:
 @app.command("info", cls=Command)
 def info(
     ctx: typer.Context,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="The node's identifier.")],
+    node: NodeName,
 ) -> Work:
     """Show what a node is: version, sources, filters, plugins, runtime."""
     options = options_of(ctx)
@@ -338,9 +339,14 @@ def add(
         str | None, typer.Option("--password-env", metavar="NAME", help="Environment variable that holds the password.")
     ] = None,
     password_file: Annotated[
-        str | None, typer.Option("--password-file", metavar="PATH", help="File whose first line is the password.")
+        str | None,
+        typer.Option(
+            "--password-file", metavar="PATH", help="File whose first line is the password.", autocompletion=files
+        ),
     ] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="LABEL", help="Region it serves.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="LABEL", help="Region it serves.", autocompletion=regions)
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be given more than once.")
     ] = None,

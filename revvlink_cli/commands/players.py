@@ -10,6 +10,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import node_option
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clock
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from revvlink_cli.client.roster import RemotePlayer
     from revvlink_cli.commands.base import Options
 
-app = make_app("The players of a bot's session on a node: list, show, destroy.")
+app = make_app()
 
-NODE = typer.Option("--node", metavar="NODE", help="The node.")
+NODE = node_option("The node.")
 SESSION = typer.Option(
     "--session", metavar="ID", help="The bot's session: its log names it when it connects, many keep it to resume."
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
 
-app = make_app("Tell the region of Discord voice endpoints.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

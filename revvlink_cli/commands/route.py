@@ -9,6 +9,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import node_names, regions
 from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
 
-app = make_app("Tell which node would serve a voice endpoint or a region, and why.")
+app = make_app()
 
 
 def _total(row: ExplainRow) -> str:
@@ -57,12 +58,21 @@ def route(
     endpoint: Annotated[
         str | None, typer.Argument(metavar="[ENDPOINT]", help="A voice endpoint as Discord sends it.")
     ] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help="A region in its place.")] = None,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", metavar="REGION", help="A region in its place.", autocompletion=regions),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show every node: its rank or why it cannot serve, and each penalty term.")
     ] = False,
     without: Annotated[
-        list[str] | None, typer.Option("--without", metavar="NODE", help="As if this node were not there; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="NODE",
+            help="As if this node were not there; may be given more than once.",
+            autocompletion=node_names,
+        ),
     ] = None,
 ) -> Work:
     """Tell which node would serve a voice endpoint or a region: the one that a bot's pool would give.

@@ -9,6 +9,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
 
-app = make_app("The route planners of nodes: which addresses fail, and to try them again.")
+app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +35,9 @@ class PlannerRow:
 @app.command(cls=Command)
 def status(
     ctx: typer.Context,
-    nodes: Annotated[list[str] | None, typer.Argument(metavar="[NODE]...", help=fleets.NODES_HELP)] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=fleets.TAG_HELP)] = None,
-    region: Annotated[str | None, typer.Option("--region", metavar="REGION", help=fleets.REGION_HELP)] = None,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
 ) -> Work:
     """Show each node's route planner and the addresses it has found failing."""
     options = options_of(ctx)
@@ -48,7 +49,7 @@ def status(
 @app.command(cls=Command)
 def free(
     ctx: typer.Context,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="The node.")],
+    node: NodeName,
     address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The address to try again.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Try all failing addresses again.")] = False,
 ) -> Work:

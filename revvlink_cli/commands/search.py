@@ -14,6 +14,7 @@ from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
 from revvlink_cli.client.sources import SOURCES
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.load import NodeEntry, Settings
     from revvlink_cli.services.cache import Opened
 
-app = make_app("Search tracks as a bot would.")
-
-SOURCE_HELP = "Search prefix for plain words, such as scsearch; the configured one if left out."
+app = make_app()
 
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]*:\S", re.IGNORECASE)
 
@@ -53,12 +52,9 @@ CACHE_MODE_HELP = "prefer what is kept, refresh it, bypass it, or use it only an
 def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="PREFIX", help=SOURCE_HELP),
-    ] = None,
+    source: Source = None,
     raw: Annotated[bool, typer.Option("--raw", help="Send QUERY as it is: file names of the local source.")] = False,
-    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help="Ask this node and no other.")] = None,
+    node: Annotated[str | None, node_option("Ask this node and no other.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N tracks.")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="Show each track's encoded form.")] = False,
     cache_mode: Annotated[

@@ -8,6 +8,7 @@ import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.options import node_option
 from revvlink_cli.commands.stdin import arguments
 from revvlink_cli.commands.trackrows import TrackRow, track_row
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
 
-app = make_app("Encoded tracks: what bots store and send.")
+app = make_app()
 
 
 @app.callback()
@@ -31,7 +32,7 @@ def decode(
         list[str],
         typer.Argument(metavar="ENCODED... | -", help="Encoded tracks; - reads one a line from standard input."),
     ],
-    node: Annotated[str | None, typer.Option("--node", metavar="NODE", help="Let this node decode them.")] = None,
+    node: Annotated[str | None, node_option("Let this node decode them.")] = None,
 ) -> Result | Work:
     """Show what encoded tracks are. No server is needed."""
     options = options_of(ctx)

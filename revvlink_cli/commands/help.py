@@ -1,0 +1,79 @@
+"""``revvlink help``: commands, and what concerns all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.topics import TOPICS
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
+
+app = make_app()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpRecord:
+    """A text of the manual."""
+
+    topic: str = column("Topic")
+    text: str = column("Text")
+
+
+def topics(incomplete: str) -> list[tuple[str, str]]:
+    """The topics."""
+    return [(name, about) for name, (about, _) in TOPICS.items() if name.startswith(incomplete)]
+
+
+@app.command("help", cls=Command)
+def help_(
+    ctx: typer.Context,
+    topic: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC | COMMAND]...", help="A topic, or a command.", autocompletion=topics),
+    ] = None,
+) -> Result:
+    """Explain a topic or a command; without one, list the topics."""
+    words = topic or []
+    if not words:
+        width = max(map(len, TOPICS)) + 2
+        lines = [f"{name:<{width}}{about}" for name, (about, _) in TOPICS.items()]
+        text = "\n".join([*lines, "", "`revvlink help TOPIC` explains one; `revvlink COMMAND --help`, a command."])
+        return Result(HelpRecord(topic="topics", text=text), text=text)
+    name = " ".join(words)
+    if name in TOPICS:
+        text = TOPICS[name][1]()
+        return Result(HelpRecord(topic=name, text=text), text=text)
+    return _of_command(ctx, words)
+
+
+def _of_command(ctx: typer.Context, words: list[str]) -> Result:
+    """The help of a command."""
+    from typer.core import TyperGroup
+
+    options = options_of(ctx)
+    here: Any = ctx.find_root()
+    for word in words:
+        command = here.command
+        inner = command.get_command(here, word) if isinstance(command, TyperGroup) else None
+        if inner is None:
+            raise CommandError(_unknown(" ".join(words), here), exit_code=ExitCode.USAGE)
+        here = typer.Context(inner, parent=here, info_name=word, obj=options)
+    text = here.get_help()
+    return Result(HelpRecord(topic=" ".join(words), text=text), text=text)
+
+
+def _unknown(name: str, here: Any) -> Failure:
+    from difflib import get_close_matches
+
+    from typer.core import TyperGroup
+
+    command = here.command
+    known = command.list_commands(here) if isinstance(command, TyperGroup) else []
+    if here.parent is None:
+        known = [*TOPICS, *known]
+    close = get_close_matches(name.rsplit(maxsplit=1)[-1], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"topics: {', '.join(TOPICS)}"
+    return Failure("usage", f"there is neither a topic nor a command {name}", hint=hint)

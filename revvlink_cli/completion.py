@@ -1,0 +1,182 @@
+"""What a shell offers behind ``revvlink <TAB>``, and the scripts that make shells ask.
+
+A script calls ``revvlink`` with `VARIABLE` set to the shell's name and the line up to the cursor as its argument. What
+comes back is ``files``, when names of files are wanted, or a candidate a line, with a tab and its help where the shell
+shows such things.
+
+    python -m revvlink_cli.completion FOLDER    writes the scripts
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.output.streams import Output
+from revvlink_cli.output.text import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VARIABLE = "_REVVLINK_COMPLETE"
+"""Environment variable that asks for candidates instead of a command."""
+
+SCRIPTS = {
+    "bash": (
+        "revvlink.bash",
+        r"""# bash completion for revvlink; lies in share/bash-completion/completions, or is sourced from ~/.bashrc.
+_revvlink() {
+    local IFS=$'\n' found
+    found=($(_REVVLINK_COMPLETE=bash revvlink "$COMP_WORDBREAKS" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
+    if [[ ${found[0]} == files ]]; then
+        compopt -o default
+        COMPREPLY=()
+    else
+        COMPREPLY=("${found[@]}")
+    fi
+}
+complete -F _revvlink revvlink
+""",
+    ),
+    "zsh": (
+        "_revvlink",
+        r"""#compdef revvlink
+# zsh completion for revvlink; lies in a folder of $fpath.
+_revvlink() {
+    local -a found
+    found=("${(@f)$(_REVVLINK_COMPLETE=zsh revvlink "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
+    if [[ $found[1] == files ]]; then
+        _files
+    elif [[ -n $found[1] ]]; then
+        [[ $words[CURRENT] == --*=* ]] && compset -P '*='
+        _describe -V revvlink found
+    fi
+}
+if [[ $funcstack[1] == _revvlink ]]; then
+    _revvlink "$@"
+else
+    compdef _revvlink revvlink
+fi
+""",
+    ),
+    "fish": (
+        "revvlink.fish",
+        r"""# fish completion for revvlink; lies in share/fish/vendor_completions.d or ~/.config/fish/completions.
+function __revvlink_complete
+    set -l found (env _REVVLINK_COMPLETE=fish revvlink (commandline -cp | string collect) 2>/dev/null)
+    if test "$found[1]" = files
+        __fish_complete_path (commandline -ct)
+    else
+        string join \n -- $found
+    end
+end
+complete -c revvlink -f -a '(__revvlink_complete)'
+""",
+    ),
+    "powershell": (
+        "revvlink.ps1",
+        r"""# PowerShell completion for revvlink; is dot-sourced from $PROFILE.
+Register-ArgumentCompleter -Native -CommandName revvlink -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $line = $commandAst.ToString().PadRight($cursorPosition).Substring(0, $cursorPosition)
+    $env:_REVVLINK_COMPLETE = 'powershell'
+    try { $found = @(revvlink $line 2>$null) } finally { Remove-Item Env:_REVVLINK_COMPLETE }
+    if ($found[0] -eq 'files') { return }
+    foreach ($entry in $found) {
+        $value, $help = $entry -split "`t", 2
+        if (-not $help) { $help = $value }
+        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $help)
+    }
+}
+""",
+    ),
+}
+"""Shell -> name of its script, and the script."""
+
+
+def answer(shell: str, arguments: Sequence[str]) -> None:
+    """Print what `shell` is to offer for the line that is its last argument."""
+    line = arguments[-1] if arguments else ""
+    lines = candidates(line)
+    if lines != ["files"]:
+        match shell:
+            case "bash":
+                lines = _for_bash(lines, arguments[0] if len(arguments) > 1 else "", line)
+            case "zsh":
+                lines = [_for_zsh(candidate) for candidate in lines]
+            case _:
+                lines = [_option_in(line) + candidate for candidate in lines]
+    Output().write("".join(f"{candidate}\n" for candidate in lines))
+
+
+def _option_in(line: str) -> str:
+    """``--name=`` where the last word begins so: most shells replace the word as a whole."""
+    word = line.rsplit(maxsplit=1)[-1] if line.split() and not line[-1:].isspace() else ""
+    return word.partition("=")[0] + "=" if word.startswith("--") and "=" in word else ""
+
+
+def candidates(line: str) -> list[str]:
+    """What may stand at the end of a line: values with their help behind a tab, or just ``files``."""
+    import typer
+    from typer._click.shell_completion import ShellComplete, split_arg_string
+
+    from revvlink_cli.app import app
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.options import FILES
+
+    words = split_arg_string(line)[1:]
+    incomplete = "" if not words or line[-1:].isspace() else words.pop()
+
+    class Resolver(ShellComplete):
+        """Typer's own, which finds the command and the parameter that the line ends in."""
+
+        name = "revvlink"
+        source_template = ""
+
+        def source_vars(self) -> dict[str, Any]:
+            return {}
+
+        def get_completion_args(self) -> tuple[list[str], str]:
+            return words, incomplete
+
+        def format_completion(self, item: Any) -> str:
+            return str(item.value)
+
+    root = typer.main.get_command(app)
+    try:
+        found = Resolver(root, {"obj": Options()}, "revvlink", VARIABLE).get_completions(words, incomplete)
+    except Exception:  # noqa: BLE001 - a line that makes no sense has no continuation, and a prompt is no place for errors
+        return []
+    if any(str(item.value).endswith(FILES) or item.type in ("file", "dir") for item in found):
+        return ["files"]
+    values = [item for item in found if str(item.value).startswith(incomplete.rpartition("=")[2])]
+    return [clean(str(item.value)) + (f"\t{clean(item.help)}" if item.help else "") for item in values]
+
+
+def _for_bash(lines: Sequence[str], breaks: str, line: str) -> list[str]:
+    """Bash shows no help, takes candidates as they would be typed, and without what it takes for words of their own."""
+    import shlex
+
+    option = _option_in(line)
+    word = "" if option or line[-1:].isspace() or not line.split() else line.rsplit(maxsplit=1)[-1]
+    cut = word.rfind(":") + 1 if ":" in breaks else 0
+    prefix = "" if "=" in breaks else option
+    return [prefix + shlex.quote(candidate.partition("\t")[0][cut:]) for candidate in lines]
+
+
+def _for_zsh(line: str) -> str:
+    """Zsh separates value and help by a colon."""
+    value, _, told = line.partition("\t")
+    escaped = value.replace("\\", "\\\\").replace(":", "\\:")
+    return f"{escaped}:{told}" if told else escaped
+
+
+def main(folder: str) -> None:
+    """Write the scripts."""
+    for name, script in SCRIPTS.values():
+        (Path(folder) / name).write_text(script, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
