@@ -23,6 +23,7 @@ from revvlink_cli.commands import (
     encodedrows,
     events,
     nodes,
+    penalties,
     players,
     region,
     route,
@@ -79,6 +80,7 @@ def plain_columns() -> str:
     rows = {
         "nodes list": nodes.NodeRow,
         "nodes status": nodes.StatusRow,
+        "nodes penalties": penalties.PenaltyRow,
         "connect": connect.ConnectRow,
         "connect --hold": connect.ChangeRow,
         "events": events.EventRow,

@@ -11,7 +11,7 @@ import gc
 import inspect
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,10 +27,13 @@ from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.progress import ProgressBar
 from revvlink_cli.output.renderer import Format, default_format, renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Stream
+from revvlink_cli.output.screen import Screen, can_be_drawn_on
 from revvlink_cli.output.streams import Output, OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from revvlink_cli.output.renderer import Renderer
 
 COMMANDS = {
     "nodes": "The configured nodes: list them, see how they are doing, add one.",
@@ -242,37 +245,57 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
     """Render a stream as it comes."""
     import asyncio
 
-    chosen = options.output or stream.otherwise or default_format()
+    usual = default_format()
+    chosen = options.output or stream.otherwise or (stream.piped if usual is Format.PLAIN else None) or usual
     writer = renderer(chosen, options.command, output, no_color=options.no_color)
     writer.begin(stream.row)
     result = Result()
-    bar = ProgressBar(stream.total) if chosen is Format.TABLE and not options.quiet else None
-    try:
-        with _until_nobody_reads(output):
-            async for item in stream.items:
-                if isinstance(item, Result):
-                    result = item
-                    break
-                if bar is None or not bar.is_shown:
-                    writer.item(item)
-                else:
-                    bar.clear()
-                    if stream.beside_bar is None or stream.beside_bar(item):
-                        writer.item(item)
-                    bar.advance()
-                if output.is_closed:
-                    return ExitCode.OK
-    except asyncio.CancelledError:
-        if not output.is_closed:
-            raise
-        return ExitCode.OK
-    finally:
-        if bar is not None:
-            bar.clear()
-        await stream.items.aclose()
+    with ExitStack() as held:
+        show = _shower(stream, chosen, writer, options, output, held)
+        try:
+            with _until_nobody_reads(output):
+                async for item in stream.items:
+                    if isinstance(item, Result):
+                        result = item
+                        break
+                    show(item)
+                    if output.is_closed:
+                        return ExitCode.OK
+        except asyncio.CancelledError:
+            if not output.is_closed:
+                raise
+            return ExitCode.OK
+        finally:
+            await stream.items.aclose()
     writer.end(result)
     _talk(result, chosen, options)
     return int(result.exit_code)
+
+
+def _shower(
+    stream: Stream, chosen: Format, writer: Renderer, options: Options, output: Output, held: ExitStack
+) -> Callable[[Any], None]:
+    """What shows one row of a stream; what it holds of the terminal is given back in the end."""
+    frame = stream.frame
+    if frame is not None and chosen is Format.TABLE:
+        if not can_be_drawn_on():
+            return lambda item: writer.end(frame(item, sys.maxsize))
+        screen = held.enter_context(Screen(output, no_color=options.no_color))
+        return lambda item: screen.show(frame(item, screen.rows))
+    if frame is not None and chosen is Format.PLAIN:
+        return lambda item: writer.end(frame(item, sys.maxsize))
+    if chosen is not Format.TABLE or options.quiet:
+        return writer.item
+    bar = ProgressBar(stream.total)
+    held.callback(bar.clear)
+
+    def beside_bar(item: Any) -> None:
+        bar.clear()
+        if not bar.is_shown or stream.beside_bar is None or stream.beside_bar(item):
+            writer.item(item)
+        bar.advance()
+
+    return beside_bar
 
 
 @contextmanager

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import fleets, penalties, watching
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags, files, regions
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.watch import Watch
 
 app = make_app()
 
@@ -126,6 +127,7 @@ class StatusRow:
     message: str | None
     stats_age_s: float | None
     stats_origin: str | None
+    is_stale: bool
     oddities: tuple[str, ...]
     unparsed_messages: int
     unknown_messages: tuple[MessageCount, ...]
@@ -150,6 +152,17 @@ _SORTS: dict[str, Callable[[StatusRow], Any]] = {
 """What `--sort` takes. Loads and counts begin with the highest, where trouble is; what is unknown comes last."""
 
 
+penalties.add_to(app)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusTick:
+    """The fleet at one moment."""
+
+    time: str
+    nodes: tuple[StatusRow, ...]
+
+
 @app.command("status", cls=Command)
 def status(
     ctx: typer.Context,
@@ -157,14 +170,36 @@ def status(
     tag: Tags = None,
     region: Region = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
-) -> Work:
+    watch: watching.Watching = False,
+    interval: watching.Interval = None,
+    count: watching.Count = None,
+    duration: watching.Duration = None,
+) -> Work | Stream:
     """Connect to the nodes and show how each is doing, the one a new player would get first."""
     options = options_of(ctx)
     if sort not in _SORTS:
         raise typer.BadParameter(f"{sort!r} is not one of {', '.join(_SORTS)}", param_hint="--sort")
+    span = watching.span_of(interval, count, duration, watch=watch)
     settings = fleets.load_settings(options)
-    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return _status(settings, fleets.with_secrets(settings, entries, options), options, sort)
+
+    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
+        entries = fleets.select(from_settings, nodes or (), options, tags=tag or (), region=region)
+        return fleets.with_secrets(from_settings, entries, options)
+
+    if not watch:
+        return _status(settings, chosen(settings), options, sort)
+
+    def look(seen: Watch) -> StatusTick:
+        return StatusTick(time=watching.now(), nodes=_sorted(_rows(seen.snapshot, options, seen), sort))
+
+    def frame(tick: StatusTick, room: int) -> Result:
+        shown, more = watching.cut(tick.nodes, room)
+        notes = (*more, *_footnotes(tick.nodes))
+        return Result(shown, StatusRow, notes=notes, title=f"Nodes, {tick.time[11:19]}; Ctrl-C ends")
+
+    return watching.watched(
+        settings, chosen(settings), options, span, row=StatusTick, look=look, frame=frame, again=chosen
+    )
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
@@ -173,25 +208,41 @@ async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options:
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = tuple(f for node in snapshot.nodes if (f := fleets.node_failure(node, options.timeout)) is not None)
-    rows = [
-        status_row(node, snapshot.penalties.get(node.identifier), snapshot.at, options.timeout)
+    rows = _sorted(_rows(snapshot, options), sort)
+    return Result(rows, StatusRow, fleets.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows)))
+
+
+def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
+    """All nodes; under watch those that are lost with their last figures, and those that may still come as such."""
+    return [
+        status_row(
+            node,
+            snapshot.penalties.get(node.identifier),
+            snapshot.at,
+            fleets.node_failure(node, options.timeout) if seen is None or node.error is not None else None,
+            seen.last.get(node.identifier) if seen is not None else None,
+        )
         for node in snapshot.nodes
     ]
+
+
+def _sorted(rows: list[StatusRow], sort: str) -> tuple[StatusRow, ...]:
     key = _SORTS[sort]
-    rows.sort(key=lambda row: (key(row) is None, key(row) if key(row) is not None else 0))
-    return Result(
-        tuple(rows), StatusRow, fleets.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows))
-    )
+    return tuple(sorted(rows, key=lambda row: (key(row) is None, key(row) if key(row) is not None else 0)))
 
 
-def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout: float) -> StatusRow:
-    """One row of the status table."""
-    failure = fleets.node_failure(node, timeout)
+def status_row(
+    node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: TimedStats | None = None
+) -> StatusRow:
+    """One row of the status table; `last` are the figures to show, as stale, when there are none now."""
     stats = node.stats(now) if failure is None else None
     timed = node.timed_stats
+    is_stale = stats is None and last is not None
+    if is_stale and last is not None:
+        stats, timed, penalty = last.stats, last, last.penalty
     return StatusRow(
         node=node.identifier,
-        state=node.condition(now) if failure is None else "failed",
+        state=node.condition(now) if failure is None else "lost" if is_stale else "failed",
         region=node.region,
         server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
         version=node.info.version if node.info is not None else None,
@@ -213,6 +264,7 @@ def status_row(node: NodeSnapshot, penalty: Penalty | None, now: float, timeout:
         message=failure.message if failure else str(node.error) if node.error else None,
         stats_age_s=round(now - timed.at, 3) if timed and stats else None,
         stats_origin=str(timed.origin) if timed and stats else None,
+        is_stale=is_stale,
         oddities=node.oddities,
         unparsed_messages=node.unparsed,
         unknown_messages=tuple(MessageCount(name, count) for name, count in sorted(node.unknown.items())),
@@ -228,7 +280,7 @@ def _reason(node: NodeSnapshot, now: float) -> str | None:
     return str(node.error.code) if node.error else None
 
 
-def _footnotes(rows: list[StatusRow]) -> list[str]:
+def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
     notes = []
     if any(row.penalty_is_lower_bound for row in rows):
         notes.append(fleets.LOWER_BOUND)

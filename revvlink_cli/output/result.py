@@ -170,6 +170,8 @@ class Stream(NamedTuple):
         total: How many rows there will be, None where nobody knows; a terminal gets a progress bar then.
         beside_bar: Whether a row is worth showing beside a progress bar.
         otherwise: Format where none was asked for, None for the usual one.
+        piped: The same, off a terminal.
+        frame: Makes a table of a row, of so many lines at most: on a terminal it is drawn again for every row.
     """
 
     row: type
@@ -177,6 +179,8 @@ class Stream(NamedTuple):
     total: int | None = None
     beside_bar: Callable[[Any], bool] | None = None
     otherwise: Format | None = None
+    piped: Format | None = None
+    frame: Callable[[Any, int], Result] | None = None
 
 
 class Script(NamedTuple):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.output.result import Column, Result
+    from revvlink_cli.output.screen import Page
     from revvlink_cli.output.streams import Output
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
@@ -46,7 +47,7 @@ _GAP = 3
 class TableRenderer:
     """A table as wide as its content and no wider than the terminal; the least important columns go first."""
 
-    def __init__(self, output: Output, *, no_color: bool) -> None:
+    def __init__(self, output: Output | Page, *, no_color: bool) -> None:
         self._output = output
         self._page = io.StringIO()
         colour = wants_colour(sys.stdout, no_color=no_color)
@@ -113,8 +114,9 @@ class TableRenderer:
                 overflow="ellipsis",
                 width=limit,
             )
-        for line in cells:
-            table.add_row(*(_styled(line[index], columns[index][1]) for index, _ in kept))
+        for row, line in zip(rows, cells, strict=True):
+            style = "dim" if getattr(row, "is_stale", False) else None
+            table.add_row(*(_styled(line[index], columns[index][1]) for index, _ in kept), style=style)
         self._console.print(table)
 
     def _record(self, record: Any) -> None:

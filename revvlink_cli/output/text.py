@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli.output.result import Column, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
@@ -125,3 +128,18 @@ def clock(milliseconds: int) -> str:
     seconds = milliseconds // 1000
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """A run of values as bars between their lowest and highest; a gap where one is unknown."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return MISSING
+    low, span = min(known), max(known) - min(known)
+    return "".join(
+        " " if value is None else _BLOCKS[int((value - low) / span * (len(_BLOCKS) - 1)) if span else 0]
+        for value in values
+    )

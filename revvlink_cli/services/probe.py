@@ -47,10 +47,7 @@ async def opened(
     """
     _make_room_for(len(settings))
     fleet = Fleet()
-    # An observer must not ask the server to keep its session: each run would leave one behind.
-    nodes = [
-        Node.from_settings(replace(entry, resume_timeout=0, timeout=min(entry.timeout, timeout))) for entry in settings
-    ]
+    nodes = [Node.from_settings(as_observer(entry, timeout)) for entry in settings]
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
     connecting = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
     try:
@@ -69,6 +66,11 @@ async def opened(
         connecting.cancel()
         await asyncio.wait([connecting])
         await fleet.close()
+
+
+def as_observer(settings: NodeSettings, timeout: float) -> NodeSettings:
+    """A node's settings for somebody who only looks: the server is not to keep the session of every run."""
+    return replace(settings, resume_timeout=0, timeout=min(settings.timeout, timeout))
 
 
 def _make_room_for(nodes: int) -> None:

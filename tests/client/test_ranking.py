@@ -143,7 +143,7 @@ def test_conditions() -> None:
         "connected", "cordoned", "tripped", "disconnected",
     ]  # fmt: skip
     assert tripped.condition(112.0) == "connected"
-    rows = [status_row(node, None, 100.0, 15.0) for node in (plain, cordoned, tripped)]
+    rows = [status_row(node, None, 100.0, None) for node in (plain, cordoned, tripped)]
     assert [(row.state, row.reason) for row in rows] == [
         ("connected", None), ("cordoned", None), ("tripped", "retry in 12 s"),
     ]  # fmt: skip

@@ -98,7 +98,7 @@ def show(node: Node) -> None:
     """Everything that is made of a node for people and programs: nobody must stumble over what stands in it."""
     snapshot, now = node.snapshot(), time.monotonic()
     assert examine(snapshot, now, 5.0)
-    row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, 5.0)
+    row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, None)
     for kind in (Format.TABLE, Format.JSON):
         with redirect_stdout(io.StringIO()) as written:
             writer = renderer(kind, "nodes status", Output(), no_color=True)

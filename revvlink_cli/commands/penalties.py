@@ -1,0 +1,247 @@
+"""``revvlink nodes penalties``: every term of every node's penalty, and which node each region would get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets, watching
+from revvlink_cli.commands.base import Command, Work, options_of
+from revvlink_cli.commands.options import Nodes, Tags, regions
+from revvlink_cli.output.result import Kind, Result, Stream, column
+from revvlink_cli.output.text import MISSING, human, sparkline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot, TimedStats
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.watch import Watch
+
+TREND_WIDTH = 20
+"""Characters of the table's trend."""
+
+
+def _rank(row: PenaltyRow) -> str:
+    return str(row.rank) if row.rank is not None else MISSING
+
+
+def _total(row: PenaltyRow) -> str:
+    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
+    return f"{mark}{human(row.penalty, Kind.SCORE)}"
+
+
+def _trend(row: PenaltyRow) -> str:
+    """The highest of every few looks, so that minutes fit."""
+    few = -(-len(row.trend) // TREND_WIDTH) or 1
+    groups = [[value for value in row.trend[i : i + few] if value is not None] for i in range(0, len(row.trend), few)]
+    return sparkline([max(group, default=None) for group in groups]) if len(row.trend) > 1 else MISSING
+
+
+def _age(row: PenaltyRow) -> str:
+    return human(None if row.stats_age_s is None else row.stats_age_s * 1000, Kind.DURATION_MS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PenaltyRow:
+    """A node's penalty, term by term. Null is unknown, never zero.
+
+    `rank` is null when the node cannot be given players. `is_stale` marks the last figures of a node that has none now.
+    `regions` are those that the node would serve.
+    """
+
+    rank: int | None = column("RANK", Kind.COUNT, cell=_rank)
+    node: str = column("NODE")
+    state: str = column("STATE", Kind.STATE)
+    region: str | None = column("REGION", rank=4)
+    cpu: float | None = column("CPU", Kind.SCORE, rank=2)
+    deficit: float | None = column("DEFICIT", Kind.SCORE, rank=3)
+    nulled: float | None = column("NULLED", Kind.SCORE, rank=3)
+    players: float | None = column("PLAYERS", Kind.SCORE, rank=2)
+    reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=_total)
+    penalty_is_lower_bound: bool | None
+    penalty_cpu_is_assumed: bool | None
+    trend: tuple[float | None, ...] = column("TREND", cell=_trend, rank=3)
+    stats_age_s: float | None = column("AGE", Kind.DURATION_MS, cell=_age, rank=4)
+    is_stale: bool
+    regions: tuple[str, ...] = column("SERVES", flexible=True, rank=2)
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PenaltyTick:
+    """The penalties at one moment."""
+
+    time: str
+    nodes: tuple[PenaltyRow, ...]
+
+
+_SORTS: dict[str, Callable[[PenaltyRow], Any]] = {
+    "rank": lambda row: row.rank,
+    "node": lambda row: row.node.casefold(),
+    "cpu": lambda row: None if row.cpu is None else -row.cpu,
+    "deficit": lambda row: None if row.deficit is None else -row.deficit,
+    "nulled": lambda row: None if row.nulled is None else -row.nulled,
+    "players": lambda row: None if row.players is None else -row.players,
+    "reserved": lambda row: None if row.reserved is None else -row.reserved,
+    "penalty": lambda row: None if row.penalty is None else -row.penalty,
+}
+"""What `--sort` takes. Terms begin with the highest, where trouble is; what is unknown comes last."""
+
+REGION_HELP = "Rank for a player of this region."
+
+
+def penalties(
+    ctx: typer.Context,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="REGION", help=REGION_HELP, autocompletion=regions)
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="TERM", help=f"Order: {', '.join(_SORTS)}.")] = "rank",
+    watch: watching.Watching = False,
+    interval: watching.Interval = None,
+    count: watching.Count = None,
+    duration: watching.Duration = None,
+) -> Work | Stream:
+    """Show every term of every node's penalty, its trend, and which node each region would get.
+
+    `revvlink help penalty` tells what the terms are.
+    """
+    options = options_of(ctx)
+    if sort not in _SORTS:
+        raise typer.BadParameter(f"{sort!r} is not one of {', '.join(_SORTS)}", param_hint="--sort")
+    span = watching.span_of(interval, count, duration, watch=watch)
+    settings = fleets.load_settings(options)
+
+    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
+        entries = fleets.select(from_settings, nodes or (), options, tags=tag or ())
+        return fleets.with_secrets(from_settings, entries, options)
+
+    def rows(seen: Watch) -> tuple[PenaltyRow, ...]:
+        return tuple(sorted(_rows(seen, region, settings, options, watched=watch), key=_order(sort)))
+
+    if not watch:
+        return _once(rows, settings, chosen(settings), options)
+
+    def frame(tick: PenaltyTick, room: int) -> Result:
+        shown, more = watching.cut(tick.nodes, room)
+        notes = (*more, *footnotes(tick.nodes))
+        return Result(shown, PenaltyRow, notes=notes, title=f"Penalties, {tick.time[11:19]}; Ctrl-C ends")
+
+    return watching.watched(
+        settings,
+        chosen(settings),
+        options,
+        span,
+        row=PenaltyTick,
+        look=lambda seen: PenaltyTick(time=watching.now(), nodes=rows(seen)),
+        frame=frame,
+        again=chosen,
+    )
+
+
+def _order(sort: str) -> Callable[[PenaltyRow], Any]:
+    key = _SORTS[sort]
+    return lambda row: (key(row) is None, key(row) if key(row) is not None else 0)
+
+
+async def _once(
+    rows: Callable[[Watch], tuple[PenaltyRow, ...]],
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    options: Options,
+) -> Result:
+    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.watch import Watch
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+        seen = Watch(fleet)
+        seen.look()
+        found = rows(seen)
+    failures = tuple(f for node in seen.snapshot.nodes if (f := fleets.node_failure(node, options.timeout)))
+    code = fleets.exit_code_for(failures, len(found))
+    return Result(found, PenaltyRow, code, failures, notes=footnotes(found))
+
+
+def _rows(
+    seen: Watch, region: str | None, settings: Settings, options: Options, *, watched: bool
+) -> Iterable[PenaltyRow]:
+    snapshot, fleet = seen.snapshot, seen.fleet
+    ranking = fleet.rank(region)
+    ranks = {candidate.node.identifier: number for number, candidate in enumerate(ranking.candidates, start=1)}
+    reasons = {left.node.identifier: left.reason for left in ranking.excluded}
+    serves: dict[str, list[str]] = {}
+    for label in _labels(settings, snapshot.nodes):
+        best = fleet.rank(label).candidates
+        if best:
+            serves.setdefault(best[0].node.identifier, []).append(label)
+    for node in snapshot.nodes:
+        name = node.identifier
+        cost, timed = snapshot.penalties.get(name), seen.last.get(name)
+        failure = None if watched and node.error is None else fleets.node_failure(node, options.timeout)
+        yield PenaltyRow(
+            rank=ranks.get(name),
+            node=name,
+            state=_state(node, snapshot.at, was_connected=name in seen.connected, is_failed=failure is not None),
+            region=node.region,
+            **_terms(cost, timed),
+            trend=tuple(None if value is None else round(value, 3) for value in seen.penalties[name]),
+            stats_age_s=round(snapshot.at - timed.at, 3) if timed is not None else None,
+            is_stale=cost is None and timed is not None,
+            regions=tuple(serves.get(name, ())),
+            reason=reasons.get(name),
+        )
+
+
+def _state(node: NodeSnapshot, now: float, *, was_connected: bool, is_failed: bool) -> str:
+    if is_failed:
+        return "lost" if was_connected else "failed"
+    return node.condition(now)
+
+
+def _terms(cost: Penalty | None, timed: TimedStats | None) -> dict[str, Any]:
+    """The terms as they are, or as they were when the node last told."""
+    known = cost if cost is not None else timed.penalty if timed is not None else None
+    return {
+        "cpu": known.cpu if known else None,
+        "deficit": known.deficit if known else None,
+        "nulled": known.nulled if known else None,
+        "players": known.players if known else None,
+        "reserved": known.reserved if known else None,
+        "penalty": known.total if known else None,
+        "penalty_is_lower_bound": known.is_lower_bound if known else None,
+        "penalty_cpu_is_assumed": known.cpu_assumed if known else None,
+    }
+
+
+def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...]:
+    """The regions to ask about: those of the map that counts, and those of the nodes."""
+    from revvlink_cli.client.regions import LABELS
+
+    own = settings.regions if settings.regions is not None else LABELS
+    known = {label.casefold() for label in own}
+    return (*own, *dict.fromkeys(node.region for node in nodes if node.region and node.region.casefold() not in known))
+
+
+def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
+    """What the marks and the grey mean, as far as there are any."""
+    notes = []
+    if any(row.penalty_is_lower_bound for row in rows):
+        notes.append(fleets.LOWER_BOUND)
+    if any(row.penalty_cpu_is_assumed for row in rows):
+        notes.append(fleets.ASSUMED_CPU)
+    if any(row.is_stale for row in rows):
+        notes.append("grey figures are the last ones of a node that tells none now; AGE is how old they are")
+    return tuple(notes)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make this one of the app's commands."""
+    app.command(cls=Command)(penalties)

@@ -1,0 +1,157 @@
+"""Tables that are drawn again and again: what ``--watch`` of every command has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.config.schema import duration
+from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.watch import Watch
+
+Watching = Annotated[
+    bool,
+    typer.Option(
+        "--watch", "-w", help="Go on: drawn again on a terminal, one JSON object a line elsewhere, until interrupted."
+    ),
+]
+Interval = Annotated[
+    str | None, typer.Option("--interval", metavar="TIME", help="With --watch, time between two looks; default 2s.")
+]
+Count = Annotated[
+    int | None, typer.Option("--count", metavar="N", min=1, help="With --watch, end after this many looks.")
+]
+Duration = Annotated[str | None, typer.Option("--duration", metavar="TIME", help="With --watch, end after this time.")]
+
+DEFAULT_INTERVAL = 2.0
+"""Seconds between two looks."""
+
+SHORTEST = 0.1
+"""Seconds between two looks at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How often and how long to look.
+
+    Attributes:
+        interval: Seconds between two looks.
+        count: Looks, None for no bound.
+        duration: Seconds, None for no bound.
+    """
+
+    interval: float
+    count: int | None
+    duration: float | None
+
+
+def span_of(interval: str | None, count: int | None, lasting: str | None, *, watch: bool) -> Span:
+    """What the options say.
+
+    Raises:
+        typer.BadParameter: They make no sense.
+    """
+    for name, given in (("--interval", interval), ("--count", count), ("--duration", lasting)):
+        if given is not None and not watch:
+            raise typer.BadParameter("goes with --watch only", param_hint=name)
+    pause = _seconds(interval, "--interval") or DEFAULT_INTERVAL
+    if pause < SHORTEST:
+        raise typer.BadParameter(f"must be {SHORTEST:g}s or longer", param_hint="--interval")
+    return Span(pause, count, _seconds(lasting, "--duration"))
+
+
+def _seconds(text: str | None, name: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        return duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=name) from None
+
+
+def watched(
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    options: Options,
+    span: Span,
+    *,
+    row: type,
+    look: Callable[[Watch], Any],
+    frame: Callable[[Any, int], Result],
+    again: Callable[[Settings], tuple[NodeSettings, ...]],
+) -> Stream:
+    """A stream of looks at a fleet.
+
+    Args:
+        settings: The configuration.
+        chosen: The nodes.
+        options: The global options.
+        span: How often and how long.
+        row: What one look gives.
+        look: Makes it.
+        frame: Makes a table of it, of so many rows at most.
+        again: The nodes of a configuration that was read again, on SIGHUP.
+    """
+    if options.output is Format.JSON:
+        raise CommandError(
+            Failure("usage", "--watch goes on, and one JSON document would never begin", hint="use --output jsonl"),
+            exit_code=ExitCode.USAGE,
+        )
+
+    def reload() -> Sequence[NodeSettings]:
+        try:
+            return again(fleets.load_settings(options))
+        except CommandError:
+            return chosen  # a file that is wrong at the moment changes nothing
+
+    async def looks() -> AsyncGenerator[Any, None]:
+        from contextlib import aclosing
+
+        from revvlink_cli.services.watch import watch
+
+        failures: tuple[Failure, ...] = ()
+        nodes = len(chosen)
+        async with aclosing(
+            watch(
+                chosen,
+                regions=settings.regions,
+                timeout=options.timeout,
+                interval=span.interval,
+                count=span.count,
+                duration=span.duration,
+                reload=reload if settings.source.path is not None else None,
+            )
+        ) as taken:
+            async for seen in taken:
+                yield look(seen)
+                snapshots = seen.snapshot.nodes
+                nodes = len(snapshots)
+                failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)))
+        yield Result(exit_code=fleets.exit_code_for(failures, nodes), errors=failures)
+
+    return Stream(row, looks(), piped=Format.JSONL, frame=frame)
+
+
+def now() -> str:
+    """The time of a look."""
+    from datetime import datetime
+
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def cut(rows: Sequence[Any], room: int) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """As many rows as there is room for, and a note on the rest."""
+    if len(rows) <= room:
+        return tuple(rows), ()
+    return tuple(rows[:room]), (f"and {len(rows) - room} more nodes; make the terminal higher, or name some",)

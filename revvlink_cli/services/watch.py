@@ -1,0 +1,148 @@
+"""A fleet kept open and looked at from time to time, for as long as somebody watches."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.node import Node
+from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.services.probe import as_observer, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import FleetSnapshot, TimedStats
+
+TREND = 60
+"""Looks that a trend remembers."""
+
+
+class Watch:
+    """One fleet under watch.
+
+    Attributes:
+        fleet: The fleet.
+        snapshot: How it stood at the last look.
+        penalties: By node, its penalty at each of the last looks; None where it was unknown.
+        players: By node, its playing players likewise.
+        last: By node, its last statistics, those from before it was lost too.
+        connected: Nodes that were connected at some time.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.snapshot: FleetSnapshot = fleet.snapshot()
+        self.penalties: dict[str, deque[float | None]] = {}
+        self.players: dict[str, deque[int | None]] = {}
+        self.last: dict[str, TimedStats] = {}
+        self.connected: set[str] = set()
+
+    def look(self) -> FleetSnapshot:
+        """Take a new snapshot, and remember what trends are made of."""
+        self.snapshot = snapshot = self.fleet.snapshot()
+        for node in snapshot.nodes:
+            cost, stats = snapshot.penalties.get(node.identifier), node.stats(snapshot.at)
+            if node.timed_stats is not None:
+                self.last[node.identifier] = node.timed_stats
+            if node.status is NodeStatus.CONNECTED:
+                self.connected.add(node.identifier)
+            self.penalties.setdefault(node.identifier, deque(maxlen=TREND)).append(cost.total if cost else None)
+            self.players.setdefault(node.identifier, deque(maxlen=TREND)).append(stats.playing if stats else None)
+        gone = self.penalties.keys() - {node.identifier for node in snapshot.nodes}
+        for name in gone:
+            del self.penalties[name], self.players[name]
+            self.last.pop(name, None)
+        return snapshot
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no node is tried any more."""
+        return not any(node.is_supervised for node in self.fleet.members)
+
+
+async def watch(
+    chosen: Sequence[NodeSettings],
+    *,
+    regions: Mapping[str, Sequence[str]] | None,
+    timeout: float,
+    interval: float,
+    count: int | None = None,
+    duration: float | None = None,
+    reload: Callable[[], Sequence[NodeSettings]] | None = None,
+) -> AsyncGenerator[Watch, None]:
+    """Look at the nodes at once, then every so often, until the count or the time is over or no node is tried any more.
+
+    Args:
+        chosen: The nodes.
+        regions: A region map in place of the built-in one.
+        timeout: Seconds to wait for the first node.
+        interval: Seconds between two looks.
+        count: Looks to take, None for no bound.
+        duration: Seconds to go on for, None for no bound.
+        reload: Gives the nodes anew when the process gets SIGHUP: those that are new join, those that are gone leave.
+    """
+    hung_up = asyncio.Event()
+    async with opened(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
+        with_signal = reload is not None and sys.platform != "win32"
+        if with_signal:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+        joining: set[asyncio.Task[None]] = set()
+        try:
+            watched = Watch(fleet)
+            begun = next_at = time.monotonic()
+            looks = 0
+            while True:
+                watched.look()
+                yield watched
+                looks += 1
+                next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer looks, not a backlog
+                over = duration is not None and next_at - begun > duration
+                if looks == count or over or watched.is_hopeless:
+                    return
+                try:
+                    async with asyncio.timeout(next_at - time.monotonic()):
+                        await hung_up.wait()
+                except TimeoutError:
+                    continue
+                hung_up.clear()
+                if reload is not None:
+                    await _follow(fleet, reload(), timeout, joining)
+        finally:
+            if with_signal:
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            for task in joining:
+                task.cancel()
+            if joining:
+                await asyncio.wait(joining)
+
+
+async def _follow(
+    fleet: Fleet, wanted: Sequence[NodeSettings], timeout: float, joining: set[asyncio.Task[None]]
+) -> None:
+    """Let the fleet have the nodes of a new configuration; those of the same name stay as they are."""
+    names = {settings.identifier for settings in wanted}
+    for node in fleet.members:
+        if node.identifier not in names:
+            await node.close(eject=True)
+    known = {node.identifier for node in fleet.members}
+    for settings in wanted:
+        if settings.identifier not in known:
+            task = asyncio.create_task(_join(fleet, settings, timeout), name=f"join {settings.identifier}")
+            joining.add(task)
+            task.add_done_callback(joining.discard)
+
+
+async def _join(fleet: Fleet, settings: NodeSettings, timeout: float) -> None:
+    from revvlink_cli.client.errors import RevvlinkException
+
+    try:
+        await fleet.connect([Node.from_settings(as_observer(settings, timeout))])
+    except RevvlinkException:
+        return  # its snapshot carries the reason, and that is what is shown

@@ -1,0 +1,232 @@
+"""``--watch``: looks at a fleet whose nodes die and return, on a terminal and through a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli.output.text import sparkline
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+WATCH = ("--watch", "--interval", "0.2")
+
+
+@pytest.fixture
+def fleet() -> Iterator[Simulator]:
+    """Nodes in two regions."""
+    with Simulator(
+        [
+            NodeProfile(identifier="us-1", region="us", playing=9, players=9),
+            NodeProfile(identifier="us-2", region="us", playing=2, players=2),
+            NodeProfile(identifier="eu-1", region="eu", playing=4, players=4),
+        ]
+    ) as simulator:
+        yield simulator
+
+
+def entry(fleet: Simulator, name: str) -> dict[str, Any]:
+    """A node as configured."""
+    node = fleet[name]
+    return {"identifier": name, "uri": node.uri, "password": node.password, "region": node.profile.region}
+
+
+@pytest.fixture
+def config(fleet: Simulator, write_config: Callable[..., Path]) -> Path:
+    """A configuration with all of them."""
+    return write_config(*(entry(fleet, node.profile.identifier) for node in fleet))
+
+
+@contextmanager
+def running(config: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on, its stdout a pipe."""
+    command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "--config", str(config), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def tick(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The nodes of the next line, by name."""
+    assert process.stdout is not None
+    line = json.loads(process.stdout.readline())
+    return {node["node"]: node for node in line["nodes"]}
+
+
+def until(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The first line that is as wanted."""
+    deadline = time.monotonic() + 20
+    while not wanted(nodes := tick(process)):
+        assert time.monotonic() < deadline, nodes
+    return nodes
+
+
+def test_penalties_once(config: Path) -> None:
+    """Every term of every node, and which regions each would serve."""
+    ran = run_cli("--config", str(config), "nodes", "penalties", "-o", "json")
+
+    assert ran.code == 0
+    assert [row["node"] for row in ran.rows] == ["us-2", "eu-1", "us-1"]
+    for row in ran.rows:
+        terms = (row["cpu"], row["deficit"], row["nulled"], row["players"], row["reserved"])
+        assert row["penalty"] == pytest.approx(sum(terms), abs=1e-4)
+        assert row["stats_age_s"] < 5
+    serves = {row["node"]: set(row["regions"]) for row in ran.rows}
+    assert serves["us-2"] >= {"us", "southamerica"}
+    assert serves["eu-1"] >= {"eu", "africa"}
+    assert serves["us-1"] == set()
+    by_region = run_cli("--config", str(config), "nodes", "penalties", "--region", "eu", "-o", "json").rows
+    assert by_region[0]["node"] == "eu-1"
+    by_players = run_cli("--config", str(config), "nodes", "penalties", "--sort", "players", "-o", "json").rows
+    assert [row["node"] for row in by_players] == ["us-1", "eu-1", "us-2"]
+
+
+@pytest.mark.parametrize("command", ["penalties", "status"])
+def test_a_node_that_dies_and_returns(fleet: Simulator, config: Path, command: str) -> None:
+    """It stays as a row, with its last figures and their age, never as zeros; and it comes back."""
+    with running(config, "nodes", command, *WATCH) as process:
+        before = until(process, lambda nodes: all(node["penalty"] is not None for node in nodes.values()))
+        fleet["us-1"].kill()
+        lost = until(process, lambda nodes: nodes["us-1"]["state"] == "lost")["us-1"]
+        assert lost["is_stale"]
+        assert lost["penalty"] == pytest.approx(before["us-1"]["penalty"])
+        older = tick(process)["us-1"]
+        assert older["stats_age_s"] > lost["stats_age_s"]
+        fleet["us-1"].start()
+        back = until(process, lambda nodes: nodes["us-1"]["state"] == "connected")["us-1"]
+        assert not back["is_stale"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143
+
+
+def test_count_and_duration(config: Path) -> None:
+    """They end it, with a line for each look and exit code 0."""
+    ran = run_cli("--config", str(config), "nodes", "penalties", *WATCH, "--count", "3")
+    assert (ran.code, ran.err) == (0, "")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert [len(line["nodes"]) for line in lines] == [3, 3, 3]
+    assert lines[0]["time"] < lines[1]["time"] < lines[2]["time"]
+    assert [len(line["nodes"][0]["trend"]) for line in lines] == [1, 2, 3]
+    begun = time.monotonic()
+    assert run_cli("--config", str(config), "nodes", "status", *WATCH, "--duration", "1s").code == 0
+    assert time.monotonic() - begun < 8
+
+
+def test_each_line_is_there_at_once(config: Path) -> None:
+    """A reader does not wait for a buffer to fill."""
+    with running(config, "nodes", "status", "--watch", "--interval", "30s") as process:
+        assert len(tick(process)) == 3
+
+
+def test_a_reader_that_goes(config: Path) -> None:
+    """A closed pipe ends it, without a word."""
+    with running(config, "nodes", "status", *WATCH) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr.read() == ""
+
+
+def test_a_node_that_is_added(fleet: Simulator, write_config: Callable[..., Path]) -> None:
+    """On SIGHUP what the file says now counts; a file that is wrong at the moment changes nothing."""
+    config = write_config(entry(fleet, "us-1"), entry(fleet, "us-2"))
+    with running(config, "nodes", "penalties", *WATCH) as process:
+        assert set(tick(process)) == {"us-1", "us-2"}
+        config.write_text("nonsense", encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        assert set(tick(process)) == {"us-1", "us-2"}
+        write_config(entry(fleet, "us-1"), entry(fleet, "eu-1"))
+        process.send_signal(signal.SIGHUP)
+        nodes = until(process, lambda nodes: nodes.get("eu-1", {}).get("state") == "connected")
+        assert set(nodes) == {"us-1", "eu-1"}
+
+
+def test_nobody_answers(write_config: Callable[..., Path]) -> None:
+    """A fleet that is down is watched all the same; one that will never let us in is not."""
+    down = write_config({"identifier": "n", "uri": "http://127.0.0.1:1", "password": "x"})
+    ran = run_cli("--config", str(down), "nodes", "status", *WATCH, "--count", "2", "--timeout", "1")
+    assert ran.code == 3
+    assert [json.loads(line)["nodes"][0]["penalty"] for line in ran.out.splitlines()[:2]] == [None, None]
+    with Simulator([NodeProfile(identifier="n", password="right")]) as simulator:
+        shut = write_config({"identifier": "n", "uri": simulator["n"].uri, "password": "wrong"})
+        assert run_cli("--config", str(shut), "nodes", "status", *WATCH).code == 4
+
+
+def test_plain(config: Path) -> None:
+    """Rows, look by look."""
+    ran = run_cli("--config", str(config), "nodes", "penalties", *WATCH, "--count", "2", "-o", "plain")
+
+    assert [line.split("\t")[1] for line in ran.out.splitlines()] == ["us-2", "eu-1", "us-1"] * 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--count", "3"), ("--interval", "1s"), ("--watch", "--interval", "soon"), ("--watch", "--interval", "0.01"),
+     ("--watch", "-o", "json"), ("--sort", "beauty"), ("--watch", "--duration", "0")],
+)  # fmt: skip
+def test_wrong_command_lines(config: Path, arguments: tuple[str, ...]) -> None:
+    """They are usage errors."""
+    for command in ("status", "penalties"):
+        assert run_cli("--config", str(config), "nodes", command, *arguments).code == 2
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 10), (200, 60)])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal(config: Path, size: tuple[int, int], end: int) -> None:
+    """The screen is taken, drawn within its size, and given back as it was, whatever ends it."""
+    columns, lines = size
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(lines)}
+        command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "nodes", "penalties", *WATCH]
+        os.execve(sys.executable, command, environment)
+    seen, deadline = "", time.monotonic() + 20
+    while seen.count("\x1b[H") < 3:
+        assert time.monotonic() < deadline, seen
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 65536).decode()
+    os.kill(pid, end)
+    while True:
+        try:
+            seen += os.read(terminal, 65536).decode()
+        except OSError:
+            break
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(status) == {signal.SIGINT: 130, signal.SIGTERM: 143}[signal.Signals(end)]
+    assert seen.index("\x1b[?1049h") < seen.index("us-2") < seen.index("\x1b[?1049l")
+    assert seen.count("\x1b[?1049h") == seen.count("\x1b[?1049l") == 1
+    frame = seen.split("\x1b[H")[2].partition("\x1b[J")[0]
+    rows = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in frame.split("\r\n")]
+    assert len(rows) <= lines
+    assert max(map(len, rows)) <= columns
+    assert any("us-2" in row and "connected" in row for row in rows) or columns < 80
+
+
+def test_sparklines() -> None:
+    """The lowest is the lowest bar, the highest the highest, and what is unknown is a gap."""
+    assert sparkline([1, 2, 3, None, 8]) == "▁▂▃ █"
+    assert sparkline([5, 5]) == "▁▁"
+    assert sparkline([None, None]) == "-"
+    assert sparkline([]) == "-"
