@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import failover, library, processes, stores, storm
+from benchmarks import failover, library, live, processes, stores, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -24,6 +24,9 @@ BENCHMARKS = {
     "sqlite-hit": stores.hit,
     "cache-stats": stores.stats,
     "cached-search": stores.search,
+    "top": live.top,
+    "watch": live.watch,
+    "frame": live.frame,
     "storm": storm.storm,
     "failover": failover.failover,
 }

@@ -26,8 +26,11 @@ ANSWER = 0.3
 _FLEET = """
 import json, sys
 from revvlink_cli.simulator import NodeProfile, Simulator
-count, delay = int(sys.argv[1]), float(sys.argv[2])
-profiles = [NodeProfile(identifier=f"n{i}", password="benchmark", answer_delay=delay) for i in range(count)]
+count, delay, interval = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+profiles = [
+    NodeProfile(identifier=f"n{i}", password="benchmark", answer_delay=delay, stats_interval=interval)
+    for i in range(count)
+]
 with Simulator(profiles) as fleet:
     print(json.dumps([node.uri for node in fleet]), flush=True)
     sys.stdin.read()
@@ -44,9 +47,9 @@ def run(*command: str, cwd: str | None = None) -> None:
 
 
 @contextmanager
-def _fleet(count: int, delay: float) -> Iterator[list[str]]:
+def fleet(count: int, delay: float, *, stats_interval: float = 60.0) -> Iterator[list[str]]:
     """Addresses of simulated nodes that run in a process of their own."""
-    command = [sys.executable, "-c", _FLEET, str(count), str(delay)]
+    command = [sys.executable, "-c", _FLEET, str(count), str(delay), str(stats_interval)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
@@ -54,7 +57,8 @@ def _fleet(count: int, delay: float) -> Iterator[list[str]]:
         process.stdin.close()
 
 
-def _config(folder: str, addresses: Sequence[str]) -> str:
+def config(folder: str, addresses: Sequence[str]) -> str:
+    """The path of a configuration with these nodes."""
     path = Path(folder) / f"fleet-{len(addresses)}.toml"
     path.write_text(
         "".join(
@@ -81,9 +85,9 @@ def startup_region() -> Figure:
 def startup_list() -> Figure:
     """``revvlink nodes list``, beside importing Typer alone."""
     with tempfile.TemporaryDirectory() as folder:
-        config = _config(folder, ["http://127.0.0.1:1"])
+        path = config(folder, ["http://127.0.0.1:1"])
         ours, typer = turn_by_turn(
-            lambda: run(str(BIN / "revvlink"), "--config", config, "nodes", "list", cwd=folder),
+            lambda: run(str(BIN / "revvlink"), "--config", path, "nodes", "list", cwd=folder),
             lambda: run(sys.executable, "-c", "import typer", cwd=folder),
             repeats=15,
         )
@@ -92,11 +96,11 @@ def startup_list() -> Figure:
 
 def status_of_a_fleet() -> Figure:
     """``nodes status`` over 200 nodes that take 0.3 s an answer, less the time for one that takes none."""
-    with _fleet(200, ANSWER) as many, _fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
-        whole, bare = _config(folder, many), _config(folder, one)
+    with fleet(200, ANSWER) as many, fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
+        whole, bare = config(folder, many), config(folder, one)
         took = []
-        for config in (whole, bare) * 4:
-            command = (str(BIN / "revvlink"), "--config", config, "nodes", "status", "--output", "json")
+        for path in (whole, bare) * 4:
+            command = (str(BIN / "revvlink"), "--config", path, "nodes", "status", "--output", "json")
             took.append(seconds(lambda command=command: run(*command)))  # type: ignore[misc] # bound at once
     ours = statistics.median(took[0::2]) - statistics.median(took[1::2])
     return Figure(shown(ours), shown(ANSWER), ours / ANSWER, "at most 3x one answer", ours / ANSWER <= 3)
@@ -124,7 +128,7 @@ def memory_per_node() -> Figure:
         await fleet.close()
         return (after - before) / len(nodes)
 
-    with _fleet(count + 1, 0.0) as addresses:
+    with fleet(count + 1, 0.0) as addresses:
         each = asyncio.run(grown(addresses))
     limit = 64 * 1024
     return Figure(f"{each / 1024:.1f} KiB", "64 KiB", each / limit, "less than 64 KiB", each < limit)

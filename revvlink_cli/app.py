@@ -26,7 +26,7 @@ from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.progress import ProgressBar
 from revvlink_cli.output.renderer import Format, default_format, renderer
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Stream
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Live, Result, Script, Stream
 from revvlink_cli.output.screen import Screen, can_be_drawn_on
 from revvlink_cli.output.streams import Output, OutputError
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "nodes": "The configured nodes: list them, see how they are doing, add one.",
+    "top": "Fill the terminal with the fleet, live.",
     "connect": "Connect to every node and tell how it went.",
     "search": "Search tracks as a bot would.",
     "cache": "What searches have left behind: look into it, fill it, empty it.",
@@ -158,11 +159,12 @@ def _show(outcome: Any, arguments: Sequence[str], options: Options, output: Outp
     if isinstance(outcome, int):
         return outcome
     chosen = _format(arguments, options)
+    if isinstance(outcome, Live):
+        if options.output in (None, Format.TABLE) and can_be_drawn_on():
+            return _awaited(_live(outcome, options, output), chosen, options, output)
+        outcome = outcome.piped
     if isinstance(outcome, Stream):
-        try:
-            return int(_wait(_follow(outcome, options, output)))
-        except CommandError as error:
-            outcome = Result(exit_code=error.exit_code, errors=error.failures)
+        return _awaited(_follow(outcome, options, output), chosen, options, output)
     result = _settle(outcome, options)
     _render(result, chosen, options, output)
     return int(result.exit_code)
@@ -241,6 +243,40 @@ def _talk(result: Result, chosen: Format, options: Options) -> None:
         diagnostics.errors(result.errors)
 
 
+def _awaited(work: Coroutine[Any, Any, int], chosen: Format, options: Options, output: Output) -> int:
+    """The exit code of something that goes on."""
+    try:
+        return int(_wait(work))
+    except CommandError as error:
+        result = Result(exit_code=error.exit_code, errors=error.failures)
+    except OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see _defect
+        result = _defect(error, options)
+    _render(result, chosen, options, output)
+    return int(result.exit_code)
+
+
+async def _live(live: Live, options: Options, output: Output) -> int:
+    """Fill the terminal, until a key or a signal ends it."""
+    from revvlink_cli.output.keys import Keys
+
+    result = Result()
+    with Screen(output, no_color=options.no_color) as screen, Keys(live.key) as keys:
+        screen.on_resume = keys.listen
+        frames = live.frames(screen.size)
+        try:
+            async for frame in frames:
+                if isinstance(frame, Result):
+                    result = frame
+                    break
+                screen.show(frame)
+        finally:
+            await frames.aclose()
+    _talk(result, Format.TABLE, options)
+    return int(result.exit_code)
+
+
 async def _follow(stream: Stream, options: Options, output: Output) -> int:
     """Render a stream as it comes."""
     import asyncio
@@ -281,7 +317,7 @@ def _shower(
         if not can_be_drawn_on():
             return lambda item: writer.end(frame(item, sys.maxsize))
         screen = held.enter_context(Screen(output, no_color=options.no_color))
-        return lambda item: screen.show(frame(item, screen.rows))
+        return lambda item: screen.show(Frame(frame(item, screen.rows)))
     if frame is not None and chosen is Format.PLAIN:
         return lambda item: writer.end(frame(item, sys.maxsize))
     if chosen is not Format.TABLE or options.quiet:

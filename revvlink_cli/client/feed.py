@@ -188,6 +188,12 @@ class Subscription:
         self._is_over = True
         self._news.set()
 
+    def waiting(self) -> list[Happening]:
+        """Everything that has come since the last reading, without waiting for more."""
+        found = list(self._waiting)
+        self._waiting.clear()
+        return found
+
     async def next(self) -> Happening | None:
         """The next one, None after the last."""
         while not self._waiting:

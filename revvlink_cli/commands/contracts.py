@@ -66,6 +66,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "routeplanner free": rows_schema(routeplanner.PlannerRow),
         "routeplanner status": rows_schema(routeplanner.PlannerRow),
         "search": tracks,
+        "top": rows_schema(nodes.StatusTick),
         "track decode": tracks,
     }
     return {command: envelope_schema(command, kind) for command, kind in data.items()}

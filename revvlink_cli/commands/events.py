@@ -77,7 +77,7 @@ async def _events(
                 happening = await subscription.next()
                 if happening is None:
                     break
-                yield _told(happening, subscription.dropped - dropped)
+                yield told_of(happening, None, subscription.dropped - dropped)
                 dropped = subscription.dropped
         finally:
             fleet.unsubscribe(subscription)
@@ -85,41 +85,45 @@ async def _events(
     yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
 
 
-def _row(node: str, event: str, guild: str | None, detail: str | None, dropped: int) -> EventRow:
-    from datetime import datetime
+def _row(
+    node: str, event: str, guild: str | None, detail: str | None, dropped: int, at: float | None = None
+) -> EventRow:
+    import time
+    from datetime import UTC, datetime
 
-    now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+    now = moment.astimezone().isoformat(timespec="milliseconds")
     return EventRow(time=now, node=node, event=event, detail=detail, guild_id=guild, dropped=dropped)
 
 
-def _told(happening: Happening, dropped: int) -> EventRow:
-    """One line for what happened."""
+def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> EventRow:
+    """One line for what happened; `at` is when, in seconds since the epoch, None now."""
     from revvlink_cli.client import feed
 
     match happening:
         case feed.NodeReady():
             what = f"session {happening.session_id}{' resumed' if happening.resumed else ''}"
-            return _row(happening.node, "node_ready", None, what, dropped)
+            return _row(happening.node, "node_ready", None, what, dropped, at)
         case feed.NodeLost():
-            return _row(happening.node, "node_lost", None, happening.reason.message, dropped)
+            return _row(happening.node, "node_lost", None, happening.reason.message, dropped, at)
         case feed.NodeFailed():
-            return _row(happening.node, "node_failed", None, happening.reason.message, dropped)
+            return _row(happening.node, "node_failed", None, happening.reason.message, dropped, at)
         case feed.NodeClosed():
-            return _row(happening.node, "node_closed", None, None, dropped)
+            return _row(happening.node, "node_closed", None, None, dropped, at)
         case feed.NodeDrained():
             what = f"{len(happening.moved)} players moved, {len(happening.failed)} left"
-            return _row(happening.node, "node_drained", None, what, dropped)
+            return _row(happening.node, "node_drained", None, what, dropped, at)
         case feed.StatsReceived(stats=stats):
             load = "CPU unknown" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
-            return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped)
+            return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped, at)
         case feed.PlayerMoved():
             target = f"{happening.origin or 'nowhere'} -> {happening.target}"
-            return _row(happening.target, "player_moved", happening.guild_id, target, dropped)
+            return _row(happening.target, "player_moved", happening.guild_id, target, dropped, at)
         case feed.PlayerLost():
             name = happening.origin or "-"
-            return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped)
+            return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped, at)
         case feed.NodeEvent(event=event):
-            return _row(happening.node, feed.name_of(type(event)), event.guild_id, _detail_of(event), dropped)
+            return _row(happening.node, feed.name_of(type(event)), event.guild_id, _detail_of(event), dropped, at)
 
 
 def _detail_of(event: Any) -> str | None:

@@ -80,7 +80,8 @@ class MessageCount:
     count: int
 
 
-def _players(row: StatusRow) -> str:
+def players_of(row: StatusRow) -> str:
+    """Playing players and all of them."""
     if row.playing is None and row.players is None:
         return MISSING
     return f"{human(row.playing, Kind.COUNT)}/{human(row.players, Kind.COUNT)}"
@@ -90,14 +91,16 @@ def _cpu(row: StatusRow) -> str:
     return "no baseline" if row.cpu_has_baseline is False else human(row.cpu_load_ratio, Kind.RATIO)
 
 
-def _memory(row: StatusRow) -> str:
+def memory_of(row: StatusRow) -> str:
+    """Memory used, and its share of what may be."""
     if row.memory_used_bytes is None:
         return MISSING
     share = row.memory_used_bytes / row.memory_reservable_bytes if row.memory_reservable_bytes else None
     return size(row.memory_used_bytes) + (f" ({share:.0%})" if share is not None else "")
 
 
-def _penalty(row: StatusRow) -> str:
+def penalty_of(row: StatusRow) -> str:
+    """The penalty with its mark."""
     mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
     return f"{mark}{human(row.penalty, Kind.SCORE)}"
 
@@ -111,14 +114,14 @@ class StatusRow:
     region: str | None = column("REGION", rank=3)
     server: str | None
     version: str | None = column("VERSION", rank=6)
-    playing: int | None = column("PLAYERS", cell=_players)
+    playing: int | None = column("PLAYERS", cell=players_of)
     players: int | None = column("")
     cpu_load_ratio: float | None = column("CPU", Kind.RATIO, cell=_cpu, rank=2)
     cpu_has_baseline: bool | None
-    memory_used_bytes: int | None = column("MEMORY", Kind.BYTES, cell=_memory, rank=5)
+    memory_used_bytes: int | None = column("MEMORY", Kind.BYTES, cell=memory_of, rank=5)
     memory_reservable_bytes: int | None = column("")
     uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=7)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=_penalty)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     penalty_terms: PenaltyTerms | None
@@ -136,7 +139,7 @@ class StatusRow:
 
 
 _SORTS: dict[str, Callable[[StatusRow], Any]] = {
-    "penalty": lambda row: row.penalty,
+    "penalty": lambda row: None if row.is_stale else row.penalty,
     "node": lambda row: row.node.casefold(),
     "state": lambda row: row.state,
     "region": lambda row: row.region,
@@ -189,8 +192,20 @@ def status(
     if not watch:
         return _status(settings, chosen(settings), options, sort)
 
+    return watched_status(settings, chosen, options, span, sort)
+
+
+def watched_status(
+    settings: Settings,
+    chosen: Callable[[Settings], tuple[NodeSettings, ...]],
+    options: Options,
+    span: watching.Span,
+    sort: str,
+) -> Stream:
+    """The status table of nodes under watch."""
+
     def look(seen: Watch) -> StatusTick:
-        return StatusTick(time=watching.now(), nodes=_sorted(_rows(seen.snapshot, options, seen), sort))
+        return StatusTick(time=watching.now(), nodes=watched_rows(seen, options, sort))
 
     def frame(tick: StatusTick, room: int) -> Result:
         shown, more = watching.cut(tick.nodes, room)
@@ -200,6 +215,11 @@ def status(
     return watching.watched(
         settings, chosen(settings), options, span, row=StatusTick, look=look, frame=frame, again=chosen
     )
+
+
+def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:
+    """The rows of all nodes under watch, in order."""
+    return _sorted(_rows(seen.snapshot, options, seen), sort)
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:

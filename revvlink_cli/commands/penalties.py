@@ -90,7 +90,7 @@ _SORTS: dict[str, Callable[[PenaltyRow], Any]] = {
     "nulled": lambda row: None if row.nulled is None else -row.nulled,
     "players": lambda row: None if row.players is None else -row.players,
     "reserved": lambda row: None if row.reserved is None else -row.reserved,
-    "penalty": lambda row: None if row.penalty is None else -row.penalty,
+    "penalty": lambda row: None if row.penalty is None or row.is_stale else -row.penalty,
 }
 """What `--sort` takes. Terms begin with the highest, where trouble is; what is unknown comes last."""
 

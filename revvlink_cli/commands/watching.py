@@ -13,6 +13,7 @@ from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from revvlink_cli.client.settings import NodeSettings
@@ -109,12 +110,6 @@ def watched(
             exit_code=ExitCode.USAGE,
         )
 
-    def reload() -> Sequence[NodeSettings]:
-        try:
-            return again(fleets.load_settings(options))
-        except CommandError:
-            return chosen  # a file that is wrong at the moment changes nothing
-
     async def looks() -> AsyncGenerator[Any, None]:
         from contextlib import aclosing
 
@@ -130,7 +125,7 @@ def watched(
                 interval=span.interval,
                 count=span.count,
                 duration=span.duration,
-                reload=reload if settings.source.path is not None else None,
+                reload=reloading(settings, chosen, options, again),
             )
         ) as taken:
             async for seen in taken:
@@ -141,6 +136,33 @@ def watched(
         yield Result(exit_code=fleets.exit_code_for(failures, nodes), errors=failures)
 
     return Stream(row, looks(), piped=Format.JSONL, frame=frame)
+
+
+def reloading(
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    options: Options,
+    again: Callable[[Settings], tuple[NodeSettings, ...]],
+) -> Callable[[], Sequence[NodeSettings]] | None:
+    """What reads the configuration again, None where it is no file; one that is wrong at the moment changes nothing."""
+
+    def reload() -> Sequence[NodeSettings]:
+        try:
+            return again(fleets.load_settings(options))
+        except CommandError:
+            return chosen
+
+    return reload if settings.source.path is not None else None
+
+
+def wake_on_resize(wake: asyncio.Event) -> None:
+    """Have a picture drawn again when its terminal changes its size, for as long as the event loop runs."""
+    import asyncio
+    import signal
+    import sys
+
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, wake.set)
 
 
 def now() -> str:

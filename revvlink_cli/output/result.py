@@ -183,6 +183,35 @@ class Stream(NamedTuple):
     frame: Callable[[Any, int], Result] | None = None
 
 
+class Frame(NamedTuple):
+    """One picture of a whole screen.
+
+    Attributes:
+        result: The table in its middle.
+        above: Lines above it.
+        below: Lines below it.
+    """
+
+    result: Result
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+class Live(NamedTuple):
+    """The outcome of a command that fills a terminal and listens to keys.
+
+    Attributes:
+        frames: Pictures as they change, and a `Result` without data at the end, if any; told how many lines and columns
+            there are.
+        key: Told of every key that is pressed.
+        piped: What takes its place where there is no terminal.
+    """
+
+    frames: Callable[[Callable[[], tuple[int, int]]], AsyncGenerator[Frame | Result, None]]
+    key: Callable[[str], None]
+    piped: Stream
+
+
 class Script(NamedTuple):
     """The outcome of a command that consists of other command lines.
 

@@ -115,7 +115,8 @@ class TableRenderer:
                 width=limit,
             )
         for row, line in zip(rows, cells, strict=True):
-            style = "dim" if getattr(row, "is_stale", False) else None
+            marks = (("reverse", "is_selected"), ("dim", "is_stale"))
+            style = " ".join(style for style, mark in marks if getattr(row, mark, False)) or None
             table.add_row(*(_styled(line[index], columns[index][1]) for index, _ in kept), style=style)
         self._console.print(table)
 

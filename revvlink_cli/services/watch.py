@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.feed import StatsReceived
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.services.probe import as_observer, opened
@@ -16,12 +18,31 @@ from revvlink_cli.services.probe import as_observer, opened
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+    from revvlink_cli.client.feed import Happening
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, TimedStats
 
+NEWS = 100
+"""Happenings that are remembered."""
+
 TREND = 60
 """Looks that a trend remembers."""
+
+
+class Attention:
+    """What the one who watches is after.
+
+    Attributes:
+        wake: Set when it has changed.
+        is_paused: Whether the picture is to stand still.
+        is_over: Whether enough has been seen.
+    """
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.is_paused = False
+        self.is_over = False
 
 
 class Watch:
@@ -34,6 +55,7 @@ class Watch:
         players: By node, its playing players likewise.
         last: By node, its last statistics, those from before it was lost too.
         connected: Nodes that were connected at some time.
+        news: What happened last, statistics apart, each with about when: seconds since the epoch.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -43,6 +65,7 @@ class Watch:
         self.players: dict[str, deque[int | None]] = {}
         self.last: dict[str, TimedStats] = {}
         self.connected: set[str] = set()
+        self.news: deque[tuple[float, Happening]] = deque(maxlen=NEWS)
 
     def look(self) -> FleetSnapshot:
         """Take a new snapshot, and remember what trends are made of."""
@@ -76,6 +99,7 @@ async def watch(
     count: int | None = None,
     duration: float | None = None,
     reload: Callable[[], Sequence[NodeSettings]] | None = None,
+    attention: Attention | None = None,
 ) -> AsyncGenerator[Watch, None]:
     """Look at the nodes at once, then every so often, until the count or the time is over or no node is tried any more.
 
@@ -87,34 +111,48 @@ async def watch(
         count: Looks to take, None for no bound.
         duration: Seconds to go on for, None for no bound.
         reload: Gives the nodes anew when the process gets SIGHUP: those that are new join, those that are gone leave.
+        attention: What the one who watches is after, if that may change; what was seen last is given anew then.
     """
-    hung_up = asyncio.Event()
+    attention = attention or Attention()
+    hung_up = False
+
+    def hang_up() -> None:
+        nonlocal hung_up
+        hung_up = True
+        attention.wake.set()
+
     async with opened(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
         with_signal = reload is not None and sys.platform != "win32"
         if with_signal:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
         joining: set[asyncio.Task[None]] = set()
+        news = fleet.subscribe()
         try:
             watched = Watch(fleet)
             begun = next_at = time.monotonic()
             looks = 0
-            while True:
-                watched.look()
+            while not attention.is_over:
+                if time.monotonic() >= next_at:
+                    looks += 1
+                    next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer looks, no backlog
+                    if not attention.is_paused:
+                        watched.look()
+                    now = time.time()
+                    watched.news += [(now, told) for told in news.waiting() if not isinstance(told, StatsReceived)]
                 yield watched
-                looks += 1
-                next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer looks, not a backlog
                 over = duration is not None and next_at - begun > duration
                 if looks == count or over or watched.is_hopeless:
                     return
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(next_at - time.monotonic()):
-                        await hung_up.wait()
-                except TimeoutError:
-                    continue
-                hung_up.clear()
-                if reload is not None:
+                        await attention.wake.wait()
+                attention.wake.clear()
+                if hung_up and reload is not None:
+                    hung_up = False
+                    next_at = 0.0
                     await _follow(fleet, reload(), timeout, joining)
         finally:
+            fleet.unsubscribe(news)
             if with_signal:
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
             for task in joining:

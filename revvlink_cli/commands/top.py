@@ -1,0 +1,383 @@
+"""``revvlink top``: the whole fleet on one screen, live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from revvlink_cli.commands import fleets, nodes, watching
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.output.result import Frame, Kind, Live, Result, column
+from revvlink_cli.output.text import MISSING, duration, human, sparkline
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.nodes import StatusRow
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.watch import Attention, Watch
+
+app = make_app()
+
+SORTS = ("penalty", "node", "region", "cpu", "memory", "playing", "latency", "uptime", "state")
+"""Orders, in which `s` goes through them."""
+
+KEYS = "q quit  up/down move  s sort  / filter  p pause  c cordon  enter detail  ? help"
+
+HELP = (
+    "Keys",
+    "",
+    "up, down, k, j, page up, page down, home, end    move",
+    "s, S         sort by the next column, by the one before",
+    "/            show nodes only whose name, region, state or tag has the text; escape shows all",
+    "p, space     pause, go on",
+    "c            cordon the node, or lift that: from here it is not chosen any more; bots are not told",
+    "enter        the node's detail; escape goes back",
+    "q            quit",
+    "",
+    "Grey figures are the last ones of a node that is lost. >= marks a lower bound of a penalty, ~ an assumed CPU",
+    "(`revvlink help penalty`). CPU figures are up to 30 seconds old; a node that was just started has none yet.",
+)
+
+EVENTS = 0.15
+"""Share of the screen that shows what happened last."""
+
+BAR = 8
+"""Characters of a bar."""
+
+
+def _bar(share: float | None) -> str:
+    if share is None:
+        return MISSING
+    filled = round(min(max(share, 0), 1) * BAR)
+    return f"{'█' * filled}{'░' * (BAR - filled)} {human(share, Kind.RATIO):>4}"
+
+
+def _cpu(row: TopRow) -> str:
+    return "no baseline" if row.cpu_has_baseline is False else _bar(row.cpu_load_ratio)
+
+
+def _memory(row: TopRow) -> str:
+    return _bar(row.memory_ratio)
+
+
+def _trend(values: Sequence[float | None]) -> str:
+    return sparkline(values[-12:]) if len(values) > 1 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopRow:
+    """A node on the screen."""
+
+    node: str = column("NODE", flexible=True)
+    state: str = column("STATE", Kind.STATE)
+    region: str | None = column("REGION", rank=5)
+    cpu_load_ratio: float | None = column("CPU", cell=_cpu, rank=2)
+    cpu_has_baseline: bool | None
+    memory_ratio: float | None = column("MEMORY", cell=_memory, rank=4)
+    players: str = column("PLAYERS")
+    playing_trend: tuple[float | None, ...] = column("", cell=lambda row: _trend(row.playing_trend), rank=6)
+    penalty: str = column("PENALTY")
+    penalty_trend: tuple[float | None, ...] = column("TREND", cell=lambda row: _trend(row.penalty_trend), rank=3)
+    latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=7)
+    uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=8)
+    reason: str | None = column("REASON", flexible=True, rank=1)
+    is_stale: bool
+    is_selected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """Everything about one node."""
+
+    node: str = column("Node")
+    uri: str = column("URI")
+    state: str = column("State", Kind.STATE)
+    reason: str | None = column("Reason")
+    server: str | None = column("Server")
+    session: str | None = column("Session")
+    region: str | None = column("Region")
+    tags: tuple[str, ...] = column("Tags")
+    players: str = column("Players")
+    load: str = column("CPU")
+    memory: str = column("Memory")
+    uptime: str = column("Uptime")
+    latency: str = column("Latency")
+    penalty: str = column("Penalty")
+    figures: str = column("Figures")
+    sources: tuple[str, ...] | None = column("Sources")
+    plugins: tuple[str, ...] = column("Plugins")
+
+
+@app.command(cls=Command)
+def top(
+    ctx: typer.Context,
+    node_names: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
+    interval: watching.Interval = None,
+) -> Live:
+    """Fill the terminal with the fleet, live: totals, regions, every node, what happened last. `?` shows the keys.
+
+    Figures come over the websocket and are not asked for. Through a pipe it is `nodes status --watch`.
+    """
+    options = options_of(ctx)
+    span = watching.span_of(interval or "1s", None, None, watch=True)
+    settings = fleets.load_settings(options)
+
+    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
+        entries = fleets.select(from_settings, node_names or (), options, tags=tag or (), region=region)
+        return fleets.with_secrets(from_settings, entries, options)
+
+    console = Console(options)
+
+    def frames(size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
+        return console.frames(chosen(settings), settings, span, size, chosen)
+
+    return Live(frames, console.press, nodes.watched_status(settings, chosen, options, span, "penalty"))
+
+
+class Console:
+    """What one sees, and what the keys do to it."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._attention: Attention | None = None
+        self._seen: Watch | None = None
+        self._sort = 0
+        self._filter = ""
+        self._is_typing = False
+        self._shows = "nodes"
+        self._selected: str | None = None
+        self._listed: list[str] = []
+        self._page = 10
+
+    async def frames(
+        self,
+        chosen: tuple[NodeSettings, ...],
+        settings: Settings,
+        span: watching.Span,
+        size: Callable[[], tuple[int, int]],
+        again: Callable[[Settings], tuple[NodeSettings, ...]],
+    ) -> AsyncGenerator[Frame | Result, None]:
+        """The screen whenever there is something new on it."""
+        from contextlib import aclosing
+
+        from revvlink_cli.services.watch import Attention, watch
+
+        self._attention = Attention()
+        watching.wake_on_resize(self._attention.wake)
+        yield Frame(Result(), above=("connecting ...",))
+        failures: tuple[Any, ...] = ()
+        async with aclosing(
+            watch(
+                chosen,
+                regions=settings.regions,
+                timeout=self._options.timeout,
+                interval=span.interval,
+                reload=watching.reloading(settings, chosen, self._options, again),
+                attention=self._attention,
+            )
+        ) as taken:
+            async for seen in taken:
+                self._seen = seen
+                yield self._frame(seen, *size())
+            if self._seen is not None and self._seen.is_hopeless:
+                shots = self._seen.snapshot.nodes
+                failures = tuple(f for node in shots if (f := fleets.node_failure(node, self._options.timeout)))
+        yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+
+    # Keys.
+
+    def press(self, key: str) -> None:
+        """A key was pressed."""
+        attention = self._attention
+        if attention is None:
+            return
+        if self._is_typing:
+            self._type(key)
+        elif key == "q":
+            attention.is_over = True
+        elif key in ("p", " "):
+            attention.is_paused = not attention.is_paused
+        elif key == "escape":
+            self._filter, self._shows = ("", "nodes") if self._shows == "nodes" else (self._filter, "nodes")
+        elif key == "?":
+            self._shows = "nodes" if self._shows == "help" else "help"
+        elif key == "enter":
+            self._shows = "nodes" if self._shows == "detail" else "detail"
+        elif key in ("s", "S"):
+            self._sort = (self._sort + (1 if key == "s" else -1)) % len(SORTS)
+        elif key == "/":
+            self._is_typing, self._filter, self._shows = True, "", "nodes"
+        elif key == "c":
+            self._cordon()
+        else:
+            self._move(key)
+        attention.wake.set()
+
+    def _type(self, key: str) -> None:
+        if key == "enter":
+            self._is_typing = False
+        elif key == "escape":
+            self._is_typing, self._filter = False, ""
+        elif key == "backspace":
+            self._filter = self._filter[:-1]
+        elif len(key) == 1:
+            self._filter += key
+
+    def _move(self, key: str) -> None:
+        steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -self._page, "page down": self._page}
+        at = self._listed.index(self._selected) if self._selected in self._listed else 0
+        last = len(self._listed) - 1
+        at = {"home": 0, "end": last}.get(key, at + steps.get(key, 0))
+        if self._listed:
+            self._selected = self._listed[min(max(at, 0), last)]
+
+    def _cordon(self) -> None:
+        members = self._seen.fleet.members if self._seen is not None else ()
+        node = next((node for node in members if node.identifier == self._selected), None)
+        if node is not None and self._seen is not None:
+            (node.uncordon if node.is_cordoned else node.cordon)()
+            self._seen.look()
+
+    # Pictures.
+
+    def _frame(self, seen: Watch, height: int, width: int) -> Frame:
+        if self._shows == "help":
+            return Frame(Result(), above=HELP, below=("", KEYS))
+        rows = nodes.watched_rows(seen, self._options, SORTS[self._sort])
+        total = len(rows)
+        wanted = self._filter.casefold()
+        rows = tuple(
+            row for row in rows if wanted in " ".join((row.node, row.region or "", row.state, *row.tags)).casefold()
+        )
+        self._listed = [row.node for row in rows]
+        if self._selected not in self._listed:
+            self._selected = self._listed[0] if self._listed else None
+        if self._shows == "detail" and self._selected is not None:
+            return self._detail(seen, next(row for row in rows if row.node == self._selected))
+        above = (self._totals(rows, total), *self._regions(rows, width), "")
+        events = self._events(seen, max(int(height * EVENTS), 2))
+        below = ("", *events, self._prompt())
+        room = max(height - len(above) - len(below) - 3, 1)
+        self._page = room
+        at = self._listed.index(self._selected) if self._selected is not None else 0
+        first = min(max(at - room // 2, 0), max(len(rows) - room, 0))
+        shown = tuple(self._row(seen, row) for row in rows[first : first + room])
+        return Frame(Result(shown, TopRow), above, below)
+
+    def _fits(self, row: StatusRow) -> bool:
+        """Whether the filter lets a node through."""
+        return self._filter.casefold() in " ".join((row.node, row.region or "", row.state, *row.tags)).casefold()
+
+    def _prompt(self) -> str:
+        if self._is_typing:
+            return f"filter: {self._filter}_   (enter keeps it, escape shows all)"
+        return KEYS
+
+    def _totals(self, rows: Sequence[StatusRow], total: int) -> str:
+        states: dict[str, int] = {}
+        for row in rows:
+            states[row.state] = states.get(row.state, 0) + 1
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        playing = sum(row.playing or 0 for row in rows if not row.is_stale)
+        players = sum(row.players or 0 for row in rows if not row.is_stale)
+        parts = [
+            f"{watching.now()[11:19]}  {len(rows)} nodes ({told or 'none'})",
+            f"players {playing}/{players}",
+            f"by {SORTS[self._sort]}",
+        ]
+        if self._filter:
+            parts.append(f"filter {self._filter!r} of {total}")
+        if self._attention is not None and self._attention.is_paused:
+            parts.append("PAUSED")
+        return "  |  ".join(parts)
+
+    @staticmethod
+    def _regions(rows: Sequence[StatusRow], width: int) -> list[str]:
+        """A few words on each region, on as few lines as they take."""
+        groups: dict[str, list[StatusRow]] = {}
+        for row in rows:
+            groups.setdefault(row.region or "no region", []).append(row)
+        lines = [""]
+        for label, members in groups.items():
+            alive = [row for row in members if not row.is_stale and row.penalty is not None]
+            playing = sum(row.playing or 0 for row in alive)
+            best = min((row.penalty or 0 for row in alive), default=None)
+            lowest = f", lowest penalty {human(best, Kind.SCORE)}" if best is not None else ""
+            word = f"{label} {len(alive)}/{len(members)} nodes, {playing} playing{lowest}"
+            joined = f"{lines[-1]}  |  {word}" if lines[-1] else word
+            if len(joined) <= width or not lines[-1]:
+                lines[-1] = joined
+            else:
+                lines.append(word)
+        return lines[:4]
+
+    @staticmethod
+    def _events(seen: Watch, room: int) -> list[str]:
+        from revvlink_cli.commands.events import told_of
+
+        rows = [told_of(happening, at) for at, happening in list(seen.news)[-room:]]
+        lines = [f"{row.time[11:19]}  {row.node}  {row.event}  {row.detail or ''}".rstrip() for row in rows]
+        return [*lines, *[""] * (room - len(lines))]
+
+    def _row(self, seen: Watch, row: StatusRow) -> TopRow:
+        used, most = row.memory_used_bytes, row.memory_reservable_bytes
+        return TopRow(
+            node=row.node,
+            state=row.state,
+            region=row.region,
+            cpu_load_ratio=row.cpu_load_ratio,
+            cpu_has_baseline=row.cpu_has_baseline,
+            memory_ratio=used / most if used is not None and most else None,
+            players=nodes.players_of(row),
+            playing_trend=tuple(seen.players.get(row.node, ())),
+            penalty=nodes.penalty_of(row),
+            penalty_trend=tuple(seen.penalties.get(row.node, ())),
+            latency_ms=row.latency_ms,
+            uptime_ms=row.uptime_ms,
+            reason=row.reason,
+            is_stale=row.is_stale,
+            is_selected=row.node == self._selected,
+        )
+
+    def _detail(self, seen: Watch, row: StatusRow) -> Frame:
+        shot: NodeSnapshot = next(node for node in seen.snapshot.nodes if node.identifier == row.node)
+        terms = row.penalty_terms
+        told = (
+            f" = CPU {terms.cpu:.1f} + deficit {terms.deficit:.1f} + nulled {terms.nulled:.1f} + players "
+            f"{terms.players:.1f} + reserved {terms.reserved:.1f}"
+            if terms is not None
+            else ""
+        )
+        age = (
+            f"{duration(row.stats_age_s * 1000)} old, by {row.stats_origin}" if row.stats_age_s is not None else MISSING
+        )
+        info = shot.info
+        detail = Detail(
+            node=row.node,
+            uri=row.uri,
+            state=row.state,
+            reason=row.message,
+            server=f"{row.server} {row.version}" if row.server is not None else None,
+            session=shot.session_id,
+            region=row.region,
+            tags=row.tags,
+            players=nodes.players_of(row),
+            load="no baseline yet" if row.cpu_has_baseline is False else human(row.cpu_load_ratio, Kind.RATIO),
+            memory=nodes.memory_of(row),
+            uptime=human(row.uptime_ms, Kind.DURATION_MS),
+            latency=human(row.latency_ms, Kind.LATENCY_MS),
+            penalty=nodes.penalty_of(row) + told,
+            figures=age,
+            sources=info.sources if info is not None else None,
+            plugins=tuple(f"{plugin.name} {plugin.version}".strip() for plugin in info.plugins) if info else (),
+        )
+        return Frame(Result(detail), below=("", "escape goes back  c cordon  q quit"))
