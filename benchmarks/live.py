@@ -60,7 +60,10 @@ def top() -> Figure:
             nonlocal seen
             while not is_over.is_set():
                 if select.select([terminal], [], [], 0.2)[0]:
-                    seen += len(os.read(terminal, 1 << 20))
+                    try:
+                        seen += len(os.read(terminal, 1 << 20))
+                    except OSError:  # the command has ended
+                        return
 
         reader = threading.Thread(target=read)
         reader.start()

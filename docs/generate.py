@@ -26,6 +26,7 @@ from revvlink_cli.commands import (
     penalties,
     players,
     region,
+    report,
     route,
     routeplanner,
     trackrows,
@@ -99,6 +100,7 @@ def plain_columns() -> str:
         "cache warm": cache_transfer.WarmRow,
         "cache import": cache_transfer.ImportRecord,
         "cache clear": cache.ClearRecord,
+        "report": report.ReportRow,
         "config show": config.SettingRow,
     }
     lines = [f"| `{name}` | {', '.join(f'`{key}`' for key, _ in columns_of(row))} |" for name, row in rows.items()]

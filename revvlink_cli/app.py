@@ -47,6 +47,8 @@ COMMANDS = {
     "events": "Tail what happens on the nodes.",
     "players": "The players of a bot's session on a node: list, show, destroy.",
     "routeplanner": "The route planners of nodes: which addresses fail, and to try them again.",
+    "record": "Write how the nodes are doing to a file, look by look.",
+    "report": "Sum up a recording, with charts on a page.",
     "check": "Check the nodes' health.",
     "init": "Write a starter configuration.",
     "config": "The configuration: where it is, what it says, whether it is right.",

@@ -1,0 +1,105 @@
+"""``revvlink record``: looks at the fleet, kept in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets, nodes, watching
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags, files
+from revvlink_cli.output.envelope import to_json
+from revvlink_cli.output.result import CommandError, Failure, Kind, Result, Stream, column
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.config.load import Settings
+
+app = make_app()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRecord:
+    """A recording that was made."""
+
+    file: str = column("File")
+    looks: int = column("Looks", Kind.COUNT)
+    nodes: int = column("Nodes", Kind.COUNT)
+
+
+@app.command(cls=Command)
+def record(
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write.", autocompletion=files)],
+    node_names: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
+    interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="Time between two looks.")] = "10s",
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", metavar="TIME", help="End after this time; until interrupted if left out."),
+    ] = None,
+    count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="End after this many looks.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add to a file that is there.")] = False,
+) -> Stream:
+    """Write how every node is doing to a file, a JSON object a look, for `revvlink report`.
+
+    Each look is in the file at once: whatever ends the recording, nothing is lost.
+    """
+    options = options_of(ctx)
+    span = watching.span_of(interval, count, duration, watch=True)
+    settings = fleets.load_settings(options)
+
+    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
+        entries = fleets.select(from_settings, node_names or (), options, tags=tag or (), region=region)
+        return fleets.with_secrets(from_settings, entries, options)
+
+    given = chosen(settings)
+
+    async def items() -> AsyncGenerator[Result, None]:
+        from contextlib import aclosing
+
+        from revvlink_cli.services.recording import Writer
+        from revvlink_cli.services.watch import watch
+
+        try:
+            writer = Writer(Path(file), append=append)
+        except FileExistsError:
+            failure = Failure("output", f"{file} is there already", hint="name another, or add to it with --append")
+            raise CommandError(failure) from None
+        except OSError as error:
+            raise CommandError(_unwritable(file, error)) from None
+        known = 0
+        try:
+            async with aclosing(
+                watch(
+                    given,
+                    regions=settings.regions,
+                    timeout=options.timeout,
+                    interval=span.interval,
+                    count=span.count,
+                    duration=span.duration,
+                    reload=watching.reloading(settings, given, options, chosen),
+                )
+            ) as taken:
+                async for seen in taken:
+                    rows = nodes.watched_rows(seen, options, "config")
+                    known = max(known, len(rows))
+                    writer.write(to_json(nodes.StatusTick(time=watching.now(), nodes=rows)))
+        except OSError as error:
+            raise CommandError(_unwritable(file, error)) from None
+        finally:
+            writer.close()
+        result = RecordRecord(file=file, looks=writer.looks, nodes=known)
+        yield Result(result, notes=(f"`revvlink report {file}` sums it up",))
+
+    return Stream(RecordRecord, items())
+
+
+def _unwritable(file: str, error: OSError) -> Failure:
+    return Failure("output", f"{file} cannot be written: {error.strerror or error}", hint="make room, or name another")

@@ -1,0 +1,141 @@
+"""``revvlink report``: what a recording comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands.base import Command, make_app
+from revvlink_cli.commands.options import files
+from revvlink_cli.commands.stdin import lines_of
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+
+if TYPE_CHECKING:
+    from revvlink_cli.services.recording import Recording, Track
+
+app = make_app()
+
+LONGEST = 64 * 1024 * 1024
+"""Characters of a line that are read; a look at a thousand nodes has one million."""
+
+_TOLD = 10
+"""Problems that are named one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """One node over the whole recording. Null is unknown, never zero."""
+
+    node: str = column("NODE")
+    region: str | None = column("REGION", rank=5)
+    looks: int = column("LOOKS", Kind.COUNT, rank=6)
+    availability_ratio: float | None = column("AVAILABLE", Kind.RATIO)
+    losses: int = column("LOST", Kind.COUNT)
+    restarts: int = column("RESTARTS", Kind.COUNT, rank=3)
+    penalty_p50: float | None = column("PENALTY P50", Kind.SCORE)
+    penalty_p95: float | None = column("P95", Kind.SCORE)
+    penalty_max: float | None = column("MAX", Kind.SCORE, rank=4)
+    cpu_p50_ratio: float | None = column("CPU P50", Kind.RATIO, rank=2)
+    cpu_p95_ratio: float | None = column("P95", Kind.RATIO, rank=2)
+    playing_p50: int | None = column("PLAYING P50", Kind.COUNT, rank=2)
+    playing_max: int | None = column("MAX", Kind.COUNT, rank=2)
+    latency_p50_ms: float | None = column("LATENCY P50", Kind.LATENCY_MS, rank=3)
+    latency_p95_ms: float | None = column("P95", Kind.LATENCY_MS, rank=3)
+
+
+@app.command(cls=Command)
+def report(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE | -", help="What `revvlink record` wrote.", autocompletion=files)
+    ],
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="OUT", help="Write a page with charts, too.", autocompletion=files),
+    ] = None,
+) -> Result:
+    """Sum up a recording: availability of each node, percentiles of penalty, CPU, players and latency.
+
+    The page of --html is one file that needs no network. Lines that cannot be read are named, and the rest is used.
+    """
+    from revvlink_cli.services.recording import read
+
+    recording = read(lines_of(file, longest=LONGEST))
+    problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_TOLD]]
+    if len(recording.problems) > _TOLD:
+        problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _TOLD} more lines"))
+    if not recording.looks:
+        hint = "make one with `revvlink record FILE`"
+        problems.append(Failure("not_a_recording", f"{file} has no look at a fleet", hint=hint))
+        return Result(None, ReportRow, ExitCode.FAILED, tuple(problems))
+    rows = tuple(_row(track) for track in recording.tracks.values())
+    notes = [_span(recording)]
+    if html is not None:
+        _write(Path(html), recording, rows)
+        notes.append(f"charts in {html}")
+    code = ExitCode.PARTIAL if problems else ExitCode.OK
+    return Result(rows, ReportRow, code, tuple(problems), notes=tuple(notes))
+
+
+def _row(track: Track) -> ReportRow:
+    return ReportRow(
+        node=track.node,
+        region=track.region,
+        looks=len(track.times),
+        availability_ratio=track.availability,
+        losses=track.losses,
+        restarts=track.restarts,
+        penalty_p50=track.percentile("penalty", 0.5),
+        penalty_p95=track.percentile("penalty", 0.95),
+        penalty_max=track.percentile("penalty", 1),
+        cpu_p50_ratio=track.percentile("cpu_load_ratio", 0.5),
+        cpu_p95_ratio=track.percentile("cpu_load_ratio", 0.95),
+        playing_p50=_whole(track.percentile("playing", 0.5)),
+        playing_max=_whole(track.percentile("playing", 1)),
+        latency_p50_ms=track.percentile("latency_ms", 0.5),
+        latency_p95_ms=track.percentile("latency_ms", 0.95),
+    )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _span(recording: Recording) -> str:
+    from revvlink_cli.output.text import duration
+
+    lasted = ((recording.ended or 0) - (recording.begun or 0)) * 1000
+    return f"{recording.looks} looks at {len(recording.tracks)} nodes in {duration(lasted)}"
+
+
+def _write(path: Path, recording: Recording, rows: tuple[ReportRow, ...]) -> None:
+    """Write the page.
+
+    Raises:
+        CommandError: It cannot be written.
+    """
+    from datetime import datetime
+
+    from revvlink_cli.config.files import write_atomically
+    from revvlink_cli.config.problems import ConfigError
+    from revvlink_cli.output.page import Chart, page
+
+    tracks = list(recording.tracks.values())
+    charts = [
+        Chart(title, unit, {track.node: list(zip(track.times, track.figures[figure], strict=True)) for track in tracks})
+        for figure, title, unit in (
+            ("penalty", "Penalty", ""),
+            ("playing", "Playing players", ""),
+            ("cpu_load_ratio", "CPU", "%"),
+            ("latency_ms", "Latency", " ms"),
+        )
+    ]
+    presence = {track.node: list(zip(track.times, track.present, strict=True)) for track in tracks}
+    begun = datetime.fromtimestamp(recording.begun or 0).astimezone().isoformat(sep=" ", timespec="seconds")
+    try:
+        write_atomically(path, page(f"Fleet from {begun}", _span(recording), rows, presence, charts), mode=0o644)
+    except ConfigError as error:
+        problem = error.problems[0]
+        raise CommandError(Failure("output", f"{path} {problem.message}", hint="write elsewhere")) from None

@@ -1,0 +1,217 @@
+"""``record`` and ``report``: what happened to a fleet, kept and summed up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revvlink_cli.services.recording import read
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def fleet() -> Iterator[Simulator]:
+    """Two nodes."""
+    with Simulator(
+        [NodeProfile(identifier="us-1", region="us", playing=9, players=9), NodeProfile(identifier="eu-1")]
+    ) as s:
+        yield s
+
+
+@pytest.fixture
+def config(fleet: Simulator, write_config: Callable[..., Path]) -> Path:
+    """A configuration with both."""
+    return write_config(*({"identifier": n.profile.identifier, "uri": n.uri, "password": n.password} for n in fleet))
+
+
+def look(second: int, **states: tuple[str, float | None, int | None]) -> str:
+    """A line: by node, its state, its penalty and its uptime."""
+    rows = [
+        {"node": name.replace("_", "-"), "state": state, "penalty": penalty, "uptime_ms": uptime, "region": "us",
+         "playing": 3, "cpu_load_ratio": 0.5, "latency_ms": 2.0, "is_stale": state == "lost"}
+        for name, (state, penalty, uptime) in states.items()
+    ]  # fmt: skip
+    return json.dumps({"time": f"2026-01-31T12:00:{second:02}+00:00", "nodes": rows})
+
+
+LINES = [
+    look(0, a=("connected", 1.0, 1000), b=("connected", 10.0, 1000)),
+    look(10, a=("connected", 2.0, 11000), b=("lost", 10.0, 1000)),
+    look(20, a=("connected", 3.0, 500), b=("connected", 20.0, 900)),
+    look(30, a=("connected", 100.0, 10500), b=("lost", 20.0, 900)),
+]
+
+
+def test_summing_up(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """Availability, losses, restarts and percentiles are those of the looks; stale figures do not count."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+
+    ran = cli("report", str(path), "-o", "json")
+
+    assert ran.code == 0
+    a, b = ran.rows
+    assert (a["availability_ratio"], a["losses"], a["restarts"], a["looks"]) == (1.0, 0, 1, 4)
+    assert (b["availability_ratio"], b["losses"], b["restarts"]) == (0.5, 2, 1)
+    assert (a["penalty_p50"], a["penalty_p95"], a["penalty_max"]) == (3.0, 100.0, 100.0)
+    assert (b["penalty_p50"], b["penalty_max"]) == (20.0, 20.0)
+    assert a["cpu_p50_ratio"] == 0.5
+
+
+def test_a_recording_of_a_fleet(fleet: Simulator, config: Path, tmp_path: Path) -> None:
+    """A node that dies meanwhile has been available for a while only."""
+    path = tmp_path / "fleet.jsonl"
+    command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "record", str(path), "--interval", "0.2"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 20
+        while not path.exists() or path.read_text(encoding="utf-8").count("\n") < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        fleet["us-1"].kill()
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+
+    rows = {row["node"]: row for row in run_cli("report", str(path), "-o", "json").rows}
+    assert rows["eu-1"]["availability_ratio"] == 1
+    assert 0 < rows["us-1"]["availability_ratio"] < 1
+    assert rows["us-1"]["losses"] == 1
+    assert rows["us-1"]["playing_max"] == 9
+    again = run_cli("--config", str(config), "record", str(path), "--count", "1")
+    assert again.code == 1
+    assert "--append" in again.err
+    before = rows["eu-1"]["looks"]
+    assert (
+        run_cli("--config", str(config), "record", str(path), "--count", "2", "--interval", "0.2", "--append").code == 5
+    )
+    assert {row["node"]: row for row in run_cli("report", str(path), "-o", "json").rows}["eu-1"]["looks"] == before + 2
+
+
+def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
+    """They are told in one line, exit code 1."""
+    (tmp_path / "file").touch()
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+    for arguments in (
+        ("--config", str(config), "record", str(tmp_path / "file" / "x"), "--count", "1"),
+        ("report", str(path), "--html", str(tmp_path / "file" / "x.html")),
+    ):
+        ran = run_cli(*arguments)
+        assert ran.code == 1
+        assert ran.err.count("\n") == 1
+        assert "cannot be written" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "named", "code"),
+    [
+        ([*LINES, LINES[0][:40]], "line 5 is not JSON", 5),
+        (["nonsense", *LINES], "line 1 is not JSON", 5),
+        ([*LINES[:2], '{"nodes": []}', *LINES[2:]], "line 3 has no time", 5),
+        ([*LINES, '{"error": {"code": "x"}}'], "", 0),
+        (["[1]"], "line 1 is no look", 1),
+        ([], "no look at a fleet", 1),
+    ],
+)
+def test_files_that_are_cut_off_or_foreign(lines: list[str], named: str, code: int, tmp_path: Path) -> None:
+    """The line is named, and what can be used is."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    ran = run_cli("report", str(path))
+
+    assert ran.code == code
+    assert named in ran.err
+    assert (ran.out.count("\n") == 2) == (code != 1)
+
+
+KEYS = st.sampled_from(["time", "nodes", "node", "state", "penalty"])
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.text(max_size=20) | JSON.map(json.dumps) | st.sampled_from(LINES), max_size=6))
+def test_any_file_can_be_read(lines: list[str]) -> None:
+    """Whatever stands in it."""
+    recording = read(lines)
+
+    assert recording.looks + len(recording.problems) <= len(lines)
+    for track in recording.tracks.values():
+        assert track.availability is None or 0 <= track.availability <= 1
+        for share in (0, 0.5, 1):
+            track.percentile("penalty", share)
+
+
+class Tags(HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def html(tmp_path: Path) -> Path:
+    """A page, with names that mean something in HTML."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(LINES).replace('"a"', '"<b>&\\"a"'), encoding="utf-8")
+    out = tmp_path / "report.html"
+    assert run_cli("report", str(path), "--html", str(out)).code == 0
+    return out
+
+
+def test_the_page(html: Path) -> None:
+    """It needs nothing from anywhere, has no script, its drawings are well formed, and names are text."""
+    text = html.read_text(encoding="utf-8")
+    tags = Tags()
+    tags.feed(text)
+
+    names = [tag for tag, _ in tags.found]
+    assert names.count("svg") == 5
+    assert not {"script", "link", "img", "iframe", "b"} & set(names)
+    assert not [value for _, attributes in tags.found for key, value in attributes.items() if key in ("src", "href")]
+    assert "http" not in text
+    assert "&lt;b&gt;&amp;&quot;a" in text
+    for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        ET.fromstring(drawing)
+
+
+def test_the_page_in_a_browser(html: Path) -> None:
+    """Headless Chromium opens it without a network and draws the charts."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        if os.environ.get("REVVLINK_TEST_BROWSER"):
+            pytest.fail("there is no Chromium")
+        pytest.skip("there is no Chromium")
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom",
+         html.as_uri()],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+
+    assert done.stdout.count("<polyline") >= 4
+    assert "AVAILABLE" in done.stdout
