@@ -169,7 +169,16 @@ def _show(outcome: Any, arguments: Sequence[str], options: Options, output: Outp
         return _awaited(_follow(outcome, options, output), chosen, options, output)
     result = _settle(outcome, options)
     _render(result, chosen, options, output)
+    _export(result, options)
     return int(result.exit_code)
+
+
+def _export(result: Result, options: Options) -> None:
+    """Write the table to a file as well, where one is named and there is a table."""
+    if options.export is not None and result.data is not None:
+        from revvlink_cli.output.export import export
+
+        export(result, options.export)
 
 
 def _settle(outcome: Any, options: Options) -> Result:
@@ -283,11 +292,16 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
     """Render a stream as it comes."""
     import asyncio
 
+    if options.export is not None and stream.frame is None:
+        raise CommandError(
+            Failure("usage", "there is no table to export: rows come one by one", hint="leave out --export"),
+            exit_code=ExitCode.USAGE,
+        )
     usual = default_format()
     chosen = options.output or stream.otherwise or (stream.piped if usual is Format.PLAIN else None) or usual
     writer = renderer(chosen, options.command, output, no_color=options.no_color)
     writer.begin(stream.row)
-    result = Result()
+    result, last = Result(), None
     with ExitStack() as held:
         show = _shower(stream, chosen, writer, options, output, held)
         try:
@@ -297,6 +311,7 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
                         result = item
                         break
                     show(item)
+                    last = item
                     if output.is_closed:
                         return ExitCode.OK
         except asyncio.CancelledError:
@@ -307,6 +322,8 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
             await stream.items.aclose()
     writer.end(result)
     _talk(result, chosen, options)
+    if last is not None and stream.frame is not None:
+        _export(stream.frame(last, sys.maxsize), options)
     return int(result.exit_code)
 
 

@@ -37,6 +37,7 @@ class Options:
         quiet: Whether to keep notes to oneself.
         verbose: How much of the log to show on stderr: 0 nothing, 1 what happens, 2 everything and tracebacks.
         no_color: Whether to leave colours out.
+        export: File to write the table to as well, or None.
     """
 
     command: str = ""
@@ -47,6 +48,7 @@ class Options:
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
+    export: str | None = None
 
 
 @cache
@@ -59,7 +61,7 @@ def global_options(*, environment: bool) -> list[Any]:
             *flags,
             callback=_keeper(name, check),
             # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
-            envvar=variable if environment and name != "config" else None,
+            envvar=variable if environment and name not in ("config", "export") else None,
             show_envvar=environment,
             show_default=False,
             **more,
@@ -85,6 +87,17 @@ def global_options(*, environment: bool) -> list[Any]:
             int, option("--verbose", "-v", name="verbose", count=True, help="Log to stderr; -vv with everything.")
         ] = 0,
         global_no_color: Annotated[bool, option("--no-color", name="no_color", help="No colours.")] = False,
+        global_export: Annotated[
+            str | None,
+            option(
+                "--export",
+                name="export",
+                metavar="FILE",
+                check=_exportable,
+                help="Write the table to a file, too: .svg, .html, .md or .csv.",
+                autocompletion=files,
+            ),
+        ] = None,
     ) -> None:
         """Never called: Typer reads the options from the signature."""
 
@@ -105,6 +118,16 @@ def _keeper(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]
         return value
 
     return keep
+
+
+def _exportable(name: str) -> str:
+    from revvlink_cli.output.export import ending_of
+
+    try:
+        ending_of(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return name
 
 
 def _positive(value: float) -> float:

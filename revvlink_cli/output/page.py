@@ -49,8 +49,8 @@ def page(
     title: str,
     about: str,
     rows: Sequence[Any],
-    presence: Mapping[str, Sequence[tuple[float, bool]]],
-    charts: Sequence[Chart],
+    presence: Mapping[str, Sequence[tuple[float, bool]]] | None = None,
+    charts: Sequence[Chart] = (),
 ) -> str:
     """The page.
 
@@ -58,7 +58,7 @@ def page(
         title: Its heading.
         about: A sentence below it.
         rows: What the table shows.
-        presence: By name, whether it was there at each moment.
+        presence: By name, whether it was there at each moment; None for no such drawing.
         charts: In their order.
     """
     parts = [
@@ -68,8 +68,7 @@ def page(
         f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{_text(title)}</h1><p>{_text(about)}</p>",
         table(rows),
-        "<h2>Connected</h2>",
-        _strips(presence),
+        *(("<h2>Connected</h2>", _strips(presence)) if presence else ()),
         *(f"<h2>{_text(chart.title)}</h2>{_drawn(chart)}" for chart in charts),
         "</body></html>",
     ]

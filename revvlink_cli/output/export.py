@@ -1,0 +1,123 @@
+"""A table as a file: a picture, a page, Markdown, or CSV, by the ending of its name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.output.result import columns_of
+from revvlink_cli.output.streams import OutputError
+from revvlink_cli.output.text import clean, plain, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from revvlink_cli.output.result import Result
+
+PICTURE_WIDTH = 160
+"""Characters of a line in a picture."""
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file to export to.
+
+    Raises:
+        ValueError: There is no format of that name.
+    """
+    ending = Path(name).suffix.lower()
+    if ending not in FORMATS:
+        raise ValueError(f"{name!r} does not end in one of {', '.join(FORMATS)}")
+    return ending
+
+
+def export(result: Result, name: str) -> None:
+    """Write a result's table to a file.
+
+    Raises:
+        OutputError: There is no table, or the file cannot be written.
+    """
+    kind = result.row_type
+    if kind is None or not columns_of(kind) or result.data is None:
+        raise OutputError(f"there is no table to write to {name}")
+    rows = result.data if isinstance(result.data, tuple) else (result.data,)
+    text = FORMATS[ending_of(name)](rows, result.title or "")
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
+
+
+def _csv(rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
+    """Numbers in full, the fields' own names."""
+    page = io.StringIO()
+    writer = csv.writer(page)
+    if rows:
+        names = [name for name, _ in columns_of(type(rows[0]))]
+        writer.writerow(names)
+        writer.writerows([_harmless(plain(getattr(row, name))) for name in names] for row in rows)
+    return page.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """A spreadsheet takes what begins so for a formula, and a server names its nodes' errors."""
+    return f"'{text}" if text[:1] in ("=", "@", "+") or (text[:1] == "-" and not _is_number(text)) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _markdown(rows: Sequence[Any], title: str) -> str:
+    """As on a terminal."""
+    lines = [f"**{_cell(title)}**", ""] if title else []
+    columns = [(name, column) for name, column in columns_of(type(rows[0])) if column.title] if rows else []
+    lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
+    lines += [f"| {' | '.join(_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#" else char for char in text)
+    return escaped.replace("\n", "<br>")
+
+
+def _html(rows: Sequence[Any], title: str) -> str:
+    """A page with nothing but the table."""
+    from revvlink_cli.output.page import page
+
+    return page(title or "revvlink", "", rows)
+
+
+def _svg(rows: Sequence[Any], title: str) -> str:
+    """What a terminal would show."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.screen import Page
+    from revvlink_cli.output.table import TableRenderer
+
+    drawn = Page()
+    TableRenderer(drawn, no_color=True).end(Result(tuple(rows), title=title or None))
+    lines = drawn.text.rstrip("\n").split("\n")
+    console = Console(record=True, file=io.StringIO(), width=max(map(len, lines), default=PICTURE_WIDTH))
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    picture = console.export_svg(title=clean(title) or "revvlink", font_aspect_ratio=0.61)
+    return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # which would be fetched from the network
+
+
+FORMATS: dict[str, Callable[[Sequence[Any], str], str]] = {
+    ".svg": _svg,
+    ".html": _html,
+    ".md": _markdown,
+    ".csv": _csv,
+}
+"""Ending of the file -> what makes its text."""
