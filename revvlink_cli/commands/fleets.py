@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from revvlink_cli.config.load import NodeEntry, Settings
 
 LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
+SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
 ASSUMED_CPU = "~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet"
+
+
+def spoils_its_figures(version: str | None) -> bool:
+    """Whether a Lavalink of this version measures its CPU between any two requests, and not between two messages."""
+    parts = (version or "").split(".")
+    return len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
 
 
 def load_settings(options: Options) -> Settings:

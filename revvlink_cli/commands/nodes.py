@@ -306,6 +306,9 @@ def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
         notes.append(fleets.LOWER_BOUND)
     if any(row.penalty_cpu_is_assumed for row in rows):
         notes.append(fleets.ASSUMED_CPU)
+    old = [row.node for row in rows if row.server == "Lavalink" and fleets.spoils_its_figures(row.version)]
+    if old:
+        notes.append(f"{', '.join(old)}: {fleets.SPOILT_CPU}")
     notes += [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
     ]

@@ -52,7 +52,7 @@ class PenaltyRow:
     """A node's penalty, term by term. Null is unknown, never zero.
 
     `rank` is null when the node cannot be given players. `is_stale` marks the last figures of a node that has none now.
-    `regions` are those that the node would serve.
+    `regions` are those that the node would serve. `has_spoilt_cpu` marks a server whose CPU figures any request spoils.
     """
 
     rank: int | None = column("RANK", Kind.COUNT, cell=_rank)
@@ -67,6 +67,7 @@ class PenaltyRow:
     penalty: float | None = column("PENALTY", Kind.SCORE, cell=_total)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
+    has_spoilt_cpu: bool
     trend: tuple[float | None, ...] = column("TREND", cell=_trend, rank=3)
     stats_age_s: float | None = column("AGE", Kind.DURATION_MS, cell=_age, rank=4)
     is_stale: bool
@@ -192,6 +193,8 @@ def _rows(
             state=_state(node, snapshot.at, was_connected=name in seen.connected, is_failed=failure is not None),
             region=node.region,
             **_terms(cost, timed),
+            has_spoilt_cpu=str(node.dialect) == "Lavalink"
+            and fleets.spoils_its_figures(node.info.version if node.info is not None else None),
             trend=tuple(None if value is None else round(value, 3) for value in seen.penalties[name]),
             stats_age_s=round(snapshot.at - timed.at, 3) if timed is not None else None,
             is_stale=cost is None and timed is not None,
@@ -237,6 +240,9 @@ def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
         notes.append(fleets.LOWER_BOUND)
     if any(row.penalty_cpu_is_assumed for row in rows):
         notes.append(fleets.ASSUMED_CPU)
+    old = [row.node for row in rows if row.has_spoilt_cpu]
+    if old:
+        notes.append(f"{', '.join(old)}: {fleets.SPOILT_CPU}")
     if any(row.is_stale for row in rows):
         notes.append("grey figures are the last ones of a node that tells none now; AGE is how old they are")
     return tuple(notes)

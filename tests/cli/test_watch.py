@@ -44,7 +44,8 @@ def fleet() -> Iterator[Simulator]:
 def entry(fleet: Simulator, name: str) -> dict[str, Any]:
     """A node as configured."""
     node = fleet[name]
-    return {"identifier": name, "uri": node.uri, "password": node.password, "region": node.profile.region}
+    region = {"region": node.profile.region} if node.profile.region else {}
+    return {"identifier": name, "uri": node.uri, "password": node.password, **region}
 
 
 @pytest.fixture
@@ -222,6 +223,16 @@ def test_a_terminal(config: Path, size: tuple[int, int], end: int) -> None:
     assert len(rows) <= lines
     assert max(map(len, rows)) <= columns
     assert any("us-2" in row and "connected" in row for row in rows) or columns < 80
+
+
+def test_old_servers_are_named(write_config: Callable[..., Path]) -> None:
+    """What spoils the figures of a server before 4.1.0 is said where they are shown, and only there."""
+    with Simulator([NodeProfile(identifier="old", version="4.0.8"), NodeProfile(identifier="new")]) as simulator:
+        config = write_config(entry(simulator, "old"), entry(simulator, "new"))
+        for command in ("status", "penalties"):
+            told = run_cli("--config", str(config), "nodes", command, "-o", "table").err
+            assert "old: before Lavalink 4.1.0" in told
+            assert "new: before" not in told
 
 
 def test_sparklines() -> None:
