@@ -48,6 +48,9 @@ HELP = (
 EVENTS = 0.15
 """Share of the screen that shows what happened last."""
 
+TREND = 12
+"""Looks that a trend shows."""
+
 BAR = 8
 """Characters of a bar."""
 
@@ -68,7 +71,7 @@ def _memory(row: TopRow) -> str:
 
 
 def _trend(values: Sequence[float | None]) -> str:
-    return sparkline(values[-12:]) if len(values) > 1 else ""
+    return sparkline(values[-TREND:]).ljust(TREND) if len(values) > 1 else " " * TREND  # of one width: columns stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +191,9 @@ class Console:
             async for seen in taken:
                 self._seen = seen
                 yield self._frame(seen, *size())
-            if self._seen is not None and self._seen.is_hopeless:
-                shots = self._seen.snapshot.nodes
-                failures = tuple(f for node in shots if (f := fleets.node_failure(node, self._options.timeout)))
+                if seen.is_hopeless:
+                    shots = seen.snapshot.nodes
+                    failures = tuple(f for node in shots if (f := fleets.node_failure(node, self._options.timeout)))
         yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
 
     # Keys.

@@ -95,7 +95,11 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for its end; gives the exit code."""
+        deadline = time.monotonic() + 20
         while self._read(0.1):
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                pytest.fail("it does not end")
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:
                 while select.select([self.file], [], [], 0)[0] and self._read(0):
@@ -166,6 +170,24 @@ def test_a_node_that_dies_and_returns(fleet: Simulator, config: Path) -> None:
     assert terminal.end() == 0
 
 
+def test_quitting_is_no_failure(fleet: Simulator, config: Path) -> None:
+    """A node that is down while somebody watches is no failure of the watching."""
+    fleet["us-1"].kill()
+    terminal = Terminal(config, 30, 110)
+    terminal.until(r"us-1 +failed")
+    terminal.press("q")
+    assert terminal.end() == 0
+    assert "error:" not in terminal.seen
+
+
+def test_nobody_to_watch(fleet: Simulator, write_config: Callable[..., Path]) -> None:
+    """When no node is tried any more it ends, and says why."""
+    path = write_config({"identifier": "us-1", "uri": fleet["us-1"].uri, "password": "wrong"})
+    terminal = Terminal(path)
+    assert terminal.end() == 4
+    assert "refused the password" in terminal.seen
+
+
 def test_another_size(config: Path) -> None:
     """The picture follows the terminal."""
     terminal = Terminal(config, 40, 120)
@@ -193,8 +215,13 @@ def test_suspended(config: Path) -> None:
     terminal.until("us-1")
     os.kill(terminal.pid, signal.SIGTSTP)
     deadline = time.monotonic() + 10
-    while "\x1b[?1049l" not in terminal.seen and time.monotonic() < deadline:
+    stopped = 0
+    while not stopped and time.monotonic() < deadline:
         terminal._read(0.1)
+        stopped, _ = os.waitpid(terminal.pid, os.WNOHANG | os.WUNTRACED)
+    assert stopped
+    terminal._read(0.1)
+    assert "\x1b[?1049l" in terminal.seen
     os.kill(terminal.pid, signal.SIGCONT)
     while terminal.seen.count("\x1b[?1049h") < 2 and time.monotonic() < deadline:
         terminal._read(0.1)
