@@ -13,6 +13,7 @@ from benchmarks import failover, library, live, processes, stores, storm
 BENCHMARKS = {
     "startup-region": processes.startup_region,
     "startup-list": processes.startup_list,
+    "completion": processes.completion,
     "status-200": processes.status_of_a_fleet,
     "memory-per-node": processes.memory_per_node,
     "get-node": library.get_node,

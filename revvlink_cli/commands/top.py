@@ -85,7 +85,7 @@ class TopRow:
     cpu_has_baseline: bool | None
     memory_ratio: float | None = column("MEMORY", cell=_memory, rank=4)
     players: str = column("PLAYERS")
-    playing_trend: tuple[float | None, ...] = column("", cell=lambda row: _trend(row.playing_trend), rank=6)
+    playing_trend: tuple[float | None, ...] = column("TREND", cell=lambda row: _trend(row.playing_trend), rank=6)
     penalty: str = column("PENALTY")
     penalty_trend: tuple[float | None, ...] = column("TREND", cell=lambda row: _trend(row.penalty_trend), rank=3)
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=7)
