@@ -136,7 +136,7 @@ def test_moved_when_it_does_not_come_back() -> None:
     """After `resume_timeout` the players of a frozen node move; the node thaws, and what it kept is destroyed."""
 
     async def work() -> None:
-        async with fleet(*profiles("a", "b"), resume_timeout=1, heartbeat=0.2, timeout=0.5) as watched:
+        async with fleet(*profiles("a", "b"), resume_timeout=1, heartbeat=0.5, timeout=1) as watched:
             await placed(watched, 4)
             await asyncio.to_thread(watched.simulator["a"].freeze)
             await watched.until(lambda: len(watched.pool.nodes["b"].players) == 4)
