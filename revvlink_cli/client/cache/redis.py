@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
@@ -194,7 +195,7 @@ class RedisStore:
                 f"the cache at {self.address} refused the user or password", hint="correct cache.url"
             ) from error
         except (RedisError, OSError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = _reason(error)
             raise StoreException(f"the cache at {self.address} cannot be used: {reason}", hint=_HINT) from error
 
     def _name(self, key: Key) -> bytes:
@@ -274,6 +275,14 @@ async def _executed(batch: Pipeline) -> None:
     for answer in await batch.execute(raise_on_error=False):
         if isinstance(answer, Exception):
             raise answer
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in the words of the system or of the server."""
+    cause = error.__cause__ or error.__context__
+    number = cause.errno if isinstance(cause, OSError) else None
+    told = os.strerror(number) if number is not None and number > 0 else str(error)
+    return " ".join(told.split()).rstrip(".") or type(error).__name__
 
 
 def _head(entry: Entry) -> bytes:
