@@ -270,13 +270,15 @@ class Node:
         """Ask the node for its version."""
         return await self.rest.version()
 
-    async def send(self, method: str, *, path: str, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
+    async def send(
+        self, method: str, *, path: str, params: Mapping[str, str | float | bool] | None = None, data: Any = None
+    ) -> Any:
         """Send any request to the node.
 
         Args:
             method: HTTP method.
             path: Path below the node's address; a leading slash makes no difference.
-            params: Query parameters, not encoded yet.
+            params: Query parameters, not encoded yet; True and False are sent in lower case.
             data: JSON body.
 
         Returns:
@@ -287,7 +289,10 @@ class Node:
             NodeException: The node did not answer.
             AuthorizationFailedException: The node refused the password.
         """
-        return await self.rest.send(method, path, params=params, data=data)
+        texts = {
+            key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params or {}).items()
+        }
+        return await self.rest.send(method, path, params=texts or None, data=data)
 
     async def fetch_players(self) -> list[RemotePlayer]:
         """Ask the node for the players of this session; `roster` has them from then on."""

@@ -307,6 +307,18 @@ def test_fetching_tracks(fleet: Simulator, pool: type[Pool]) -> None:
     run(pool, work)
 
 
+def test_numbers_in_a_query(fleet: Simulator, pool: type[Pool]) -> None:
+    """Parameters of a request of one's own may be numbers and truths, as well as texts."""
+
+    async def work() -> None:
+        await pool.connect(nodes=[node(fleet, "us")])
+        with pytest.raises(LavalinkException):
+            await pool.get_node("us").send("GET", path="/v4/nothing", params={"a": 1, "b": True, "c": "x y", "d": 0.5})
+        assert fleet["us"].requests[-1] == ("GET", "/v4/nothing?a=1&b=true&c=x%20y&d=0.5")
+
+    run(pool, work)
+
+
 def loads(simulator: Simulator) -> int:
     """How many loads were asked of all nodes."""
     return sum(path.startswith("/v4/loadtracks") for simulated in simulator for _, path in simulated.requests)
