@@ -106,8 +106,8 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:
-    if value:
+def _version(ctx: typer.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:  # a line that is being completed asks for nothing
         Output().write(f"revvlink {__version__}\n")
         raise typer.Exit
 

@@ -149,7 +149,7 @@ async def watch(
                 attention.wake.clear()
                 if hung_up and reload is not None:
                     hung_up = False
-                    next_at = 0.0
+                    next_at = time.monotonic()
                     await _follow(fleet, reload(), timeout, joining)
         finally:
             fleet.unsubscribe(news)

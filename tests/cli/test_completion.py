@@ -105,6 +105,13 @@ def test_lines_that_make_no_sense(line: str) -> None:
     assert isinstance(candidates(line), list)
 
 
+def test_nothing_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options that print something print nothing while a line is completed."""
+    assert "nodes" in values("revvlink --version ")
+    assert "status" in values("revvlink --help nodes ")
+    assert capsys.readouterr().out == ""
+
+
 def test_file_names() -> None:
     """Where a file is wanted the shell offers files."""
     assert candidates("revvlink --config ") == ["files"]

@@ -112,17 +112,22 @@ class SQLiteStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        await self._run(self._close)
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(lambda: self._on_connection(work))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Work that may wait for the disk, or for another thread."""
         if not self._in_thread:
-            return self._on_connection(work)
+            return work()
         import asyncio
 
-        return await asyncio.to_thread(self._on_connection, work)
+        return await asyncio.to_thread(work)
+
+    def _close(self) -> None:
+        with self._lock:
+            self._drop()
 
     def _on_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do `work`, once more on a new file when the file turns out to be damaged."""
