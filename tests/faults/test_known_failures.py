@@ -74,7 +74,7 @@ def test_a_password_that_was_changed() -> None:
             await watched.until(lambda: not node.is_supervised)
             assert isinstance(node.snapshot().error, AuthorizationFailedException)
             await watched.until(lambda: len(watched.pool.nodes["b"].players) == 4)
-            assert len(watched.moves()) == 2
+            await watched.until(lambda: len(watched.moves()) == 2)
 
     run(work)
 

@@ -140,7 +140,7 @@ def test_moved_when_it_does_not_come_back() -> None:
             await placed(watched, 4)
             await asyncio.to_thread(watched.simulator["a"].freeze)
             await watched.until(lambda: len(watched.pool.nodes["b"].players) == 4)
-            assert len(watched.moves()) == 2
+            await watched.until(lambda: len(watched.moves()) == 2)  # told when the other node has them
             await asyncio.to_thread(watched.simulator["a"].thaw)
             await watched.pool.reconnect()
             await watched.until(lambda: watched.pool.nodes["a"].status is NodeStatus.CONNECTED)
