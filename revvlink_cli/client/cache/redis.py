@@ -239,14 +239,14 @@ class RedisStore:
         """What the first lines of entries say, as far as they are entries that count."""
         batch = self._redis().pipeline(transaction=False)
         for name in names:
+            batch.object("FREQ", name)  # first: Redis takes the other two for uses
             batch.getrange(name, 0, _HEAD - 1)
             batch.strlen(name)
-            batch.object("FREQ", name)
         answers = await self._do(batch.execute(raise_on_error=False))
         now = time.time()
         found: list[Listed] = []
         for index, name in enumerate(names):
-            head, size, uses = answers[3 * index : 3 * index + 3]
+            uses, head, size = answers[3 * index : 3 * index + 3]
             if not isinstance(head, bytes) or not isinstance(size, int):
                 continue
             try:
