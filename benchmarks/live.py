@@ -95,6 +95,7 @@ from revvlink_cli.client.models import NodeStats
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.commands.base import Options
 from revvlink_cli.commands.top import Console
+from revvlink_cli.commands.watching import Job
 from revvlink_cli.output.screen import Page, Screen
 from revvlink_cli.services.watch import Watch
 
@@ -110,7 +111,8 @@ for number in range(500):
     fleet._nodes[f"node-{number}"] = Standing(NodeSnapshot(
         identifier=f"node-{number}", uri="http://127.0.0.1", region=("us", "eu", "asia")[number % 3],
         status=NodeStatus.CONNECTED, timed_stats=TimedStats(stats, StatsOrigin.WEBSOCKET, now, now + 999)))
-seen, console = Watch(fleet), Console(Options())
+job = Job(None, Options(), None, (), None)
+seen, console = Watch(fleet), Console(job)
 screen = Screen(Page(), no_color=False)
 took = []
 for _ in range(40):

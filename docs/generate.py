@@ -29,6 +29,7 @@ from revvlink_cli.commands import (
     report,
     route,
     routeplanner,
+    status,
     trackrows,
 )
 from revvlink_cli.commands.topics import ENVIRONMENT
@@ -80,7 +81,7 @@ def plain_columns() -> str:
     """The fields of the plain output, command by command."""
     rows = {
         "nodes list": nodes.NodeRow,
-        "nodes status": nodes.StatusRow,
+        "nodes status": status.StatusRow,
         "nodes penalties": penalties.PenaltyRow,
         "connect": connect.ConnectRow,
         "connect --hold": connect.ChangeRow,

@@ -131,7 +131,7 @@ async def _warm(
     try:
         async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
-            lost = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+            lost = fleets.failures_of(snapshots, options.timeout)
             if len(lost) == len(snapshots):
                 yield Result(exit_code=fleets.exit_code_for(lost, len(snapshots)), errors=lost)
                 return

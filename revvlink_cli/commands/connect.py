@@ -84,7 +84,7 @@ async def _connect(settings: Settings, chosen: tuple[NodeSettings, ...], options
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         snapshots = fleet.snapshot().nodes
-    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    failures = fleets.failures_of(snapshots, options.timeout)
     rows = tuple(_row(node, options.timeout) for node in snapshots)
     return Result(rows, ConnectRow, fleets.exit_code_for(failures, len(rows)), failures)
 
@@ -121,9 +121,7 @@ async def _hold(
                     shown[node.identifier] = (row.state, row.session_id, row.message)
                     yield row
             if not any(node.is_supervised for node in fleet.members):
-                failures = tuple(
-                    f for node in fleet.snapshot().nodes if (f := fleets.node_failure(node, options.timeout))
-                )
+                failures = fleets.failures_of(fleet.snapshot().nodes, options.timeout)
                 yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
                 return
             await fleet.changed()

@@ -22,6 +22,7 @@ from revvlink_cli.commands import (
     report,
     route,
     routeplanner,
+    status,
     trackrows,
 )
 from revvlink_cli.commands import help as help_
@@ -59,7 +60,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "nodes info": record_schema(nodes.InfoRecord),
         "nodes list": rows_schema(nodes.NodeRow),
         "nodes penalties": rows_schema(penalties.PenaltyRow),
-        "nodes status": rows_schema(nodes.StatusRow),
+        "nodes status": rows_schema(status.StatusRow),
         "players destroy": record_schema(players.PlayerRow),
         "players list": rows_schema(players.PlayerRow),
         "players show": record_schema(players.PlayerRow),
@@ -70,7 +71,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "routeplanner free": rows_schema(routeplanner.PlannerRow),
         "routeplanner status": rows_schema(routeplanner.PlannerRow),
         "search": tracks,
-        "top": rows_schema(nodes.StatusTick),
+        "top": rows_schema(status.StatusTick),
         "track decode": tracks,
     }
     return {command: envelope_schema(command, kind) for command, kind in data.items()}

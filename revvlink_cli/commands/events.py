@@ -81,7 +81,7 @@ async def _events(
                 dropped = subscription.dropped
         finally:
             fleet.unsubscribe(subscription)
-        failures = tuple(f for node in fleet.snapshot().nodes if (f := fleets.node_failure(node, options.timeout)))
+        failures = fleets.failures_of(fleet.snapshot().nodes, options.timeout)
     yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
 
 

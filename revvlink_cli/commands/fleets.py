@@ -13,23 +13,13 @@ from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import NodeEntry, Settings
-
-LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
-SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
-ASSUMED_CPU = "~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet"
-
-
-def spoils_its_figures(version: str | None) -> bool:
-    """Whether a Lavalink of this version measures its CPU between any two requests, and not between two messages."""
-    parts = (version or "").split(".")
-    return len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
 
 
 def load_settings(options: Options) -> Settings:
@@ -126,6 +116,23 @@ def failure_of(error: RevvlinkException, node: str | None = None) -> Failure:
         stage=str(error.stage) if error.stage is not None else None,
         hint=error.hint,
     )
+
+
+def chooser(
+    options: Options, patterns: Sequence[str] | None, tags: Sequence[str] | None, region: str | None = None
+) -> Callable[[Settings], tuple[NodeSettings, ...]]:
+    """What picks the nodes that are meant, passwords read, from a configuration: also from one that is read again."""
+
+    def chosen(settings: Settings) -> tuple[NodeSettings, ...]:
+        entries = select(settings, patterns or (), options, tags=tags or (), region=region)
+        return with_secrets(settings, entries, options)
+
+    return chosen
+
+
+def failures_of(nodes: Iterable[NodeSnapshot], timeout: float) -> tuple[Failure, ...]:
+    """Why nodes are not connected, those that are left out."""
+    return tuple(failure for node in nodes if (failure := node_failure(node, timeout)) is not None)
 
 
 def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:

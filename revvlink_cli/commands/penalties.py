@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets, watching
+from revvlink_cli.commands import fleets, scores, watching
 from revvlink_cli.commands.base import Command, Work, options_of
 from revvlink_cli.commands.options import Nodes, Tags, regions
 from revvlink_cli.output.result import Kind, Result, Stream, column
@@ -16,24 +16,14 @@ from revvlink_cli.output.text import MISSING, human, sparkline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.client.snapshot import NodeSnapshot, TimedStats
+    from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
     from revvlink_cli.services.watch import Watch
 
 TREND_WIDTH = 20
 """Characters of the table's trend."""
-
-
-def _rank(row: PenaltyRow) -> str:
-    return str(row.rank) if row.rank is not None else MISSING
-
-
-def _total(row: PenaltyRow) -> str:
-    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
-    return f"{mark}{human(row.penalty, Kind.SCORE)}"
 
 
 def _trend(row: PenaltyRow) -> str:
@@ -55,7 +45,7 @@ class PenaltyRow:
     `regions` are those that the node would serve. `has_spoilt_cpu` marks a server whose CPU figures any request spoils.
     """
 
-    rank: int | None = column("RANK", Kind.COUNT, cell=_rank)
+    rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
     node: str = column("NODE")
     state: str = column("STATE", Kind.STATE)
     region: str | None = column("REGION", rank=4)
@@ -64,7 +54,7 @@ class PenaltyRow:
     nulled: float | None = column("NULLED", Kind.SCORE, rank=3)
     players: float | None = column("PLAYERS", Kind.SCORE, rank=2)
     reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=_total)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     has_spoilt_cpu: bool
@@ -116,41 +106,31 @@ def penalties(
     `revvlink help penalty` tells what the terms are.
     """
     options = options_of(ctx)
-    if sort not in _SORTS:
-        raise typer.BadParameter(f"{sort!r} is not one of {', '.join(_SORTS)}", param_hint="--sort")
+    scores.checked_sort(sort, _SORTS)
     span = watching.span_of(interval, count, duration, watch=watch)
     settings = fleets.load_settings(options)
 
-    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
-        entries = fleets.select(from_settings, nodes or (), options, tags=tag or ())
-        return fleets.with_secrets(from_settings, entries, options)
+    choose = fleets.chooser(options, nodes, tag)
+    chosen = choose(settings)
 
     def rows(seen: Watch) -> tuple[PenaltyRow, ...]:
-        return tuple(sorted(_rows(seen, region, settings, options, watched=watch), key=_order(sort)))
+        return scores.in_order(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
 
     if not watch:
-        return _once(rows, settings, chosen(settings), options)
+        return _once(rows, settings, chosen, options)
 
     def frame(tick: PenaltyTick, room: int) -> Result:
         shown, more = watching.cut(tick.nodes, room)
         notes = (*more, *footnotes(tick.nodes))
         return Result(shown, PenaltyRow, notes=notes, title=f"Penalties, {tick.time[11:19]}; Ctrl-C ends")
 
+    job = watching.Job(settings, options, span, chosen, choose)
     return watching.watched(
-        settings,
-        chosen(settings),
-        options,
-        span,
+        job,
         row=PenaltyTick,
         look=lambda seen: PenaltyTick(time=watching.now(), nodes=rows(seen)),
         frame=frame,
-        again=chosen,
     )
-
-
-def _order(sort: str) -> Callable[[PenaltyRow], Any]:
-    key = _SORTS[sort]
-    return lambda row: (key(row) is None, key(row) if key(row) is not None else 0)
 
 
 async def _once(
@@ -166,7 +146,7 @@ async def _once(
         seen = Watch(fleet)
         seen.look()
         found = rows(seen)
-    failures = tuple(f for node in seen.snapshot.nodes if (f := fleets.node_failure(node, options.timeout)))
+    failures = fleets.failures_of(seen.snapshot.nodes, options.timeout)
     code = fleets.exit_code_for(failures, len(found))
     return Result(found, PenaltyRow, code, failures, notes=footnotes(found))
 
@@ -192,9 +172,8 @@ def _rows(
             node=name,
             state=_state(node, snapshot.at, was_connected=name in seen.connected, is_failed=failure is not None),
             region=node.region,
-            **_terms(cost, timed),
-            has_spoilt_cpu=str(node.dialect) == "Lavalink"
-            and fleets.spoils_its_figures(node.info.version if node.info is not None else None),
+            **scores.terms_of(cost if cost is not None else timed.penalty if timed is not None else None),
+            has_spoilt_cpu=scores.has_spoilt_cpu(str(node.dialect), node.info.version if node.info else None),
             trend=tuple(None if value is None else round(value, 3) for value in seen.penalties[name]),
             stats_age_s=round(snapshot.at - timed.at, 3) if timed is not None else None,
             is_stale=cost is None and timed is not None,
@@ -209,21 +188,6 @@ def _state(node: NodeSnapshot, now: float, *, was_connected: bool, is_failed: bo
     return node.condition(now)
 
 
-def _terms(cost: Penalty | None, timed: TimedStats | None) -> dict[str, Any]:
-    """The terms as they are, or as they were when the node last told."""
-    known = cost if cost is not None else timed.penalty if timed is not None else None
-    return {
-        "cpu": known.cpu if known else None,
-        "deficit": known.deficit if known else None,
-        "nulled": known.nulled if known else None,
-        "players": known.players if known else None,
-        "reserved": known.reserved if known else None,
-        "penalty": known.total if known else None,
-        "penalty_is_lower_bound": known.is_lower_bound if known else None,
-        "penalty_cpu_is_assumed": known.cpu_assumed if known else None,
-    }
-
-
 def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...]:
     """The regions to ask about: those of the map that counts, and those of the nodes."""
     from revvlink_cli.client.regions import LABELS
@@ -235,14 +199,7 @@ def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...
 
 def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
     """What the marks and the grey mean, as far as there are any."""
-    notes = []
-    if any(row.penalty_is_lower_bound for row in rows):
-        notes.append(fleets.LOWER_BOUND)
-    if any(row.penalty_cpu_is_assumed for row in rows):
-        notes.append(fleets.ASSUMED_CPU)
-    old = [row.node for row in rows if row.has_spoilt_cpu]
-    if old:
-        notes.append(f"{', '.join(old)}: {fleets.SPOILT_CPU}")
+    notes = scores.marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
     if any(row.is_stale for row in rows):
         notes.append("grey figures are the last ones of a node that tells none now; AGE is how old they are")
     return tuple(notes)

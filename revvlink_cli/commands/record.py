@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets, nodes, watching
+from revvlink_cli.commands import fleets, status, watching
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags, files
 from revvlink_cli.output.envelope import to_json
@@ -16,9 +16,6 @@ from revvlink_cli.output.result import CommandError, Failure, Kind, Result, Stre
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-
-    from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.config.load import Settings
 
 app = make_app()
 
@@ -55,17 +52,11 @@ def record(
     span = watching.span_of(interval, count, duration, watch=True)
     settings = fleets.load_settings(options)
 
-    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
-        entries = fleets.select(from_settings, node_names or (), options, tags=tag or (), region=region)
-        return fleets.with_secrets(from_settings, entries, options)
-
-    given = chosen(settings)
+    choose = fleets.chooser(options, node_names, tag, region)
+    job = watching.Job(settings, options, span, choose(settings), choose)
 
     async def items() -> AsyncGenerator[Result, None]:
-        from contextlib import aclosing
-
         from revvlink_cli.services.recording import Writer
-        from revvlink_cli.services.watch import watch
 
         try:
             writer = Writer(Path(file), append=append)
@@ -76,21 +67,11 @@ def record(
             raise CommandError(_unwritable(file, error)) from None
         known = 0
         try:
-            async with aclosing(
-                watch(
-                    given,
-                    regions=settings.regions,
-                    timeout=options.timeout,
-                    interval=span.interval,
-                    count=span.count,
-                    duration=span.duration,
-                    reload=watching.reloading(settings, given, options, chosen),
-                )
-            ) as taken:
+            async with job.looks() as taken:
                 async for seen in taken:
-                    rows = nodes.watched_rows(seen, options, "config")
+                    rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
-                    writer.write(to_json(nodes.StatusTick(time=watching.now(), nodes=rows)))
+                    writer.write(to_json(status.StatusTick(time=watching.now(), nodes=rows)))
         except OSError as error:
             raise CommandError(_unwritable(file, error)) from None
         finally:

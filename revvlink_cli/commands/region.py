@@ -113,5 +113,5 @@ async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSetting
             ranking = fleet.rank(label)
             best = ranking.candidates[0].node.identifier if ranking.candidates else None
             rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
-    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    failures = fleets.failures_of(snapshots, options.timeout)
     return Result(tuple(rows), RouteRow, fleets.exit_code_for(failures, len(snapshots)), failures)

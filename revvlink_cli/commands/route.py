@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import fleets, scores
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.commands.options import node_names, regions
 from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, human
 
 if TYPE_CHECKING:
     from revvlink_cli.client.ranking import Candidate, Excluded, Ranking
@@ -23,20 +22,11 @@ if TYPE_CHECKING:
 app = make_app()
 
 
-def _total(row: ExplainRow) -> str:
-    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
-    return f"{mark}{human(row.penalty, Kind.SCORE)}"
-
-
-def _rank(row: ExplainRow) -> str:
-    return str(row.rank) if row.rank is not None else MISSING
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainRow:
     """A node as the decision saw it. Null is unknown, never zero; what cannot serve has no rank."""
 
-    rank: int | None = column("RANK", Kind.COUNT, cell=_rank)
+    rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
     node: str = column("NODE")
     verdict: str = column("VERDICT", Kind.STATE)
     region: str | None = column("REGION", rank=2)
@@ -46,7 +36,7 @@ class ExplainRow:
     nulled: float | None = column("NULLED", Kind.SCORE, rank=4)
     players: float | None = column("PLAYERS", Kind.SCORE, rank=3)
     reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=_total)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     why: str = column("WHY", flexible=True)
@@ -112,7 +102,7 @@ async def _route(
         snapshots = fleet.snapshot().nodes
         label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
         ranking = fleet.rank(label, exclude=left_out)
-    failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+    failures = fleets.failures_of(snapshots, options.timeout)
     code = fleets.exit_code_for(failures, len(snapshots))
     if not ranking.candidates and code is ExitCode.OK:
         code = ExitCode.FAILED
@@ -120,7 +110,7 @@ async def _route(
     if explain:
         rows = explained(ranking)
         title = f"{place_of(endpoint, label)}: {decision(ranking)}"
-        return Result(rows, ExplainRow, code, failures, notes=(*notes, *footnotes(rows)), title=title)
+        return Result(rows, ExplainRow, code, failures, notes=(*notes, *scores.marks(rows)), title=title)
     best = ranking.candidates[0].node.identifier if ranking.candidates else None
     row = RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain())
     return Result((row,), RouteRow, code, failures, notes=notes)
@@ -179,14 +169,7 @@ def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRo
         verdict="chosen" if number == 1 else "candidate",
         region=candidate.node.region,
         match=candidate.match.name.lower() if ranking.region is not None else None,
-        cpu=cost.cpu if cost else None,
-        deficit=cost.deficit if cost else None,
-        nulled=cost.nulled if cost else None,
-        players=cost.players if cost else None,
-        reserved=cost.reserved if cost else None,
-        penalty=cost.total if cost else None,
-        penalty_is_lower_bound=cost.is_lower_bound if cost else None,
-        penalty_cpu_is_assumed=cost.cpu_assumed if cost else None,
+        **scores.terms_of(cost),
         why=why,
     )
 
@@ -211,23 +194,6 @@ def _excluded(left: Excluded) -> ExplainRow:
         verdict="excluded",
         region=left.node.region,
         match=None,
-        cpu=None,
-        deficit=None,
-        nulled=None,
-        players=None,
-        reserved=None,
-        penalty=None,
-        penalty_is_lower_bound=None,
-        penalty_cpu_is_assumed=None,
+        **scores.terms_of(None),
         why=left.reason,
     )
-
-
-def footnotes(rows: tuple[ExplainRow, ...]) -> tuple[str, ...]:
-    """What the marks mean, as far as there are any."""
-    notes = []
-    if any(row.penalty_is_lower_bound for row in rows):
-        notes.append(fleets.LOWER_BOUND)
-    if any(row.penalty_cpu_is_assumed for row in rows):
-        notes.append(fleets.ASSUMED_CPU)
-    return tuple(notes)

@@ -124,7 +124,7 @@ async def _ask(
     on_the_way: list[Failure] = []
     async with probe.opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
         snapshots = fleet.snapshot().nodes
-        unreachable = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)) is not None)
+        unreachable = fleets.failures_of(snapshots, options.timeout)
         if len(unreachable) == len(snapshots):
             return Result(None, TrackRow, fleets.exit_code_for(unreachable, len(snapshots)), unreachable), None
         try:

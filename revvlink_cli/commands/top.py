@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from revvlink_cli.commands import fleets, nodes, watching
+from revvlink_cli.commands import fleets, scores, status, watching
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
@@ -16,11 +16,8 @@ from revvlink_cli.output.text import MISSING, duration, human, sparkline
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.base import Options
-    from revvlink_cli.commands.nodes import StatusRow
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.commands.status import StatusRow
     from revvlink_cli.services.watch import Attention, Watch
 
 app = make_app()
@@ -134,23 +131,17 @@ def top(
     span = watching.span_of(interval or "1s", None, None, watch=True)
     settings = fleets.load_settings(options)
 
-    def chosen(from_settings: Settings) -> tuple[NodeSettings, ...]:
-        entries = fleets.select(from_settings, node_names or (), options, tags=tag or (), region=region)
-        return fleets.with_secrets(from_settings, entries, options)
-
-    console = Console(options)
-
-    def frames(size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
-        return console.frames(chosen(settings), settings, span, size, chosen)
-
-    return Live(frames, console.press, nodes.watched_status(settings, chosen, options, span, "penalty"))
+    choose = fleets.chooser(options, node_names, tag, region)
+    job = watching.Job(settings, options, span, choose(settings), choose)
+    console = Console(job)
+    return Live(console.frames, console.press, status.watched_status(job, "penalty"))
 
 
 class Console:
     """What one sees, and what the keys do to it."""
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
+    def __init__(self, job: watching.Job) -> None:
+        self._job = job
         self._attention: Attention | None = None
         self._seen: Watch | None = None
         self._sort = 0
@@ -161,40 +152,20 @@ class Console:
         self._listed: list[str] = []
         self._page = 10
 
-    async def frames(
-        self,
-        chosen: tuple[NodeSettings, ...],
-        settings: Settings,
-        span: watching.Span,
-        size: Callable[[], tuple[int, int]],
-        again: Callable[[Settings], tuple[NodeSettings, ...]],
-    ) -> AsyncGenerator[Frame | Result, None]:
-        """The screen whenever there is something new on it."""
-        from contextlib import aclosing
-
-        from revvlink_cli.services.watch import Attention, watch
+    async def frames(self, size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
+        """The screen whenever there is something new on it; `size` tells its lines and columns."""
+        from revvlink_cli.services.watch import Attention
 
         self._attention = Attention()
         watching.wake_on_resize(self._attention.wake)
         yield Frame(Result(), above=("connecting ...",))
-        failures: tuple[Any, ...] = ()
-        async with aclosing(
-            watch(
-                chosen,
-                regions=settings.regions,
-                timeout=self._options.timeout,
-                interval=span.interval,
-                reload=watching.reloading(settings, chosen, self._options, again),
-                attention=self._attention,
-            )
-        ) as taken:
+        given_up: Sequence[NodeSnapshot] = ()
+        async with self._job.looks(self._attention) as taken:
             async for seen in taken:
                 self._seen = seen
                 yield self._frame(seen, *size())
-                if seen.is_hopeless:
-                    shots = seen.snapshot.nodes
-                    failures = tuple(f for node in shots if (f := fleets.node_failure(node, self._options.timeout)))
-        yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+                given_up = seen.snapshot.nodes if seen.is_hopeless else ()
+        yield self._job.outcome(given_up)
 
     # Keys.
 
@@ -255,12 +226,9 @@ class Console:
     def _frame(self, seen: Watch, height: int, width: int) -> Frame:
         if self._shows == "help":
             return Frame(Result(), above=HELP, below=("", KEYS))
-        rows = nodes.watched_rows(seen, self._options, SORTS[self._sort])
+        rows = status.watched_rows(seen, self._job.options, SORTS[self._sort])
         total = len(rows)
-        wanted = self._filter.casefold()
-        rows = tuple(
-            row for row in rows if wanted in " ".join((row.node, row.region or "", row.state, *row.tags)).casefold()
-        )
+        rows = tuple(row for row in rows if self._fits(row))
         self._listed = [row.node for row in rows]
         if self._selected not in self._listed:
             self._selected = self._listed[0] if self._listed else None
@@ -340,9 +308,9 @@ class Console:
             cpu_load_ratio=row.cpu_load_ratio,
             cpu_has_baseline=row.cpu_has_baseline,
             memory_ratio=used / most if used is not None and most else None,
-            players=nodes.players_of(row),
+            players=status.players_of(row),
             playing_trend=tuple(seen.players.get(row.node, ())),
-            penalty=nodes.penalty_of(row),
+            penalty=scores.penalty_of(row),
             penalty_trend=tuple(seen.penalties.get(row.node, ())),
             latency_ms=row.latency_ms,
             uptime_ms=row.uptime_ms,
@@ -373,12 +341,12 @@ class Console:
             session=shot.session_id,
             region=row.region,
             tags=row.tags,
-            players=nodes.players_of(row),
+            players=status.players_of(row),
             load="no baseline yet" if row.cpu_has_baseline is False else human(row.cpu_load_ratio, Kind.RATIO),
-            memory=nodes.memory_of(row),
+            memory=status.memory_of(row),
             uptime=human(row.uptime_ms, Kind.DURATION_MS),
             latency=human(row.latency_ms, Kind.LATENCY_MS),
-            penalty=nodes.penalty_of(row) + told,
+            penalty=scores.penalty_of(row) + told,
             figures=age,
             sources=info.sources if info is not None else None,
             plugins=tuple(f"{plugin.name} {plugin.version}".strip() for plugin in info.plugins) if info else (),

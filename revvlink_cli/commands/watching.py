@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,11 +15,13 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
-    from revvlink_cli.services.watch import Watch
+    from revvlink_cli.services.watch import Attention, Watch
 
 Watching = Annotated[
     bool,
@@ -81,78 +83,79 @@ def _seconds(text: str | None, name: str) -> float | None:
         raise typer.BadParameter(str(error), param_hint=name) from None
 
 
-def watched(
-    settings: Settings,
-    chosen: tuple[NodeSettings, ...],
-    options: Options,
-    span: Span,
-    *,
-    row: type,
-    look: Callable[[Watch], Any],
-    frame: Callable[[Any, int], Result],
-    again: Callable[[Settings], tuple[NodeSettings, ...]],
-) -> Stream:
+class Job(NamedTuple):
+    """A fleet to watch.
+
+    Attributes:
+        settings: The configuration.
+        options: The global options.
+        span: How often and how long.
+        chosen: The nodes.
+        choose: Picks them from a configuration that was read again, on SIGHUP.
+    """
+
+    settings: Settings
+    options: Options
+    span: Span
+    chosen: tuple[NodeSettings, ...]
+    choose: Callable[[Settings], tuple[NodeSettings, ...]]
+
+    def looks(self, attention: Attention | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
+        """One look after the other; leaving ends the watch."""
+        from contextlib import aclosing
+
+        from revvlink_cli.services.watch import watch
+
+        return aclosing(
+            watch(
+                self.chosen,
+                regions=self.settings.regions,
+                timeout=self.options.timeout,
+                interval=self.span.interval,
+                count=self.span.count,
+                duration=self.span.duration,
+                reload=self._reload if self.settings.source.path is not None else None,
+                attention=attention,
+            )
+        )
+
+    def _reload(self) -> Sequence[NodeSettings]:
+        """The nodes as the file has them now; one that is wrong at the moment changes nothing."""
+        try:
+            return self.choose(fleets.load_settings(self.options))
+        except CommandError:
+            return self.chosen
+
+    def outcome(self, nodes: Sequence[NodeSnapshot]) -> Result:
+        """What watching came to when nodes stood so at the last look."""
+        failures = fleets.failures_of(nodes, self.options.timeout)
+        return Result(exit_code=fleets.exit_code_for(failures, len(nodes)), errors=failures)
+
+
+def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callable[[Any, int], Result]) -> Stream:
     """A stream of looks at a fleet.
 
     Args:
-        settings: The configuration.
-        chosen: The nodes.
-        options: The global options.
-        span: How often and how long.
+        job: The fleet.
         row: What one look gives.
         look: Makes it.
         frame: Makes a table of it, of so many rows at most.
-        again: The nodes of a configuration that was read again, on SIGHUP.
     """
-    if options.output is Format.JSON:
+    if job.options.output is Format.JSON:
         raise CommandError(
             Failure("usage", "--watch goes on, and one JSON document would never begin", hint="use --output jsonl"),
             exit_code=ExitCode.USAGE,
         )
 
     async def looks() -> AsyncGenerator[Any, None]:
-        from contextlib import aclosing
-
-        from revvlink_cli.services.watch import watch
-
-        failures: tuple[Failure, ...] = ()
-        nodes = len(chosen)
-        async with aclosing(
-            watch(
-                chosen,
-                regions=settings.regions,
-                timeout=options.timeout,
-                interval=span.interval,
-                count=span.count,
-                duration=span.duration,
-                reload=reloading(settings, chosen, options, again),
-            )
-        ) as taken:
+        nodes: Sequence[NodeSnapshot] = ()
+        async with job.looks() as taken:
             async for seen in taken:
                 yield look(seen)
-                snapshots = seen.snapshot.nodes
-                nodes = len(snapshots)
-                failures = tuple(f for node in snapshots if (f := fleets.node_failure(node, options.timeout)))
-        yield Result(exit_code=fleets.exit_code_for(failures, nodes), errors=failures)
+                nodes = seen.snapshot.nodes
+        yield job.outcome(nodes)
 
     return Stream(row, looks(), piped=Format.JSONL, frame=frame)
-
-
-def reloading(
-    settings: Settings,
-    chosen: tuple[NodeSettings, ...],
-    options: Options,
-    again: Callable[[Settings], tuple[NodeSettings, ...]],
-) -> Callable[[], Sequence[NodeSettings]] | None:
-    """What reads the configuration again, None where it is no file; one that is wrong at the moment changes nothing."""
-
-    def reload() -> Sequence[NodeSettings]:
-        try:
-            return again(fleets.load_settings(options))
-        except CommandError:
-            return chosen
-
-    return reload if settings.source.path is not None else None
 
 
 def wake_on_resize(wake: asyncio.Event) -> None:

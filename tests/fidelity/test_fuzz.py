@@ -18,7 +18,7 @@ from revvlink_cli import NodeStatus, Playlist, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.tracks import Playable
 from revvlink_cli.client.transport import Transport
-from revvlink_cli.commands.nodes import StatusRow, status_row
+from revvlink_cli.commands.status import StatusRow, status_row
 from revvlink_cli.commands.trackrows import TrackRow, track_row
 from revvlink_cli.health.checks import examine
 from revvlink_cli.output.renderer import Format, renderer

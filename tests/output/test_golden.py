@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.commands.nodes import InfoRecord, MessageCount, PenaltyTerms, StatusRow
+from revvlink_cli.commands.nodes import InfoRecord
+from revvlink_cli.commands.status import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.renderer import Format, renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result
 from revvlink_cli.output.streams import Output

@@ -1,0 +1,105 @@
+"""A penalty in tables: its terms, its mark, its rank, and what the marks mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import typer
+
+from revvlink_cli.output.result import Kind
+from revvlink_cli.output.text import MISSING, human
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from revvlink_cli.client.penalty import Penalty
+
+R = TypeVar("R")
+
+LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
+SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
+ASSUMED_CPU = "~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet"
+
+
+class Scored(Protocol):
+    """A row with a penalty."""
+
+    @property
+    def penalty(self) -> float | None:
+        """The total, None where it is unknown."""
+
+    @property
+    def penalty_is_lower_bound(self) -> bool | None:
+        """Whether the truth may be higher."""
+
+    @property
+    def penalty_cpu_is_assumed(self) -> bool | None:
+        """Whether the CPU is that of the others."""
+
+
+class Ranked(Protocol):
+    """A row with a place."""
+
+    @property
+    def rank(self) -> int | None:
+        """From 1; None where there is none."""
+
+
+def penalty_of(row: Scored) -> str:
+    """The penalty with its mark."""
+    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
+    return f"{mark}{human(row.penalty, Kind.SCORE)}"
+
+
+def rank_of(row: Ranked) -> str:
+    """The place, as it is counted."""
+    return str(row.rank) if row.rank is not None else MISSING
+
+
+def terms_of(cost: Penalty | None) -> dict[str, Any]:
+    """The fields of a row that shows a penalty term by term; all None where it is unknown."""
+    return {
+        "cpu": cost.cpu if cost else None,
+        "deficit": cost.deficit if cost else None,
+        "nulled": cost.nulled if cost else None,
+        "players": cost.players if cost else None,
+        "reserved": cost.reserved if cost else None,
+        "penalty": cost.total if cost else None,
+        "penalty_is_lower_bound": cost.is_lower_bound if cost else None,
+        "penalty_cpu_is_assumed": cost.cpu_assumed if cost else None,
+    }
+
+
+def has_spoilt_cpu(server: str | None, version: str | None) -> bool:
+    """Whether a server measures its CPU between any two requests, and not between two messages."""
+    parts = (version or "").split(".")
+    return server == "Lavalink" and len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
+
+
+def marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
+    """What the marks mean, as far as there are any, and which nodes' CPU is spoilt."""
+    kept = list(rows)
+    notes = []
+    if any(row.penalty_is_lower_bound for row in kept):
+        notes.append(LOWER_BOUND)
+    if any(row.penalty_cpu_is_assumed for row in kept):
+        notes.append(ASSUMED_CPU)
+    if spoilt:
+        notes.append(f"{', '.join(spoilt)}: {SPOILT_CPU}")
+    return notes
+
+
+def checked_sort(sort: str, sorts: Mapping[str, object]) -> str:
+    """What ``--sort`` says.
+
+    Raises:
+        typer.BadParameter: There is no such order.
+    """
+    if sort not in sorts:
+        raise typer.BadParameter(f"{sort!r} is not one of {', '.join(sorts)}", param_hint="--sort")
+    return sort
+
+
+def in_order(rows: Iterable[R], key: Callable[[R], Any]) -> tuple[R, ...]:
+    """Rows by a key; those whose key is None come last, as they were."""
+    return tuple(sorted(rows, key=lambda row: (key(row) is None, key(row) if key(row) is not None else 0)))

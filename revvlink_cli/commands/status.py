@@ -1,0 +1,255 @@
+"""``revvlink nodes status``: how each node is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from revvlink_cli.commands import fleets, scores, watching
+from revvlink_cli.commands.base import Command, Work, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
+from revvlink_cli.output.text import MISSING, human, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.services.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class PenaltyTerms:
+    """A penalty, term by term."""
+
+    cpu: float
+    deficit: float
+    nulled: float
+    players: float
+    reserved: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCount:
+    """How often a node sent what this client does not know, as plugins do."""
+
+    name: str
+    count: int
+
+
+def players_of(row: StatusRow) -> str:
+    """Playing players and all of them."""
+    if row.playing is None and row.players is None:
+        return MISSING
+    return f"{human(row.playing, Kind.COUNT)}/{human(row.players, Kind.COUNT)}"
+
+
+def _cpu(row: StatusRow) -> str:
+    return "no baseline" if row.cpu_has_baseline is False else human(row.cpu_load_ratio, Kind.RATIO)
+
+
+def memory_of(row: StatusRow) -> str:
+    """Memory used, and its share of what may be."""
+    if row.memory_used_bytes is None:
+        return MISSING
+    share = row.memory_used_bytes / row.memory_reservable_bytes if row.memory_reservable_bytes else None
+    return size(row.memory_used_bytes) + (f" ({share:.0%})" if share is not None else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """How a node is doing. Null is unknown, never zero."""
+
+    node: str = column("NODE")
+    state: str = column("STATE", Kind.STATE)
+    region: str | None = column("REGION", rank=3)
+    server: str | None
+    version: str | None = column("VERSION", rank=6)
+    playing: int | None = column("PLAYERS", cell=players_of)
+    players: int | None = column("")
+    cpu_load_ratio: float | None = column("CPU", Kind.RATIO, cell=_cpu, rank=2)
+    cpu_has_baseline: bool | None
+    memory_used_bytes: int | None = column("MEMORY", Kind.BYTES, cell=memory_of, rank=5)
+    memory_reservable_bytes: int | None = column("")
+    uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=7)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
+    penalty_is_lower_bound: bool | None
+    penalty_cpu_is_assumed: bool | None
+    penalty_terms: PenaltyTerms | None
+    latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=4)
+    reason: str | None = column("REASON", flexible=True, rank=1)
+    message: str | None
+    stats_age_s: float | None
+    stats_origin: str | None
+    is_stale: bool
+    oddities: tuple[str, ...]
+    unparsed_messages: int
+    unknown_messages: tuple[MessageCount, ...]
+    tags: tuple[str, ...]
+    uri: str
+
+
+_SORTS: dict[str, Callable[[StatusRow], Any]] = {
+    "penalty": lambda row: None if row.is_stale else row.penalty,
+    "node": lambda row: row.node.casefold(),
+    "state": lambda row: row.state,
+    "region": lambda row: row.region,
+    "version": lambda row: row.version,
+    "players": lambda row: None if row.players is None else -row.players,
+    "playing": lambda row: None if row.playing is None else -row.playing,
+    "cpu": lambda row: None if row.cpu_load_ratio is None else -row.cpu_load_ratio,
+    "memory": lambda row: None if row.memory_used_bytes is None else -row.memory_used_bytes,
+    "uptime": lambda row: row.uptime_ms,
+    "latency": lambda row: None if row.latency_ms is None else -row.latency_ms,
+    "config": lambda _: 0,
+}
+"""What `--sort` takes. Loads and counts begin with the highest, where trouble is; what is unknown comes last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusTick:
+    """The fleet at one moment."""
+
+    time: str
+    nodes: tuple[StatusRow, ...]
+
+
+def status(
+    ctx: typer.Context,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
+    watch: watching.Watching = False,
+    interval: watching.Interval = None,
+    count: watching.Count = None,
+    duration: watching.Duration = None,
+) -> Work | Stream:
+    """Connect to the nodes and show how each is doing, the one a new player would get first."""
+    options = options_of(ctx)
+    scores.checked_sort(sort, _SORTS)
+    span = watching.span_of(interval, count, duration, watch=watch)
+    settings = fleets.load_settings(options)
+
+    choose = fleets.chooser(options, nodes, tag, region)
+    chosen = choose(settings)
+    if not watch:
+        return _status(settings, chosen, options, sort)
+    return watched_status(watching.Job(settings, options, span, chosen, choose), sort)
+
+
+def watched_status(job: watching.Job, sort: str) -> Stream:
+    """The status table of nodes under watch."""
+
+    def look(seen: Watch) -> StatusTick:
+        return StatusTick(time=watching.now(), nodes=watched_rows(seen, job.options, sort))
+
+    def frame(tick: StatusTick, room: int) -> Result:
+        shown, more = watching.cut(tick.nodes, room)
+        notes = (*more, *_footnotes(tick.nodes))
+        return Result(shown, StatusRow, notes=notes, title=f"Nodes, {tick.time[11:19]}; Ctrl-C ends")
+
+    return watching.watched(job, row=StatusTick, look=look, frame=frame)
+
+
+def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:
+    """The rows of all nodes under watch, in order."""
+    return scores.in_order(_rows(seen.snapshot, options, seen), _SORTS[sort])
+
+
+async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
+    from revvlink_cli.services.probe import opened
+
+    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+        snapshot = fleet.snapshot()
+    failures = fleets.failures_of(snapshot.nodes, options.timeout)
+    rows = scores.in_order(_rows(snapshot, options), _SORTS[sort])
+    return Result(rows, StatusRow, fleets.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows)))
+
+
+def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
+    """All nodes; under watch those that are lost with their last figures, and those that may still come as such."""
+    return [
+        status_row(
+            node,
+            snapshot.penalties.get(node.identifier),
+            snapshot.at,
+            fleets.node_failure(node, options.timeout) if seen is None or node.error is not None else None,
+            seen.last.get(node.identifier) if seen is not None else None,
+        )
+        for node in snapshot.nodes
+    ]
+
+
+def status_row(
+    node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: TimedStats | None = None
+) -> StatusRow:
+    """One row of the status table; `last` are the figures to show, as stale, when there are none now."""
+    stats = node.stats(now) if failure is None else None
+    timed = node.timed_stats
+    is_stale = stats is None and last is not None
+    if is_stale and last is not None:
+        stats, timed, penalty = last.stats, last, last.penalty
+    return StatusRow(
+        node=node.identifier,
+        state=node.condition(now) if failure is None else "lost" if is_stale else "failed",
+        region=node.region,
+        server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
+        version=node.info.version if node.info is not None else None,
+        playing=stats.playing if stats else None,
+        players=stats.players if stats else None,
+        cpu_load_ratio=stats.system_load if stats else None,
+        cpu_has_baseline=stats.has_cpu_baseline if stats else None,
+        memory_used_bytes=stats.memory_used if stats else None,
+        memory_reservable_bytes=stats.memory_reservable if stats else None,
+        uptime_ms=stats.uptime_ms if stats else None,
+        penalty=penalty.total if penalty else None,
+        penalty_is_lower_bound=penalty.is_lower_bound if penalty else None,
+        penalty_cpu_is_assumed=penalty.cpu_assumed if penalty else None,
+        penalty_terms=PenaltyTerms(penalty.cpu, penalty.deficit, penalty.nulled, penalty.players, penalty.reserved)
+        if penalty
+        else None,
+        latency_ms=node.latency_ms,
+        reason=failure.code if failure else _reason(node, now),
+        message=failure.message if failure else str(node.error) if node.error else None,
+        stats_age_s=round(now - timed.at, 3) if timed and stats else None,
+        stats_origin=str(timed.origin) if timed and stats else None,
+        is_stale=is_stale,
+        oddities=node.oddities,
+        unparsed_messages=node.unparsed,
+        unknown_messages=tuple(MessageCount(name, count) for name, count in sorted(node.unknown.items())),
+        tags=node.tags,
+        uri=node.uri,
+    )
+
+
+def _reason(node: NodeSnapshot, now: float) -> str | None:
+    """What is wrong with a node that is connected."""
+    if node.condition(now) == "tripped" and node.tripped_until is not None:
+        return f"retry in {node.tripped_until - now:.0f} s"
+    return str(node.error.code) if node.error else None
+
+
+def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
+    notes = scores.marks(rows, [row.node for row in rows if scores.has_spoilt_cpu(row.server, row.version)])
+    notes += [
+        f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
+    ]
+    notes += [
+        f"{row.node} sent {row.unparsed_messages} message{'' if row.unparsed_messages == 1 else 's'} that could not be "
+        "read (-vv shows why)"
+        for row in rows
+        if row.unparsed_messages
+    ]
+    return notes
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make this one of the app's commands."""
+    app.command(cls=Command)(status)
