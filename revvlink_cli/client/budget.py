@@ -2,7 +2,8 @@
 
 Everything an observer asks, handshakes included, is drawn from a bucket of four refilled at two a second. NodeLink also
 delays whoever sends 25 requests in ten seconds and bans above 50, so all requests to one are kept under that. Requests
-that work for players, and loads of tracks, are bounded by how many are under way.
+that work for players, and loads of tracks, are bounded by how many are under way. Who only checks a node is kept to so
+many requests within any one second, whatever they are for.
 """
 
 from __future__ import annotations
@@ -54,8 +55,15 @@ class Budget:
     VOICE_TRIES = 2
     VOICE_PAUSE = 60.0
     ENDPOINTS = 256
+    ARRIVED = 1.0
 
-    def __init__(self) -> None:
+    def __init__(self, per_second: int | None = None) -> None:
+        """A fresh budget.
+
+        Args:
+            per_second: Requests for whatever purpose within any one second; None for no such bound.
+        """
+        self._pace = asyncio.Semaphore(per_second) if per_second is not None else None
         self._tokens = float(self.BURST)
         self._filled_at = time.monotonic()
         self._recent: deque[float] = deque(maxlen=TRAITS[Dialect.NODELINK].requests_per_10s)
@@ -83,8 +91,9 @@ class Budget:
         try:
             if purpose is Purpose.PLAYER and self._are_all_stuck:
                 raise StuckError("voice requests that never ended hold every slot for players")
-            await self._admit(purpose)
-            yield slot
+            async with self._paced():
+                await self._admit(purpose)
+                yield slot
         finally:
             self._stuck += slot.is_kept
             # The last one is given back though it is kept: it goes through the hands of those who wait, and tells them.
@@ -125,6 +134,26 @@ class Budget:
             self._recent.append(time.monotonic())
             if purpose is Purpose.OBSERVER:
                 self._tokens -= 1.0
+
+    @asynccontextmanager
+    async def _paced(self) -> AsyncIterator[None]:
+        """The time of one request, in its turn where there is a bound for one second.
+
+        Its place is free a second after its answer, when it surely has arrived a second ago; one that gets no answer
+        is taken to have arrived by `ARRIVED`.
+        """
+        if self._pace is None:
+            yield
+            return
+        await self._pace.acquire()
+        loop = asyncio.get_running_loop()
+        latest = loop.call_later(self.ARRIVED + 1.0, self._pace.release)
+        try:
+            yield
+        finally:
+            if latest.when() > loop.time() + 1.0:
+                latest.cancel()
+                loop.call_later(1.0, self._pace.release)
 
     def _wait(self, purpose: Purpose) -> float:
         """Seconds until the next request fits."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class Connection:
         resumed: Whether the session is one taken up again.
         ready_ms: Milliseconds from the first packet to ``ready``.
         latency_ms: Milliseconds of the last round trip of a ping, None before the first.
+        certificate_expires: Monotonic second at which the node's certificate ends, None where it showed none.
         unparsed: Messages that could not be understood.
     """
 
@@ -110,6 +112,7 @@ class Connection:
         self.resumed = False
         self.ready_ms: float | None = None
         self.latency_ms: float | None = None
+        self.certificate_expires: float | None = None
         self.unparsed = 0
 
     @property
@@ -182,6 +185,7 @@ class Connection:
             self._refused = explain(error, self._settings, stage=Stage.REQUEST, waited=timeout)
         else:
             self._socket = response
+            self.certificate_expires = _end_of_certificate(response.get_extra_info("ssl_object"))
 
     def _check_both(self) -> None:
         """Raise unless the websocket is open and REST is at least no stranger."""
@@ -418,3 +422,12 @@ class Connection:
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.close()
+
+
+def _end_of_certificate(tls: ssl.SSLObject | None) -> float | None:
+    """The monotonic second at which the certificate of the other side ends, None where there is none to be seen."""
+    shown = tls.getpeercert() if tls is not None else None
+    ends = shown.get("notAfter") if shown else None
+    if not isinstance(ends, str):
+        return None
+    return ssl.cert_time_to_seconds(ends) - time.time() + time.monotonic()

@@ -136,7 +136,9 @@ class Link:
                 if self._node.settings.retries is not None and self.attempts > self._node.settings.retries:
                     break
                 told = min(getattr(ended, "retry_after", None) or 0.0, RETRY_AFTER_CAP)
-                await self._pause(max(backoff(self.attempts), told))
+                within = self._node.settings.retry_within
+                pause = backoff(self.attempts) if within is None else min(backoff(self.attempts), within)
+                await self._pause(max(pause, told))
         finally:
             self._settle()
             self._node.note_closed()
@@ -155,6 +157,8 @@ class Link:
         """Whether trying again is no use: a refused password, or an address that never was a v4 node's."""
         if isinstance(ended, AuthorizationFailedException):
             return True
+        if self._node.settings.retry_within is not None:
+            return False
         return not self.was_connected and isinstance(ended, NodeException) and ended.is_final
 
     async def _pause(self, delay: float) -> None:

@@ -250,6 +250,7 @@ class Node:
             is_cordoned=self._is_cordoned,
             tripped_until=rest.breaker.tripped_until if rest else None,
             held=len(self.assignments.players),
+            certificate_expires=live.certificate_expires if live else None,
         )
 
     async def fetch_info(self) -> NodeInfo:
@@ -418,7 +419,7 @@ class Node:
             self.settings,
             http,
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
-            Budget(),
+            Budget(self.settings.per_second),
         )
         self._rest.on_health = self.note_change
         self._link = Link(self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID)

@@ -156,10 +156,11 @@ class Requester:
             )
         patience = PATIENCE
         limit = timeout or self._settings.timeout
+        progress = progress or Progress()
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
                 async with self.budget.draw(purpose) as slot:
-                    began = time.monotonic()
+                    progress.began = began = time.monotonic()
                     try:
                         answer = await self._send(
                             method,
@@ -167,7 +168,7 @@ class Requester:
                             data,
                             timeout=limit,
                             accept=accept,
-                            progress=progress or Progress(),
+                            progress=progress,
                         )
                     except NodeException as error:
                         is_slow_here = time.monotonic() - began > limit + LOOP_LAG  # the answer may lie unread

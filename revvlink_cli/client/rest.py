@@ -134,8 +134,12 @@ class Rest(Requester):
         answer = await self.request("GET", "/version", accept="*/*")
         return self.excerpt(answer.body[:400].decode(errors="replace"))
 
-    async def load(self, identifier: str) -> list[Playable] | Playlist:
+    async def load(self, identifier: str, progress: Progress | None = None) -> list[Playable] | Playlist:
         """``GET /v4/loadtracks``: a search result, a track, a playlist, or an empty list when nothing matches.
+
+        Args:
+            identifier: Sent as it is.
+            progress: Told how far the request has come.
 
         Raises:
             LavalinkLoadException: The node tried and failed; its `reason` is the innermost one told.
@@ -147,6 +151,7 @@ class Rest(Requester):
                 params={"identifier": identifier},
                 purpose=Purpose.LOAD,
                 timeout=max(LOAD_TIMEOUT, self._settings.timeout),
+                progress=progress,
             )
         except LavalinkException as error:
             if error.status == 500 and error.reason.startswith("Source or search alias not found"):

@@ -35,6 +35,10 @@ class NodeSettings:
         ca_file: Path of a PEM file with the certificate authority that signed the node's certificate.
         proxy: Address of an HTTP proxy.
         trust_env: Whether ``HTTP_PROXY`` and its kin count.
+        retry_within: Seconds within which a failed attempt is followed by the next, also where no v4 node answers, as
+            before one has started; None for pauses that grow, and for giving up on what is no node. A refused password
+            is final all the same.
+        per_second: Requests of any kind, handshakes included, within any one second; None for the usual budget.
 
     Raises:
         ValueError: A value that no node could be reached with; the text names it, and what is accepted.
@@ -54,6 +58,8 @@ class NodeSettings:
     ca_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
     trust_env: bool = False
+    retry_within: float | None = None
+    per_second: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would fail at the first request, or worse, change it."""
@@ -69,6 +75,10 @@ class NodeSettings:
             raise ValueError(f"retries is a number from 0, or None for no bound, not {self.retries!r}")
         if self.resume_timeout < 0:
             raise ValueError(f"resume_timeout is a number of seconds from 0, not {self.resume_timeout!r}")
+        if self.retry_within is not None and not 0 < self.retry_within < math.inf:
+            raise ValueError(f"retry_within is a number of seconds above 0, or None, not {self.retry_within!r}")
+        if self.per_second is not None and self.per_second < 1:
+            raise ValueError(f"per_second is a number from 1, or None, not {self.per_second!r}")
         for name, value in self.headers:
             if not _TOKEN.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a header")

@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """How far one request has come; filled in while it is under way, so that a timeout can be named."""
+    """How far one request has come; filled in while it is under way, so that a timeout can be named.
 
-    __slots__ = ("stage",)
+    Attributes:
+        stage: Where it is.
+        began: Monotonic second at which it was sent, its turn having come; None before.
+    """
+
+    __slots__ = ("began", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.CONNECT
+        self.began: float | None = None
 
 
 class Transport:

@@ -45,26 +45,66 @@ async def opened(
         settled: Wait also until every connected node has given statistics, or failed to, and for a little while for
             a round trip.
     """
+    async with connecting([as_observer(entry, timeout) for entry in settings], regions, timeout) as opening:
+        await opening.until_connected(any_will_do=any_will_do)
+        if settled:
+            await opening.until_settled()
+        yield opening.fleet
+
+
+class Opening:
+    """A fleet whose nodes are being connected.
+
+    Attributes:
+        fleet: The fleet.
+        deadline: When the time for the nodes is over, on the loop's clock.
+    """
+
+    def __init__(self, fleet: Fleet, task: asyncio.Task[None], deadline: float) -> None:
+        self.fleet = fleet
+        self.deadline = deadline
+        self._task = task
+
+    async def until_connected(self, *, any_will_do: bool = False) -> None:
+        """Wait until the first attempt at every node is over, or, if any will do, until a little after one is ready."""
+        fleet, task = self.fleet, self._task
+        await until(fleet, self.deadline, lambda: task.done() or (any_will_do and _any_ready(fleet)))
+        if not task.done():
+            await until(fleet, self._soon(), task.done)
+        if task.done():
+            task.result()  # a defect, should there be one, belongs to whoever runs the command
+
+    async def until_settled(self) -> None:
+        """Wait until every connected node has given statistics, or failed to, and a little while for a round trip."""
+        fleet = self.fleet
+        await until(fleet, self.deadline, lambda: all(map(_has_told, fleet.snapshot().nodes)))
+        await until(fleet, self._soon(), lambda: all(map(is_settled, fleet.snapshot().nodes)))
+
+    def _soon(self) -> float:
+        return min(self.deadline, asyncio.get_running_loop().time() + LINGER)
+
+
+@asynccontextmanager
+async def connecting(
+    settings: Sequence[NodeSettings], regions: Mapping[str, Sequence[str]] | None, timeout: float
+) -> AsyncIterator[Opening]:
+    """A fleet of these nodes, as they are, that begins to connect; it is closed at the end of the block.
+
+    Args:
+        settings: The nodes.
+        regions: A region map in place of the built-in one.
+        timeout: Seconds that the nodes have.
+    """
     _make_room_for(len(settings))
     fleet = Fleet()
-    nodes = [Node.from_settings(as_observer(entry, timeout)) for entry in settings]
+    nodes = [Node.from_settings(entry) for entry in settings]
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
-    connecting = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
+    task = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
     try:
-        await _until(fleet, deadline, lambda: connecting.done() or (any_will_do and _any_ready(fleet)))
-        if not connecting.done():
-            limit = min(deadline, asyncio.get_running_loop().time() + LINGER)
-            await _until(fleet, limit, connecting.done)
-        if connecting.done():
-            connecting.result()  # a defect, should there be one, belongs to whoever runs the command
-        if settled:
-            await _until(fleet, deadline, lambda: all(map(_has_told, fleet.snapshot().nodes)))
-            limit = min(deadline, asyncio.get_running_loop().time() + LINGER)  # the round trip is worth no long wait
-            await _until(fleet, limit, lambda: all(map(is_settled, fleet.snapshot().nodes)))
-        yield fleet
+        yield Opening(fleet, task, deadline)
     finally:
-        connecting.cancel()
-        await asyncio.wait([connecting])
+        task.cancel()
+        await asyncio.wait([task])
         await fleet.close()
 
 
@@ -98,7 +138,7 @@ async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Se
         fleet.note_change()  # wakes who waits for this to be done
 
 
-async def _until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> None:
+async def until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> None:
     """Wait for a state of the fleet, at most until `deadline` on the loop's clock."""
     try:
         async with asyncio.timeout_at(deadline):

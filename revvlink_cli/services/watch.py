@@ -150,7 +150,7 @@ async def watch(
                 if hung_up and reload is not None:
                     hung_up = False
                     next_at = time.monotonic()
-                    await _follow(fleet, reload(), timeout, joining)
+                    await follow(fleet, [as_observer(entry, timeout) for entry in reload()], joining)
         finally:
             fleet.unsubscribe(news)
             if with_signal:
@@ -161,26 +161,30 @@ async def watch(
                 await asyncio.wait(joining)
 
 
-async def _follow(
-    fleet: Fleet, wanted: Sequence[NodeSettings], timeout: float, joining: set[asyncio.Task[None]]
-) -> None:
-    """Let the fleet have the nodes of a new configuration; those of the same name stay as they are."""
-    names = {settings.identifier for settings in wanted}
+async def follow(fleet: Fleet, wanted: Sequence[NodeSettings], joining: set[asyncio.Task[None]]) -> None:
+    """Let the fleet have the nodes of a new configuration; those that are the same stay connected.
+
+    Args:
+        fleet: The fleet.
+        wanted: The nodes it is to have.
+        joining: Takes the tasks that connect new ones; who gave it ends them.
+    """
+    same = {settings.identifier: settings for settings in wanted}
     for node in fleet.members:
-        if node.identifier not in names:
+        if same.get(node.identifier) != node.settings:
             await node.close(eject=True)
     known = {node.identifier for node in fleet.members}
     for settings in wanted:
         if settings.identifier not in known:
-            task = asyncio.create_task(_join(fleet, settings, timeout), name=f"join {settings.identifier}")
+            task = asyncio.create_task(_join(fleet, settings), name=f"join {settings.identifier}")
             joining.add(task)
             task.add_done_callback(joining.discard)
 
 
-async def _join(fleet: Fleet, settings: NodeSettings, timeout: float) -> None:
+async def _join(fleet: Fleet, settings: NodeSettings) -> None:
     from revvlink_cli.client.errors import RevvlinkException
 
     try:
-        await fleet.connect([Node.from_settings(as_observer(settings, timeout))])
+        await fleet.connect([Node.from_settings(settings)])
     except RevvlinkException:
         return  # its snapshot carries the reason, and that is what is shown
