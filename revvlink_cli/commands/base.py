@@ -5,14 +5,15 @@ Annotations are evaluated here, because Typer reads those of a function within a
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from revvlink_cli.commands.options import files
-from revvlink_cli.output.renderer import Format
+from revvlink_cli.commands.options import files, seconds
+from revvlink_cli.output.renderer import CommonFormat, Format
 from revvlink_cli.output.result import ExitCode, Result
 
 CommandLineError: type[Exception] = next(
@@ -24,6 +25,10 @@ Work: TypeAlias = Coroutine[Any, Any, Result]
 """What a command returns that has to be awaited."""
 
 
+DEFAULT_TIMEOUT = 15.0
+"""Seconds for all of a command, where it says nothing else."""
+
+
 @dataclass(slots=True)
 class Options:
     """The global options as given; None where nothing was said.
@@ -33,7 +38,8 @@ class Options:
         usage_exit_code: Exit code for a wrong command line or configuration.
         config: Path of the configuration file.
         output: Output format.
-        timeout: Seconds that the whole command may take.
+        given_timeout: Seconds that the whole command may take.
+        usual_timeout: The same where nothing is given.
         quiet: Whether to keep notes to oneself.
         verbose: How much of the log to show on stderr: 0 nothing, 1 what happens, 2 everything and tracebacks.
         no_color: Whether to leave colours out.
@@ -44,22 +50,30 @@ class Options:
     usage_exit_code: int = ExitCode.USAGE
     config: str | None = None
     output: Format | None = None
-    timeout: float = 15.0
+    given_timeout: float | None = None
+    usual_timeout: float = DEFAULT_TIMEOUT
     quiet: bool = False
     verbose: int = 0
     no_color: bool = False
     export: str | None = None
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that the whole command may take."""
+        return self.given_timeout if self.given_timeout is not None else self.usual_timeout
+
 
 @cache
-def global_options(*, environment: bool) -> list[Any]:
+def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) -> list[Any]:
     """The global options as parameters of a command; those of the root also read the environment."""
 
-    def option(*flags: str, name: str, check: Callable[[Any], Any] | None = None, **more: Any) -> Any:
+    def option(
+        *flags: str, name: str, kept_as: str | None = None, check: Callable[[Any], Any] | None = None, **more: Any
+    ) -> Any:
         variable = f"REVVLINK_{name.upper()}"
         return typer.Option(
             *flags,
-            callback=_keeper(name, check),
+            callback=_keeper(kept_as or name, check),
             # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
             envvar=variable if environment and name not in ("config", "export") else None,
             show_envvar=environment,
@@ -73,13 +87,24 @@ def global_options(*, environment: bool) -> list[Any]:
             option("--config", name="config", metavar="PATH", help="Configuration file.", autocompletion=files),
         ] = None,
         global_output: Annotated[
-            Format | None,
-            option("--output", "-o", name="output", help="Output format; table on a terminal, plain elsewhere."),
+            formats | None,  # type: ignore[valid-type] # Typer reads it when the program runs
+            option(
+                "--output",
+                "-o",
+                name="output",
+                check=Format,
+                help="Output format; table on a terminal, plain elsewhere.",
+            ),
         ] = None,
         global_timeout: Annotated[
-            float | None,
+            str | None,
             option(
-                "--timeout", name="timeout", metavar="SECONDS", check=_positive, help="Time for all of it; default 15."
+                "--timeout",
+                name="timeout",
+                kept_as="given_timeout",
+                metavar="TIME",
+                check=seconds,
+                help="Time for all of it, such as 30 or 1m; default 15s.",
             ),
         ] = None,
         global_quiet: Annotated[bool, option("--quiet", "-q", name="quiet", help="Errors only on stderr.")] = False,
@@ -130,26 +155,30 @@ def _exportable(name: str) -> str:
     return name
 
 
-def _positive(value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise typer.BadParameter("must be a number of seconds above 0")
-    return value
-
-
 class Command(TyperCommand):
     """A command that takes the global options too."""
 
     usage_exit_code = ExitCode.USAGE
+    formats: type[StrEnum] = CommonFormat
+    usual_timeout = DEFAULT_TIMEOUT
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Own parameters, then the global ones."""
-        return [*super().get_params(ctx), *global_options(environment=False)]
+        return [*super().get_params(ctx), *global_options(environment=False, formats=self.formats)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run, and let the root know under what name."""
         options = ctx.find_root().obj
         options.command = ctx.command_path.partition(" ")[2]
         options.usage_exit_code = self.usage_exit_code
+        options.usual_timeout = self.usual_timeout
+        if options.output is not None and options.output not in set(self.formats):
+            asked, options.output = options.output, None
+            raise typer.BadParameter(
+                f"{str(asked)!r} is not one of {', '.join(self.formats)}; `check` has it",
+                ctx=ctx,
+                param_hint="--output",
+            )
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -172,6 +201,19 @@ class MonitorCommand(Command):
     """A command whose exit codes a monitoring system reads: a mistake in the command line is UNKNOWN, not CRITICAL."""
 
     usage_exit_code = ExitCode.UNREACHABLE
+    formats = Format
+
+
+class ProbeCommand(Command):
+    """A command of which there are two exit codes only, as container engines want it."""
+
+    usage_exit_code = ExitCode.FAILED
+
+
+class WaitCommand(Command):
+    """A command that waits for what may take a while."""
+
+    usual_timeout = 60.0
 
 
 def make_app() -> typer.Typer:

@@ -1,36 +1,60 @@
-"""``revvlink check``: a verdict on the fleet for cron and monitoring systems."""
+"""``revvlink check``: a verdict on the fleet for people, cron and monitoring systems."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import MonitorCommand, Work, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
-from revvlink_cli.output.result import Failure, Kind, Result, column
+from revvlink_cli.commands.options import Nodes, Region, Tags, files
+from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.result import ExitCode, Failure, Result, column
+from revvlink_cli.output.text import MISSING
+from revvlink_cli.output.verdicts import CheckRow
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.load import Settings
-    from revvlink_cli.health.checks import Finding, Verdict
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.health.policy import Policy
 
 app = make_app()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow:
-    """The outcome of one check on one node."""
+def _threshold(row: CatalogueRow) -> str:
+    return ", ".join(f"{name} {limit}" for name, limit in (("warn", row.warning), ("crit", row.critical)) if limit) or (
+        MISSING
+    )
 
-    node: str = column("NODE")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRow:
+    """A check that can be made."""
+
     check: str = column("CHECK")
-    verdict: str = column("VERDICT", Kind.STATE)
-    message: str = column("MESSAGE", flexible=True)
-    code: str | None
-    hint: str | None
+    stage: str = column("STAGE")
+    what: str = column("LOOKS AT", flexible=True)
+    figure: str | None = column("FIGURE", flexible=True, rank=3)
+    unit: str | None = column("UNIT", rank=4)
+    warning: str | None = column("THRESHOLDS", cell=_threshold, rank=2)
+    critical: str | None = column("")
+    false_alarm: str = column("FALSE ALARM", flexible=True, rank=5)
+
+
+def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
+    found = []
+    for value in values or ():
+        name, equals, path = value.partition("=")
+        if not equals or not path or name not in set(Format):
+            raise typer.BadParameter(
+                f"{value!r} is not FORMAT=FILE with a format of {', '.join(Format)}", param_hint="--report"
+            )
+        found.append((Format(name), path))
+    return tuple(found)
 
 
 @app.command(cls=MonitorCommand)
@@ -39,54 +63,127 @@ def check(
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-) -> Work:
-    """Check reach, password, version and statistics of every node.
+    warning: demanded.Warnings = None,
+    critical: demanded.Criticals = None,
+    skip: demanded.Skips = None,
+    only: demanded.Onlys = None,
+    min_version: demanded.MinVersion = None,
+    require_source: demanded.Sources = None,
+    require_plugin: demanded.Plugins = None,
+    require_filter: demanded.Filters = None,
+    canary: demanded.Canaries = None,
+    min_healthy: demanded.MinHealthy = None,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--report",
+            metavar="FORMAT=FILE",
+            help="Write a report to a file as well; may be given more than once.",
+            autocompletion=files,
+        ),
+    ] = None,
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            "--notify", metavar="discord", help="Send a message when something has changed since the last run."
+        ),
+    ] = None,
+    remind: Annotated[
+        str | None,
+        typer.Option("--remind", metavar="TIME", help="With --notify, tell again what is wrong after this time."),
+    ] = None,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="End with 0 whatever the verdict, for collectors of reports.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the checks, and send nothing.")] = False,
+) -> Work | Result:
+    """Check every node from the name to the tracks it loads, and the fleet as a whole.
 
-    Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all nodes. Elsewhere than on a terminal the output
-    is one line, for the mail that cron sends.
+    Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all findings in the order OK, UNKNOWN, WARNING,
+    CRITICAL. Elsewhere than on a terminal the output is one line, for the mail that cron sends; -v shows every check in
+    the table. Thresholds are ranges of what is fine: 10, 10:, ~:10, 10:20, @10:20, with units (90%, 500ms, 2GiB).
     """
     options = options_of(ctx)
+    reports = _formats(report)
+    if list_:
+        return Result(_catalogue(), CatalogueRow)
+    flags = demanded.Flags.of(
+        warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
+        plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
+    )  # fmt: skip
     settings = fleets.load_settings(options)
+    told = demanded.messenger(settings, notify, remind)
+    policy = flags.applied(settings.policy)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return _check(settings, fleets.with_secrets(settings, entries, options), options)
+    chosen = fleets.with_secrets(settings, entries, options)
+    return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)
 
 
-async def _check(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.health.checks import Verdict, examine, worst
-    from revvlink_cli.services.probe import opened
+async def _check(
+    settings: Settings,
+    chosen: tuple[NodeSettings, ...],
+    policy: Policy,
+    options: Options,
+    *,
+    reports: tuple[tuple[Format, str], ...],
+    exit_zero: bool,
+    told: demanded.Messenger | None,
+) -> Result:
+    from revvlink_cli.services.checking import run
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
-        snapshot = fleet.snapshot()
-    findings = tuple(finding for node in snapshot.nodes for finding in examine(node, snapshot.at, options.timeout))
-    verdict = worst(findings)
-    rows = tuple(
-        CheckRow(
-            node=found.node,
-            check=found.check,
-            verdict=found.verdict.name.lower(),
-            message=found.message,
-            code=found.code,
-            hint=found.hint,
-        )
-        for found in findings
-    )
+    report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
+    warnings = await told(report) if told is not None else ()
+    return result_of(report, options, reports=reports, exit_zero=exit_zero, warnings=warnings)
+
+
+def result_of(
+    report: Report,
+    options: Options,
+    *,
+    reports: tuple[tuple[Format, str], ...] = (),
+    exit_zero: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Result:
+    """A report as the command's outcome."""
+    from revvlink_cli.output import verdicts
+
+    bad = verdicts.failures(report)
     failures = tuple(
         Failure(found.code or found.verdict.name.lower(), found.message, found.node, found.check, found.hint)
-        for found in findings
-        if found.verdict is not Verdict.OK
+        for found in bad
     )
-    line = summary(findings, verdict, len(snapshot.nodes))
-    return Result(rows, CheckRow, int(verdict), failures, title=line, line=line)
+    view = verdicts.rows_of(report.outcomes) if options.verbose else verdicts.in_short(report)
+    return Result(
+        verdicts.rows_of(report.outcomes),
+        CheckRow,
+        ExitCode.OK if exit_zero else int(report.verdict),
+        failures,
+        title=verdicts.headline(report),
+        line=verdicts.summary(report),
+        view=view,
+        report=report,
+        reports=reports,
+        warnings=warnings,
+        notes=() if options.verbose else ("-v shows every check",),
+    )
 
 
-def summary(findings: tuple[Finding, ...], verdict: Verdict, nodes: int) -> str:
-    """The verdict on one line: the worst first, and no more than fits a mail's subject."""
-    bad = [found for found in findings if found.verdict != 0]
-    hurt = {found.node for found in bad}
-    line = f"{verdict.name}: {nodes - len(hurt)} of {nodes} node{'' if nodes == 1 else 's'} healthy"
-    told = sorted(bad, key=lambda found: found.verdict != verdict)
-    if told:
-        line += "; " + "; ".join(f"{found.node} {found.check}: {found.message}" for found in told[:3])
-        if len(told) > 3:
-            line += f"; and {len(told) - 3} more"
-    return line
+def _catalogue() -> tuple[CatalogueRow, ...]:
+    from revvlink_cli.health.catalogue import CHECKS
+
+    rows: list[CatalogueRow] = []
+    for found in CHECKS:
+        limits: list[Any] = [limit.written(found.unit) if limit is not None else None for limit in found.bounds]
+        rows.append(
+            CatalogueRow(
+                check=found.code,
+                stage=found.stage,
+                what=found.what,
+                figure=found.figure or None,
+                unit=found.unit.value if found.figure else None,
+                warning=limits[0],
+                critical=limits[1],
+                false_alarm=found.false_alarm,
+            )
+        )
+    return tuple(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.config.schema import duration
+from revvlink_cli.commands.options import seconds
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
 
@@ -78,9 +78,9 @@ def _seconds(text: str | None, name: str) -> float | None:
     if text is None:
         return None
     try:
-        return duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=name) from None
+        return seconds(text)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message, param_hint=name) from None
 
 
 class Job(NamedTuple):

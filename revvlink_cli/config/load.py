@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import NodeSettings, host_and_port
 from revvlink_cli.config import schema
+from revvlink_cli.config.demands import policy_of, swapped
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem, nearest
+from revvlink_cli.health.policy import read_judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.config.locate import Path as KeyPath
     from revvlink_cli.config.source import Source
+    from revvlink_cli.health.policy import Policy
 
 
 class Origin:
@@ -91,6 +94,18 @@ class CacheSettings(NamedTuple):
         return f"CacheSettings({self.capacity}, {self.ttl_s:g} s, {self.backend})"
 
 
+class DiscordSettings(NamedTuple):
+    """Where messages about checks go: `key` of the three webhook keys and its value, None when there is none."""
+
+    key: str | None
+    value: str
+    remind_s: float | None
+
+    def __repr__(self) -> str:
+        """Without the address, which is a secret."""
+        return f"DiscordSettings({self.key})"
+
+
 class Settings(NamedTuple):
     """A whole configuration.
 
@@ -100,6 +115,8 @@ class Settings(NamedTuple):
         search_source: Prefix for plain words.
         cache: Where search results are kept.
         regions: The user's region map, None for the built-in one.
+        policy: What checks demand.
+        discord: Where messages about checks go.
         warnings: What is unwise and works.
         origins: By section and key, where the other values came from.
     """
@@ -109,6 +126,8 @@ class Settings(NamedTuple):
     search_source: str
     cache: CacheSettings
     regions: Mapping[str, tuple[str, ...]] | None
+    policy: Policy
+    discord: DiscordSettings
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
 
@@ -127,10 +146,11 @@ class Settings(NamedTuple):
     def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings | None:
         values = dict(entry.values)
         key = next(name for name in schema.PASSWORDS if name in values)
+        values.pop("check", None)
         if "ca_file" in values:
-            values["ca_file"] = str(_beside(self.source, values["ca_file"]))
+            values["ca_file"] = str(beside(self.source, values["ca_file"]))
         try:
-            return NodeSettings(password=self._password(key, values.pop(key)), **values)
+            return NodeSettings(password=self._secret(key, values.pop(key)), **values)
         except ValueError as error:  # no password, or one that no header can carry
             problems.append(
                 Problem(
@@ -143,29 +163,51 @@ class Settings(NamedTuple):
             )
             return None
 
-    def _password(self, key: str, value: str) -> str:
-        if key == "password":
+    def webhook(self) -> str | None:
+        """The address of the Discord webhook, read where it is kept; None when there is none.
+
+        Raises:
+            ConfigError: It cannot be had.
+        """
+        key = self.discord.key
+        if key is None:
+            return None
+        try:
+            return self._secret(key, self.discord.value)
+        except ValueError as error:
+            origin = self.origins.get(("discord", key))
+            line = origin.line if origin is not None else None
+            hint = "export the variable, or use webhook_file" if key == "webhook_env" else "write the address into it"
+            raise ConfigError([Problem(str(error), self.source.path, line, key=f"discord.{key}", hint=hint)]) from None
+
+    def _secret(self, key: str, value: str) -> str:
+        """A secret by the key that says where it is: in the environment, in a file, or here.
+
+        Raises:
+            ValueError: It is not there, or nothing that can be sent.
+        """
+        if not key.endswith(("_env", "_file")):
             return value
-        if key == "password_env":
-            password = self.source.environment.get(value)
-            if password is None:
+        if key.endswith("_env"):
+            secret = self.source.environment.get(value)
+            if secret is None:
                 raise ValueError(f"the environment variable {value} is not set")
             where = f"the environment variable {value}"
         else:
             where = f"the file {value}"
             try:
-                with _beside(self.source, value).open(encoding="utf-8") as file:
-                    password = file.readline(65_536).rstrip("\r\n")
+                with beside(self.source, value).open(encoding="utf-8") as file:
+                    secret = file.readline(65_536).rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
-        if not password:
+        if not secret:
             raise ValueError(f"{where} is empty")
-        if re.search(r"[\x00-\x1f\x7f]", password):
-            raise ValueError(f"{where} has control characters, which no password sent over HTTP can have")
-        return password
+        if re.search(r"[\x00-\x1f\x7f]", secret):
+            raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
+        return secret
 
 
-def _beside(source: Source, name: str) -> Path:
+def beside(source: Source, name: str) -> Path:
     """A path that a configuration names, from the file's own folder."""
     folder = source.path.parent if source.path is not None else Path()
     return folder / Path(name).expanduser()
@@ -270,8 +312,11 @@ class _Checker:
                 self.problem((name,), "is no section", nearest(name, known))
         plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
         self.cache(plain["cache"])
+        self.discord(plain["discord"])
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
+        if not self.problems:
+            self.demands(plain["check"], nodes)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
         origins = {(section, key): self.origin((section, key)) for section, values in plain.items() for key in values}
@@ -314,10 +359,53 @@ class _Checker:
                     "look at it, then run `revvlink config trust`",
                 )
             try:
-                found[name] = schema.check(by_name[name], value)
+                found[name] = self.within(by_name[name], schema.check(by_name[name], value), (*path, name))
             except ValueError as error:
                 self.problem((*path, name), str(error))
         return found
+
+    def within(self, key: schema.Key, value: Any, path: KeyPath) -> Any:
+        """A value as it counts: what is in tables of the user's own names is checked one by one."""
+        if key.kind is schema.Kind.RANGES:
+            return self.ranges(value, path)
+        if key.kind is schema.Kind.DEMANDS:
+            return self.values(value, path, schema.DEMANDS)
+        if key.kind is not schema.Kind.TAGS:
+            return value
+        found: dict[str, dict[str, Any]] = {}
+        for tag, table in value.items():
+            if isinstance(table, dict):
+                found[tag] = self.values(table, (*path, tag), schema.DEMANDS)
+            else:
+                self.problem((*path, tag), "must be a table, written [check.tags.NAME]")
+        return found
+
+    def ranges(self, raw: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for code, value in raw.items():
+            try:
+                found[read_judged(code)] = schema.range_of(code, value)
+            except ValueError as error:
+                self.problem((*path, code), str(error))
+        return found
+
+    def demands(self, section: dict[str, Any], nodes: tuple[NodeEntry, ...]) -> None:
+        """Pairs of thresholds that make no sense together, wherever each of them stands."""
+        policy = policy_of(section, nodes)
+        common = swapped(policy.common)
+        for code in common:
+            self.problem(("check", "warning", code), SWAPPED, "exchange the two")
+        for entry in nodes:
+            for code in swapped(policy.of(entry.identifier)):
+                if code not in common:
+                    self.problem(("nodes", entry.position, "check"), f"{code}: {SWAPPED}", "exchange the two")
+
+    def discord(self, values: dict[str, Any]) -> None:
+        given = [name for name in schema.WEBHOOKS if name in values]
+        if len(given) > 1:
+            self.problem(("discord", given[1]), f"there is a {given[0]} already", "keep one of them")
+        if "webhook" in given:
+            self.warn_if_readable(("discord", "webhook"), "webhook_file")
 
     def cache(self, values: dict[str, Any]) -> None:
         """What no key of the section can tell alone."""
@@ -379,18 +467,20 @@ class _Checker:
             self.problem(path, "has no password", "add password_env, password_file or password")
         elif len(given) > 1:
             self.problem((*path, given[1]), f"there is a {given[0]} already", "keep one of them")
-        if "password" in given and self.source.path is not None and readable_by_others(self.source.path):
-            line, column = self.place((*path, "password"))
-            self.warnings.append(
-                Problem(
-                    "others can read this password",
-                    self.source.path,
-                    line,
-                    column,
-                    _written((*path, "password")),
-                    f"chmod 600 {self.source.path}, or use password_file",
-                )
-            )
+        if "password" in given:
+            self.warn_if_readable((*path, "password"), "password_file")
+
+    def warn_if_readable(self, path: KeyPath, better: str) -> None:
+        """Warn of a secret in a file that others can read."""
+        if self.source.path is None or not readable_by_others(self.source.path):
+            return
+        line, column = self.place(path)
+        hint = f"chmod 600 {self.source.path}, or use {better}"
+        message = f"others can read this {path[-1]}"
+        self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
+
+
+SWAPPED = "the warning could never be given: all that it would tell of is critical"
 
 
 def _written(path: KeyPath) -> str:
@@ -421,10 +511,18 @@ def _settings(
             capacity=value("cache", "capacity"),
             ttl_s=schema.duration(value("cache", "ttl")),
             backend=value("cache", "backend"),
-            path=_beside(source, path) if (path := value("cache", "path")) is not None else None,
+            path=beside(source, path) if (path := value("cache", "path")) is not None else None,
             url=value("cache", "url"),
         ),
         regions=regions,
+        policy=policy_of(sections.get("check", {}), nodes),
+        discord=_discord(sections.get("discord", {})),
         warnings=warnings,
         origins=MappingProxyType(dict(origins)),
     )
+
+
+def _discord(values: Mapping[str, Any]) -> DiscordSettings:
+    key = next((name for name in schema.WEBHOOKS if name in values), None)
+    remind = values.get("remind")
+    return DiscordSettings(key, values[key] if key is not None else "", remind)

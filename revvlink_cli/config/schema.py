@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
+from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED
+from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
+from revvlink_cli.health.ranges import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Kind(Enum):
@@ -28,6 +31,12 @@ class Kind(Enum):
     TEXTS = "list of texts"
     HEADERS = "table of texts"
     URI = "address"
+    VERSION = "version"
+    CODES = "list of checks"
+    QUORUM = "number or share"
+    RANGES = "table of ranges"
+    DEMANDS = "table"
+    TAGS = "table of tables"
 
 
 class Key(NamedTuple):
@@ -85,6 +94,24 @@ COMMON = (
 PASSWORDS = ("password", "password_env", "password_file")
 """Of these a node has exactly one."""
 
+WEBHOOKS = ("webhook", "webhook_env", "webhook_file")
+"""Of these ``[discord]`` has one."""
+
+DEMANDS = (
+    Key(name="warning", kind=Kind.RANGES, example='{ cpu = "85%", memory = "95%" }',
+        help="Check -> range of its figure that is fine; outside it is a WARNING. See `revvlink check --list`"),
+    Key(name="critical", kind=Kind.RANGES, example='{ cpu = "98%" }',
+        help="Check -> range of its figure outside of which it is CRITICAL"),
+    Key(name="min_version", kind=Kind.VERSION, example='"4.0.8"', help="Oldest version that a Lavalink may have"),
+    Key(name="sources", kind=Kind.TEXTS, default=(), example='["youtube"]', help="Source managers that must be on"),
+    Key(name="plugins", kind=Kind.TEXTS, default=(), example='["lavasrc-plugin"]', help="Plugins that must be loaded"),
+    Key(name="filters", kind=Kind.TEXTS, default=(), example='["timescale"]', help="Filters that must be on"),
+    Key(name="canaries", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',
+        help="Queries that must load, each sent as it is"),
+    Key(name="skip", kind=Kind.CODES, default=(), example='["penalty"]', help="Checks, or stages, that are not made"),
+)  # fmt: skip
+"""Keys of ``[check]`` that tags and nodes may set for themselves."""
+
 NODE = (
     Key(name="identifier", kind=Kind.TEXT, required=True, example='"us-1"', help="Name of the node, unique"),
     Key(name="uri", kind=Kind.URI, required=True, example='"http://127.0.0.1:2333"', help="Address of the node"),
@@ -96,6 +123,8 @@ NODE = (
         help="The password itself; keep the file to yourself then (chmod 600)"),
     Key(name="region", kind=Kind.TEXT, example='"us"', help="Label of the region it serves"),
     Key(name="tags", kind=Kind.TEXTS, default=(), example='["prod"]', help="Free labels to select nodes by"),
+    Key(name="check", kind=Kind.DEMANDS, example='{ warning = { cpu = "95%" } }',
+        help="What checks demand of this node; keys as in [check], and they win over it"),
     *COMMON,
 )  # fmt: skip
 
@@ -116,6 +145,23 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             "this file's folder"),
         Key(name="url", reaches_out=True, secret=True, kind=Kind.TEXT, example='"redis://127.0.0.1:6379/0"',
             help="Address of the Redis server of the redis backend"),
+    ),
+    "check": (
+        *DEMANDS,
+        Key(name="min_healthy", kind=Kind.QUORUM, example='"50%"',
+            help="Nodes that must be healthy, a number or a share; while they are, one that is down is a WARNING"),
+        Key(name="tags", kind=Kind.TAGS, example='{ canary = { skip = ["uptime"] } }',
+            help="Tag -> what is demanded of nodes that have it, written [check.tags.NAME]; keys as in [check]"),
+    ),
+    "discord": (
+        Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"DISCORD_WEBHOOK"',
+            help="Environment variable that holds the address of the webhook for `check --notify discord`"),
+        Key(name="webhook_file", reaches_out=True, kind=Kind.TEXT, example='"/run/secrets/webhook"',
+            help="File whose first line is that address; a relative path counts from this file's folder"),
+        Key(name="webhook", kind=Kind.TEXT, secret=True,
+            help="The address itself, which is a secret: keep the file to yourself then (chmod 600)"),
+        Key(name="remind", kind=Kind.DURATION, example='"1h"',
+            help="Time after which trouble that goes on is told again; never if left out"),
     ),
     "nodes": NODE,
 }  # fmt: skip
@@ -153,25 +199,19 @@ def check(key: Key, value: Any) -> Any:
     Raises:
         ValueError: It is not what the key takes; the text says what would be.
     """
-    match key.kind:
-        case Kind.TEXT:
-            return _text(key, value)
-        case Kind.INTEGER | Kind.NUMBER:
-            return _number(key, value)
-        case Kind.BOOLEAN:
-            if not isinstance(value, bool):
-                raise ValueError("must be true or false")
-            return value
-        case Kind.DURATION:
-            return duration(value)
-        case Kind.TEXTS:
-            return texts(value)
-        case Kind.HEADERS:
-            return _headers(value)
-        case Kind.URI:
-            return normalise_uri(_text(key, value))
-        case _:
-            assert_never(key.kind)
+    return _READERS[key.kind](key, value)
+
+
+def range_of(code: str, value: Any) -> Any:
+    """The range that a key of a table of ranges has; None for "", which switches a threshold off.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError('must be a range in quotes, such as "90%"')
+    text = str(value)
+    return parse(text, BY_CODE[code].unit) if text.strip() else None
 
 
 def _text(key: Key, value: Any) -> str:
@@ -231,15 +271,47 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
+def _boolean(_: Key, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _table(key: Key, value: Any) -> dict[str, Any]:
+    """What is in it is checked key by key."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must be a table{f', such as {key.example}' if key.example else ''}")
+    return value
+
+
+def _quorum(key: Key, value: Any) -> int | str:
+    return read_min_healthy(str(value) if type(value) is int else _text(key, value))
+
+
+_READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
+    Kind.TEXT: _text,
+    Kind.INTEGER: _number,
+    Kind.NUMBER: _number,
+    Kind.BOOLEAN: _boolean,
+    Kind.DURATION: lambda _, value: duration(value),
+    Kind.TEXTS: lambda _, value: texts(value),
+    Kind.HEADERS: lambda _, value: _headers(value),
+    Kind.URI: lambda key, value: normalise_uri(_text(key, value)),
+    Kind.VERSION: lambda key, value: read_version(_text(key, value)),
+    Kind.CODES: lambda _, value: read_codes(texts(value)),
+    Kind.QUORUM: _quorum,
+    Kind.RANGES: _table,
+    Kind.DEMANDS: _table,
+    Kind.TAGS: _table,
+}
+"""Kind -> what makes of a value what the settings want."""
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a configuration file."""
     properties: dict[str, Any] = {}
     for section, keys in SECTIONS.items():
-        table = {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {key.name: _key_schema(key) for key in keys},
-        }
+        table = _table_schema(keys)
         if section == "nodes":
             table["required"] = [key.name for key in keys if key.required]
             table["oneOf"] = [{"required": [name]} for name in PASSWORDS]
@@ -261,31 +333,50 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def _table_schema(keys: tuple[Key, ...]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {key.name: _key_schema(key) for key in keys},
+    }
+
+
 def _key_schema(key: Key) -> dict[str, Any]:
-    found: dict[str, Any] = {"description": key.help}
-    match key.kind:
-        case Kind.TEXT:
-            found |= {"type": "string", "pattern": r"\S"}
-        case Kind.URI:
-            found |= {"type": "string", "pattern": "^https?://"}
-        case Kind.INTEGER | Kind.NUMBER:
-            found["type"] = "integer" if key.kind is Kind.INTEGER else "number"
-        case Kind.BOOLEAN:
-            found["type"] = "boolean"
-        case Kind.DURATION:
-            found |= {"type": ["string", "number"], "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"}
-            found["exclusiveMinimum"] = 0
-        case Kind.TEXTS:
-            found |= {"type": "array", "items": {"type": "string", "pattern": r"\S"}}
-        case Kind.HEADERS:
-            found |= {"type": "object", "additionalProperties": {"type": "string"}}
-        case _:
-            assert_never(key.kind)
+    found: dict[str, Any] = {"description": key.help, **_SCHEMAS[key.kind]}
     if key.choices:
         found["enum"] = list(key.choices)
-    for name, bound in (("minimum", key.minimum), ("maximum", key.maximum), ("exclusiveMinimum", key.above)):
-        if bound is not None:
-            found[name] = bound
+    bounds = {"minimum": key.minimum, "maximum": key.maximum, "exclusiveMinimum": key.above}
+    found |= {name: bound for name, bound in bounds.items() if bound is not None}
     if key.default not in (None, ()):
         found["default"] = key.default
     return found
+
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.TEXT: {"type": "string", "pattern": r"\S"},
+    Kind.URI: {"type": "string", "pattern": "^https?://"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.DURATION: {
+        "type": ["string", "number"],
+        "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$",
+        "exclusiveMinimum": 0,
+    },
+    Kind.TEXTS: {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+    Kind.HEADERS: {"type": "object", "additionalProperties": {"type": "string"}},
+    Kind.VERSION: {"type": "string", "pattern": r"^v?\d+(\.\d+)*$"},
+    Kind.CODES: {
+        "type": "array",
+        "items": {"enum": list(dict.fromkeys(name for check in CHECKS for name in (check.code, check.stage)))},
+    },
+    Kind.QUORUM: {"type": ["string", "integer"], "pattern": r"^\d+%?$", "minimum": 1},
+    Kind.RANGES: {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {code: {"type": ["string", "number"]} for code in JUDGED},
+    },
+}
+_SCHEMAS[Kind.DEMANDS] = _table_schema(DEMANDS)
+_SCHEMAS[Kind.TAGS] = {"type": "object", "additionalProperties": _SCHEMAS[Kind.DEMANDS]}
+"""Kind -> what JSON Schema says of it."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config import schema
+from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
     from revvlink_cli.config.load import Origin, Settings
+    from revvlink_cli.health.policy import Demands
 
 MASK = "********"
 
@@ -42,10 +44,15 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         ("cache", "path"): str(cache.path) if cache.path is not None else None,
         ("cache", "url"): cache.url,
     }
+    discord = settings.discord
+    plain |= {("discord", name): discord.value if name == discord.key else None for name in schema.WEBHOOKS}
+    plain["discord", "remind"] = f"{discord.remind_s:g}s" if discord.remind_s is not None else None
+    plain["check", "min_healthy"] = settings.policy.min_healthy
     for (section, name), value in plain.items():
         key = next(key for key in schema.SECTIONS[section] if key.name == name)
         origin = settings.origins.get((section, name))
         rows.append(_row(f"{section}.{name}", key, value, origin))
+    rows += _demands("check", settings.policy.common, settings.origins.get(("check", "warning")))
     if settings.regions is not None:
         where = str(settings.source.path)
         rows += [Effective(f"regions.{label}", list(parts), where, None) for label, parts in settings.regions.items()]
@@ -54,10 +61,36 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             if key.name in schema.PASSWORDS and key.name not in entry.values:
                 continue
             found = entry.origins.get(key.name)
+            if key.kind is schema.Kind.DEMANDS:
+                own = settings.policy.nodes.get(entry.identifier)
+                rows += _demands(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
+                continue
             value = entry.values.get(key.name, key.default)
             name = f"nodes[{entry.identifier}].{key.name}"
             rows.append(_row(name, key, value, found))
     return tuple(rows)
+
+
+def _demands(prefix: str, demands: Demands, origin: Origin | None) -> list[Effective]:
+    """What is demanded, each threshold on a row of its own; the defaults of the checks, too."""
+    where, line = (origin.text, origin.line) if origin is not None else ("default", None)
+    rows = []
+    for check in CHECKS:
+        bounds = demands.bounds_of(check.code)
+        source = (where, line) if check.code in demands.bounds else ("default", None)
+        for name, limit in zip(("warning", "critical"), bounds, strict=True):
+            if limit is not None:
+                rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.written(check.unit), *source))
+    version = ".".join(map(str, demands.min_version)) if demands.min_version is not None else None
+    plain = {
+        "min_version": version,
+        "sources": list(demands.sources),
+        "plugins": list(demands.plugins),
+        "filters": list(demands.filters),
+        "canaries": list(demands.canaries),
+        "skip": sorted(demands.skip),
+    }
+    return [*rows, *(Effective(f"{prefix}.{name}", value, where, line) for name, value in plain.items() if value)]
 
 
 def _row(name: str, key: schema.Key, value: Any, origin: Origin | None) -> Effective:

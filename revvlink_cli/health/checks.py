@@ -2,115 +2,428 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.errors import Code, Stage
+from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge
+from revvlink_cli.health.policy import NO_DEMANDS, Demands
+from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.models import NodeInfo, NodeStats
+    from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
-
-STAGES = ("reach", "auth", "version", "stats")
-"""The checks of one node, in the order in which one depends on the other."""
-
-
-class Verdict(IntEnum):
-    """As monitoring systems know them; `worst` knows that UNKNOWN is better than WARNING."""
-
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
-
-
-_GRAVITY = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.WARNING: 2, Verdict.CRITICAL: 3}
 
 _UNDECIDED = {Code.TIMEOUT, Code.SILENT, Code.RESOLVE_FAILED, Code.RATE_LIMITED, Code.FORBIDDEN, Code.INTERNAL}
 """Failures after which nobody can say whether the node serves its bots."""
 
-_STAGE_OF = {
+_NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
+"""What answers so did not look at the password."""
+
+_CHECK_OF = {
     Stage.RESOLVE: "reach",
     Stage.CONNECT: "reach",
     Stage.TLS: "reach",
     Stage.AUTH: "auth",
     Stage.VERSION: "version",
-    Stage.READY: "version",
+    Stage.READY: "websocket",
     Stage.REQUEST: "reach",
 }
 
+_PASSED = {"auth": ("reach",), "version": ("reach", "auth"), "websocket": ("reach", "auth", "version")}
+"""Check that failed -> those that must have been passed to get there."""
+
+_TOLD = {"reach": "answers", "auth": "password accepted", "version": "speaks version 4"}
+
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check on one node.
+class Load:
+    """What became of one canary on one node.
+
+    Attributes:
+        canary: What was asked for.
+        took: Seconds until the answer, or until it was given up.
+        tracks: How many tracks came, None when none could.
+        error: Why not, None where nobody knows: it took too long.
+    """
+
+    canary: str
+    took: float
+    tracks: int | None = None
+    error: RevvlinkException | None = None
+
+
+class Subject(NamedTuple):
+    """What is known of one node when it is examined.
 
     Attributes:
         node: The node.
-        check: One of `STAGES`.
-        verdict: How bad it is.
-        message: What was found, one line.
-        code: Stable word for a failure, None when all is well.
-        hint: What to do, or None.
-    """
-
-    node: str
-    check: str
-    verdict: Verdict
-    message: str
-    code: str | None = None
-    hint: str | None = None
-
-
-def worst(findings: tuple[Finding, ...]) -> Verdict:
-    """The gravest verdict, of OK < UNKNOWN < WARNING < CRITICAL; UNKNOWN when there are no findings."""
-    return max((finding.verdict for finding in findings), key=_GRAVITY.__getitem__, default=Verdict.UNKNOWN)
-
-
-def examine(node: NodeSnapshot, now: float, timeout: float) -> tuple[Finding, ...]:
-    """All checks on one node; those that depend on one that failed are not made.
-
-    Args:
-        node: The node.
         now: Monotonic second.
-        timeout: Seconds that were given to it, for the message.
+        timeout: Seconds that were given to it, for messages.
+        demands: What is demanded of it.
+        penalty: What one more player would cost, None when that is unknown.
+        loads: What became of the canaries.
     """
-    name = node.identifier
-    if node.ready_ms is None:
-        return _not_ready(node, timeout)
-    version = node.info.version if node.info is not None else ""
-    findings = [
-        Finding(name, "reach", Verdict.OK, f"ready in {node.ready_ms:.0f} ms"),
-        Finding(name, "auth", Verdict.OK, "password accepted"),
-        Finding(name, "version", Verdict.OK, f"{node.dialect or 'v4 server'} {version}".rstrip())
-        if node.info is not None
-        else Finding(name, "version", Verdict.WARNING, str(node.error or "did not say what it is"), Code.BAD_ANSWER),
-    ]
-    stats = node.stats(now)
-    if stats is None or stats.players is None:
-        told = f": {node.error}" if node.error is not None else ""
-        what = f"no statistics{told}" if stats is None else "statistics without a number of players"
-        findings.append(Finding(name, "stats", Verdict.UNKNOWN, what, "no_stats", "look at the node's log"))
-    else:
-        load = "CPU not measured yet" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
-        findings.append(
-            Finding(name, "stats", Verdict.OK, f"{stats.playing or 0} of {stats.players} players playing, {load}")
+
+    node: NodeSnapshot
+    now: float
+    timeout: float
+    demands: Demands = NO_DEMANDS
+    penalty: Penalty | None = None
+    loads: Sequence[Load] = ()
+
+    def finding(
+        self,
+        check: str,
+        message: str,
+        verdict: Verdict = Verdict.OK,
+        *,
+        figures: tuple[Figure, ...] = (),
+        code: str | None = None,
+        stage: str | None = None,
+        hint: str | None = None,
+    ) -> Finding:
+        """A finding on this node; a first figure that alerts makes the verdict, if that is worse, and is told."""
+        if figures:
+            first = figures[0]
+            judged = judge(first.value, first.bounds)
+            if judged.gravity > verdict.gravity:
+                limit = first.bounds.critical if judged is Verdict.CRITICAL else first.bounds.warning
+                told = f"{limit.written(first.unit)}{_SIGNS.get(first.unit, '')}" if limit is not None else ""
+                verdict, code, message = judged, code or "threshold", f"{message} (threshold {told})"
+        return Finding(
+            node=self.node.identifier,
+            check=check,
+            verdict=verdict,
+            message=message,
+            figures=figures,
+            code=code,
+            stage=stage,
+            hint=hint,
         )
-    return tuple(findings)
+
+    def figure(self, check: str, name: str, value: float, unit: Unit, maximum: float | None = None) -> Figure:
+        """The figure that a check judges."""
+        return Figure(name, value, unit, self.demands.bounds_of(check), maximum)
+
+    def untold(self, check: str, what: str) -> Finding:
+        """A figure that the node did not tell: unknown where somebody wants it judged."""
+        if self.demands.bounds_of(check) == NO_BOUNDS:
+            return self.finding(check, what)
+        return self.finding(
+            check, f"{what}, and there is a threshold", Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"
+        )
 
 
-def _not_ready(node: NodeSnapshot, timeout: float) -> tuple[Finding, ...]:
-    """The checks that were passed before the one that failed, and that one."""
-    error = node.error
+_SIGNS = {Unit.RATIO: " %", Unit.SECONDS: " s", Unit.DAYS: " days", Unit.BYTES: " B"}
+"""What stands behind a threshold whose numbers stand alone."""
+
+
+def examine(subject: Subject) -> tuple[Outcome, ...]:
+    """All checks on one node, those that it is exempt from left out, in the order of the catalogue.
+
+    What depends on a check that failed is skipped; where that one is left out, the first that depends on it bears the
+    failure, so that leaving a check out never makes a dead node look well.
+    """
+    node = subject.node
+    found: dict[str, Sequence[Outcome]] = {}
+    failed: Finding | None = None
+    if node.ready_ms is None:
+        failed = _failure(subject)
+        for check in _passed(failed, node.error):
+            found[check] = (subject.finding(check, _TOLD[check]),)
+        found[failed.check] = (failed,)
+    else:
+        found = {check: make(subject) for check, make in _CHECKS.items()}
+        stats = node.stats(subject.now)
+        if stats is not None:
+            found |= {check: (judge_stats(subject, stats),) for check, judge_stats in _OF_STATS.items()}
+    needs = failed.check if failed is not None else "stats"
+    outcomes = [
+        outcome
+        for check in NODE_CHECKS
+        for outcome in found.get(check, (Skipped(node.identifier, check, f"{needs} failed"),))
+    ]
+    return choose(outcomes, frozenset(NODE_CHECKS) - subject.demands.skip)
+
+
+def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome, ...]:
+    """The outcomes of these checks on one node; see `examine` for one that failed and is left out."""
+    kept: list[Outcome] = []
+    orphan: Finding | None = None
+    for outcome in outcomes:
+        if isinstance(outcome, Finding):
+            if outcome.check in codes:
+                kept.append(outcome)
+            elif outcome.verdict not in (Verdict.OK, Verdict.WARNING):
+                orphan = orphan or outcome
+        elif outcome.check in codes:
+            if orphan is not None and outcome.reason == f"{orphan.check} failed":
+                kept.append(replace(orphan, check=outcome.check, figures=()))
+                orphan = None
+            else:
+                kept.append(outcome)
+    return tuple(kept)
+
+
+def _failure(subject: Subject) -> Finding:
+    """The check that failed on a node which is not ready."""
+    error = subject.node.error
     if error is None:
-        message, code = f"not connected within {timeout:g} s", Code.TIMEOUT
-        return (Finding(node.identifier, "reach", Verdict.UNKNOWN, message, code, "give it longer with --timeout"),)
-    failed = _STAGE_OF[error.stage] if error.stage is not None else "reach"
-    verdict = Verdict.UNKNOWN if error.code in _UNDECIDED else Verdict.CRITICAL
-    passed = {"auth": ("reach",), "version": ("reach", "auth")}.get(failed, ())
-    if error.code in (Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED):
-        passed = ("reach",)  # whatever it is, it did not look at the password
-    told = {"reach": "answers", "auth": "password accepted"}
-    return (
-        *(Finding(node.identifier, check, Verdict.OK, told[check]) for check in passed),
-        Finding(node.identifier, failed, verdict, error.message, str(error.code), error.hint),
+        stage = subject.node.stage
+        check = _CHECK_OF[stage] if stage is not None else "reach"
+        message = f"not connected within {subject.timeout:g} s"
+        return subject.finding(
+            check if check == "websocket" else "reach",
+            message,
+            Verdict.UNKNOWN,
+            code=str(Code.TIMEOUT),
+            stage=str(stage or Stage.CONNECT),
+            hint="give it longer with --timeout, or look at the node",
+        )
+    return subject.finding(
+        _CHECK_OF[error.stage] if error.stage is not None else "reach",
+        error.message,
+        Verdict.UNKNOWN if error.code in _UNDECIDED else Verdict.CRITICAL,
+        code=str(error.code),
+        stage=str(error.stage) if error.stage is not None else None,
+        hint=error.hint,
     )
+
+
+def _passed(failed: Finding, error: RevvlinkException | None) -> tuple[str, ...]:
+    if error is not None and error.code in _NO_LAVALINK:
+        return ("reach",)
+    return _PASSED.get(failed.check, ())
+
+
+def _reach(subject: Subject) -> Sequence[Outcome]:
+    ready = (subject.node.ready_ms or 0.0) / 1000
+    figure = subject.figure("reach", "ready", ready, Unit.SECONDS)
+    return (subject.finding("reach", f"ready in {subject.node.ready_ms:.0f} ms", figures=(figure,)),)
+
+
+def _certificate(subject: Subject) -> Sequence[Outcome]:
+    node = subject.node
+    if not node.uri.startswith("https:"):
+        return (Skipped(node.identifier, "certificate", "the node speaks plain HTTP"),)
+    if node.certificate_expires is None:
+        return (subject.untold("certificate", "no certificate was shown"),)
+    left = node.certificate_expires - subject.now
+    figure = subject.figure("certificate", "certificate_left", left, Unit.DAYS)
+    return (subject.finding("certificate", f"valid for {Unit.DAYS.show(left)}", figures=(figure,),
+                            hint="renew the node's certificate" if left < _SOON else None),)  # fmt: skip
+
+
+_SOON = 30 * 86_400
+"""Seconds before the end of a certificate from which on it is time to renew it."""
+
+
+def _auth(subject: Subject) -> Sequence[Outcome]:
+    return (subject.finding("auth", _TOLD["auth"]),)
+
+
+def _version(subject: Subject) -> Sequence[Outcome]:
+    node, wanted = subject.node, subject.demands.min_version
+    info = node.info
+    if info is None:
+        why = str(node.error or "did not say what it is")
+        return (subject.finding("version", why, Verdict.WARNING, code=str(Code.BAD_ANSWER)),)
+    server = str(node.dialect or "v4 server")
+    told = f"{server} {info.version}".rstrip()
+    facts = (
+        ("server", server),
+        ("version", info.version),
+        ("runtime", info.runtime or ""),
+        ("lavaplayer", info.lavaplayer or ""),
+    )
+    finding = replace(subject.finding("version", told), facts=facts)
+    if wanted is None or server != "Lavalink":
+        return (finding,)
+    shown = ".".join(map(str, wanted))
+    have = _numbers(info.version)
+    if have is None:
+        message = f"{told} cannot be compared with the required {shown}: it is a development build"
+        return (replace(finding, verdict=Verdict.UNKNOWN, message=message, code="no_figure"),)
+    if have < wanted:
+        message, hint = f"{told} is older than the required {shown}", "update the node"
+        return (replace(finding, verdict=Verdict.CRITICAL, message=message, code="too_old", hint=hint),)
+    return (replace(finding, message=f"{told}, {shown} or newer as required"),)
+
+
+def _numbers(version: str) -> tuple[int, ...] | None:
+    """The numbers that a version begins with; what comes before a release ranks as that release."""
+    parts = version.partition("-")[0].partition("+")[0].split(".")
+    if len(parts) < 2 or not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        return None
+    return tuple(map(int, parts))
+
+
+def _info(subject: Subject) -> Sequence[Outcome]:
+    info, demands = subject.node.info, subject.demands
+    if info is None:
+        return (Skipped(subject.node.identifier, "info", "the node did not say what it is"),)
+    required = (
+        ("source", demands.sources, info.sources),
+        ("plugin", demands.plugins, tuple(plugin.name for plugin in info.plugins)),
+        ("filter", demands.filters, info.filters),
+    )
+    missing = [_missing(kind, wanted, there) for kind, wanted, there in required]
+    lacking = [what for what in missing if what]
+    if lacking:
+        what = "; ".join(lacking)
+        return (subject.finding("info", what, Verdict.CRITICAL, code="missing", hint="enable it on the node"),)
+    silent = [kind for kind, wanted, there in required if wanted and there is None]
+    if silent:
+        told = f"the node does not tell its {silent[0]}s, and some are required"
+        return (subject.finding("info", told, Verdict.UNKNOWN, code="no_figure"),)
+    asked = sum(len(wanted) for _, wanted, _ in required)
+    return (subject.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
+
+
+def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:
+    if there is None:
+        return ""
+    known = {name.casefold() for name in there}
+    gone = [name for name in wanted if name.casefold() not in known]
+    return f"lacks the {kind}{'s' if len(gone) > 1 else ''} {', '.join(gone)}" if gone else ""
+
+
+def _what_is_there(info: NodeInfo) -> str:
+    counts = (("source", info.sources), ("filter", info.filters), ("plugin", info.plugins))
+    return ", ".join(
+        f"{len(there)} {kind}{'' if len(there) == 1 else 's'}" for kind, there in counts if there is not None
+    )
+
+
+def _stats(subject: Subject) -> Sequence[Outcome]:
+    node = subject.node
+    stats, timed = node.stats(subject.now), node.timed_stats
+    if stats is None or timed is None or stats.players is None:
+        why = f": {node.error}" if node.error is not None else ""
+        what = f"no statistics{why}" if stats is None else "statistics without a number of players"
+        return (subject.finding("stats", what, Verdict.UNKNOWN, code="no_stats", hint="look at the node's log"),)
+    age = max(subject.now - timed.at, 0.0)
+    figure = subject.figure("stats", "stats_age", age, Unit.SECONDS)
+    return (subject.finding("stats", f"told {Unit.SECONDS.show(age)} ago over {_ORIGINS[str(timed.origin)]}",
+                            figures=(figure,)),)  # fmt: skip
+
+
+_ORIGINS = {"websocket": "the websocket", "rest": "REST"}
+
+
+def _cpu(subject: Subject, stats: NodeStats) -> Finding:
+    if stats.system_load is None:
+        if not stats.has_cpu_baseline:
+            return subject.finding("cpu", "not measured yet, so not judged: the node has no baseline")
+        return subject.untold("cpu", "the node does not tell its load")
+    load = subject.figure("cpu", "cpu_system_load", stats.system_load, Unit.RATIO, 1.0)
+    more = (
+        [Figure("cpu_lavalink_load", stats.server_load, Unit.RATIO, maximum=1.0)]
+        if stats.server_load is not None
+        else []
+    )
+    cores = f" on {stats.cores} cores" if stats.cores else ""
+    more += [Figure("cpu_cores", stats.cores, Unit.COUNT)] if stats.cores else []
+    return subject.finding("cpu", f"load {Unit.RATIO.show(stats.system_load)}{cores}", figures=(load, *more))
+
+
+def _memory(subject: Subject, stats: NodeStats) -> Finding:
+    used, most = stats.memory_used, stats.memory_reservable
+    if used is None or not most or most < 0:
+        return subject.untold("memory", "the node does not tell its memory")
+    share = subject.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
+    sizes = {"used": used, "free": stats.memory_free, "allocated": stats.memory_allocated, "reservable": most}
+    more = tuple(Figure(f"memory_{name}", float(size), Unit.BYTES) for name, size in sizes.items() if size is not None)
+    told = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
+    return subject.finding("memory", told, figures=(share, *more))
+
+
+def _players(subject: Subject, stats: NodeStats) -> Finding:
+    if stats.players is None:
+        return subject.untold("players", "the node does not tell its players")
+    figures = [subject.figure("players", "players", stats.players, Unit.COUNT)]
+    if stats.playing is not None:
+        figures.append(Figure("playing_players", stats.playing, Unit.COUNT))
+    count = f"{stats.players} player{'' if stats.players == 1 else 's'}"
+    return subject.finding("players", f"{count}, {stats.playing or 0} playing", figures=tuple(figures))
+
+
+def _uptime(subject: Subject, stats: NodeStats) -> Finding:
+    if stats.uptime_ms is None:
+        return subject.untold("uptime", "the node does not tell its uptime")
+    up = stats.uptime_ms / 1000
+    figure = subject.figure("uptime", "uptime", up, Unit.SECONDS)
+    return subject.finding("uptime", f"up for {Unit.SECONDS.show(up)}", figures=(figure,))
+
+
+def _websocket(subject: Subject) -> Sequence[Outcome]:
+    latency = subject.node.latency_ms
+    if latency is None:
+        return (subject.untold("websocket", "ready, no ping was answered in time"),)
+    figure = subject.figure("websocket", "websocket_round_trip", latency / 1000, Unit.SECONDS)
+    return (subject.finding("websocket", f"ready, round trip {latency:.1f} ms", figures=(figure,)),)
+
+
+def _penalty(subject: Subject) -> Sequence[Outcome]:
+    penalty = subject.penalty
+    if penalty is None:
+        return (Skipped(subject.node.identifier, "penalty", "stats failed"),)
+    mark = ">=" if penalty.is_lower_bound else "~" if penalty.cpu_assumed else ""
+    figure = subject.figure("penalty", "penalty", penalty.total, Unit.COUNT)
+    return (subject.finding("penalty", f"{mark}{penalty.total:.1f}", figures=(figure,)),)
+
+
+def _load(subject: Subject) -> Sequence[Outcome]:
+    if not subject.demands.canaries:
+        return (Skipped(subject.node.identifier, "load", "no canary is given, see --canary"),)
+    return tuple(replace(_loaded(subject, load), subject=load.canary) for load in subject.loads)
+
+
+def _loaded(subject: Subject, load: Load) -> Finding:
+    if load.error is not None:
+        unsure = load.error.code in _UNDECIDED
+        return subject.finding(
+            "load",
+            f"{load.canary} does not load: {load.error.message}",
+            Verdict.UNKNOWN if unsure else Verdict.CRITICAL,
+            code=str(load.error.code),
+            stage=str(Stage.REQUEST),
+            hint=load.error.hint,
+        )
+    if load.tracks is None:
+        message, hint = f"{load.canary} was not loaded within {load.took:.1f} s", "give it longer with --timeout"
+        return subject.finding("load", message, Verdict.UNKNOWN, code=str(Code.TIMEOUT), stage=str(Stage.REQUEST),
+                               hint=hint)  # fmt: skip
+    if load.tracks == 0:
+        return subject.finding("load", f"{load.canary} loads nothing", Verdict.CRITICAL, code="empty",
+                               hint="see whether the canary is still there, then look at the source")  # fmt: skip
+    tracks = f"{load.tracks} track{'' if load.tracks == 1 else 's'}"
+    figure = subject.figure("load", "load", load.took, Unit.SECONDS)
+    return subject.finding("load", f"{load.canary} loaded {tracks} in {load.took * 1000:.0f} ms", figures=(figure,))
+
+
+_CHECKS: dict[str, Callable[[Subject], Sequence[Outcome]]] = {
+    "reach": _reach,
+    "certificate": _certificate,
+    "auth": _auth,
+    "version": _version,
+    "info": _info,
+    "stats": _stats,
+    "websocket": _websocket,
+    "penalty": _penalty,
+    "load": _load,
+}
+
+_OF_STATS: dict[str, Callable[[Subject, NodeStats], Finding]] = {
+    "cpu": _cpu,
+    "memory": _memory,
+    "players": _players,
+    "uptime": _uptime,
+}
+"""Checks of what statistics say."""

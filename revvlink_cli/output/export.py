@@ -76,14 +76,15 @@ def _is_number(text: str) -> bool:
 
 def _markdown(rows: Sequence[Any], title: str) -> str:
     """As on a terminal."""
-    lines = [f"**{_cell(title)}**", ""] if title else []
+    lines = [f"**{markdown_cell(title)}**", ""] if title else []
     columns = [(name, column) for name, column in columns_of(type(rows[0])) if column.title] if rows else []
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
-    lines += [f"| {' | '.join(_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
+    lines += [f"| {' | '.join(markdown_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
+    """Text that is nothing but text in a cell of a Markdown table."""
     escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#" else char for char in text)
     return escaped.replace("\n", "<br>")
 

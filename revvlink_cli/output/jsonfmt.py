@@ -10,14 +10,14 @@ from revvlink_cli.output.envelope import envelope, failure_object, to_json
 from revvlink_cli.output.text import clean_json
 
 if TYPE_CHECKING:
+    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
-    from revvlink_cli.output.streams import Output
 
 
 class JsonRenderer:
     """One envelope, indented."""
 
-    def __init__(self, output: Output, command: str) -> None:
+    def __init__(self, output: Writer, command: str) -> None:
         self._output = output
         self._command = command
         self._rows: list[Any] = []
@@ -40,7 +40,7 @@ class JsonRenderer:
 class JsonLinesRenderer:
     """One object a line; an error is an object with the one key ``error``."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Writer) -> None:
         self._output = output
 
     def begin(self, row: type | None) -> None:

@@ -8,14 +8,14 @@ from revvlink_cli.output.result import columns_of
 from revvlink_cli.output.text import clean, plain
 
 if TYPE_CHECKING:
+    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
-    from revvlink_cli.output.streams import Output
 
 
 class PlainRenderer:
     """For ``cut``, ``awk`` and ``while read``. A single record is written one field a line, name first."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Writer) -> None:
         self._output = output
 
     def begin(self, row: type | None) -> None:

@@ -10,16 +10,43 @@ from revvlink_cli.output.streams import is_terminal
 
 if TYPE_CHECKING:
     from revvlink_cli.output.result import Result
-    from revvlink_cli.output.streams import Output
 
 
 class Format(StrEnum):
-    """The output formats every command has."""
+    """The output formats."""
 
     TABLE = "table"
     PLAIN = "plain"
     JSON = "json"
     JSONL = "jsonl"
+    NAGIOS = "nagios"
+    PROMETHEUS = "prometheus"
+    JUNIT = "junit"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+
+
+class CommonFormat(StrEnum):
+    """Those that every command has; `check` has all."""
+
+    TABLE = "table"
+    PLAIN = "plain"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+COMMON = tuple(map(Format, CommonFormat))
+"""The same among all."""
+
+REPORTS = tuple(kind for kind in Format if kind not in COMMON)
+"""Those of monitoring systems, which carry what went wrong."""
+
+
+class Writer(Protocol):
+    """Where a renderer's text goes."""
+
+    def write(self, text: str) -> None:
+        """Take it."""
 
 
 class Renderer(Protocol):
@@ -43,7 +70,7 @@ def default_format() -> Format:
     return Format.TABLE if is_terminal(sys.stdout) else Format.PLAIN
 
 
-def renderer(kind: Format, command: str, output: Output, *, no_color: bool) -> Renderer:
+def renderer(kind: Format, command: str, output: Writer, *, no_color: bool) -> Renderer:
     """The renderer of a format."""
     match kind:
         case Format.TABLE:
@@ -62,5 +89,25 @@ def renderer(kind: Format, command: str, output: Output, *, no_color: bool) -> R
             from revvlink_cli.output.jsonfmt import JsonLinesRenderer
 
             return JsonLinesRenderer(output)
+        case Format.NAGIOS:
+            from revvlink_cli.output.nagios import NagiosRenderer
+
+            return NagiosRenderer(output)
+        case Format.PROMETHEUS:
+            from revvlink_cli.output.prometheus import PrometheusRenderer
+
+            return PrometheusRenderer(output)
+        case Format.JUNIT:
+            from revvlink_cli.output.junit import JUnitRenderer
+
+            return JUnitRenderer(output)
+        case Format.GITHUB:
+            from revvlink_cli.output.github import GitHubRenderer
+
+            return GitHubRenderer(output)
+        case Format.MARKDOWN:
+            from revvlink_cli.output.markdown import MarkdownRenderer
+
+            return MarkdownRenderer(output)
         case _:
             assert_never(kind)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from revvlink_cli.health.fleet import Report
     from revvlink_cli.output.renderer import Format
 
 
@@ -129,6 +130,9 @@ class Result:
         warnings: What people should know in every format, on stderr.
         origin: Where the data came from, if not from where one would think; on stderr in every format.
         line: What plain output shows in place of the data: the whole outcome on one line.
+        view: The rows that a table shows in place of all of them, or None.
+        report: What formats of monitoring systems are made of, where the command was a check.
+        reports: Files to write as well: a format and a path each.
     """
 
     data: Any = None
@@ -141,6 +145,9 @@ class Result:
     line: str | None = None
     warnings: tuple[str, ...] = ()
     origin: str | None = None
+    view: tuple[Any, ...] | None = None
+    report: Report | None = None
+    reports: tuple[tuple[Format, str], ...] = ()
 
     @property
     def row_type(self) -> type | None:

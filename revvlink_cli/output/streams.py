@@ -51,6 +51,37 @@ class Output:
             raise OutputError(f"cannot write the output: {error.strerror or error}") from None
 
 
+def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
+    """Write a file as a whole or not at all, for everybody to read: collectors run as somebody else.
+
+    What is no plain file (a pipe, a device) is written to as it is. Folders are not made: a misspelt one would stay.
+
+    Raises:
+        OSError: It cannot be written; what was there is untouched.
+    """
+    import contextlib
+    import tempfile
+    from pathlib import Path
+
+    target = Path(name).resolve()
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8", newline="") as device:
+            device.write(text)
+        return
+    number, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
 def say(text: str) -> None:
     """Write one line to stderr; where that cannot be done there is nobody to tell."""
     mark(f"{text}\n")

@@ -21,9 +21,8 @@ from revvlink_cli.output.text import clean, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Column, Result
-    from revvlink_cli.output.screen import Page
-    from revvlink_cli.output.streams import Output
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
 
@@ -31,7 +30,8 @@ _STATES = {
     "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
     "failed": "red", "disconnected": "red", "lost": "red", "critical": "red",
-    "excluded": "dim",
+    "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
+    "excluded": "dim", "skipped": "dim",
 }  # fmt: skip
 
 _UNLIMITED = 10_000
@@ -47,7 +47,7 @@ _GAP = 3
 class TableRenderer:
     """A table as wide as its content and no wider than the terminal; the least important columns go first."""
 
-    def __init__(self, output: Output | Page, *, no_color: bool) -> None:
+    def __init__(self, output: Writer, *, no_color: bool) -> None:
         self._output = output
         self._page = io.StringIO()
         colour = wants_colour(sys.stdout, no_color=no_color)
@@ -92,8 +92,9 @@ class TableRenderer:
             self._console.print(Text(clean(result.title), style="bold"), soft_wrap=True)
         if isinstance(result.data, tuple):
             kind = result.row_type
-            if result.data and kind is not None:
-                self._rows(result.data, columns_of(kind))
+            rows = result.view if result.view is not None else result.data
+            if rows and kind is not None:
+                self._rows(rows, columns_of(kind))
         elif result.data is not None:
             self._record(result.data)
 

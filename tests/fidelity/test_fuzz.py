@@ -17,11 +17,15 @@ import pytest
 from revvlink_cli import NodeStatus, Playlist, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.snapshot import FleetSnapshot
 from revvlink_cli.client.transport import Transport
 from revvlink_cli.commands.status import StatusRow, status_row
 from revvlink_cli.commands.trackrows import TrackRow, track_row
-from revvlink_cli.health.checks import examine
+from revvlink_cli.health.fleet import assess
+from revvlink_cli.health.policy import Policy
 from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.screen import Page
+from revvlink_cli.output.verdicts import CheckRow
 from revvlink_cli.output.result import Result
 from revvlink_cli.output.streams import Output
 from tests.fidelity.listening import Listening, node_for
@@ -97,7 +101,12 @@ def test_rest_answers(server: str) -> None:
 def show(node: Node) -> None:
     """Everything that is made of a node for people and programs: nobody must stumble over what stands in it."""
     snapshot, now = node.snapshot(), time.monotonic()
-    assert examine(snapshot, now, 5.0)
+    costs = {snapshot.identifier: snapshot.timed_stats.penalty} if snapshot.timed_stats else {}
+    report = assess(FleetSnapshot(now, (snapshot,), costs), Policy(min_healthy=1), timeout=5.0)
+    for kind in (Format.NAGIOS, Format.PROMETHEUS, Format.JUNIT):
+        page = Page()
+        renderer(kind, "check", page, no_color=True).end(Result((), CheckRow, report=report))
+        assert page.text
     row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, None)
     for kind in (Format.TABLE, Format.JSON):
         with redirect_stdout(io.StringIO()) as written:

@@ -1,20 +1,34 @@
-"""Checks: the verdict on a node, from its snapshot alone."""
+"""Checks: the verdict on a node and on a fleet, from snapshots alone."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from revvlink_cli.client.dialect import Dialect
-from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, Stage
-from revvlink_cli.client.models import NodeInfo, NodeStats
-from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
-from revvlink_cli.health.checks import Finding, Verdict, examine, worst
+from revvlink_cli.client.errors import AuthorizationFailedException, Code, LavalinkLoadException, NodeException, Stage
+from revvlink_cli.client.models import NodeInfo, NodeStats, Plugin
+from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
+from revvlink_cli.health.catalogue import CHECKS, NODE_CHECKS, codes_of
+from revvlink_cli.health.checks import Load, Subject, choose, examine
+from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, worst
+from revvlink_cli.health.fleet import assess
+from revvlink_cli.health.policy import Demands, Policy, read_codes, read_min_healthy, read_version
+from revvlink_cli.health.ranges import Bounds, Unit, parse
 
 NOW = 100.0
-INFO = NodeInfo("4.2.2", None, "", "", "17", "2.2.6", ("http",), (), ())
-STATS = NodeStats(4, 3, 1, 1, 1, 1, 1, 2, 0.5, 0.1, None, True)
+INFO = NodeInfo(
+    "4.2.2", None, "", "", "17", "2.2.6", ("http", "youtube"), ("timescale",), (Plugin("youtube-plugin", "1.13"),)
+)
+STATS = NodeStats(4, 3, 600_000, 1, 50, 1, 200, 2, 0.5, 0.1, None, True)
+DOWN: dict[str, Any] = {"status": NodeStatus.DISCONNECTED, "ready_ms": None, "info": None, "timed_stats": None}
+
+
+def timed(stats: NodeStats = STATS) -> TimedStats:
+    """Statistics that came a moment ago."""
+    return TimedStats(stats, StatsOrigin.WEBSOCKET, NOW - 1, NOW + 100)
 
 
 def snapshot(**more: Any) -> NodeSnapshot:
@@ -27,55 +41,344 @@ def snapshot(**more: Any) -> NodeSnapshot:
         "dialect": Dialect.LAVALINK,
         "info": INFO,
         "ready_ms": 12.0,
-        "timed_stats": TimedStats(STATS, StatsOrigin.WEBSOCKET, NOW, NOW + 100),
+        "latency_ms": 3.0,
+        "timed_stats": timed(),
     }
     return NodeSnapshot(**{**values, **more})
 
 
-def test_a_node_that_is_well() -> None:
-    """Four checks, all passed."""
-    findings = examine(snapshot(), NOW, 5)
+def outcomes(node: NodeSnapshot, *, loads: tuple[Load, ...] = (), **demands: Any) -> tuple[Outcome, ...]:
+    """What is made of a node."""
+    penalty = node.timed_stats.penalty if node.timed_stats is not None and node.stats(NOW) is not None else None
+    return examine(Subject(node, NOW, 5.0, Demands(**demands), penalty, loads))
 
-    assert [finding.check for finding in findings] == ["reach", "auth", "version", "stats"]
-    assert worst(findings) is Verdict.OK
+
+def one(found: tuple[Outcome, ...], check: str) -> Outcome:
+    """The one outcome of a check."""
+    (outcome,) = [outcome for outcome in found if outcome.check == check]
+    return outcome
+
+
+def verdict(found: tuple[Outcome, ...], check: str) -> Verdict | None:
+    """The verdict of a check, None when it was not made."""
+    outcome = one(found, check)
+    return outcome.verdict if isinstance(outcome, Finding) else None
+
+
+def test_a_node_that_is_well() -> None:
+    """Every check comes to something, in the order of the catalogue; what cannot be made says why."""
+    found = outcomes(snapshot())
+
+    assert [outcome.check for outcome in found] == list(NODE_CHECKS)
+    assert worst(found) is Verdict.OK
+    assert [outcome.check for outcome in found if isinstance(outcome, Skipped)] == ["certificate", "load"]
 
 
 @pytest.mark.parametrize(
     ("error", "check", "verdict", "passed"),
     [
         (NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.CERTIFICATE_EXPIRED, stage=Stage.TLS), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.RESOLVE_FAILED, stage=Stage.RESOLVE), "reach", Verdict.UNKNOWN, []),
         (NodeException("x", code=Code.SILENT, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
+        (NodeException("x", code=Code.CHALLENGE, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
         (AuthorizationFailedException("x"), "auth", Verdict.CRITICAL, ["reach"]),
         (NodeException("x", code=Code.LAVALINK_V3, stage=Stage.VERSION), "version", Verdict.CRITICAL, ["reach"]),
-        (NodeException("x", code=Code.NO_READY, stage=Stage.READY), "version", Verdict.CRITICAL, ["reach", "auth"]),
+        (
+            NodeException("x", code=Code.NO_READY, stage=Stage.READY),
+            "websocket",
+            Verdict.CRITICAL,
+            ["reach", "auth", "version"],
+        ),
         (None, "reach", Verdict.UNKNOWN, []),
     ],
 )
 def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: list[str]) -> None:
-    """The check that failed is named; those before it have passed, those after it were not made."""
-    node = snapshot(status=NodeStatus.DISCONNECTED, error=error, ready_ms=None, info=None, timed_stats=None)
+    """The check that failed is named; those before it have passed, those that need it were not made."""
+    found = outcomes(snapshot(**DOWN, error=error))
 
-    findings = examine(node, NOW, 5)
+    made = [outcome for outcome in found if isinstance(outcome, Finding)]
+    assert [(outcome.check, outcome.verdict) for outcome in made] == [
+        *((name, Verdict.OK) for name in passed),
+        (check, verdict),
+    ]
+    assert {o.reason for o in found if isinstance(o, Skipped)} == {f"{check} failed"}
 
-    assert [found.check for found in findings if found.verdict is Verdict.OK] == passed
-    assert (findings[-1].check, findings[-1].verdict) == (check, verdict)
+
+def test_the_stage_at_which_time_ran_out() -> None:
+    """A node that never got anywhere is unknown, and how far it got is told."""
+    found = one(outcomes(snapshot(**{**DOWN, "status": NodeStatus.CONNECTING}, stage=Stage.RESOLVE)), "reach")
+
+    assert isinstance(found, Finding)
+    assert (found.verdict, found.code, found.stage) == (Verdict.UNKNOWN, "timeout", "resolve")
+
+
+@pytest.mark.parametrize("code", NODE_CHECKS)
+def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None:
+    """Whatever is skipped, and whichever check is the only one, a node that is down is CRITICAL."""
+    down = snapshot(**DOWN, error=NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT))
+
+    assert worst(outcomes(down, skip=frozenset({code}))) is Verdict.CRITICAL
+    only = choose(outcomes(down), {code})
+    assert [outcome.check for outcome in only] == [code]
+    assert worst(only) is Verdict.CRITICAL
 
 
 def test_statistics_that_are_missing_or_too_old() -> None:
-    """A node without statistics is unknown, not well and not dead."""
+    """A node without statistics is unknown, not well and not dead; what needs them is not made."""
     old = TimedStats(STATS, StatsOrigin.WEBSOCKET, NOW - 200, NOW - 1)
 
-    for timed in (None, old):
-        assert worst(examine(snapshot(timed_stats=timed), NOW, 5)) is Verdict.UNKNOWN
+    for kept in (None, old):
+        found = outcomes(snapshot(timed_stats=kept))
+        assert worst(found) is Verdict.UNKNOWN
+        assert verdict(found, "cpu") is None
+        assert worst(choose(found, {"cpu"})) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("check", "warning", "critical", "expected"),
+    [
+        ("cpu", "60%", "90%", Verdict.OK),
+        ("cpu", "40%", "90%", Verdict.WARNING),
+        ("cpu", "40%", "49.9%", Verdict.CRITICAL),
+        ("cpu", None, "50%", Verdict.OK),  # ends belong to the range
+        ("memory", "20", None, Verdict.WARNING),
+        ("players", "@4", None, Verdict.WARNING),
+        ("players", "~:3", "10", Verdict.WARNING),
+        ("uptime", "15m:", None, Verdict.WARNING),
+        ("uptime", "10m:", "5m:", Verdict.OK),
+        ("websocket", "2ms", "1s", Verdict.WARNING),
+        ("stats", None, "500ms", Verdict.CRITICAL),
+        ("penalty", "5", None, Verdict.WARNING),
+        ("reach", "10ms", "100ms", Verdict.WARNING),
+    ],
+)
+def test_thresholds(check: str, warning: str | None, critical: str | None, expected: Verdict) -> None:
+    """A figure out of its range makes the verdict, and the message tells the threshold."""
+    unit = next(entry.unit for entry in CHECKS if entry.code == check)
+    bounds = Bounds(*(parse(text, unit) if text is not None else None for text in (warning, critical)))
+
+    found = one(outcomes(snapshot(), bounds={check: bounds}), check)
+
+    assert isinstance(found, Finding)
+    assert found.verdict is expected
+    assert ("threshold" in found.message) is (expected is not Verdict.OK)
+    assert found.figures[0].bounds == bounds
+
+
+def test_a_figure_that_is_not_told() -> None:
+    """It is no fault, unless there is a threshold: then nobody knows, and that is said."""
+    silent = snapshot(timed_stats=timed(replace(STATS, memory_used=None)), latency_ms=None)
+
+    assert verdict(outcomes(silent), "memory") is Verdict.OK
+    assert verdict(outcomes(silent), "websocket") is Verdict.OK
+    for check in ("memory", "websocket"):
+        unit = next(entry.unit for entry in CHECKS if entry.code == check)
+        bounds = {check: Bounds(parse("90", unit), None)}
+        assert verdict(outcomes(silent, bounds=bounds), check) is Verdict.UNKNOWN
+
+
+def test_a_cpu_without_a_baseline_is_not_judged() -> None:
+    """The first figure after a start is no figure, and alarms nobody; nor is it told as one."""
+    fresh = snapshot(timed_stats=timed(replace(STATS, system_load=None, server_load=None, has_cpu_baseline=False)))
+
+    found = one(outcomes(fresh, bounds={"cpu": Bounds(parse("1%", Unit.RATIO), None)}), "cpu")
+
+    assert isinstance(found, Finding)
+    assert found.verdict is Verdict.OK
+    assert not found.figures
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(90, Verdict.OK), (13, Verdict.WARNING), (2, Verdict.CRITICAL), (-1, Verdict.CRITICAL)]
+)
+def test_certificates(days: float, expected: Verdict) -> None:
+    """A fortnight before its end a certificate is worth a warning, three days before it is critical."""
+    node = snapshot(uri="https://h", certificate_expires=NOW + days * 86_400)
+
+    assert verdict(outcomes(node), "certificate") is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "expected"),
+    [
+        ("4.2.2", "4.2.2", Verdict.OK),
+        ("4.2.2", "4.2", Verdict.OK),
+        ("4.2.2", "4.10", Verdict.CRITICAL),
+        ("4.0.8", "4.1", Verdict.CRITICAL),
+        ("4.1.0-beta.1", "4.1.0", Verdict.OK),
+        ("ab12cd3-SNAPSHOT", "4.0", Verdict.UNKNOWN),
+        ("", "4.0", Verdict.UNKNOWN),
+    ],
+)
+def test_versions(version: str, wanted: str, expected: Verdict) -> None:
+    """Versions are compared by their numbers; a development build cannot be."""
+    node = snapshot(info=replace(INFO, version=version))
+
+    assert verdict(outcomes(node, min_version=read_version(wanted)), "version") is expected
+    assert verdict(outcomes(replace(node, dialect=Dialect.NODELINK), min_version=(9,)), "version") is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("demands", "expected", "told"),
+    [
+        ({"sources": ("YouTube",)}, Verdict.OK, "all that is required"),
+        ({"sources": ("youtube", "deezer")}, Verdict.CRITICAL, "lacks the source deezer"),
+        (
+            {"plugins": ("youtube-plugin",), "filters": ("timescale", "echo", "low")},
+            Verdict.CRITICAL,
+            "filters echo, low",
+        ),
+    ],
+)
+def test_what_is_required(demands: dict[str, Any], expected: Verdict, told: str) -> None:
+    """Sources, plugins and filters that are required and not there are named, whatever their case."""
+    found = one(outcomes(snapshot(), **demands), "info")
+
+    assert isinstance(found, Finding)
+    assert found.verdict is expected
+    assert told in found.message
+
+
+def test_what_is_required_and_not_told() -> None:
+    """A node that does not tell its sources may have them."""
+    assert (
+        verdict(outcomes(snapshot(info=replace(INFO, sources=None)), sources=("youtube",)), "info") is Verdict.UNKNOWN
+    )
+
+
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        (Load("q", 0.2, tracks=20), Verdict.OK),
+        (Load("q", 2.0, tracks=20), Verdict.WARNING),
+        (Load("q", 0.2, tracks=0), Verdict.CRITICAL),
+        (Load("q", 0.2, error=LavalinkLoadException("login required")), Verdict.CRITICAL),
+        (Load("q", 5.0, error=NodeException("x", code=Code.SILENT)), Verdict.UNKNOWN),
+        (Load("q", 5.0), Verdict.UNKNOWN),
+    ],
+)
+def test_canaries(load: Load, expected: Verdict) -> None:
+    """A canary has to load tracks: an error inside an answer of 200, or nothing at all, is no load."""
+    bounds = {"load": Bounds(parse("1s", Unit.SECONDS), None)}
+
+    assert verdict(outcomes(snapshot(), loads=(load,), canaries=("q",), bounds=bounds), "load") is expected
 
 
 def test_the_worst_verdict() -> None:
     """OK < UNKNOWN < WARNING < CRITICAL; of nothing, nothing is known."""
 
     def of(*verdicts: Verdict) -> Verdict:
-        return worst(tuple(Finding("n", "c", verdict, "m") for verdict in verdicts))
+        return worst(Finding(node="n", check="c", verdict=verdict, message="m") for verdict in verdicts)
 
     assert of(Verdict.OK, Verdict.UNKNOWN) is Verdict.UNKNOWN
     assert of(Verdict.UNKNOWN, Verdict.WARNING) is Verdict.WARNING
     assert of(Verdict.CRITICAL, Verdict.UNKNOWN) is Verdict.CRITICAL
     assert of() is Verdict.UNKNOWN
+
+
+REFUSED = NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT)
+SILENT = NodeException("x", code=Code.SILENT, stage=Stage.REQUEST)
+
+
+def fleet(*nodes: NodeSnapshot) -> FleetSnapshot:
+    """Nodes with names of their own."""
+    named = tuple(replace(node, identifier=f"n{number}") for number, node in enumerate(nodes))
+    costs = {node.identifier: node.timed_stats.penalty for node in named if node.timed_stats is not None}
+    return FleetSnapshot(NOW, named, costs)
+
+
+def of_fleet(snapshots: FleetSnapshot, **policy: Any) -> dict[str, Finding]:
+    """The findings on the fleet, by check."""
+    report = assess(snapshots, Policy(**policy), timeout=5.0)
+    return {found.check: found for found in report.findings if found.node is None}
+
+
+@pytest.mark.parametrize(
+    ("errors", "quorum", "expected", "whole"),
+    [
+        ((None, None, None), 2, Verdict.OK, Verdict.OK),
+        ((None, None, REFUSED), 2, Verdict.OK, Verdict.WARNING),
+        ((None, REFUSED, REFUSED), 2, Verdict.CRITICAL, Verdict.CRITICAL),
+        ((None, REFUSED, SILENT), 2, Verdict.UNKNOWN, Verdict.CRITICAL),
+        ((None, None, SILENT), 2, Verdict.OK, Verdict.UNKNOWN),
+        ((None, None, REFUSED), "67%", Verdict.CRITICAL, Verdict.CRITICAL),
+        ((None, None, REFUSED), "66%", Verdict.OK, Verdict.WARNING),
+        ((REFUSED, REFUSED, REFUSED), 1, Verdict.CRITICAL, Verdict.CRITICAL),
+    ],
+)
+def test_a_quorum(errors: tuple[Any, ...], quorum: int | str, expected: Verdict, whole: Verdict) -> None:
+    """While enough nodes are healthy one that is down is a WARNING; where nobody can tell, that is said."""
+    nodes = fleet(*(snapshot() if error is None else snapshot(**DOWN, error=error) for error in errors))
+
+    assert of_fleet(nodes, min_healthy=quorum)["quorum"].verdict is expected
+    assert assess(nodes, Policy(min_healthy=quorum), timeout=5.0).verdict is whole
+
+
+def test_only_the_quorum() -> None:
+    """With only the quorum reported the nodes count all the same."""
+    nodes = fleet(snapshot(), snapshot(**DOWN, error=REFUSED))
+
+    report = assess(nodes, Policy(min_healthy=2, only=frozenset({"quorum"})), timeout=5.0)
+
+    assert [(found.check, found.verdict) for found in report.findings] == [("quorum", Verdict.CRITICAL)]
+
+
+def test_regions_without_a_healthy_node() -> None:
+    """A region that no healthy node serves is worth a warning, and named."""
+    down = snapshot(**DOWN, error=REFUSED)
+    served = fleet(snapshot(region="us"), replace(down, region="US"), snapshot(region="eu"))
+    unserved = fleet(snapshot(region="us"), replace(down, region="eu"))
+
+    assert of_fleet(served)["regions"].verdict is Verdict.OK
+    found = of_fleet(unserved)["regions"]
+    assert found.verdict is Verdict.WARNING
+    assert "eu" in found.message
+    unknown = fleet(snapshot(region="us"), snapshot(**DOWN, error=SILENT, region="eu"))
+    assert of_fleet(unknown)["regions"].verdict is Verdict.UNKNOWN
+
+
+def test_versions_that_differ() -> None:
+    """Two versions of one kind of server are skew; a Lavalink and a NodeLink are not."""
+    older = snapshot(info=replace(INFO, version="4.0.8"))
+    nodelink = snapshot(info=replace(INFO, version="3.7.0"), dialect=Dialect.NODELINK)
+
+    assert of_fleet(fleet(snapshot(), older))["skew"].verdict is Verdict.WARNING
+    assert of_fleet(fleet(snapshot(), nodelink))["skew"].verdict is Verdict.OK
+    assert "skew" not in of_fleet(fleet(snapshot()))
+
+
+def test_imbalance() -> None:
+    """The busiest node is compared with the mean of its own region."""
+
+    def playing(count: int, region: str) -> NodeSnapshot:
+        return snapshot(region=region, timed_stats=timed(replace(STATS, playing=count)))
+
+    nodes = fleet(playing(90, "us"), playing(10, "us"), playing(500, "eu"), playing(500, "eu"))
+    common = Demands(bounds={"imbalance": Bounds(parse("1.5", Unit.COUNT), None)})
+
+    found = of_fleet(nodes, common=common)["imbalance"]
+    assert found.verdict is Verdict.WARNING
+    assert found.figures[0].value == pytest.approx(1.8)
+
+
+def test_names_of_checks() -> None:
+    """A stage means all of its checks; what is misspelt is told the nearest."""
+    assert codes_of("stats") == ("stats", "cpu", "memory", "players", "uptime")
+    assert read_codes(["fleet", "cpu"]) == {"quorum", "regions", "skew", "imbalance", "cpu"}
+    with pytest.raises(ValueError, match="did you mean memory"):
+        read_codes(["memroy"])
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "101%", "0%", "half", "1.5", "5 %%", "٣"])
+def test_quorums_that_are_none(text: str) -> None:
+    """What is no number of nodes and no share of them is refused."""
+    with pytest.raises(ValueError, match="share"):
+        read_min_healthy(text)
+
+
+@pytest.mark.parametrize("text", ["", "4.", "4.x", "latest", "4..1", "-1", "٤.١"])
+def test_versions_that_are_none(text: str) -> None:
+    """What is no version is refused."""
+    with pytest.raises(ValueError, match="no version"):
+        read_version(text)

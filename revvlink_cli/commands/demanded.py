@@ -1,0 +1,241 @@
+"""The options that say what checks demand, and how they win over the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+
+import typer
+
+from revvlink_cli.commands.options import seconds
+from revvlink_cli.output.result import CommandError, ExitCode, Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.health.policy import Demands, Policy
+
+Messenger: TypeAlias = "Callable[[Report], Awaitable[tuple[str, ...]]]"
+"""Tells somebody of a report; gives warnings, and never raises."""
+
+
+def _codes(incomplete: str) -> list[tuple[str, str]]:
+    from revvlink_cli.health.catalogue import CHECKS
+
+    return [(check.code, check.what) for check in CHECKS if check.code.startswith(incomplete)]
+
+
+def _judged(incomplete: str) -> list[tuple[str, str]]:
+    from revvlink_cli.health.catalogue import CHECKS
+
+    return [(f"{check.code}=", check.figure) for check in CHECKS if check.figure and check.code.startswith(incomplete)]
+
+
+Warnings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--warning", "-w", metavar="CHECK=RANGE", help="Warn when the check's figure is out of this range.",
+        autocompletion=_judged,
+    ),
+]  # fmt: skip
+Criticals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--critical", "-c", metavar="CHECK=RANGE", help="Be critical when the check's figure is out of this range.",
+        autocompletion=_judged,
+    ),
+]  # fmt: skip
+Skips = Annotated[
+    list[str] | None,
+    typer.Option("--skip", metavar="CHECK", help="Leave out a check, or a stage; may be given more than once.",
+                 autocompletion=_codes),
+]  # fmt: skip
+Onlys = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="CHECK", help="Report these checks, or stages, only.", autocompletion=_codes),
+]
+MinVersion = Annotated[
+    str | None, typer.Option("--min-version", metavar="VERSION", help="Oldest version that a Lavalink may have.")
+]
+Sources = Annotated[
+    list[str] | None, typer.Option("--require-source", metavar="NAME", help="Source manager that must be on.")
+]
+Plugins = Annotated[
+    list[str] | None, typer.Option("--require-plugin", metavar="NAME", help="Plugin that must be loaded.")
+]
+Filters = Annotated[list[str] | None, typer.Option("--require-filter", metavar="NAME", help="Filter that must be on.")]
+Canaries = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--canary", metavar="QUERY", help="Query that must load, sent as it is: ytsearch:night, or an address."
+    ),
+]
+MinHealthy = Annotated[
+    str | None,
+    typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, one that is "
+                 "down is a WARNING."),
+]  # fmt: skip
+
+
+class Flags(NamedTuple):
+    """What the options demand; None and empty where nothing was said.
+
+    Attributes:
+        warning: By code of the check, its range; None takes a threshold away.
+        critical: The same.
+        changes: Other fields of `Demands`, by name.
+        only: Codes of the only checks to report.
+        min_healthy: Nodes that must be healthy.
+    """
+
+    warning: Mapping[str, Any]
+    critical: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    only: frozenset[str]
+    min_healthy: int | str | None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        warning: Sequence[str] | None = None,
+        critical: Sequence[str] | None = None,
+        skip: Sequence[str] | None = None,
+        only: Sequence[str] | None = None,
+        min_version: str | None = None,
+        sources: Sequence[str] | None = None,
+        plugins: Sequence[str] | None = None,
+        filters: Sequence[str] | None = None,
+        canaries: Sequence[str] | None = None,
+        min_healthy: str | None = None,
+    ) -> Flags:
+        """Read the options.
+
+        Raises:
+            typer.BadParameter: One of them cannot be read; the flag, the value and the accepted form are named.
+        """
+        from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
+
+        changes: dict[str, Any] = {
+            name: tuple(values)
+            for name, values in (
+                ("sources", sources),
+                ("plugins", plugins),
+                ("filters", filters),
+                ("canaries", canaries),
+            )
+            if values
+        }
+        if skip:
+            changes["skip"] = _read("--skip", read_codes, skip)
+        if min_version is not None:
+            changes["min_version"] = _read("--min-version", read_version, min_version)
+        return cls(
+            _ranges("--warning", warning),
+            _ranges("--critical", critical),
+            MappingProxyType(changes),
+            _read("--only", read_codes, only) if only else frozenset(),
+            _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
+        )
+
+    def applied(self, policy: Policy) -> Policy:
+        """A configuration's policy with these demands on top.
+
+        Raises:
+            typer.BadParameter: A pair of thresholds makes no sense.
+        """
+        return replace(
+            policy,
+            common=self._over(policy.common),
+            nodes=MappingProxyType({name: self._over(demands) for name, demands in policy.nodes.items()}),
+            only=self.only,
+            min_healthy=self.min_healthy if self.min_healthy is not None else policy.min_healthy,
+        )
+
+    def _over(self, demands: Demands) -> Demands:
+        from revvlink_cli.config.demands import swapped, with_bounds
+
+        found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
+        for code in swapped(found):
+            from revvlink_cli.health.catalogue import BY_CODE
+
+            unit = BY_CODE[code].unit
+            warning, critical = (limit.written(unit) if limit is not None else "" for limit in found.bounds[code])
+            flag = "--warning" if code in self.warning else "--critical"
+            raise typer.BadParameter(
+                f"{code}: a warning at {warning!r} could never be given, all it would tell of is critical at "
+                f"{critical!r}: exchange the two",
+                param_hint=flag,
+            )
+        return found
+
+
+def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
+
+
+def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
+    from revvlink_cli.config.schema import range_of
+    from revvlink_cli.health.policy import read_judged
+
+    found: dict[str, Any] = {}
+    for value in values or ():
+        name, equals, text = value.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{value!r} is not CHECK=RANGE, such as cpu=90%", param_hint=flag)
+        code = _read(flag, read_judged, name)
+        found[code] = _read(flag, partial(range_of, code), text)
+    return MappingProxyType(found)
+
+
+def messenger(settings: Settings, notify: str | None, remind: str | None) -> Messenger | None:
+    """What tells of changes, None when nobody is to be told.
+
+    Raises:
+        typer.BadParameter: The options make no sense.
+        CommandError: The address to tell cannot be had.
+    """
+    from revvlink_cli.config.problems import ConfigError
+
+    if notify is None:
+        if remind is not None:
+            raise typer.BadParameter("goes with --notify only", param_hint="--remind")
+        return None
+    if notify != "discord":
+        raise typer.BadParameter(f"{notify!r} is not discord, which is all there is", param_hint="--notify")
+    pause = _read("--remind", seconds, remind) if remind is not None else settings.discord.remind_s
+    if settings.discord.key is None:
+        raise CommandError(
+            Failure("configuration", "--notify discord needs the address of a webhook",
+                    hint="add [discord] with webhook_file, or webhook_env, to the configuration"),
+            exit_code=ExitCode.UNREACHABLE,
+        )  # fmt: skip
+    try:
+        address = settings.webhook()
+    except ConfigError as error:  # a webhook that is broken is no reason to check nothing
+        told = f"nobody is told: {error}"
+        return lambda _: _said(told)
+
+    async def tell(report: Report) -> tuple[str, ...]:
+        from revvlink_cli.services.alerts import tell_discord
+
+        return await tell_discord(
+            report,
+            address or "",
+            known=[entry.identifier for entry in settings.nodes],
+            source=str(settings.source.path or settings.nodes[0].uri),
+            remind=pause,
+        )
+
+    return tell
+
+
+async def _said(warning: str) -> tuple[str, ...]:
+    return (warning,)

@@ -1,0 +1,69 @@
+"""From ``[check]`` to what is demanded of each node: its own keys win over those of its tags, and they over all."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.health.policy import Demands, Policy
+from revvlink_cli.health.ranges import Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from revvlink_cli.config.load import NodeEntry
+
+
+def policy_of(section: Mapping[str, Any], nodes: Sequence[NodeEntry]) -> Policy:
+    """What a configuration demands.
+
+    Args:
+        section: The checked values of ``[check]``.
+        nodes: The configured nodes; those with nothing of their own get the common demands.
+    """
+    tags: Mapping[str, Mapping[str, Any]] = section.get("tags", {})
+    own: dict[str, Demands] = {}
+    for node in nodes:
+        layers = [tags[tag] for tag in reversed(node.tags) if tag in tags]  # of several the first one named wins
+        if "check" in node.values:
+            layers.append(node.values["check"])
+        if layers:
+            own[node.identifier] = demands_of([section, *layers])
+    return Policy(common=demands_of([section]), nodes=MappingProxyType(own), min_healthy=section.get("min_healthy"))
+
+
+def demands_of(layers: Sequence[Mapping[str, Any]]) -> Demands:
+    """What several tables of demands come to, the last one winning key by key."""
+    values: dict[str, Any] = {}
+    ranges: dict[str, dict[str, Any]] = {"warning": {}, "critical": {}}
+    for layer in layers:
+        values |= layer
+        for name, limits in ranges.items():
+            limits.update(layer.get(name, {}))
+    return Demands(
+        bounds=with_bounds({}, ranges["warning"], ranges["critical"]),
+        min_version=values.get("min_version"),
+        sources=values.get("sources", ()),
+        plugins=values.get("plugins", ()),
+        filters=values.get("filters", ()),
+        canaries=values.get("canaries", ()),
+        skip=values.get("skip", frozenset()),
+    )
+
+
+def with_bounds(
+    bounds: Mapping[str, Bounds], warning: Mapping[str, Any], critical: Mapping[str, Any]
+) -> Mapping[str, Bounds]:
+    """Thresholds with some of them replaced; None takes one away."""
+    from revvlink_cli.health.catalogue import BY_CODE
+
+    found = dict(bounds)
+    for code in (*warning, *critical):
+        known = found.get(code, BY_CODE[code].bounds)
+        found[code] = Bounds(warning.get(code, known.warning), critical.get(code, known.critical))
+    return MappingProxyType(found)
+
+
+def swapped(demands: Demands) -> list[str]:
+    """Codes whose warning could never be given, because everything it would tell of is critical."""
+    return [code for code, bounds in demands.bounds.items() if bounds.are_swapped]

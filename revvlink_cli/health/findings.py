@@ -1,0 +1,108 @@
+"""What a check comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Verdict(IntEnum):
+    """As monitoring systems know them, by their exit codes; `gravity` knows that UNKNOWN is better than WARNING."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+    @property
+    def gravity(self) -> int:
+        """The place in OK < UNKNOWN < WARNING < CRITICAL."""
+        return _GRAVITY[self]
+
+
+_GRAVITY = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.WARNING: 2, Verdict.CRITICAL: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that a check has come by.
+
+    Attributes:
+        name: What it is, as in the names of metrics, without its unit: ``cpu_system_load``.
+        value: In the base unit.
+        unit: What it is measured in.
+        bounds: The thresholds it was judged by.
+        maximum: The highest value there can be, None where there is none or nobody knows.
+    """
+
+    name: str
+    value: float
+    unit: Unit
+    bounds: Bounds = NO_BOUNDS
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The outcome of one check on one node, or on the fleet.
+
+    Attributes:
+        node: The node; None for the fleet.
+        check: Code of the check.
+        subject: What of several things was checked (a canary), or None.
+        verdict: How bad it is.
+        message: What was found, one line.
+        code: Stable word for a failure, None when all is well.
+        stage: How far the conversation with the node got, None where that says nothing.
+        hint: What to do, or None.
+        figures: Numbers, the judged one first.
+        facts: What was learnt and is no number, by name.
+    """
+
+    node: str | None
+    check: str
+    verdict: Verdict
+    message: str
+    subject: str | None = None
+    code: str | None = None
+    stage: str | None = None
+    hint: str | None = None
+    figures: tuple[Figure, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A check that was not made.
+
+    Attributes:
+        node: The node; None for the fleet.
+        check: Code of the check.
+        reason: Why, in a few words.
+    """
+
+    node: str | None
+    check: str
+    reason: str
+
+
+Outcome: TypeAlias = Finding | Skipped
+
+
+def worst(outcomes: Iterable[Outcome]) -> Verdict:
+    """The gravest verdict, of OK < UNKNOWN < WARNING < CRITICAL; UNKNOWN when nothing was found."""
+    verdicts = (outcome.verdict for outcome in outcomes if isinstance(outcome, Finding))
+    return max(verdicts, key=lambda verdict: verdict.gravity, default=Verdict.UNKNOWN)
+
+
+def judge(value: float, bounds: Bounds) -> Verdict:
+    """The verdict on a figure."""
+    if bounds.critical is not None and bounds.critical.alerts(value):
+        return Verdict.CRITICAL
+    return Verdict.WARNING if bounds.warning is not None and bounds.warning.alerts(value) else Verdict.OK

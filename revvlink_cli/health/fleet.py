@@ -1,0 +1,194 @@
+"""What to make of a whole fleet: the nodes' findings together, and what only shows when all are looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.health.checks import Subject, choose, examine
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge, worst
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from revvlink_cli.client.snapshot import FleetSnapshot
+    from revvlink_cli.health.checks import Load
+    from revvlink_cli.health.policy import Policy
+
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of all checks.
+
+    Attributes:
+        verdict: The gravest of the findings.
+        outcomes: Node by node in the order of the configuration, those of the fleet last.
+        nodes: How many nodes there are.
+        healthy: How many of them are healthy.
+        at: When, in seconds since the epoch; 0 where nobody said.
+        took: Seconds that it took.
+    """
+
+    verdict: Verdict
+    outcomes: tuple[Outcome, ...]
+    nodes: int
+    healthy: int
+    at: float = 0.0
+    took: float = 0.0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The checks that were made."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Finding))
+
+
+def assess(
+    fleet: FleetSnapshot, policy: Policy, *, timeout: float, loads: Mapping[str, Sequence[Load]] | None = None
+) -> Report:
+    """Examine every node and the fleet.
+
+    Where a quorum is demanded and held, a node that is down costs no more than a WARNING: that is what it is for.
+
+    Args:
+        fleet: The fleet.
+        policy: What is demanded.
+        timeout: Seconds that were given to the nodes, for messages.
+        loads: By node, what became of the canaries.
+    """
+    found = {
+        node.identifier: examine(
+            Subject(
+                node,
+                fleet.at,
+                timeout,
+                policy.of(node.identifier),
+                fleet.penalties.get(node.identifier),
+                (loads or {}).get(node.identifier, ()),
+            )
+        )
+        for node in fleet.nodes
+    }
+    state = {name: _health(outcomes) for name, outcomes in found.items()}
+    healthy = sum(is_healthy is True for is_healthy in state.values())
+    of_fleet = (
+        _quorum(policy, state),
+        _regions(fleet, policy, state),
+        _skew(fleet, policy),
+        _imbalance(fleet, policy, state),
+    )
+    chosen: list[Outcome] = []
+    wanted = [check.code for check in CHECKS if policy.wants(check.code)]
+    quorum = policy.quorum(len(fleet.nodes))
+    for outcomes in found.values():
+        kept = choose(outcomes, wanted) if policy.only else outcomes
+        chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
+    chosen += [outcome for outcome in of_fleet if outcome.check in wanted]
+    return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy)
+
+
+def _health(outcomes: Iterable[Outcome]) -> bool | None:
+    """Whether a node is healthy; None when nobody can say."""
+    verdict = worst(outcomes)
+    return None if verdict is Verdict.UNKNOWN else verdict is not Verdict.CRITICAL
+
+
+def _forgiven(outcome: Outcome) -> Outcome:
+    """What is critical on a node of a fleet that has its quorum is worth a warning."""
+    if isinstance(outcome, Finding) and outcome.verdict is Verdict.CRITICAL:
+        return replace(outcome, verdict=Verdict.WARNING, message=f"{outcome.message} (the quorum holds)")
+    return outcome
+
+
+def _judged(
+    check: str,
+    message: str,
+    figure: Figure,
+    verdict: Verdict = Verdict.OK,
+    *,
+    code: str | None = None,
+    hint: str | None = None,
+) -> Finding:
+    """A finding on the fleet, of which the figure or what is known already makes the verdict; code and hint if bad."""
+    graver = max((verdict, judge(figure.value, figure.bounds)), key=lambda each: each.gravity)
+    if graver is Verdict.OK:
+        code = hint = None
+    return Finding(node=None, check=check, verdict=graver, message=message, figures=(figure,), code=code, hint=hint)
+
+
+def _quorum(policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
+    wanted = policy.quorum(len(state))
+    if wanted is None:
+        bounds = policy.common.bounds_of("quorum")
+        if bounds == NO_BOUNDS:
+            return Skipped(None, "quorum", "no quorum is demanded, see --min-healthy")
+    else:
+        bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
+    healthy = sum(is_healthy is True for is_healthy in state.values())
+    unsure = sum(is_healthy is None for is_healthy in state.values())
+    told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed" if wanted is not None else "")
+    hint = "bring nodes back, or add some"
+    figure = Figure("healthy_nodes", healthy, Unit.COUNT, bounds, len(state))
+    if judge(healthy, bounds) is Verdict.CRITICAL and judge(healthy + unsure, bounds) is not Verdict.CRITICAL:
+        told += f", {unsure} of which nobody can tell"
+        return Finding(node=None, check="quorum", verdict=Verdict.UNKNOWN, message=told, figures=(figure,),
+                       code="no_quorum", hint=hint)  # fmt: skip
+    return _judged("quorum", told, figure, code="no_quorum", hint=hint)
+
+
+def _regions(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
+    nodes: dict[str, list[bool | None]] = {}
+    for node in fleet.nodes:
+        if node.region:
+            nodes.setdefault(node.region.casefold(), []).append(state[node.identifier])
+    if not nodes:
+        return Skipped(None, "regions", "no node has a region")
+    unserved = [region for region, states in nodes.items() if not any(is_healthy is True for is_healthy in states)]
+    dead = [region for region in unserved if all(is_healthy is False for is_healthy in nodes[region])]
+    bounds = policy.common.bounds_of("regions")
+    figure = Figure("unserved_regions", len(dead), Unit.COUNT, bounds, len(nodes))
+    if not unserved:
+        what = f"{len(nodes)} region{'s' if len(nodes) > 1 else ''}"
+        return _judged("regions", f"{what}, each with a healthy node", figure)
+    told = f"no healthy node in {', '.join(unserved)}"
+    hint = "players there are sent to the nearest region that has one"
+    verdict = Verdict.UNKNOWN if len(dead) < len(unserved) else Verdict.OK
+    return _judged("regions", told, figure, verdict, code="unserved", hint=hint)
+
+
+def _skew(fleet: FleetSnapshot, policy: Policy) -> Outcome:
+    versions: dict[str, set[str]] = {}
+    for node in fleet.nodes:
+        if node.info is not None and node.info.version:
+            versions.setdefault(str(node.dialect or "server"), set()).add(node.info.version)
+    if len(fleet.nodes) < 2 or not versions:
+        return Skipped(None, "skew", "there are no two nodes to compare")
+    told = "; ".join(f"{server} {', '.join(sorted(found))}" for server, found in sorted(versions.items()))
+    extra = sum(len(found) - 1 for found in versions.values())
+    figure = Figure("version_skew", extra, Unit.COUNT, policy.common.bounds_of("skew"))
+    return _judged("skew", told, figure, code="skew", hint="update the older nodes")
+
+
+def _imbalance(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
+    playing: dict[str, list[int]] = {}
+    for node in fleet.nodes:
+        stats = node.stats(fleet.at)
+        counts = node.status is NodeStatus.CONNECTED and state[node.identifier] and stats is not None
+        if counts and stats is not None and stats.playing is not None:
+            playing.setdefault((node.region or "").casefold(), []).append(max(stats.playing, 0))
+    ratios = {
+        region: max(counts) * len(counts) / sum(counts)
+        for region, counts in playing.items()
+        if len(counts) > 1 and sum(counts) > 0
+    }
+    if not ratios:
+        return Skipped(None, "imbalance", "no two nodes of a region have players to compare")
+    region, ratio = max(ratios.items(), key=lambda item: item[1])
+    where = f" in {region}" if region else ""
+    figure = Figure("imbalance", ratio, Unit.COUNT, policy.common.bounds_of("imbalance"))
+    told = f"the busiest node{where} plays {ratio:.1f} times its region's mean"
+    return _judged("imbalance", told, figure, code="imbalance", hint="see `revvlink nodes penalties` for the reason")

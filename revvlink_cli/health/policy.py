@@ -1,0 +1,152 @@
+"""What is demanded of nodes and of the fleet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, codes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from revvlink_cli.health.ranges import Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What is demanded of one node.
+
+    Attributes:
+        bounds: By code of the check, thresholds in place of its own.
+        min_version: Oldest version a Lavalink may have, as numbers; None for any.
+        sources: Source managers that must be on.
+        plugins: Plugins that must be loaded.
+        filters: Filters that must be on.
+        canaries: What must load, sent as it is.
+        skip: Codes of checks that are not made.
+    """
+
+    bounds: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    min_version: tuple[int, ...] | None = None
+    sources: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()
+    skip: frozenset[str] = frozenset()
+
+    def bounds_of(self, code: str) -> Bounds:
+        """The thresholds of a check."""
+        return self.bounds.get(code, BY_CODE[code].bounds)
+
+
+NO_DEMANDS = Demands()
+"""Nothing beyond what every check looks at by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is demanded altogether.
+
+    Attributes:
+        common: Of every node that has no demands of its own.
+        nodes: By identifier, of single nodes.
+        min_healthy: How many nodes must be healthy: a number, or a share of them as text (``50%``); None for no quorum.
+        only: Codes of the only checks to report; empty for all.
+    """
+
+    common: Demands = field(default_factory=Demands)
+    nodes: Mapping[str, Demands] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    min_healthy: int | str | None = None
+    only: frozenset[str] = frozenset()
+
+    def of(self, node: str) -> Demands:
+        """The demands on a node."""
+        return self.nodes.get(node, self.common)
+
+    def wants(self, code: str) -> bool:
+        """Whether a check is to be reported, as far as the whole goes."""
+        return (not self.only or code in self.only) and code not in self.common.skip
+
+    def quorum(self, nodes: int) -> int | None:
+        """How many of so many nodes must be healthy; a share is rounded up."""
+        if self.min_healthy is None:
+            return None
+        if isinstance(self.min_healthy, int):
+            return self.min_healthy
+        return math.ceil(nodes * read_share(self.min_healthy) - 1e-9)
+
+
+def read_codes(names: Collection[str]) -> frozenset[str]:
+    """The codes that names of checks and stages mean.
+
+    Raises:
+        ValueError: One of them is none; the text names it, and the nearest.
+    """
+    found: set[str] = set()
+    for name in names:
+        codes = codes_of(name)
+        if not codes:
+            raise ValueError(_unknown(name, [check.code for check in CHECKS]))
+        found.update(codes)
+    return frozenset(found)
+
+
+def read_judged(name: str) -> str:
+    """The code of a check that has a figure.
+
+    Raises:
+        ValueError: There is no such check, or it has none.
+    """
+    if name in JUDGED:
+        return name
+    if name in BY_CODE:
+        raise ValueError(f"{name} has no figure that a threshold could judge; these have: {', '.join(JUDGED)}")
+    raise ValueError(_unknown(name, JUDGED))
+
+
+def read_version(text: str) -> tuple[int, ...]:
+    """The numbers of a version such as ``4.0.8``.
+
+    Raises:
+        ValueError: It has none.
+    """
+    parts = text.strip().removeprefix("v").split(".")
+    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+        raise ValueError(f"{text!r} is no version: write numbers and points, such as 4.0.8")
+    return tuple(int(part) for part in parts)
+
+
+def read_share(text: str) -> float:
+    """A share of the nodes, ``1%`` to ``100%``, as 0..1.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = text.strip().removesuffix("%")
+    if not text.strip().endswith("%") or not digits.isascii() or not digits.isdecimal() or not 1 <= int(digits) <= 100:
+        raise ValueError(f"{text!r} is no share of the nodes: write 1% to 100%, or a number of nodes")
+    return int(digits) / 100
+
+
+def read_min_healthy(text: str) -> int | str:
+    """A number of nodes, or a share of them.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    stripped = text.strip()
+    if stripped.isascii() and stripped.isdecimal() and len(stripped) < 10 and int(stripped) > 0:
+        return int(stripped)
+    read_share(stripped)
+    return stripped
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    told = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"{name!r} is no check: {told}"

@@ -1,0 +1,202 @@
+"""Thresholds: the range syntax of the Monitoring Plugins, with units.
+
+A range names the values that are fine, or with ``@`` those that are not; both ends belong to it::
+
+    10       alert below 0 and above 10       ~:10     alert above 10
+    10:      alert below 10                   10:20    alert below 10 and above 20
+                                              @10:20   alert from 10 to 20
+
+Source: Monitoring Plugins Development Guidelines, "Threshold and Ranges". What is added here are units, ``90%``,
+``500ms``, ``2GiB``; one that stands at one end only holds for both.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+
+_TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SIZES = {"B": 1.0} | {
+    f"{prefix}{ending}": float(base**power)
+    for ending, base in (("B", 1000), ("iB", 1024))
+    for power, prefixes in enumerate(("kK", "M", "G", "T") if ending == "B" else ("K", "M", "G", "T"), start=1)
+    for prefix in prefixes
+}
+
+
+class Unit(Enum):
+    """What a figure is measured in. Figures are kept in the base unit: 0 to 1, seconds, bytes."""
+
+    RATIO = "ratio"
+    SECONDS = "seconds"
+    DAYS = "days"
+    BYTES = "bytes"
+    COUNT = "count"
+
+    @property
+    def suffixes(self) -> dict[str, float]:
+        """What may stand behind a number, and the factor to the base unit; "" is a number alone."""
+        return _SUFFIXES[self]
+
+    @property
+    def base(self) -> str:
+        """The base unit: ``ratio``, ``seconds``, ``bytes`` or ``count``."""
+        return "seconds" if self is Unit.DAYS else self.value
+
+    def show(self, value: float) -> str:
+        """A value for people."""
+        match self:
+            case Unit.RATIO:
+                return f"{number(round(value * 100, 1))}%"
+            case Unit.DAYS:
+                return f"{number(round(value / 86_400, 1))} days"
+            case Unit.SECONDS if abs(value) < 1:
+                return f"{number(round(value * 1000, 1))} ms"
+            case Unit.SECONDS:
+                return _span(value)
+            case Unit.BYTES:
+                return f"{number(round(value / 2**20, 1))} MiB"
+            case _:
+                return number(round(value, 2))
+
+
+_SUFFIXES: dict[Unit, dict[str, float]] = {
+    Unit.RATIO: {"": 0.01, "%": 0.01},
+    Unit.SECONDS: {"": 1.0, **_TIMES},
+    Unit.DAYS: {"": 86_400.0, **_TIMES},
+    Unit.BYTES: {"": 1.0, **_SIZES},
+    Unit.COUNT: {"": 1.0},
+}
+
+FORMS = "10, 10:, ~:10, 10:20 or @10:20"
+"""The accepted forms, for messages."""
+
+
+class Range(NamedTuple):
+    """The values from `start` to `end`, in base units.
+
+    Attributes:
+        start: Lowest value in it.
+        end: Highest value in it.
+        inside: Whether to alert inside, and not outside.
+    """
+
+    start: float
+    end: float
+    inside: bool = False
+
+    def alerts(self, value: float) -> bool:
+        """Whether a value is one to alert for."""
+        return (self.start <= value <= self.end) is self.inside
+
+    def written(self, unit: Unit, *, factor: float | None = None) -> str:
+        """As `parse` reads it; numbers stand alone, in what a number alone means, or times `factor`."""
+        scale = factor if factor is not None else 1 / unit.suffixes[""]
+        start = "" if self.start == 0 and self.end != math.inf else f"{_end(self.start * scale)}:"
+        return f"{'@' if self.inside else ''}{start}{_end(self.end * scale)}"
+
+    @property
+    def alerting(self) -> tuple[tuple[float, bool, float, bool], ...]:
+        """The values to alert for, as intervals: lower end, whether it belongs, upper end, whether it belongs."""
+        if self.inside:
+            return ((self.start, self.start > -math.inf, self.end, self.end < math.inf),)
+        below = ((-math.inf, False, self.start, False),) if self.start > -math.inf else ()
+        above = ((self.end, False, math.inf, False),) if self.end < math.inf else ()
+        return (*below, *above)
+
+
+class Bounds(NamedTuple):
+    """What to warn of and what is critical; None alerts for nothing."""
+
+    warning: Range | None = None
+    critical: Range | None = None
+
+    @property
+    def are_swapped(self) -> bool:
+        """Whether everything to warn of is critical, and more: no value would ever be a warning."""
+        if self.warning is None or self.critical is None:
+            return False
+        mild, grave = self.warning.alerting, self.critical.alerting
+        return bool(mild) and mild != grave and all(any(_within(part, whole) for whole in grave) for part in mild)
+
+
+NO_BOUNDS = Bounds()
+"""Thresholds that alert for nothing."""
+
+
+def _within(part: tuple[float, bool, float, bool], whole: tuple[float, bool, float, bool]) -> bool:
+    low = part[0] > whole[0] or (part[0] == whole[0] and (whole[1] or not part[1]))
+    high = part[2] < whole[2] or (part[2] == whole[2] and (whole[3] or not part[3]))
+    return low and high
+
+
+_RANGE = re.compile(r"(?P<inside>@?)(?:(?P<start>~|[^:~@]+)(?P<colon>:))?(?P<end>[^:~@]*)")
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))\s*([A-Za-z%]*)")
+
+
+def parse(text: str, unit: Unit) -> Range:
+    """Read a range.
+
+    Args:
+        text: As in `FORMS`, each number with or without a unit.
+        unit: What the figure is measured in.
+
+    Raises:
+        ValueError: It is none; the text says what would be.
+    """
+    found = _RANGE.fullmatch(text.strip())
+    if found is None or (found["colon"] is None and not found["end"]):
+        raise ValueError(f"{text!r} is no range: write {FORMS}")
+    start, start_unit = _read(found["start"], text, unit)
+    end, end_unit = _read(found["end"], text, unit)
+    factor = unit.suffixes[start_unit or end_unit]
+    low = -math.inf if found["start"] == "~" else start * (unit.suffixes[start_unit] if start_unit else factor)
+    high = math.inf if not found["end"] else end * (unit.suffixes[end_unit] if end_unit else factor)
+    if low > high:
+        raise ValueError(f"{text!r} begins above its end: write {FORMS}")
+    return Range(low, high, inside=bool(found["inside"]))
+
+
+def _read(text: str | None, whole: str, unit: Unit) -> tuple[float, str]:
+    """A number, and the unit that stands behind it; 0 where there is none."""
+    if text is None or text in ("", "~"):
+        return 0.0, ""
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text.strip()!r} in {whole!r} is no number: write {FORMS}")
+    if found[2] not in unit.suffixes:
+        known = ", ".join(suffix for suffix in unit.suffixes if suffix)
+        raise ValueError(
+            f"{found[2]!r} in {whole!r} is no unit of this: write "
+            + (f"a number with one of {known}" if known else "a number alone")
+        )
+    return float(found[1]), found[2]
+
+
+def _end(value: float) -> str:
+    if value == math.inf:
+        return ""
+    return "~" if value == -math.inf else number(value)
+
+
+def number(value: float) -> str:
+    """A number in full: never an exponent, no zeros behind, nine digits behind the point at most."""
+    text = format(Decimal(repr(round(value, 9))), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
+def _span(seconds: float) -> str:
+    """A span of a second or more by its two largest units."""
+    left = round(seconds)
+    if left < 60:
+        return f"{number(round(seconds, 1))} s"
+    parts: list[str] = []
+    for name, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append(f"{count}{name}")
+    return " ".join(parts[:2])

@@ -1,0 +1,64 @@
+"""Checks as a Markdown table: for job summaries, issues and chats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.health.findings import Skipped
+from revvlink_cli.output import verdicts
+from revvlink_cli.output.export import markdown_cell as cell
+
+if TYPE_CHECKING:
+    from revvlink_cli.output.renderer import Writer
+    from revvlink_cli.output.result import Result
+
+SIZE = 512 * 1024
+"""Characters at most; GitHub takes a summary of 1 MiB."""
+
+
+class MarkdownRenderer:
+    """A heading with the verdict, and a table of all checks, what is wrong first."""
+
+    def __init__(self, output: Writer) -> None:
+        self._output = output
+
+    def begin(self, row: type | None) -> None:
+        """The table is made when all is known."""
+
+    def item(self, row: Any) -> None:
+        """Checks are no stream."""
+
+    def end(self, result: Result) -> None:
+        """The table."""
+        self._output.write(document(result))
+
+
+def document(result: Result) -> str:
+    """Heading and table."""
+    report = result.report
+    if report is None:
+        lines = ["### UNKNOWN: no check was made", ""]
+        return "\n".join([*lines, *(f"- {cell(failure.message)}" for failure in result.errors)]) + "\n"
+    lines = [
+        f"### {cell(verdicts.headline(report))}",
+        "",
+        "| verdict | node | check | message |",
+        "| --- | --- | --- | --- |",
+    ]
+    left = SIZE
+    findings = verdicts.by_gravity(report.findings)
+    for index, finding in enumerate(findings):
+        hint = f" ({finding.hint})" if finding.hint else ""
+        line = (
+            f"| {finding.verdict.name} | {cell(finding.node or 'fleet')} | {finding.check} "
+            f"| {cell(finding.message + hint)} |"
+        )
+        left -= len(line) + 1
+        if left < 0:
+            lines += ["", f"and {len(findings) - index} more"]
+            break
+        lines.append(line)
+    skipped = sum(isinstance(outcome, Skipped) for outcome in report.outcomes)
+    if skipped:
+        lines += ["", f"{skipped} check{' was' if skipped == 1 else 's were'} not made."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,149 @@
+"""The outcome of checks: as rows, and on one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.health.findings import Finding, Skipped, Verdict
+from revvlink_cli.output.result import Kind, column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from revvlink_cli.health.findings import Figure, Outcome
+    from revvlink_cli.health.fleet import Report
+
+FLEET = "(fleet)"
+"""Stands where a check is on no node in particular."""
+
+
+def _node(row: CheckRow) -> str:
+    return row.node or FLEET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRow:
+    """A number that a check came by, in its base unit; thresholds are ranges in that unit, too."""
+
+    name: str
+    unit: str
+    value: float
+    warning: str | None
+    critical: str | None
+    maximum: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """The outcome of one check: ok, warning, critical, unknown or skipped. Without a node it is one of the fleet."""
+
+    node: str | None = column("NODE", cell=_node)
+    check: str = column("CHECK")
+    verdict: str = column("VERDICT", Kind.STATE)
+    message: str = column("MESSAGE", flexible=True)
+    subject: str | None
+    code: str | None
+    stage: str | None
+    hint: str | None
+    figures: tuple[FigureRow, ...]
+    facts: dict[str, str]
+
+
+def rows_of(outcomes: Iterable[Outcome]) -> tuple[CheckRow, ...]:
+    """A row an outcome."""
+    return tuple(map(_row, outcomes))
+
+
+def _row(outcome: Outcome) -> CheckRow:
+    plain: dict[str, Any] = {"node": outcome.node, "check": outcome.check}
+    if isinstance(outcome, Skipped):
+        return CheckRow(**plain, verdict="skipped", message=outcome.reason, subject=None, code=None, stage=None,
+                        hint=None, figures=(), facts={})  # fmt: skip
+    return CheckRow(
+        **plain,
+        verdict=outcome.verdict.name.lower(),
+        message=outcome.message,
+        subject=outcome.subject,
+        code=outcome.code,
+        stage=outcome.stage,
+        hint=outcome.hint,
+        figures=tuple(map(_figure, outcome.figures)),
+        facts={name: value for name, value in outcome.facts if value},
+    )
+
+
+def _figure(figure: Figure) -> FigureRow:
+    warning, critical = figure.bounds
+    return FigureRow(
+        name=figure.name,
+        unit=figure.unit.base,
+        value=figure.value,
+        warning=warning.written(figure.unit, factor=1.0) if warning is not None else None,
+        critical=critical.written(figure.unit, factor=1.0) if critical is not None else None,
+        maximum=figure.maximum,
+    )
+
+
+def in_short(report: Report) -> tuple[CheckRow, ...]:
+    """What people read first: everything that is wrong, and one row for each node and the fleet where nothing is."""
+    rows: list[CheckRow] = []
+    by_node: dict[str | None, list[Finding]] = {}
+    for finding in report.findings:
+        by_node.setdefault(finding.node, []).append(finding)
+    for node, findings in by_node.items():
+        bad = [finding for finding in findings if finding.verdict is not Verdict.OK]
+        if bad:
+            rows += rows_of(bad)
+            continue
+        message = findings[0].message if len(findings) == 1 else ""
+        check = findings[0].check if len(findings) == 1 else f"{len(findings)} checks"
+        rows.append(_row(Finding(node=node, check=check, verdict=Verdict.OK, message=message)))
+    return tuple(rows)
+
+
+def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings, the gravest first, else as they were."""
+    return sorted(findings, key=lambda finding: -finding.verdict.gravity)
+
+
+def trouble(report: Report) -> list[Finding]:
+    """What is not OK, the gravest first; what is known of nodes before what it means for the fleet."""
+    return by_gravity(
+        sorted((f for f in report.findings if f.verdict is not Verdict.OK), key=lambda finding: finding.node is None)
+    )
+
+
+def place(finding: Finding) -> str:
+    """Which check this was: ``us-1 cpu``, ``fleet skew``."""
+    return f"{finding.node or 'fleet'} {finding.check}"
+
+
+def told(finding: Finding) -> str:
+    """A finding on one line."""
+    return f"{place(finding)}: {finding.message}"
+
+
+def headline(report: Report) -> str:
+    """The verdict and how many nodes are well: ``CRITICAL: 2 of 3 nodes healthy``."""
+    nodes = f"{report.healthy} of {report.nodes} node{'' if report.nodes == 1 else 's'} healthy"
+    return f"{report.verdict.name}: {nodes}"
+
+
+def summary(report: Report, most: int = 3) -> str:
+    """The headline, and the worst of what is wrong."""
+    bad = trouble(report)
+    parts = [headline(report), *map(told, bad[:most])]
+    if len(bad) > most:
+        parts.append(f"and {len(bad) - most} more")
+    return "; ".join(parts)
+
+
+def shortened(text: str, room: int) -> str:
+    """`text` in so many characters at most."""
+    return text if len(text) <= room else text[: room - 3].rstrip() + "..."
+
+
+def failures(report: Report) -> Sequence[Finding]:
+    """What is not OK, in the order of the report."""
+    return [finding for finding in report.findings if finding.verdict is not Verdict.OK]

@@ -1,0 +1,144 @@
+"""Runs the checks: opens the fleet once, lets canaries load, and has what was seen judged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.errors import RevvlinkException
+from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.client.transport import Progress
+from revvlink_cli.health.checks import Load
+from revvlink_cli.health.fleet import Report, assess
+from revvlink_cli.services.probe import as_observer, connecting, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.health.policy import Policy
+    from revvlink_cli.services.probe import Opening
+
+PER_SECOND = 2
+"""Requests to one node within any one second: checks run often, and bots use these nodes, too."""
+
+
+def as_checker(settings: NodeSettings, timeout: float) -> NodeSettings:
+    """A node's settings for a check: politely paced, and tried once, for trying again would hide what flaps."""
+    return replace(as_observer(settings, timeout), per_second=PER_SECOND, retries=0)
+
+
+def without_canaries(policy: Policy) -> Policy:
+    """What is demanded where nothing is loaded."""
+    return replace(
+        policy,
+        common=replace(policy.common, canaries=()),
+        nodes={name: replace(demands, canaries=()) for name, demands in policy.nodes.items()},
+    )
+
+
+async def run(
+    chosen: Sequence[NodeSettings], policy: Policy, *, regions: Mapping[str, Sequence[str]] | None, timeout: float
+) -> Report:
+    """Check nodes and fleet.
+
+    Args:
+        chosen: The nodes.
+        policy: What is demanded of them.
+        regions: A region map in place of the built-in one.
+        timeout: Seconds for all of it; what is not known by then is UNKNOWN.
+    """
+    at, begun = time.time(), time.monotonic()
+    async with connecting([as_checker(entry, timeout) for entry in chosen], regions, timeout) as opening:
+        if policy.wants("load") and any(policy.of(entry.identifier).canaries for entry in chosen):
+            async with _loading(opening.fleet, policy, opening.deadline) as loads:
+                await _settle(opening)
+                await until(opening.fleet, opening.deadline, loads.are_over)
+            found = loads.found
+        else:
+            await _settle(opening)
+            found = {}
+        report = assess(opening.fleet.snapshot(), policy, timeout=timeout, loads=found)
+    return replace(report, at=at, took=time.monotonic() - begun)
+
+
+async def _settle(opening: Opening) -> None:
+    await opening.until_connected()
+    await opening.until_settled()
+
+
+class _Loads:
+    """The canaries of all nodes.
+
+    Attributes:
+        found: By node, what became of its canaries, in their order.
+    """
+
+    def __init__(self, fleet: Fleet, policy: Policy, deadline: float) -> None:
+        self.found: dict[str, list[Load]] = {}
+        self._fleet = fleet
+        self._policy = policy
+        self._deadline = deadline
+        self._running = 0
+
+    def are_over(self) -> bool:
+        """Whether every canary of every node that is connected has come to something."""
+        return self._running == 0 and not self._waiting()
+
+    def _waiting(self) -> list[Node]:
+        """Connected nodes whose canaries have not been let loose."""
+        return [
+            node
+            for node in self._fleet.members
+            if node.status is NodeStatus.CONNECTED
+            and node.identifier not in self.found
+            and "load" not in self._policy.of(node.identifier).skip
+            and self._policy.of(node.identifier).canaries
+        ]
+
+    async def watch(self) -> None:
+        """Let the canaries of each node loose as soon as it is connected, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for node in self._waiting():
+                    canaries = self._policy.of(node.identifier).canaries
+                    self.found[node.identifier] = [Load(canary, 0.0) for canary in canaries]
+                    for index, canary in enumerate(canaries):
+                        self._running += 1
+                        group.create_task(self._load(node, index, canary), name=f"canary {canary}")
+                await self._fleet.changed()
+
+    async def _load(self, node: Node, index: int, canary: str) -> None:
+        tracks, failure, progress = None, None, Progress()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                tracks = len(await node.rest.load(canary, progress))
+        except TimeoutError:
+            pass  # it has neither tracks nor a reason then, and that is what is told
+        except RevvlinkException as error:
+            failure = error
+        finally:
+            now = time.monotonic()
+            took = now - (progress.began or now)  # its turn comes late where nodes are asked politely
+            self.found[node.identifier][index] = Load(canary, took, tracks, failure)
+            self._running -= 1
+            self._fleet.note_change()
+
+
+@asynccontextmanager
+async def _loading(fleet: Fleet, policy: Policy, deadline: float) -> AsyncIterator[_Loads]:
+    """Canaries at work for the time of the block."""
+    loads = _Loads(fleet, policy, deadline)
+    watching = asyncio.create_task(loads.watch(), name="canaries")
+    try:
+        yield loads
+        if watching.done():
+            watching.result()  # a defect, should there be one, belongs to whoever runs the command
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
