@@ -1,0 +1,269 @@
+"""Tells a Discord channel when something has changed since the last run, and only then.
+
+What has been told is kept in the state folder, one file for a webhook and a configuration. Each run compares what it
+found with that: checks it did not make are left as they were, so that runs on parts of a fleet do not contradict each
+other. Nothing here changes a verdict: whatever fails is a warning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from revvlink_cli.config.files import write_atomically
+from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.health.findings import Finding, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from revvlink_cli.health.fleet import Report
+
+TIMEOUT = 5.0
+"""Seconds that the webhook may take."""
+
+LENGTH = 2000
+"""Characters of the longest message that Discord takes."""
+
+KEPT = 30 * 86_400
+"""Seconds after which trouble that no run has looked at any more is forgotten."""
+
+_SIGNS = {Verdict.CRITICAL: "\N{LARGE RED CIRCLE}", Verdict.WARNING: "\N{LARGE YELLOW CIRCLE}",
+          Verdict.UNKNOWN: "\N{MEDIUM WHITE CIRCLE}", Verdict.OK: "\N{LARGE GREEN CIRCLE}"}  # fmt: skip
+
+
+class Told(NamedTuple):
+    """Trouble that somebody was told of.
+
+    Attributes:
+        verdict: How bad it was said to be.
+        since: When it was first seen, in seconds since the epoch.
+        told: When it was last told of.
+        seen: When it was last looked at.
+    """
+
+    verdict: str
+    since: float
+    told: float
+    seen: float
+
+
+class Change(NamedTuple):
+    """Something to tell.
+
+    Attributes:
+        key: What it is about.
+        finding: The trouble; None when it is over.
+        before: What was told before, None when it is new.
+    """
+
+    key: str
+    finding: Finding | None
+    before: Told | None
+
+
+def changes(
+    report: Report, told: dict[str, Told], *, remind: float | None, now: float, scope: str
+) -> tuple[list[Change], dict[str, Told]]:
+    """What there is to tell, and what will have been told then.
+
+    Args:
+        report: What was found now.
+        told: By key, what was told before.
+        remind: Seconds after which trouble that goes on is told again, None for never.
+        now: Seconds since the epoch.
+        scope: Tells fleets apart: what is found of one says nothing about another.
+    """
+    found: list[Change] = []
+    after = {key: entry for key, entry in told.items() if now - entry.seen < KEPT}
+    for finding in report.findings:
+        key = _key(finding, scope)
+        before = after.get(key)
+        if finding.verdict is Verdict.OK:
+            if before is not None:
+                found.append(Change(key, None, before))
+                del after[key]
+        elif before is None or before.verdict != finding.verdict.name:
+            found.append(Change(key, finding, before))
+            after[key] = Told(finding.verdict.name, before.since if before else now, now, now)
+        elif remind is not None and now - before.told >= remind:
+            found.append(Change(key, finding, before))
+            after[key] = before._replace(told=now, seen=now)
+        else:
+            after[key] = before._replace(seen=now)
+    return found, after
+
+
+def _key(finding: Finding, scope: str) -> str:
+    node = finding.node if finding.node is not None else f"\0{scope}"
+    return json.dumps([node, finding.check, finding.subject])
+
+
+def message(report: Report, found: list[Change], now: float) -> str:
+    """The message: the verdict, then a line for each change, the gravest first."""
+    nodes = f"{report.healthy} of {report.nodes} node{'' if report.nodes == 1 else 's'} healthy"
+    lines = [f"**{report.verdict.name}: {nodes}**"]
+    ordered = sorted(found, key=lambda change: -change.finding.verdict.gravity if change.finding else 1)
+    for index, change in enumerate(ordered):
+        line = _line(change, now)
+        rest = f"and {len(ordered) - index} more"
+        if sum(len(each) + 1 for each in lines) + len(line) + len(rest) + 2 > LENGTH:
+            lines.append(rest)
+            break
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _line(change: Change, now: float) -> str:
+    node, check, subject = json.loads(change.key)
+    place = f"{'fleet' if node.startswith(chr(0)) else node} {check}{f' {subject}' if subject else ''}"
+    if change.finding is None:
+        lasted = _span(now - change.before.since) if change.before is not None else ""
+        return f"{_SIGNS[Verdict.OK]} **{_plain(place)}** is OK again, after {lasted}"
+    finding, before = change.finding, change.before
+    still = ""
+    if before is not None:
+        same = before.verdict == finding.verdict.name
+        still = f", for {_span(now - before.since)}" if same else f", was {before.verdict}"
+    sign = _SIGNS[finding.verdict]
+    return f"{sign} **{_plain(place)}** {finding.verdict.name}{still}: {_plain(finding.message)[:500]}"
+
+
+def _plain(text: str) -> str:
+    """Text that Discord shows as it is: no markup, no mentions, one line."""
+    visible = "".join(char if char.isprintable() else " " for char in text)
+    return "".join(f"\\{char}" if char in "\\*_~`|>#[]()<@:-" else char for char in visible)
+
+
+def _span(seconds: float) -> str:
+    from revvlink_cli.health.ranges import Unit
+
+    return Unit.SECONDS.show(max(round(seconds), 1))
+
+
+async def tell_discord(
+    report: Report, address: str, *, known: Collection[str], source: str, remind: float | None
+) -> tuple[str, ...]:
+    """Tell what has changed, if anything has.
+
+    Args:
+        report: What was found.
+        address: The webhook.
+        known: Nodes that are configured; trouble of others is forgotten.
+        source: The configuration, which tells states apart.
+        remind: Seconds after which trouble that goes on is told again, None for never.
+
+    Returns:
+        Warnings: what kept somebody from being told. They never hold the address, which is a secret.
+    """
+    if not _is_webhook(address):
+        return ("nobody is told: the webhook's address must begin with https://",)
+    name = hashlib.sha256(f"{address}\n{source}".encode()).hexdigest()[:16]
+    scope = hashlib.sha256("\n".join(sorted({f.node or "" for f in report.findings})).encode()).hexdigest()[:8]
+    try:
+        with _alone(_folder() / f"{name}.lock") as is_alone:
+            if not is_alone:
+                return ()  # another run is telling; what it does not know yet, the next run will
+            path = _folder() / f"{name}.json"
+            told = {key: entry for key, entry in _read(path).items() if _is_of(key, known)}
+            now = time.time()
+            found, after = changes(report, told, remind=remind, now=now, scope=scope)
+            if not found:
+                _write(path, after)
+                return ()
+            _write(path, told)  # where this cannot be kept, every run would tell the same again
+            failure = await _post(address, message(report, found, now))
+            if failure is not None:
+                return (f"nobody is told: {failure}",)
+            _write(path, after)
+    except (OSError, ConfigError) as error:
+        return (f"nobody is told, for what was told cannot be kept: {getattr(error, 'strerror', None) or error}",)
+    return ()
+
+
+def _is_webhook(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"))
+        )
+    except ValueError:
+        return False
+
+
+def _is_of(key: str, known: Collection[str]) -> bool:
+    node = json.loads(key)[0]
+    return str(node).startswith("\0") or node in known
+
+
+async def _post(address: str, text: str) -> str | None:
+    """Send a message; gives why that failed, None when it did not."""
+    import aiohttp
+
+    body = {"username": "revvlink", "content": text, "allowed_mentions": {"parse": []}}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
+            session.post(address, json=body, allow_redirects=False) as answer,
+        ):
+            status = answer.status
+    except TimeoutError:
+        return f"the webhook did not answer within {TIMEOUT:g} s"
+    except (aiohttp.ClientError, OSError) as error:
+        return f"the webhook cannot be reached ({type(error).__name__})"
+    if status < 300:
+        return None
+    why = {401: ", it is not valid", 404: ", it is gone", 429: ", it had too many messages"}.get(status, "")
+    return f"the webhook answered {status}{why}"
+
+
+def _folder() -> Path:
+    import platformdirs
+
+    folder = Path(platformdirs.user_state_path("revvlink")) / "alerts"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other run is telling at the moment; for the time of the block none will."""
+    with path.open("a", encoding="utf-8") as file:
+        yield _is_locked(file)
+
+
+def _is_locked(file: IO[str]) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Told]:
+    """What was told; what cannot be read was not."""
+    try:
+        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        found = {str(key): Told(str(v[0]), float(v[1]), float(v[2]), float(v[3])) for key, v in raw.items()}
+        for key in found:
+            node, check, _ = json.loads(key)
+            assert isinstance(node, str) and isinstance(check, str)  # noqa: S101, PT018
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError, RecursionError):
+        return {}
+    return found
+
+
+def _write(path: Path, told: dict[str, Told]) -> None:
+    write_atomically(path, json.dumps(told) + "\n")
