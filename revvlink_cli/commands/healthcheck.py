@@ -1,0 +1,94 @@
+"""``revvlink healthcheck``: one node, one line, 0 or 1, for Docker and Kubernetes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import demanded, fleets
+from revvlink_cli.commands.base import ProbeCommand, Work, make_app, options_of
+from revvlink_cli.commands.options import node_names
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.commands.base import Options
+    from revvlink_cli.config.load import Settings
+    from revvlink_cli.health.policy import Policy
+
+app = make_app()
+
+LONGEST = 1000
+"""Characters of the line: Docker keeps 4096 bytes, and a character may take four."""
+
+LIVENESS = frozenset({"reach", "auth", "version", "websocket", "load"})
+"""The checks that count: a busy node, or one whose certificate ends soon, is not helped by a restart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRecord:
+    """Whether a node is healthy."""
+
+    node: str = column("Node")
+    state: str = column("State", Kind.STATE)
+    message: str = column("Message")
+
+
+@app.command(cls=ProbeCommand)
+def healthcheck(
+    ctx: typer.Context,
+    node: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NODE]", help="The node; may be left out where only one is configured.", autocompletion=node_names
+        ),
+    ] = None,
+    canary: demanded.Canaries = None,
+) -> Work:
+    """Tell on one line whether a node is healthy: exit code 0, or 1 if it is not or nobody can tell.
+
+    Looked at is what a bot needs: reach, password, version, websocket, and with --canary that tracks load. Thresholds
+    do not count here, for no restart makes a busy node less busy; that is what `check` is for.
+    """
+    options = options_of(ctx)
+    flags = demanded.Flags.of(canaries=canary)
+    settings = fleets.load_settings(options)
+    known = [entry.identifier for entry in settings.nodes]
+    if node is None and len(known) > 1:
+        raise typer.BadParameter(f"name one of {', '.join(known)}", param_hint="NODE")
+    name = node if node is not None else known[0]
+    entries = tuple(entry for entry in settings.nodes if entry.identifier == name)
+    if not entries:
+        raise CommandError(fleets.unknown_node(name, known), exit_code=ExitCode.FAILED)
+    from revvlink_cli.health.policy import NO_DEMANDS, Policy
+
+    policy = flags.applied(Policy(common=NO_DEMANDS, only=frozenset()))
+    return _healthcheck(settings, fleets.with_secrets(settings, entries, options), policy, options)
+
+
+async def _healthcheck(
+    settings: Settings, chosen: tuple[NodeSettings, ...], policy: Policy, options: Options
+) -> Result:
+    from dataclasses import replace
+
+    from revvlink_cli.health.findings import Verdict
+    from revvlink_cli.output.verdicts import shortened, told, trouble
+    from revvlink_cli.services.checking import run
+
+    policy = replace(policy, only=LIVENESS)
+    report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
+    is_healthy = report.verdict in (Verdict.OK, Verdict.WARNING)
+    name, bad = chosen[0].identifier, trouble(report)
+    message = told(bad[0]) if bad else f"{name} {report.findings[0].message}"
+    line = shortened(f"{'healthy' if is_healthy else 'unhealthy'}: {message}", LONGEST)
+    errors = tuple(Failure(f.code or f.verdict.name.lower(), f.message, f.node, f.check, f.hint) for f in bad)
+    return Result(
+        HealthRecord(node=name, state="healthy" if is_healthy else "unhealthy", message=message),
+        HealthRecord,
+        ExitCode.OK if is_healthy else ExitCode.FAILED,
+        () if is_healthy else errors,
+        text=line,
+        line=line,
+    )
