@@ -1,0 +1,106 @@
+"""``revvlink exporter``: the nodes for Prometheus."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from revvlink_cli.services.exporter import Plan
+
+app = make_app()
+
+LISTEN = "127.0.0.1:9870"
+"""Where it listens when nobody says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterRow:
+    """Where the exporter listens."""
+
+    url: str = column("URL")
+    nodes: int = column("NODES", Kind.COUNT)
+
+
+@app.command(cls=Command)
+def exporter(
+    ctx: typer.Context,
+    nodes: Nodes = None,
+    tag: Tags = None,
+    region: Region = None,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; :PORT is every address, port 0 any.")
+    ] = LISTEN,
+) -> Stream:
+    """Serve the nodes' figures and health to Prometheus, until interrupted.
+
+    /metrics has the fleet, which is kept connected; /probe?target=NODE checks one node from the beginning, within the
+    time that the scrape has. On SIGHUP the configuration is read again. --timeout is for single nodes and probes.
+    """
+    options = options_of(ctx)
+    host, port = _address(listen)
+    settings = fleets.load_settings(options)
+    choose = fleets.chooser(options, nodes, tag, region)
+    chosen = choose(settings)
+
+    def read() -> Plan | None:
+        from revvlink_cli.services.exporter import Plan
+
+        try:
+            again = fleets.load_settings(options)
+            return Plan(choose(again), again.policy, again.regions)
+        except CommandError:
+            return None
+
+    async def items() -> AsyncGenerator[ExporterRow, None]:
+        import asyncio
+        import signal
+        import sys
+
+        from revvlink_cli.services.exporter import Plan, serving
+
+        plan = Plan(chosen, settings.policy, settings.regions)
+        try:
+            async with serving(plan, host, port, timeout=options.timeout, reload=read) as served:
+                hung_up = asyncio.Event()
+                if sys.platform != "win32":
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+                yield ExporterRow(url=served.url, nodes=len(chosen))
+                while True:
+                    await hung_up.wait()
+                    hung_up.clear()
+                    await served.reload()
+        except OSError as error:
+            raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
+
+    return Stream(ExporterRow, items())
+
+
+def _address(text: str) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]\s]*)):([0-9]{1,5})", text)
+    if found is None or int(found[3]) > 65_535:
+        raise typer.BadParameter(
+            f"{text!r} is no address to listen on: write HOST:PORT, such as {LISTEN} or [::1]:9870",
+            param_hint="--listen",
+        )
+    return found[1] or found[2] or "", int(found[3])
+
+
+def _not_listening(error: OSError, listen: str, port: int) -> Failure:
+    if error.errno == errno.EADDRINUSE:
+        hint = f"ask `ss -ltnp 'sport = :{port}'` who listens there, or name another with --listen"
+        return Failure("address_taken", f"{listen} is taken by another program", hint=hint)
+    told = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
+    return Failure("cannot_listen", f"cannot listen on {listen}: {told}", hint="name another with --listen")

@@ -1,0 +1,240 @@
+"""A small HTTP server for Prometheus: the fleet, kept connected, and probes of single nodes.
+
+``/metrics`` says what is known at the moment: figures come over the websockets, nothing is asked for. ``/probe`` checks
+one configured node from the beginning, canaries included, within the time that the scrape has. It takes names of the
+configuration only: an address would have a node's password sent to whoever is named.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiohttp import web
+
+from revvlink_cli._version import __version__
+from revvlink_cli.health import metrics
+from revvlink_cli.health.findings import Verdict
+from revvlink_cli.health.fleet import assess
+from revvlink_cli.health.metrics import Sample
+from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
+from revvlink_cli.services.probe import as_observer, connecting
+from revvlink_cli.services.watch import follow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.health.policy import Policy
+
+RETRY_WITHIN = 15.0
+"""Seconds within which a lost node is tried again: who is paged looks at these figures."""
+
+OFFSET = 0.5
+"""Seconds of the scrape's time that are kept for the way back."""
+
+PAUSE = 1.0
+"""Seconds between two probes of one node at least, as the answers of one end and those of the next begin."""
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Plan(NamedTuple):
+    """What is served.
+
+    Attributes:
+        chosen: The nodes.
+        policy: What is demanded of them.
+        regions: A region map in place of the built-in one.
+    """
+
+    chosen: Sequence[NodeSettings]
+    policy: Policy
+    regions: Mapping[str, Sequence[str]] | None
+
+
+class Exporter:
+    """Answers scrapes.
+
+    Attributes:
+        url: Where it listens, once it does.
+    """
+
+    def __init__(self, fleet: Fleet, plan: Plan, timeout: float, reload: Callable[[], Plan | None]) -> None:
+        self.url = ""
+        self._fleet = fleet
+        self._plan = plan
+        self._timeout = timeout
+        self._reload = reload
+        self._is_current = True
+        self._joining: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, tuple[asyncio.Lock, float]] = {}
+        self._following = asyncio.Lock()
+
+    def application(self) -> web.Application:
+        """The routes."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/", self._landing),
+                web.get("/metrics", self._metrics),
+                web.get("/probe", self._probe),
+                web.get("/-/healthy", self._healthy),
+            ]
+        )
+        return app
+
+    async def reload(self) -> None:
+        """Read the configuration again; one that is wrong at the moment changes nothing, and shows as a metric."""
+        async with self._following:
+            plan = self._reload()
+            self._is_current = plan is not None
+            if plan is not None:
+                self._plan = plan
+                await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
+
+    async def close(self) -> None:
+        """End what connects new nodes."""
+        for task in self._joining:
+            task.cancel()
+        if self._joining:
+            await asyncio.wait(self._joining)
+
+    async def _healthy(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _landing(self, _: web.Request) -> web.Response:
+        nodes = "".join(
+            f'<li><a href="/probe?target={escape(entry.identifier, quote=True)}">{escape(entry.identifier)}</a></li>'
+            for entry in self._plan.chosen
+        )
+        return web.Response(
+            text="<!doctype html><html lang=en><title>revvlink exporter</title>"
+            f"<h1>revvlink exporter {__version__}</h1>"
+            '<p><a href="/metrics">Metrics</a> of the fleet, <a href="/-/healthy">health</a> of this exporter.</p>'
+            f"<p>Probes:</p><ul>{nodes}</ul></html>\n",
+            content_type="text/html",
+        )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        begun = time.monotonic()
+        policy = without_canaries(self._plan.policy)
+        report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
+        found = [
+            *metrics.samples(report),
+            Sample("revvlink_build_info", (("version", __version__),), 1.0),
+            Sample("revvlink_config_reload_success", (), float(self._is_current)),
+            Sample("revvlink_scrape_duration_seconds", (), time.monotonic() - begun),
+        ]
+        return _text(metrics.exposition(found))
+
+    async def _probe(self, request: web.Request) -> web.Response:
+        name = request.query.get("target")
+        chosen = [entry for entry in self._plan.chosen if entry.identifier == name]
+        if not chosen:
+            return web.Response(status=400, text=self._no_such(name))
+        begun = time.monotonic()
+        timeout = min(self._timeout, _scrape_timeout(request) or self._timeout)
+        try:
+            async with asyncio.timeout(timeout), self._turn(chosen[0].identifier):
+                left = begun + timeout - time.monotonic()
+                plan = replace(self._plan.policy, min_healthy=None)
+                report = await run(chosen, plan, regions=self._plan.regions, timeout=max(left - OFFSET, left / 2))
+        except TimeoutError:
+            report = None
+        found = [
+            *(_of_node(report) if report is not None else ()),
+            Sample("probe_success", (), float(report is not None and report.verdict in (Verdict.OK, Verdict.WARNING))),
+            Sample("probe_duration_seconds", (), time.monotonic() - begun),
+        ]
+        return _text(metrics.exposition(found))
+
+    def _no_such(self, name: str | None) -> str:
+        from difflib import get_close_matches
+
+        known = [entry.identifier for entry in self._plan.chosen]
+        if name is None:
+            return f"name a configured node: /probe?target={known[0] if known else 'NODE'}\n"
+        near = get_close_matches(name, known, n=1)
+        return f"no node named {name[:100]!r} is configured{f', did you mean {near[0]}?' if near else ''}\n"
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        """One probe of a node at a time, and a pause between two: together they may ask no more than one alone."""
+        lock, _ = self._turns.setdefault(name, (asyncio.Lock(), 0.0))
+        async with lock:
+            _, ended = self._turns[name]
+            await asyncio.sleep(max(ended + PAUSE - time.monotonic(), 0.0))
+            try:
+                yield
+            finally:
+                self._turns[name] = (lock, time.monotonic())
+
+
+def _of_node(report: Report) -> list[Sample]:
+    """What was found of the one node; that there is but one says nothing about the fleet."""
+    return [sample for sample in metrics.samples(report) if not sample.metric.startswith("revvlink_fleet_")]
+
+
+def _scrape_timeout(request: web.Request) -> float | None:
+    """Seconds that Prometheus waits, None when it does not say."""
+    try:
+        told = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
+    except ValueError:
+        return None
+    return told if 0 < told < float("inf") else None
+
+
+def _text(text: str) -> web.Response:
+    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
+    """The settings of nodes that are kept connected for as long as there is an exporter."""
+    return [
+        replace(as_observer(entry, timeout), per_second=PER_SECOND, retry_within=RETRY_WITHIN, retries=None)
+        for entry in chosen
+    ]
+
+
+@asynccontextmanager
+async def serving(
+    plan: Plan, host: str, port: int, *, timeout: float, reload: Callable[[], Plan | None]
+) -> AsyncIterator[Exporter]:
+    """An exporter that listens for the time of the block.
+
+    Args:
+        plan: What is served.
+        host: Address to listen on; "" is all of them.
+        port: Port to listen on; 0 takes a free one.
+        timeout: Seconds that a request to a node, and a probe, may take at most.
+        reload: Gives the plan anew, None when the configuration cannot be read.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+    async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout) as opening:
+        exporter = Exporter(opening.fleet, plan, timeout, reload)
+        runner = web.AppRunner(
+            exporter.application(),
+            access_log=None,
+            handle_signals=False,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host or None, port).start()
+            shown, number = runner.addresses[0][:2]
+            shown = f"[{shown}]" if ":" in shown else shown
+            exporter.url = f"http://{shown}:{number}"
+            yield exporter
+        finally:
+            await runner.cleanup()
+            await exporter.close()
