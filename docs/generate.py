@@ -19,9 +19,13 @@ from revvlink_cli.commands import (
     cache,
     cache_transfer,
     config,
+    check,
     connect,
+    doctor,
     encodedrows,
     events,
+    exporter,
+    healthcheck,
     nodes,
     penalties,
     players,
@@ -31,9 +35,12 @@ from revvlink_cli.commands import (
     routeplanner,
     status,
     trackrows,
+    wait,
 )
 from revvlink_cli.commands.topics import ENVIRONMENT
 from revvlink_cli.config import schema
+from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.health.metrics import HELP
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
@@ -42,6 +49,8 @@ FILES = (
     HERE / "configuration.md",
     HERE / "dialects.md",
     HERE / "players.md",
+    HERE / "monitoring.md",
+    HERE / "prometheus.md",
     HERE.parent / "README.md",
 )
 
@@ -102,6 +111,11 @@ def plain_columns() -> str:
         "cache import": cache_transfer.ImportRecord,
         "cache clear": cache.ClearRecord,
         "report": report.ReportRow,
+        "check --list": check.CatalogueRow,
+        "healthcheck": healthcheck.HealthRecord,
+        "wait": wait.WaitRow,
+        "doctor": doctor.DoctorRow,
+        "exporter": exporter.ExporterRow,
         "config show": config.SettingRow,
     }
     lines = [f"| `{name}` | {', '.join(f'`{key}`' for key, _ in columns_of(row))} |" for name, row in rows.items()]
@@ -149,6 +163,23 @@ def _cell(value: object) -> str:
     return "no limit" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def checks() -> str:
+    """Every check, from the catalogue that makes them."""
+    rows = []
+    for check_ in CHECKS:
+        limits = [limit.written(check_.unit) if limit is not None else None for limit in check_.bounds]
+        usual = ", ".join(f"{name} `{limit}`" for name, limit in zip(("warn", "crit"), limits, strict=True) if limit)
+        figure = f"{check_.figure} ({check_.unit.value})" if check_.figure else ""
+        rows.append(f"| `{check_.code}` | {check_.stage} | {check_.what} | {figure} | {usual} | {check_.false_alarm} |")
+    head = "| check | stage | looks at | figure | usual thresholds | false alarm |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
+
+
+def metrics() -> str:
+    """Every metric."""
+    return "\n".join(["| metric | meaning |", "| --- | --- |", *(f"| `{name}` | {text} |" for name, text in HELP.items())])
+
+
 BLOCKS = {
     "traits": traits,
     "happenings": happenings,
@@ -157,6 +188,8 @@ BLOCKS = {
     "environment": environment,
     "error codes": error_codes,
     "configuration": configuration,
+    "checks": checks,
+    "metrics": metrics,
 }
 
 

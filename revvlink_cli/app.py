@@ -25,7 +25,7 @@ from revvlink_cli.commands.base import CommandLineError, Options, global_options
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.progress import ProgressBar
-from revvlink_cli.output.renderer import Format, default_format, renderer
+from revvlink_cli.output.renderer import COMMON, REPORTS, Format, default_format, renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Live, Result, Script, Stream
 from revvlink_cli.output.screen import Screen, can_be_drawn_on
 from revvlink_cli.output.streams import Output, OutputError
@@ -49,13 +49,20 @@ COMMANDS = {
     "routeplanner": "The route planners of nodes: which addresses fail, and to try them again.",
     "record": "Write how the nodes are doing to a file, look by look.",
     "report": "Sum up a recording, with charts on a page.",
-    "check": "Check the nodes' health.",
+    "check": "Check the nodes' health, for people, cron and monitoring systems.",
+    "healthcheck": "Tell whether one node is healthy, for Docker and Kubernetes.",
+    "wait": "Wait until nodes are ready, or healthy.",
+    "doctor": "Find out what is wrong: the machine, the configuration, each node.",
+    "exporter": "Serve the nodes' figures and health to Prometheus.",
     "init": "Write a starter configuration.",
     "config": "The configuration: where it is, what it says, whether it is right.",
     "demo": "Try every command on a simulated fleet.",
     "help": "Explain a topic or a command.",
 }
 """Command, and module in `commands` -> what it is for, in the order of the help."""
+
+MONITOR, PROBE = "check", "healthcheck"
+"""Commands whose exit codes are those of monitoring systems, and of container engines."""
 
 
 class Root(TyperGroup):
@@ -89,7 +96,7 @@ class Root(TyperGroup):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """``--version``, and the global options with their environment variables."""
-        return [*super().get_params(ctx), *global_options(environment=True)]
+        return [*super().get_params(ctx), *global_options(environment=True, formats=Format)]
 
 
 app = typer.Typer(
@@ -170,7 +177,29 @@ def _show(outcome: Any, arguments: Sequence[str], options: Options, output: Outp
     result = _settle(outcome, options)
     _render(result, chosen, options, output)
     _export(result, options)
-    return int(result.exit_code)
+    return int(result.exit_code) if _write_reports(result, options) else int(result.exit_code) or ExitCode.UNREACHABLE
+
+
+def _write_reports(result: Result, options: Options) -> bool:
+    """Write the files that the command asked for, each whole or not at all; the verdict has been told before."""
+    if not result.reports or result.report is None:
+        return True
+    from revvlink_cli.output.screen import Page
+    from revvlink_cli.output.streams import write_file
+
+    failures = []
+    for kind, name in result.reports:
+        page = Page()
+        writer = renderer(kind, options.command, page, no_color=True)
+        writer.begin(result.row_type)
+        writer.end(result)
+        try:
+            write_file(name, page.text)
+        except OSError as error:
+            told = f"--report {kind}={name}: cannot be written: {error.strerror or error}"
+            failures.append(Failure("output", told, hint="write FORMAT=FILE, FILE in a folder that is there"))
+    diagnostics.errors(failures)
+    return not failures
 
 
 def _export(result: Result, options: Options) -> None:
@@ -250,7 +279,8 @@ def _talk(result: Result, chosen: Format, options: Options) -> None:
         diagnostics.warnings(result.warnings)
         diagnostics.notes([result.origin] if result.origin is not None else [])
         diagnostics.notes(result.notes if chosen is Format.TABLE or unexplained else [])
-    if result.line is None or chosen is not Format.PLAIN:
+    is_told = chosen in REPORTS and result.report is not None
+    if not is_told and (result.line is None or chosen is not Format.PLAIN):
         diagnostics.errors(result.errors)
 
 
@@ -447,7 +477,7 @@ def _usage(error: Exception, arguments: Sequence[str], options: Options) -> Resu
     message = " ".join(message.split()).rstrip(".")
     path = context.command_path if context is not None else "revvlink"
     first = next((argument for argument in arguments if argument in COMMANDS), "")
-    code = ExitCode.UNREACHABLE if first == "check" else ExitCode.USAGE
+    code = {MONITOR: ExitCode.UNREACHABLE, PROBE: ExitCode.FAILED}.get(first, ExitCode.USAGE)
     if type(error).__name__ == "NoArgsIsHelpError":
         Output().write(f"{context.get_help() if context is not None else message}\n")
         return Result(exit_code=code)
@@ -458,12 +488,13 @@ def _format(arguments: Sequence[str], options: Options) -> Format:
     """The output format; read from the bare arguments where the command line could not be understood."""
     if options.output is not None:
         return options.output
+    known = set(Format) if MONITOR in arguments else set(COMMON)
     for before, argument in zip(("", *arguments), arguments, strict=False):
         value = argument if before in ("-o", "--output") else argument.removeprefix("--output=").removeprefix("-o")
-        if (value != argument or before in ("-o", "--output")) and value in set(Format):
+        if (value != argument or before in ("-o", "--output")) and value in known:
             return Format(value)
     told = os.environ.get("REVVLINK_OUTPUT")
-    return Format(told) if told in set(Format) else default_format()
+    return Format(told) if told in known else default_format()
 
 
 def _show_log(verbose: int) -> None:

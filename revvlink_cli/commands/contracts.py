@@ -12,7 +12,10 @@ from revvlink_cli.commands import (
     check,
     config,
     connect,
+    doctor,
     events,
+    exporter,
+    healthcheck,
     init,
     nodes,
     penalties,
@@ -24,9 +27,11 @@ from revvlink_cli.commands import (
     routeplanner,
     status,
     trackrows,
+    wait,
 )
 from revvlink_cli.commands import help as help_
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
+from revvlink_cli.output.verdicts import CheckRow
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 """Where the schemas lie: one file a command, spaces as hyphens."""
@@ -45,7 +50,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "cache show": record_schema(cache.CachedRecord),
         "cache stats": record_schema(cache.StatsRecord),
         "cache warm": rows_schema(cache_transfer.WarmRow),
-        "check": rows_schema(check.CheckRow),
+        "check": {"anyOf": [rows_schema(CheckRow), rows_schema(check.CatalogueRow)]},
         "config path": record_schema(config.PathRecord),
         "config schema": {"type": "object"},
         "config show": rows_schema(config.SettingRow),
@@ -53,7 +58,10 @@ def schemas() -> dict[str, dict[str, Any]]:
         "config validate": record_schema(config.ValidRecord),
         "connect": rows_schema(connect.ConnectRow),
         "demo": {"type": "array", "items": {"type": "object"}},
+        "doctor": {"anyOf": [rows_schema(doctor.DoctorRow), rows_schema(doctor.CheckupRow)]},
         "events": rows_schema(events.EventRow),
+        "exporter": rows_schema(exporter.ExporterRow),
+        "healthcheck": record_schema(healthcheck.HealthRecord),
         "help": record_schema(help_.HelpRecord),
         "init": record_schema(init.InitRecord),
         "nodes add": rows_schema(nodes.NodeRow),
@@ -73,6 +81,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "search": tracks,
         "top": rows_schema(status.StatusTick),
         "track decode": tracks,
+        "wait": rows_schema(wait.WaitRow),
     }
     return {command: envelope_schema(command, kind) for command, kind in data.items()}
 

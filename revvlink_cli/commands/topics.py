@@ -36,7 +36,8 @@ def _exit_codes() -> str:
     return (
         _table((str(int(code)), meaning) for code, meaning in EXIT_CODE_MEANINGS.items())
         + "\n\nrevvlink check has the codes of monitoring systems instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. A\n"
-        "mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes nobody."
+        "mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes nobody.\n"
+        "revvlink healthcheck has two: 0 healthy, 1 not healthy, or nobody can tell."
     )
 
 

@@ -1,0 +1,107 @@
+"""``revvlink doctor``: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from revvlink_cli.commands import fleets
+from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.text import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from revvlink_cli.services.doctor import Diagnosis, Patient
+
+app = make_app()
+
+
+def _subject(row: DoctorRow) -> str:
+    return row.subject or MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorRow:
+    """A finding: ``ok``, ``fixed``, ``warning``, ``failed``, ``crashed`` or ``skipped``."""
+
+    checkup: str = column("CHECKUP")
+    subject: str | None = column("SUBJECT", cell=_subject, flexible=True)
+    state: str = column("STATE", Kind.STATE)
+    message: str = column("MESSAGE", flexible=True)
+    fix: str | None = column("FIX", flexible=True, rank=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckupRow:
+    """A checkup that can be made."""
+
+    checkup: str = column("CHECKUP")
+    what: str = column("LOOKS AT", flexible=True)
+
+
+@app.command(cls=Command)
+def doctor(
+    ctx: typer.Context,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="CHECKUP", help="Make these checkups only; see --list.")
+    ] = None,
+    skip: Annotated[list[str] | None, typer.Option("--skip", metavar="CHECKUP", help="Leave a checkup out.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair permissions of files, and nothing else.")] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Leave out hosts, addresses and your home, to show it to others.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the checkups, and look at nothing.")] = False,
+) -> Work | Result:
+    """Examine the machine, the configuration, file permissions, names, proxies, and every node stage by stage.
+
+    Each finding says what to do. Passwords are never shown. Exit code 0 when nothing has failed, else 1.
+    """
+    from revvlink_cli.services.doctor import CHECKUPS, Patient
+
+    options = options_of(ctx)
+    for flag, names in (("--only", only), ("--skip", skip)):
+        for name in names or ():
+            if name not in CHECKUPS:
+                raise typer.BadParameter(f"{name!r} is not one of {', '.join(CHECKUPS)}", param_hint=flag)
+    if list_:
+        rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
+        return Result(tuple(rows), CheckupRow)
+    wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
+    patient = Patient(options.config, os.environ, fleets.here(), timeout=options.timeout, fixes=fix)
+    return _examine(patient, wanted, redact=redact)
+
+
+async def _examine(patient: Patient, wanted: Sequence[str], *, redact: bool) -> Result:
+    from revvlink_cli.services.doctor import Redactor, State, examine
+
+    found = [diagnosis async for diagnosis in examine(patient, wanted)]
+    if redact:
+        redactor = Redactor(patient)
+        found = [redactor.redacted(diagnosis) for diagnosis in found]
+    bad = [diagnosis for diagnosis in found if diagnosis.state in (State.FAILED, State.CRASHED)]
+    unwise = [diagnosis for diagnosis in found if diagnosis.state is State.WARNING]
+    counts = f"{len(bad)} failed, {len(unwise)} warning{'' if len(unwise) == 1 else 's'}, {len(found)} findings"
+    rows = tuple(
+        DoctorRow(checkup=d.checkup, subject=d.subject, state=str(d.state), message=d.message, fix=d.fix) for d in found
+    )
+    return Result(
+        rows,
+        DoctorRow,
+        ExitCode.FAILED if bad else ExitCode.OK,
+        tuple(map(_failure, bad)),
+        title=counts,
+        notes=tuple(f"{_place(d)}{d.message} ({d.fix})" for d in unwise),
+    )
+
+
+def _failure(diagnosis: Diagnosis) -> Failure:
+    return Failure(diagnosis.checkup, diagnosis.message, diagnosis.subject, diagnosis.checkup, diagnosis.fix)
+
+
+def _place(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.subject}: " if diagnosis.subject is not None else ""
