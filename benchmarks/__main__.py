@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import failover, library, live, processes, stores, storm
+from benchmarks import checks, failover, library, live, processes, stores, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -30,6 +30,8 @@ BENCHMARKS = {
     "frame": live.frame,
     "storm": storm.storm,
     "failover": failover.failover,
+    "check-200": checks.healthy,
+    "check-holes": checks.with_holes,
 }
 
 

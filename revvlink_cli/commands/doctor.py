@@ -11,7 +11,7 @@ import typer
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING
+from revvlink_cli.output.text import MISSING, clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ app = make_app()
 
 
 def _subject(row: DoctorRow) -> str:
-    return row.subject or MISSING
+    return clean(row.subject) if row.subject is not None else MISSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

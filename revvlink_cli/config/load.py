@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import NodeSettings, host_and_port
 from revvlink_cli.config import schema
-from revvlink_cli.config.demands import policy_of, swapped
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem, nearest
-from revvlink_cli.health.policy import read_judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -115,7 +113,7 @@ class Settings(NamedTuple):
         search_source: Prefix for plain words.
         cache: Where search results are kept.
         regions: The user's region map, None for the built-in one.
-        policy: What checks demand.
+        check: What checks demand, as it stands in ``[check]``; see `policy`.
         discord: Where messages about checks go.
         warnings: What is unwise and works.
         origins: By section and key, where the other values came from.
@@ -126,7 +124,7 @@ class Settings(NamedTuple):
     search_source: str
     cache: CacheSettings
     regions: Mapping[str, tuple[str, ...]] | None
-    policy: Policy
+    check: Mapping[str, Any]
     discord: DiscordSettings
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
@@ -162,6 +160,13 @@ class Settings(NamedTuple):
                 )
             )
             return None
+
+    @property
+    def policy(self) -> Policy:
+        """What checks demand of each node."""
+        from revvlink_cli.config.demands import policy_of
+
+        return policy_of(self.check, self.nodes)
 
     def webhook(self) -> str | None:
         """The address of the Discord webhook, read where it is kept; None when there is none.
@@ -315,7 +320,7 @@ class _Checker:
         self.discord(plain["discord"])
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
-        if not self.problems:
+        if not self.problems and (plain["check"] or any("check" in node.values for node in nodes)):
             self.demands(plain["check"], nodes)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
@@ -381,16 +386,21 @@ class _Checker:
         return found
 
     def ranges(self, raw: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+        from revvlink_cli.health.policy import read_judged
+
         found: dict[str, Any] = {}
-        for code, value in raw.items():
+        for name, value in raw.items():
             try:
-                found[read_judged(code)] = schema.range_of(code, value)
+                code = read_judged(name)
+                found[code] = schema.range_of(code, value)
             except ValueError as error:
-                self.problem((*path, code), str(error))
+                self.problem((*path, name), str(error))
         return found
 
     def demands(self, section: dict[str, Any], nodes: tuple[NodeEntry, ...]) -> None:
         """Pairs of thresholds that make no sense together, wherever each of them stands."""
+        from revvlink_cli.config.demands import policy_of, swapped
+
         policy = policy_of(section, nodes)
         common = swapped(policy.common)
         for code in common:
@@ -515,7 +525,7 @@ def _settings(
             url=value("cache", "url"),
         ),
         regions=regions,
-        policy=policy_of(sections.get("check", {}), nodes),
+        check=sections.get("check", {}),
         discord=_discord(sections.get("discord", {})),
         warnings=warnings,
         origins=MappingProxyType(dict(origins)),

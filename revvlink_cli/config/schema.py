@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED
-from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 from revvlink_cli.health.ranges import parse
 
 if TYPE_CHECKING:
@@ -284,7 +283,21 @@ def _table(key: Key, value: Any) -> dict[str, Any]:
     return value
 
 
+def _version(key: Key, value: Any) -> tuple[int, ...]:
+    from revvlink_cli.health.policy import read_version  # most files demand nothing, and start faster without
+
+    return read_version(_text(key, value))
+
+
+def _codes(_: Key, value: Any) -> frozenset[str]:
+    from revvlink_cli.health.policy import read_codes
+
+    return read_codes(texts(value))
+
+
 def _quorum(key: Key, value: Any) -> int | str:
+    from revvlink_cli.health.policy import read_min_healthy
+
     return read_min_healthy(str(value) if type(value) is int else _text(key, value))
 
 
@@ -297,8 +310,8 @@ _READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
     Kind.TEXTS: lambda _, value: texts(value),
     Kind.HEADERS: lambda _, value: _headers(value),
     Kind.URI: lambda key, value: normalise_uri(_text(key, value)),
-    Kind.VERSION: lambda key, value: read_version(_text(key, value)),
-    Kind.CODES: lambda _, value: read_codes(texts(value)),
+    Kind.VERSION: _version,
+    Kind.CODES: _codes,
     Kind.QUORUM: _quorum,
     Kind.RANGES: _table,
     Kind.DEMANDS: _table,

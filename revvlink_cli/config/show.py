@@ -47,12 +47,13 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
     discord = settings.discord
     plain |= {("discord", name): discord.value if name == discord.key else None for name in schema.WEBHOOKS}
     plain["discord", "remind"] = f"{discord.remind_s:g}s" if discord.remind_s is not None else None
-    plain["check", "min_healthy"] = settings.policy.min_healthy
+    policy = settings.policy
+    plain["check", "min_healthy"] = policy.min_healthy
     for (section, name), value in plain.items():
         key = next(key for key in schema.SECTIONS[section] if key.name == name)
         origin = settings.origins.get((section, name))
         rows.append(_row(f"{section}.{name}", key, value, origin))
-    rows += _demands("check", settings.policy.common, settings.origins.get(("check", "warning")))
+    rows += _demands("check", policy.common, settings.origins.get(("check", "warning")))
     if settings.regions is not None:
         where = str(settings.source.path)
         rows += [Effective(f"regions.{label}", list(parts), where, None) for label, parts in settings.regions.items()]
@@ -62,7 +63,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
                 continue
             found = entry.origins.get(key.name)
             if key.kind is schema.Kind.DEMANDS:
-                own = settings.policy.nodes.get(entry.identifier)
+                own = policy.nodes.get(entry.identifier)
                 rows += _demands(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
                 continue
             value = entry.values.get(key.name, key.default)

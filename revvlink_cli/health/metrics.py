@@ -137,8 +137,9 @@ _ESCAPES: Mapping[int, str] = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\
 
 
 def _escaped(text: str) -> str:
-    """A label's value; half a character cannot be encoded, and is replaced."""
-    return text.translate(_ESCAPES).encode("utf-8", "replace").decode()
+    """A label's value; what terminals act on, and half characters, which cannot be encoded, are replaced."""
+    visible = "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return visible.translate(_ESCAPES)
 
 
 def _value(value: float) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
@@ -184,7 +183,7 @@ def _end(value: float) -> str:
 
 def number(value: float) -> str:
     """A number in full: never an exponent, no zeros behind, nine digits behind the point at most."""
-    text = format(Decimal(repr(round(value, 9))), "f")
+    text = f"{value:.9f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Skipped
 from revvlink_cli.output import verdicts
-from revvlink_cli.output.export import markdown_cell as cell
+from revvlink_cli.output.export import markdown_cell
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from revvlink_cli.output.renderer import Writer
@@ -31,6 +32,11 @@ class MarkdownRenderer:
     def end(self, result: Result) -> None:
         """The table."""
         self._output.write(document(result))
+
+
+def cell(text: str) -> str:
+    """Text of a node in a cell."""
+    return markdown_cell(clean(text))
 
 
 def document(result: Result) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
 from revvlink_cli.output.result import Kind, column
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ FLEET = "(fleet)"
 
 
 def _node(row: CheckRow) -> str:
-    return row.node or FLEET
+    return clean(row.node) if row.node is not None else FLEET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

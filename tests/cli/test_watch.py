@@ -160,6 +160,10 @@ def test_a_node_that_is_added(fleet: Simulator, write_config: Callable[..., Path
         process.send_signal(signal.SIGHUP)
         nodes = until(process, lambda nodes: nodes.get("eu-1", {}).get("state") == "connected")
         assert set(nodes) == {"us-1", "eu-1"}
+        write_config({**entry(fleet, "us-1"), "region": "africa"}, entry(fleet, "eu-1"))
+        process.send_signal(signal.SIGHUP)
+        nodes = until(process, lambda nodes: nodes.get("us-1", {}).get("region") == "africa")
+        assert nodes["us-1"]["node"] == "us-1"
 
 
 def test_nobody_answers(write_config: Callable[..., Path]) -> None:

@@ -50,6 +50,39 @@ def test_an_observer_is_kept_to_two_a_second() -> None:
     asyncio.run(work())
 
 
+def test_a_checker_is_kept_to_so_many_within_any_second() -> None:
+    """Whatever they are for, and though their answers take their time: never more than two in one second."""
+
+    async def work() -> None:
+        budget = Budget(per_second=2)
+        sent: list[float] = []
+
+        async def ask(purpose: Purpose) -> None:
+            async with budget.draw(purpose):
+                sent.append(time.monotonic())
+                await asyncio.sleep(0.05)
+
+        await asyncio.gather(*(ask(purpose) for purpose in (*Purpose, Purpose.OBSERVER, Purpose.LOAD)))
+        assert len(sent) == 5
+        assert all(third - first >= 1.05 for first, third in zip(sent, sent[2:], strict=False))
+        assert sent[4] - sent[0] < 4
+
+    asyncio.run(work())
+
+
+def test_a_request_that_gets_no_answer_holds_up_no_checker_for_long() -> None:
+    """It has surely arrived after a second, and a second later its place is free."""
+
+    async def work() -> None:
+        budget = Budget(per_second=1)
+        async with budget.draw(Purpose.OBSERVER):
+            began = time.monotonic()
+            async with budget.draw(Purpose.LOAD):
+                assert 1.9 <= time.monotonic() - began < 4
+
+    asyncio.run(work())
+
+
 def test_nodelink_is_kept_under_its_guard() -> None:
     """Whatever it is for, the twenty-fifth request in ten seconds to a NodeLink waits."""
 

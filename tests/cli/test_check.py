@@ -1,0 +1,536 @@
+"""`check`, `healthcheck` and `wait` as people and monitoring systems run them, on simulated nodes and worse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+from tests.fidelity.listening import Listening
+from tests.fidelity.recordings import LAVALINK, NODELINK
+from tests.fidelity.replay import PASSWORD, read_request, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Ran
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Three nodes in three regions."""
+    with Simulator(
+        [
+            NodeProfile(identifier="us-1", region="us", password="pw", players=10, playing=6, system_load=0.4),
+            NodeProfile(identifier="eu-1", region="eu", password="pw", players=4, playing=4, system_load=0.1),
+            NodeProfile(identifier="asia-1", region="asia", password="pw"),
+        ]
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def config(simulator: Simulator, write_config: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a configuration of those nodes; `own` has keys of single nodes, the rest are sections."""
+
+    def write(own: dict[str, dict[str, Any]] | None = None, **sections: Any) -> Path:
+        nodes = [
+            {
+                "identifier": node.profile.identifier,
+                "uri": node.uri,
+                "password": "pw",
+                "region": node.profile.region,
+                **(own or {}).get(node.profile.identifier, {}),
+            }
+            for node in simulator
+        ]
+        return write_config(*nodes, **sections)
+
+    return write
+
+
+def check(path: Path, *arguments: str) -> Ran:
+    """Run `check`."""
+    return run_cli("check", "--config", str(path), "--timeout", "5", *arguments)
+
+
+def verdicts(ran: Ran) -> dict[tuple[str | None, str], str]:
+    """By node and check, the verdict in the JSON output."""
+    return {(row["node"], row["check"]): row["verdict"] for row in ran.rows}
+
+
+def test_a_fleet_that_is_well(config: Callable[..., Path]) -> None:
+    """One line elsewhere than on a terminal, exit code 0; every check of every node in JSON."""
+    path = config()
+
+    plain = check(path)
+    assert (plain.code, plain.out, plain.err) == (0, "OK: 3 of 3 nodes healthy\n", "")
+    found = verdicts(check(path, "-o", "json"))
+    assert len(found) == 3 * 13 + 4
+    assert set(found.values()) == {"ok", "skipped"}
+
+
+def test_one_node_that_is_down_hides_no_other(config: Callable[..., Path], simulator: Simulator) -> None:
+    """It is CRITICAL with its reason; the others are judged all the same, and its region is said to be unserved."""
+    path = config()
+    simulator["eu-1"].stop()
+
+    ran = check(path, "-o", "json", "--warning", "cpu=20%")
+
+    found = verdicts(ran)
+    assert ran.code == 2
+    assert (found["eu-1", "reach"], found["eu-1", "auth"], found["us-1", "cpu"]) == ("critical", "skipped", "warning")
+    assert found[None, "regions"] == "warning"
+    errors = {error["node"]: error["code"] for error in ran.json["errors"] if "node" in error}
+    assert errors == {"eu-1": "connection_refused", "us-1": "threshold"}
+
+
+def test_a_wrong_password(config: Callable[..., Path]) -> None:
+    """It is the check of the password that fails, and the password is nowhere to be seen."""
+    ran = check(config({"us-1": {"password": "canary-phrase"}}), "-o", "json", "-vv")
+
+    assert (ran.code, verdicts(ran)["us-1", "auth"], verdicts(ran)["us-1", "reach"]) == (2, "critical", "ok")
+    assert "canary-phrase" not in ran.out + ran.err
+
+
+def test_a_frozen_node_is_unknown(config: Callable[..., Path], simulator: Simulator) -> None:
+    """Nobody can tell whether it serves its bots, and the stage is named."""
+    path = config(defaults={"timeout": 1.0})
+    simulator["asia-1"].freeze()
+
+    ran = check(path, "-o", "json")
+
+    (row,) = [row for row in ran.rows if row["verdict"] == "unknown" and row["node"] == "asia-1"]
+    assert ran.code == 3
+    assert (row["check"], row["stage"]) == ("reach", "request")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["--warning", "players=5"], 1, {("us-1", "players"): "warning", ("eu-1", "players"): "ok"}),
+        (["-w", "players=5", "-c", "players=8"], 2, {("us-1", "players"): "critical"}),
+        (["--critical", "memory=10%"], 2, {("us-1", "memory"): "critical"}),
+        (["--warning", "uptime=2d:"], 1, {("eu-1", "uptime"): "warning"}),
+        (["--warning", "websocket=1us"], 1, {("eu-1", "websocket"): "warning"}),
+        (["--warning", "players=5", "--skip", "players"], 0, {}),
+        (["--warning", "players=5", "--only", "cpu"], 0, {}),
+        (["--only", "stats", "--warning", "players=5"], 1, {("us-1", "players"): "warning"}),
+        (["--min-version", "4.2.2"], 0, {}),
+        (["--min-version", "4.3"], 2, {("us-1", "version"): "critical"}),
+        (["--require-source", "youtube", "--require-filter", "timescale"], 0, {}),
+        (["--require-source", "deezer"], 2, {("us-1", "info"): "critical"}),
+        (["--require-plugin", "lavasrc"], 2, {("us-1", "info"): "critical"}),
+        (["--canary", "ytsearch:night"], 0, {("us-1", "load"): "ok"}),
+        (["--canary", "sim:fails"], 2, {("us-1", "load"): "critical"}),
+        (["--canary", "ytsearch:zzzzzz"], 2, {("us-1", "load"): "critical"}),
+        (["--warning", "imbalance=1.2"], 0, {(None, "imbalance"): "skipped"}),
+        (["--min-healthy", "3"], 0, {(None, "quorum"): "ok"}),
+        (["--min-healthy", "4"], 2, {(None, "quorum"): "critical"}),
+        (["--warning", "quorum=5:"], 1, {(None, "quorum"): "warning"}),
+    ],
+)
+def test_demands(
+    config: Callable[..., Path],
+    arguments: list[str],
+    code: int,
+    expected: dict[tuple[str | None, str], str],
+) -> None:
+    """Each flag has the effect that it says, on the verdict and on the exit code."""
+    ran = check(config(), "-o", "json", *arguments)
+
+    assert ran.code == code, ran.out
+    assert {place: verdicts(ran)[place] for place in expected} == expected
+
+
+def test_a_quorum_that_holds(config: Callable[..., Path], simulator: Simulator) -> None:
+    """While enough nodes are healthy one that is down is a WARNING; when they are not it is CRITICAL again."""
+    path = config(check={"min_healthy": "60%"})
+    simulator["eu-1"].stop()
+    held = check(path, "--skip", "regions")
+    simulator["us-1"].stop()
+
+    assert (held.code, check(path).code) == (1, 2)
+    assert check(path, "--only", "quorum", "--min-healthy", "1").code == 0
+
+
+def test_demands_of_the_file(config: Callable[..., Path]) -> None:
+    """A node's own keys win over its tags', those over all, and flags over everything."""
+    path = config(
+        {
+            "us-1": {"tags": ["busy"]},
+            "eu-1": {"tags": ["busy"], "check": {"warning": {"players": "3"}}},
+        },
+        check={"warning": {"players": "2"}, "tags": {"busy": {"warning": {"players": "20"}, "skip": ["penalty"]}}},
+    )
+
+    found = verdicts(check(path, "-o", "json"))
+    assert (found["us-1", "players"], found["eu-1", "players"], found["asia-1", "players"]) == ("ok", "warning", "ok")
+    assert ("us-1", "penalty") not in found
+    assert ("asia-1", "penalty") in found
+    assert check(path, "--warning", "players=100").code == 0
+    assert check(path, "--warning", "players=").code == 0
+
+
+WRONG = {
+    "no range": (["--warning", "cpu=high"], ["--warning", "'high'", "10:20"]),
+    "no unit of it": (["--critical", "cpu=90ms"], ["--critical", "'ms'", "%"]),
+    "no check": (["--warning", "cpuu=90%"], ["--warning", "cpuu", "did you mean cpu"]),
+    "no figure": (["--warning", "auth=1"], ["auth has no figure"]),
+    "no pair": (["--warning", "cpu"], ["CHECK=RANGE"]),
+    "swapped": (["-w", "cpu=90%", "-c", "cpu=80%"], ["exchange the two"]),
+    "swapped with the usual": (["--warning", "certificate=2:"], ["certificate", "exchange the two"]),
+    "unknown to skip": (["--skip", "memroy"], ["--skip", "did you mean memory"]),
+    "unknown to report": (["--only", "x"], ["--only", "'x' is no check"]),
+    "no format": (["--report", "xml=out.xml"], ["--report", "FORMAT=FILE", "junit"]),
+    "no file": (["--report", "junit"], ["--report", "FORMAT=FILE"]),
+    "no share": (["--min-healthy", "0%"], ["--min-healthy", "1% to 100%"]),
+    "no version": (["--min-version", "latest"], ["--min-version", "4.0.8"]),
+    "no node": (["us-2"], ["no node named us-2", "did you mean us-1"]),
+    "no messenger": (["--notify", "pager"], ["--notify", "discord"]),
+    "no webhook": (["--notify", "discord"], ["webhook_file"]),
+    "a reminder of nothing": (["--remind", "1h"], ["--remind", "--notify"]),
+    "no option": (["--wraning", "cpu=1"], ["--warning"]),
+    "no time": (["--timeout", "soon"], ["--timeout", "soon"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_mistakes_are_unknown(name: str, config: Callable[..., Path]) -> None:
+    """Each is exit code 3 and names the flag, the value and what would be right, and nothing is sent."""
+    arguments, told = WRONG[name]
+
+    ran = run_cli("check", "--config", str(config()), *arguments)
+
+    assert ran.code == 3
+    assert ran.out == ""
+    for word in told:
+        assert word in ran.err
+
+
+def test_mistakes_of_the_file(config: Callable[..., Path], simulator: Simulator) -> None:
+    """All are told at once with their lines, in every format, and nothing is sent."""
+    path = config(
+        {"us-1": {"check": {"warning": {"cpu": "99%"}}}},
+        check={"warning": {"memroy": "1", "cpu": "x"}, "min_healthy": 0, "skip": ["y"], "tags": {"a": 1}},
+    )
+
+    ran = check(path, "-o", "json")
+
+    told = "\n".join(error["message"] for error in ran.json["errors"])
+    assert ran.code == 3
+    for key in ("check.warning.memroy", "check.warning.cpu", "check.min_healthy", "check.skip", "check.tags.a"):
+        assert f": {key}: " in told
+    swapped = check(config({"us-1": {"check": {"warning": {"cpu": "99%"}}}}, check={"critical": {"cpu": "95%"}}))
+    assert swapped.code == 3
+    assert "nodes[0].check: cpu: the warning could never be given" in swapped.err
+    assert simulator["us-1"].requests == ()
+    assert check(path, "-o", "nagios").out.startswith("UNKNOWN: ")
+
+
+def test_reports(config: Callable[..., Path], tmp_path: Path) -> None:
+    """Several at once, each whole, readable by everybody, beside the usual output; what was there is replaced."""
+    names = {kind: tmp_path / f"out.{kind}" for kind in ("junit", "prometheus", "nagios", "json", "markdown", "table")}
+    names["junit"].write_text("old", encoding="utf-8")
+
+    ran = check(config(), *(word for kind, path in names.items() for word in ("--report", f"{kind}={path}")))
+
+    assert (ran.code, ran.out) == (0, "OK: 3 of 3 nodes healthy\n")
+    assert names["junit"].read_text(encoding="utf-8").startswith("<?xml")
+    assert json.loads(names["json"].read_text(encoding="utf-8"))["exit_code"] == 0
+    assert "revvlink_node_up" in names["prometheus"].read_text(encoding="utf-8")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in names.values()} == {0o644}
+    assert sorted(tmp_path.iterdir()) == sorted(names.values())
+
+
+def test_a_report_that_cannot_be_written(config: Callable[..., Path], simulator: Simulator, tmp_path: Path) -> None:
+    """It costs no verdict and no other report; alone it is UNKNOWN, and names flag, file and form."""
+    gone, good = tmp_path / "gone" / "x.xml", tmp_path / "y.xml"
+    path = config()
+
+    ran = check(path, "--report", f"junit={gone}", "--report", f"junit={good}")
+
+    assert (ran.code, ran.out) == (3, "OK: 3 of 3 nodes healthy\n")
+    assert f"--report junit={gone}" in ran.err
+    assert "FORMAT=FILE" in ran.err
+    assert good.exists()
+    assert check(path, "--report", f"junit={gone}", "--exit-zero").code == 3
+    simulator["us-1"].stop()
+    assert check(path, "--report", f"junit={gone}").code == 2
+
+
+def test_a_full_disk(config: Callable[..., Path]) -> None:
+    """A device that takes nothing is a report that cannot be written, too."""
+    ran = check(config(), "--report", "prometheus=/dev/full")
+
+    assert (ran.code, ran.out) == (3, "OK: 3 of 3 nodes healthy\n")
+    assert "No space left" in ran.err
+
+
+def test_exit_zero(config: Callable[..., Path], simulator: Simulator) -> None:
+    """For collectors the verdict costs nothing; a mistake still does."""
+    path = config()
+    simulator["us-1"].stop()
+
+    ran = check(path, "--exit-zero", "-o", "nagios")
+    assert (ran.code, ran.out[:8]) == (0, "CRITICAL")
+    assert check(path, "--exit-zero", "nobody").code == 3
+
+
+def test_the_list() -> None:
+    """Every check, with what it looks at and how often it cries wolf; no configuration is needed."""
+    ran = run_cli("check", "--list", "-o", "json")
+
+    assert ran.code == 0
+    assert [row["check"] for row in ran.rows] == [entry.code for entry in CHECKS]
+    assert all(row["what"] and row["false_alarm"] for row in ran.rows)
+
+
+def test_the_table(config: Callable[..., Path], simulator: Simulator) -> None:
+    """What is wrong line by line, one line for a node that is well; -v shows every check."""
+    path = config()
+    simulator["eu-1"].stop()
+
+    short = check(path, "-o", "table").out
+    assert "11 checks" in short
+    assert "nothing listens" in short
+    assert len(short.splitlines()) < 10
+    assert len(check(path, "-o", "table", "-v").out.splitlines()) > 40
+
+
+def test_formats_are_for_check_alone(config: Callable[..., Path]) -> None:
+    """Other commands say so, and root options count for check too."""
+    path = str(config())
+
+    other = run_cli("nodes", "status", "--config", path, "-o", "nagios")
+    assert (other.code, "nagios" in other.err) == (2, True)
+    before = run_cli("-o", "nagios", "nodes", "list", "--config", path)
+    assert (before.code, "`check` has it" in before.err) == (2, True)
+    assert run_cli("-o", "nagios", "check", "--config", path).out.startswith("OK: ")
+    assert run_cli("check", "--config", path, REVVLINK_OUTPUT="nagios").out.startswith("OK: ")
+
+
+def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[..., Path]) -> None:
+    """Its days are counted on the connection itself, and are worth a warning before they are over."""
+    import ssl
+    from datetime import UTC, datetime, timedelta
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(isolated / "ca.pem"))
+    soon = authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=10))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    soon.configure_cert(context)
+    script = Listening(LAVALINK)
+
+    async def work() -> Ran:
+        server = await asyncio.start_server(script.handle, "127.0.0.1", 0, ssl=context)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            path = write_config(
+                {"identifier": "n", "uri": f"https://127.0.0.1:{port}", "password": PASSWORD, "ca_file": "ca.pem"}
+            )
+            ran = await asyncio.to_thread(check, path, "-o", "json")
+            server.close()
+        return ran
+
+    ran = asyncio.run(work())
+
+    (row,) = [row for row in ran.rows if row["check"] == "certificate"]
+    assert (ran.code, row["verdict"]) == (1, "warning")
+    assert row["figures"][0]["value"] == pytest.approx(10 * 86_400, abs=3600)
+    assert (row["figures"][0]["warning"], row["figures"][0]["critical"]) == ("1209600:", "259200:")
+
+
+@pytest.mark.parametrize("server", [LAVALINK, NODELINK])
+def test_nodes_are_asked_politely(server: str, write_config: Callable[..., Path]) -> None:
+    """Whatever is checked, handshakes and canaries included, no node is asked for more than two things a second."""
+    script = Listening(server)
+    asked: list[float] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            asked.append(time.monotonic())
+            if await script.answer(request, reader, writer):
+                return
+
+    async def work() -> Ran:
+        async with serving(handle) as uri:
+            path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD})
+            canaries = [word for number in range(4) for word in ("--canary", f"q{number}")]
+            return await asyncio.to_thread(check, path, *canaries, "--timeout", "15")
+
+    ran = asyncio.run(work())
+
+    assert ran.code == 2  # this server knows no tracks
+    assert len(asked) >= 6
+    assert all(third - first >= 1.0 for first, third in zip(asked, asked[2:], strict=False))
+
+
+def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
+    """It is UNKNOWN when the time is over, and the node's other checks are judged all the same."""
+    script = Listening(LAVALINK)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            if request.path.startswith("/v4/loadtracks"):
+                await reader.read()
+                return
+            if await script.answer(request, reader, writer):
+                return
+
+    async def work() -> Ran:
+        async with serving(handle) as uri:
+            path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD})
+            return await asyncio.to_thread(check, path, "-o", "json", "--canary", "q", "--timeout", "3")
+
+    ran = asyncio.run(work())
+
+    found = verdicts(ran)
+    assert (ran.code, found["n", "load"], found["n", "stats"]) == (3, "unknown", "ok")
+
+
+def test_interrupted(config: Callable[..., Path], simulator: Simulator) -> None:
+    """Ctrl-C ends it at once, with its exit code and no traceback."""
+    path = config()
+    simulator["us-1"].freeze()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "revvlink_cli", "check", "--config", str(path)], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 20
+    while simulator["eu-1"].open_sockets == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+
+    assert (process.returncode, err) == (130, "")
+
+
+# healthcheck
+
+
+def test_healthcheck(config: Callable[..., Path], simulator: Simulator) -> None:
+    """0 and 1, one short line, whatever is wrong; a busy node is healthy all the same."""
+    path = str(config(check={"critical": {"cpu": "1%", "players": "0"}}))
+
+    well = run_cli("healthcheck", "us-1", "--config", path)
+    assert (well.code, well.out.startswith("healthy: us-1 ready in"), well.err) == (0, True, "")
+    loaded = run_cli("healthcheck", "us-1", "--config", path, "--canary", "ytsearch:night")
+    assert loaded.code == 0
+    assert run_cli("healthcheck", "us-1", "--config", path, "--canary", "sim:fails").code == 1
+    simulator["us-1"].stop()
+    dead = run_cli("healthcheck", "us-1", "--config", path)
+    assert (dead.code, dead.out.count("\n"), dead.err) == (1, 1, "")
+    assert dead.out.startswith("unhealthy: us-1 reach: nothing listens")
+    assert len(dead.out.encode()) < 4096
+    assert run_cli("healthcheck", "eu-1", "--config", path, "-o", "json").rows["state"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [(["us-2"], "did you mean us-1"), ([], "name one of us-1"), (["--nonsense"], "--nonsense")]
+)
+def test_healthcheck_knows_two_exit_codes(config: Callable[..., Path], arguments: list[str], told: str) -> None:
+    """A mistake is 1: container engines keep 2 for themselves."""
+    ran = run_cli("healthcheck", *arguments, "--config", str(config()))
+
+    assert (ran.code, told in ran.err) == (1, True)
+
+
+def test_healthcheck_of_the_environment(simulator: Simulator) -> None:
+    """In a container two variables are a whole configuration."""
+    ran = run_cli("healthcheck", REVVLINK_URI=simulator["us-1"].uri, REVVLINK_PASSWORD="pw")
+
+    assert ran.code == 0
+
+
+# wait
+
+
+def test_wait(config: Callable[..., Path], simulator: Simulator) -> None:
+    """A node that is started later is seen within a second or two; nodes that are there are told at once."""
+    path = config()
+    simulator["eu-1"].stop()
+    timer = threading.Timer(2.0, simulator["eu-1"].start)
+    timer.start()
+    try:
+        ran = run_cli("wait", "--config", str(path), "--timeout", "30s", "-o", "json")
+    finally:
+        timer.join()
+
+    waited = {row["node"]: row for row in ran.rows}
+    assert ran.code == 0
+    assert {row["state"] for row in ran.rows} == {"ready"}
+    assert waited["us-1"]["waited_ms"] < waited["eu-1"]["waited_ms"] < 6000
+
+
+def test_wait_in_vain(config: Callable[..., Path], simulator: Simulator) -> None:
+    """When the time is over the reason is told; a refused password is not waited for."""
+    path = config({"asia-1": {"password": "no"}})
+    simulator["eu-1"].stop()
+
+    began = time.monotonic()
+    some = run_cli("wait", "--config", str(path), "--timeout", "2", "-o", "json")
+    assert (some.code, time.monotonic() - began < 6) == (5, True)
+    assert {error["code"] for error in some.json["errors"]} == {"connection_refused", "wrong_password"}
+    assert run_cli("wait", "eu-1", "--config", str(path), "--timeout", "1").code == 3
+    began = time.monotonic()
+    refused = run_cli("wait", "asia-1", "--config", str(path))
+    assert (refused.code, time.monotonic() - began < 10) == (4, True)
+
+
+def test_wait_for_health(config: Callable[..., Path], simulator: Simulator) -> None:
+    """A node that is ready and not healthy is waited for, until its figures say otherwise."""
+    path = config(check={"critical": {"cpu": "50%"}})
+    simulator["us-1"].set_load(system_load=0.9)
+    assert run_cli("wait", "us-1", "--config", str(path), "--timeout", "1").code == 0
+    unhealthy = run_cli("wait", "us-1", "--for", "healthy", "--config", str(path), "--timeout", "2", "-o", "json")
+    assert (unhealthy.code, unhealthy.json["errors"][0]["code"]) == (3, "threshold")
+
+    timer = threading.Timer(1.5, lambda: simulator["us-1"].set_load(system_load=0.1))
+    timer.start()
+    try:
+        ran = run_cli("wait", "us-1", "--for", "healthy", "--config", str(path), "--timeout", "20")
+    finally:
+        timer.join()
+    assert ran.code == 0
+
+
+def test_wait_behind_a_proxy(simulator: Simulator, write_config: Callable[..., Path]) -> None:
+    """What answers 404 or 502 in the node's place does not end the waiting."""
+    from tests.cli.test_bad_servers import always, http
+    from tests.cli.test_bad_servers import serving as serving_raw
+
+    node = simulator["us-1"]
+    node.stop()
+    with serving_raw(always(http("404 Not Found", "no backend", kind="text/plain"))) as port:
+        path = write_config({"identifier": "n", "uri": f"http://127.0.0.1:{port}", "password": "pw"})
+        ran = run_cli("wait", "--config", str(path), "--timeout", "2s", "-o", "json")
+
+    assert (ran.code, ran.json["errors"][0]["code"]) == (3, "not_lavalink")
+    assert 1900 <= ran.rows[0]["waited_ms"] < 5000
+
+
+def test_processes_leave_nothing_behind(config: Callable[..., Path], simulator: Simulator) -> None:
+    """After checks, probes of health and waiting no node holds a socket of theirs."""
+    path = str(config())
+    for command in (["check"], ["healthcheck", "us-1"], ["wait"]):
+        run_cli(*command, "--config", path)
+
+    deadline = time.monotonic() + 5
+    while any(node.open_sockets for node in simulator) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [node.open_sockets for node in simulator] == [0, 0, 0]
+    assert os.environ.get("REVVLINK_CONFIG") is None

@@ -1,0 +1,205 @@
+"""`doctor`: what it finds, what it repairs, and what it never tells."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli.services import doctor
+from revvlink_cli.services.doctor import CHECKUPS, Patient, Redactor, State, examine
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Ran
+
+SECRET = "canary-pass-phrase"
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Two nodes."""
+    with Simulator([NodeProfile(identifier=name, region="us", password=SECRET) for name in ("a", "b")]) as running:
+        yield running
+
+
+@pytest.fixture
+def run(simulator: Simulator, write_config: Callable[..., Path]) -> Callable[..., Ran]:
+    """Runs `doctor` on them."""
+
+    def examined(*arguments: str, own: dict[str, Any] | None = None, **sections: Any) -> Ran:
+        nodes = [
+            {"identifier": node.profile.identifier, "uri": node.uri, "password": SECRET, **(own or {})}
+            for node in simulator
+        ]
+        path = write_config(*nodes, **sections)
+        ran = run_cli("doctor", "--config", str(path), "--timeout", "3", *arguments)
+        assert SECRET not in ran.out + ran.err
+        return ran
+
+    return examined
+
+
+def states(ran: Ran) -> dict[tuple[str, str | None], str]:
+    """By checkup and subject, the state."""
+    return {(row["checkup"], row["subject"]): row["state"] for row in ran.rows}
+
+
+def test_all_is_well(run: Callable[..., Ran]) -> None:
+    """Every checkup comes to something, exit code 0."""
+    ran = run("-o", "json")
+
+    assert ran.code == 0, ran.err
+    assert [*dict.fromkeys(row["checkup"] for row in ran.rows)] == list(CHECKUPS)
+    assert set(states(ran).values()) == {"ok"}
+    assert states(ran)["clocks", None] == "ok"
+
+
+def test_what_is_wrong_has_a_fix(run: Callable[..., Ran], simulator: Simulator) -> None:
+    """A node that is down, one that refuses the password: each is a finding with a line on what to do."""
+    simulator["a"].stop()
+
+    ran = run("-o", "json")
+    assert ran.code == 1
+    assert (states(ran)["nodes", "a"], states(ran)["nodes", "b"]) == ("failed", "ok")
+    assert all(row["fix"] for row in ran.rows if row["state"] in ("failed", "warning"))
+    refused = run("-o", "json", "--only", "nodes", own={"password": "another"})
+    assert "auth" in next(row["message"] for row in refused.rows if row["subject"] == "b")
+
+
+def test_no_configuration(isolated: Path) -> None:
+    """Without one, or with one that is wrong, the rest is examined all the same."""
+    none = run_cli("doctor", "-o", "json")
+    assert none.code == 1
+    assert (states(none)["configuration", None], states(none)["nodes", None]) == ("failed", "skipped")
+    assert states(none)["program", "typer"] == "ok"
+    (isolated / "wrong.toml").write_text("[check]\nskp = 1\n[[nodes]]\n", encoding="utf-8")
+    wrong = run_cli("doctor", "--config", "wrong.toml", "-o", "json")
+    told = [row["message"] for row in wrong.rows if row["checkup"] == "configuration"]
+    assert any("check.skp: is no key" in line for line in told)
+    assert len(told) >= 4
+
+
+def test_permissions_are_all_that_is_repaired(run: Callable[..., Ran], isolated: Path) -> None:
+    """Others can read a secret: that is told, repaired on request, and nothing else is touched."""
+    secret = isolated / "secret"
+    secret.write_text(SECRET, encoding="utf-8")
+    secret.chmod(0o644)
+    own = {"password_file": str(secret)}
+
+    def examined(*arguments: str) -> Ran:
+        path = isolated / "nodes.toml"
+        if path.exists():
+            path.chmod(0o666)
+        run("--only", "program")
+        text = path.read_text(encoding="utf-8").replace(
+            f'password = "{SECRET}"', f'password_file = "{own["password_file"]}"'
+        )
+        path.write_text(text, encoding="utf-8")
+        return run_cli("doctor", "--config", str(path), "--only", "permissions", "-o", "json", *arguments)
+
+    examined()
+    told = examined()
+    assert (told.code, set(states(told).values())) == (0, {"warning"})
+    assert {Path(row["subject"]).name for row in told.rows} == {"secret", "nodes.toml"}
+    assert all("chmod" in row["fix"] for row in told.rows)
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o644
+
+    fixed = examined("--fix")
+    assert set(states(fixed).values()) == {"fixed"}
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE((isolated / "nodes.toml").stat().st_mode) == 0o644
+    assert secret.read_text(encoding="utf-8") == SECRET
+
+
+def test_names_and_proxies(run: Callable[..., Ran]) -> None:
+    """A host that cannot be resolved, and a proxy that takes no connections, are findings."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ran = run("--only", "names", "--only", "proxies", "-o", "json",
+              own={"uri": "http://no-such-host.invalid:1", "proxy": f"http://127.0.0.1:{port}"})  # fmt: skip
+
+    assert ran.code == 1
+    assert states(ran)["names", "no-such-host.invalid"] == "failed"
+    assert states(ran)["proxies", f"127.0.0.1:{port}"] == "failed"
+
+
+def test_a_cache_that_cannot_be_used(run: Callable[..., Ran]) -> None:
+    """A Redis that is not there is a finding, and so is a folder in the way of the database."""
+    ran = run("--only", "cache", "-o", "json", cache={"backend": "redis", "url": f"redis://:{SECRET}@127.0.0.1:1/0"})
+    assert (ran.code, states(ran)["cache", None]) == (1, "failed")
+    ran = run("--only", "cache", "-o", "json", cache={"path": "/"})
+    assert (ran.code, states(ran)["cache", None]) == (1, "failed")
+
+
+def test_redacted_output_tells_no_place(run: Callable[..., Ran], simulator: Simulator, isolated: Path) -> None:
+    """Neither addresses nor one's home are in any format; what is wrong still is."""
+    simulator["a"].stop()
+    for kind in ("table", "plain", "json"):
+        ran = run("--redact", "-o", kind)
+        everything = ran.out + ran.err
+        assert "127.0.0.1" not in everything
+        assert str(simulator["a"].port) not in everything
+        assert str(isolated) not in everything
+        assert "nothing listens on host-1" in everything
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("lava.example.com:2333 refused", "host-1 refused"),
+        ("LAVA.example.com and other.example.com", "host-1 and other.example.com"),
+        ("[2001:db8::7]:2333 is down, so is 10.1.2.3:80", "(address) is down, so is (address)"),
+        ("redirects to https://other.example.com/x?y=1; stop", "redirects to (address); stop"),
+        ("fe80::1%eth0", "(address)%eth0"),
+        ("at 12:30:15 it was 4.2.2", "at 12:30:15 it was 4.2.2"),
+    ],
+)
+def test_what_is_redacted(text: str, shown: str, write_config: Callable[..., Path]) -> None:
+    """Hosts of the configuration get names, other addresses go; times and versions stay."""
+    path = write_config({"identifier": "n", "uri": "http://lava.example.com:2333", "password": "x"})
+
+    assert Redactor(Patient(str(path), os.environ, Path(), timeout=1, fixes=False)).of(text) == shown
+
+
+async def _found(patient: Patient, *wanted: str) -> list[doctor.Diagnosis]:
+    return [diagnosis async for diagnosis in examine(patient, wanted)]
+
+
+def test_one_crash_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkup with a defect is a finding of its own."""
+    import asyncio
+
+    async def broken(_: Patient) -> list[doctor.Diagnosis]:
+        raise ZeroDivisionError("by\nzero")
+
+    monkeypatch.setitem(CHECKUPS, "machine", broken)
+    patient = Patient(None, {}, Path("/nonexistent"), timeout=1, fixes=False)
+    found = asyncio.run(_found(patient, "machine", "program"))
+
+    assert (found[0].state, found[0].message) == (State.CRASHED, "ZeroDivisionError: by zero")
+    assert found[1].state is State.OK
+
+
+def test_the_list_and_mistakes() -> None:
+    """Checkups are listed without a configuration; an unknown one is a mistake."""
+    assert [row["checkup"] for row in run_cli("doctor", "--list", "-o", "json").rows] == list(CHECKUPS)
+    ran = run_cli("doctor", "--only", "nodez")
+    assert (ran.code, "'nodez' is not one of" in ran.err) == (2, True)
+
+
+def test_clocks() -> None:
+    """A node whose clock is off is named; where most differ it is this machine's."""
+    find = doctor.Finder("clocks")
+
+    assert doctor._clock(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
+    assert "this machine's clock" in doctor._clock(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
+    assert doctor._clock(find, {"a": -1.0})[0].state is State.OK

@@ -1,0 +1,266 @@
+"""Alerts: one message for each real change, to a webhook that is not Discord's, and no harm when it fails."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revvlink_cli.health.findings import Finding, Verdict, worst
+from revvlink_cli.health.fleet import Report
+from revvlink_cli.services.alerts import KEPT, LENGTH, Change, Told, changes, message
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Ran
+
+
+class Webhook:
+    """A server that takes messages, and answers as the test wants.
+
+    Attributes:
+        taken: The bodies that came.
+        status: What it answers.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[dict[str, Any]] = []
+        self.status = 204
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.status < 300:
+                    outer.taken.append(json.loads(body))
+                self.send_response(outer.status)
+                if outer.status == 302:
+                    self.send_header("Location", f"{outer.address}/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/api/webhooks/1/canary-token"
+
+    @property
+    def texts(self) -> list[str]:
+        """The messages that came."""
+        return [str(body["content"]) for body in self.taken]
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A webhook."""
+    made = Webhook()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Two nodes."""
+    with Simulator([NodeProfile(identifier=name, password="pw") for name in ("a", "b")]) as running:
+        yield running
+
+
+@pytest.fixture
+def run(
+    simulator: Simulator, webhook: Webhook, isolated: Path, write_config: Callable[..., Path]
+) -> Callable[..., Ran]:
+    """Runs ``check --notify discord`` on them."""
+    secret = isolated / "webhook"
+    secret.touch(mode=0o600)
+    secret.write_text(f"{webhook.address}\n", encoding="utf-8")
+    nodes = [{"identifier": node.profile.identifier, "uri": node.uri, "password": "pw"} for node in simulator]
+    path = write_config(*nodes, discord={"webhook_file": "webhook"})
+
+    def check(*arguments: str) -> Ran:
+        ran = run_cli("check", "--config", str(path), "--notify", "discord", *arguments)
+        assert "canary-token" not in ran.out + ran.err
+        return ran
+
+    return check
+
+
+def test_a_message_a_change(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """Nothing while all is well, one message when a node goes, none while it is gone, one when it is back."""
+    assert run().code == 0
+    assert webhook.taken == []
+
+    simulator["a"].stop()
+    for _ in range(3):
+        assert run().code == 2
+    assert len(webhook.texts) == 1
+    assert "CRITICAL: 1 of 2 nodes healthy" in webhook.texts[0]
+    assert "**a reach** CRITICAL: nothing listens" in webhook.texts[0]
+
+    simulator["a"].start()
+    for _ in range(2):
+        assert run().code == 0
+    assert len(webhook.texts) == 2
+    assert "**a reach** is OK again, after" in webhook.texts[1]
+    assert webhook.taken[0]["allowed_mentions"] == {"parse": []}
+
+
+def test_runs_on_parts_do_not_contradict(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """A run that does not look at what is wrong does not say that it is over."""
+    simulator["a"].stop()
+    run()
+    run("b")
+    run("--only", "version", "b")
+    run()
+
+    assert len(webhook.texts) == 1
+
+
+def test_a_broken_webhook_costs_no_verdict(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """It is a warning, and what could not be told is told by the next run."""
+    simulator["a"].stop()
+    for status in (500, 404, 429, 302):
+        webhook.status = status
+        ran = run()
+        assert (ran.code, ran.out[:8]) == (2, "CRITICAL")
+        assert f"warning: nobody is told: the webhook answered {status}" in ran.err
+    webhook.status = 204
+    run()
+
+    assert len(webhook.texts) == 1
+
+
+def test_a_webhook_that_is_gone(run: Callable[..., Ran], webhook: Webhook, simulator: Simulator) -> None:
+    """A server that is not there, and a file that is not there, are warnings."""
+    simulator["a"].stop()
+    webhook.server.shutdown()
+    webhook.server.server_close()
+    ran = run()
+    assert (ran.code, "nobody is told: the webhook cannot be reached" in ran.err) == (2, True)
+    Path("webhook").unlink()
+    ran = run()
+    assert (ran.code, "nobody is told" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("address", ["http://example.com/x", "ftp://example.com", "nonsense", "https://"])
+def test_addresses_that_are_none(run: Callable[..., Ran], address: str) -> None:
+    """The address is a secret: it is sent over TLS, or to this machine, or not at all."""
+    Path("webhook").write_text(f"{address}\n", encoding="utf-8")
+
+    ran = run()
+    assert (ran.code, "must begin with https://" in ran.err) == (0, True)
+
+
+def test_state_that_cannot_be_kept(
+    run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path
+) -> None:
+    """Without it every run would tell the same again, so nobody is told, and that is said."""
+    (isolated / "state").rmdir()
+    (isolated / "state").touch()
+    simulator["a"].stop()
+
+    ran = run()
+    assert (ran.code, webhook.taken) == (2, [])
+    assert "nobody is told, for what was told cannot be kept" in ran.err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"x": 1}', '{"[1]": ["CRITICAL", 1, 1, 1]}', "\x00\xff"])
+def test_state_that_is_damaged(
+    run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path, content: str
+) -> None:
+    """What cannot be read was not told: one message more, and the file is whole again."""
+    simulator["a"].stop()
+    run()
+    (path,) = (isolated / "state" / "revvlink" / "alerts").glob("*.json")
+    path.write_text(content, encoding="latin-1")
+    run()
+    run()
+
+    assert len(webhook.texts) == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_sixteen_runs_at_once(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """One of them tells, the others know that it does."""
+    simulator["a"].stop()
+    with ThreadPoolExecutor(8) as pool:
+        codes = [ran.code for ran in pool.map(lambda _: run(), range(16))]
+
+    assert codes == [2] * 16
+    assert len(webhook.texts) == 1
+
+
+def test_reminders(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """What goes on is told again after the time, and not before."""
+    simulator["a"].stop()
+    run("--remind", "1h")
+    run("--remind", "1h")
+    assert len(webhook.texts) == 1
+    run("--remind", "1ms")
+
+    assert "CRITICAL, for" in webhook.texts[1]
+
+
+def report(**states: Verdict) -> Report:
+    """A report on these nodes."""
+    found = tuple(
+        Finding(node=node, check="reach", verdict=verdict, message=f"{verdict.name} of {node}")
+        for node, verdict in states.items()
+    )
+    return Report(worst(found), found, len(found), sum(verdict is Verdict.OK for verdict in states.values()))
+
+
+@given(st.integers(0, 2**32))
+def test_a_hundred_flapping_runs(seed: int) -> None:
+    """However nodes flap, there is at most one message for each run that found something else than the one before."""
+    chance = random.Random(seed)
+    told: dict[str, Told] = {}
+    before = {"a": Verdict.OK, "b": Verdict.OK}
+    for second in range(100):
+        now = {node: chance.choice([verdict, verdict, *Verdict]) for node, verdict in before.items()}
+        found, told = changes(report(**now), told, remind=None, now=1e9 + second, scope="x")
+        assert {json.loads(change.key)[0] for change in found} == {node for node in now if now[node] != before[node]}
+        before = now
+
+
+def test_what_nobody_looks_at_is_forgotten() -> None:
+    """Trouble of a node that no run has seen for a month is no trouble of ours."""
+    _, told = changes(report(a=Verdict.CRITICAL), {}, remind=None, now=1e9, scope="x")
+    _, later = changes(report(b=Verdict.OK), told, remind=None, now=1e9 + KEPT + 1, scope="x")
+
+    assert (len(told), later) == (1, {})
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=900)), max_size=40))
+def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
+    """Whatever nodes say, a message has the length that Discord takes, and holds no markup of theirs."""
+    told = [
+        Change(
+            json.dumps([node or "n", "reach", None]),
+            Finding(node=node or "n", check="reach", verdict=Verdict.CRITICAL, message=text),
+            None,
+        )
+        for node, text in found
+    ]
+
+    text = message(report(a=Verdict.CRITICAL), told, 1e9)
+
+    assert len(text) <= LENGTH
+    assert "@everyone" not in text
+    assert "://" not in text
