@@ -177,7 +177,23 @@ def _show(outcome: Any, arguments: Sequence[str], options: Options, output: Outp
     result = _settle(outcome, options)
     _render(result, chosen, options, output)
     _export(result, options)
-    return int(result.exit_code) if _write_reports(result, options) else int(result.exit_code) or ExitCode.UNREACHABLE
+    is_written = _write_reports(result, options)
+    if result.afterwards is not None:
+        _do_afterwards(result.afterwards(), options)
+    return int(result.exit_code) if is_written else int(result.exit_code) or ExitCode.UNREACHABLE
+
+
+def _do_afterwards(work: Coroutine[Any, Any, tuple[str, ...]], options: Options) -> None:
+    """What was left to do: whatever becomes of it, the outcome stands."""
+    try:
+        warnings = _wait(work)
+    except CommandError as error:
+        diagnostics.errors(error.failures)
+    except Exception as error:  # noqa: BLE001 - see _defect
+        diagnostics.errors(_defect(error, options).errors)
+    else:
+        if not options.quiet:
+            diagnostics.warnings(warnings)
 
 
 def _write_reports(result: Result, options: Options) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -132,18 +133,11 @@ async def _check(
     from revvlink_cli.services.checking import run
 
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
-    warnings = await told(report) if told is not None else ()
-    return result_of(report, options, reports=reports, exit_zero=exit_zero, warnings=warnings)
+    afterwards = partial(told, report) if told is not None else None
+    return replace(result_of(report, options, exit_zero=exit_zero), reports=reports, afterwards=afterwards)
 
 
-def result_of(
-    report: Report,
-    options: Options,
-    *,
-    reports: tuple[tuple[Format, str], ...] = (),
-    exit_zero: bool = False,
-    warnings: tuple[str, ...] = (),
-) -> Result:
+def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> Result:
     """A report as the command's outcome."""
     from revvlink_cli.output import verdicts
 
@@ -162,8 +156,6 @@ def result_of(
         line=verdicts.summary(report),
         view=view,
         report=report,
-        reports=reports,
-        warnings=warnings,
         notes=() if options.verbose else ("-v shows every check",),
     )
 

@@ -13,13 +13,13 @@ from revvlink_cli.commands.options import seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from revvlink_cli.config.load import Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Demands, Policy
 
-Messenger: TypeAlias = "Callable[[Report], Awaitable[tuple[str, ...]]]"
+Messenger: TypeAlias = "Callable[[Report], Coroutine[Any, Any, tuple[str, ...]]]"
 """Tells somebody of a report; gives warnings, and never raises."""
 
 

@@ -145,8 +145,9 @@ def _regions(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | No
     for node in fleet.nodes:
         if node.region:
             nodes.setdefault(node.region.casefold(), []).append(state[node.identifier])
-    if not nodes:
-        return Skipped(None, "regions", "no node has a region")
+    if not nodes or len(fleet.nodes) < 2:
+        why = "no node has a region" if not nodes else "there is but one node"
+        return Skipped(None, "regions", why)
     unserved = [region for region, states in nodes.items() if not any(is_healthy is True for is_healthy in states)]
     dead = [region for region in unserved if all(is_healthy is False for is_healthy in nodes[region])]
     bounds = policy.common.bounds_of("regions")

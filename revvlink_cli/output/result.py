@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -133,6 +133,7 @@ class Result:
         view: The rows that a table shows in place of all of them, or None.
         report: What formats of monitoring systems are made of, where the command was a check.
         reports: Files to write as well: a format and a path each.
+        afterwards: What is left to do when all of this has been told, in time of its own; gives warnings.
     """
 
     data: Any = None
@@ -148,6 +149,7 @@ class Result:
     view: tuple[Any, ...] | None = None
     report: Report | None = None
     reports: tuple[tuple[Format, str], ...] = ()
+    afterwards: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None
 
     @property
     def row_type(self) -> type | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import socket
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -264,3 +265,16 @@ def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
     assert len(text) <= LENGTH
     assert "@everyone" not in text
     assert "://" not in text
+
+
+def test_a_webhook_that_hangs(simulator: Simulator, write_config: Callable[..., Path]) -> None:
+    """The verdict is told before anybody else is, and stands, however long that takes beyond the command's time."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        node = simulator["a"]
+        node.freeze()
+        path = write_config({"identifier": "a", "uri": node.uri, "password": "pw"}, discord={"webhook": address})
+        ran = run_cli("check", "--config", str(path), "--notify", "discord", "--timeout", "2")
+
+    assert (ran.code, ran.out.partition(":")[0]) == (3, "UNKNOWN")
+    assert "nobody is told: the webhook did not answer within 5 s" in ran.err
