@@ -18,8 +18,8 @@ from revvlink_cli.client.events import Event
 from revvlink_cli.commands import (
     cache,
     cache_transfer,
-    config,
     check,
+    config,
     connect,
     doctor,
     encodedrows,
@@ -167,9 +167,9 @@ def checks() -> str:
     """Every check, from the catalogue that makes them."""
     rows = []
     for check_ in CHECKS:
-        limits = [limit.written(check_.unit) if limit is not None else None for limit in check_.bounds]
+        limits = [limit.shown if limit is not None else None for limit in check_.bounds]
         usual = ", ".join(f"{name} `{limit}`" for name, limit in zip(("warn", "crit"), limits, strict=True) if limit)
-        figure = f"{check_.figure} ({check_.unit.value})" if check_.figure else ""
+        figure = f"{check_.figure} ({check_.units})" if check_.figure else ""
         rows.append(f"| `{check_.code}` | {check_.stage} | {check_.what} | {figure} | {usual} | {check_.false_alarm} |")
     head = "| check | stage | looks at | figure | usual thresholds | false alarm |"
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
@@ -177,7 +177,8 @@ def checks() -> str:
 
 def metrics() -> str:
     """Every metric."""
-    return "\n".join(["| metric | meaning |", "| --- | --- |", *(f"| `{name}` | {text} |" for name, text in HELP.items())])
+    rows = (f"| `{name}` | {text} |" for name, text in HELP.items())
+    return "\n".join(["| metric | meaning |", "| --- | --- |", *rows])
 
 
 BLOCKS = {

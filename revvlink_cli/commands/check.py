@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import MonitorCommand, Work, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags, files
-from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.renderer import COMMON, REPORTS, Format
 from revvlink_cli.output.result import ExitCode, Failure, Result, column
 from revvlink_cli.output.text import MISSING
 from revvlink_cli.output.verdicts import CheckRow
@@ -50,6 +50,8 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     found = []
     for value in values or ():
         name, equals, path = value.partition("=")
+        if path == "-":
+            raise typer.BadParameter("- is no file: use --output for what is to be printed", param_hint="--report")
         if not equals or not path or name not in set(Format):
             raise typer.BadParameter(
                 f"{value!r} is not FORMAT=FILE with a format of {', '.join(Format)}", param_hint="--report"
@@ -102,11 +104,17 @@ def check(
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all findings in the order OK, UNKNOWN, WARNING,
     CRITICAL. Elsewhere than on a terminal the output is one line, for the mail that cron sends; -v shows every check in
-    the table. Thresholds are ranges of what is fine: 10, 10:, ~:10, 10:20, @10:20, with units (90%, 500ms, 2GiB).
+    the table. Thresholds are ranges of what is fine: cpu=90%, websocket=500ms, memory=2GiB, players=10:200, uptime=5m:,
+    and what is not with @, as in players=@0.
     """
     options = options_of(ctx)
     reports = _formats(report)
     if list_:
+        if reports or options.output in REPORTS:
+            kinds = ", ".join(COMMON)
+            raise typer.BadParameter(
+                f"is no report; it goes with --output {kinds} and no --report", param_hint="--list"
+            )
         return Result(_catalogue(), CatalogueRow)
     flags = demanded.Flags.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
@@ -165,14 +173,14 @@ def _catalogue() -> tuple[CatalogueRow, ...]:
 
     rows: list[CatalogueRow] = []
     for found in CHECKS:
-        limits: list[Any] = [limit.written(found.unit) if limit is not None else None for limit in found.bounds]
+        limits = [limit.shown if limit is not None else None for limit in found.bounds]
         rows.append(
             CatalogueRow(
                 check=found.code,
                 stage=found.stage,
                 what=found.what,
                 figure=found.figure or None,
-                unit=found.unit.value if found.figure else None,
+                unit=found.units or None,
                 warning=limits[0],
                 critical=limits[1],
                 false_alarm=found.false_alarm,

@@ -161,10 +161,7 @@ class Flags(NamedTuple):
 
         found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
         for code in swapped(found):
-            from revvlink_cli.health.catalogue import BY_CODE
-
-            unit = BY_CODE[code].unit
-            warning, critical = (limit.written(unit) if limit is not None else "" for limit in found.bounds[code])
+            warning, critical = (limit.written() if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
             raise typer.BadParameter(
                 f"{code}: a warning at {warning!r} could never be given, all it would tell of is critical at "

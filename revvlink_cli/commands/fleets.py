@@ -92,7 +92,8 @@ def unknown_node(name: str, known: Sequence[str]) -> Failure:
 
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "see `revvlink nodes list`"
-    return Failure("unknown_node", f"no node named {name} is configured", node=name, hint=hint)
+    told = name if name.strip() else repr(name)  # as of a variable that is not set
+    return Failure("unknown_node", f"no node named {told} is configured", node=name, hint=hint)
 
 
 def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Options) -> tuple[NodeSettings, ...]:

@@ -197,6 +197,7 @@ class Settings(NamedTuple):
             secret = self.source.environment.get(value)
             if secret is None:
                 raise ValueError(f"the environment variable {value} is not set")
+            secret = secret.rstrip("\r\n")  # as it comes of a file that somebody has made a variable of
             where = f"the environment variable {value}"
         else:
             where = f"the file {value}"
@@ -401,6 +402,10 @@ class _Checker:
         """Pairs of thresholds that make no sense together, wherever each of them stands."""
         from revvlink_cli.config.demands import policy_of, swapped
 
+        used = sorted({tag for node in nodes for tag in node.tags})
+        for tag in section.get("tags", {}):
+            if tag not in used:
+                self.warn(("check", "tags", tag), "no node has this tag", nearest(tag, used) if used else None)
         policy = policy_of(section, nodes)
         common = swapped(policy.common)
         for code in common:
@@ -484,9 +489,10 @@ class _Checker:
         """Warn of a secret in a file that others can read."""
         if self.source.path is None or not readable_by_others(self.source.path):
             return
+        self.warn(path, f"others can read this {path[-1]}", f"chmod 600 {self.source.path}, or use {better}")
+
+    def warn(self, path: KeyPath, message: str, hint: str | None) -> None:
         line, column = self.place(path)
-        hint = f"chmod 600 {self.source.path}, or use {better}"
-        message = f"others can read this {path[-1]}"
         self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
 
 

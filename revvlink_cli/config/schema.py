@@ -12,8 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
-from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED
-from revvlink_cli.health.ranges import parse
+from revvlink_cli.health.catalogue import CHECKS, JUDGED, read_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -210,7 +209,7 @@ def range_of(code: str, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError('must be a range in quotes, such as "90%"')
     text = str(value)
-    return parse(text, BY_CODE[code].unit) if text.strip() else None
+    return read_range(code, text) if text.strip() else None
 
 
 def _text(key: Key, value: Any) -> str:

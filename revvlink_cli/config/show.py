@@ -81,7 +81,7 @@ def _demands(prefix: str, demands: Demands, origin: Origin | None) -> list[Effec
         source = (where, line) if check.code in demands.bounds else ("default", None)
         for name, limit in zip(("warning", "critical"), bounds, strict=True):
             if limit is not None:
-                rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.written(check.unit), *source))
+                rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.shown, *source))
     version = ".".join(map(str, demands.min_version)) if demands.min_version is not None else None
     plain = {
         "min_version": version,

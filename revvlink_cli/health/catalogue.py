@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Unit, parse
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit, parse
 
 
 class Check(NamedTuple):
@@ -21,6 +21,7 @@ class Check(NamedTuple):
         figure: What its figure is, "" if it has none.
         unit: What that is measured in.
         bounds: Thresholds where none are given.
+        other: What else its thresholds may be of: a second figure, which is judged in its own unit.
     """
 
     code: str
@@ -30,6 +31,14 @@ class Check(NamedTuple):
     figure: str = ""
     unit: Unit = Unit.COUNT
     bounds: Bounds = NO_BOUNDS
+    other: Unit | None = None
+
+    @property
+    def units(self) -> str:
+        """What thresholds are of, in words; "" where there is no figure."""
+        if not self.figure:
+            return ""
+        return self.unit.value if self.other is None else f"{self.unit.value} or {self.other.value}"
 
 
 CHECKS = (
@@ -84,8 +93,9 @@ CHECKS = (
         "stats",
         "memory in use, of what the node may take",
         "medium: a JVM fills its heap before it collects garbage",
-        "share in use",
+        "share in use, or with B, MiB, GiB the memory itself",
         Unit.RATIO,
+        other=Unit.BYTES,
     ),
     Check("players", "stats", "how many players the node serves", "none", "players"),
     Check(
@@ -163,3 +173,18 @@ JUDGED = tuple(check.code for check in CHECKS if check.figure)
 def codes_of(name: str) -> tuple[str, ...]:
     """The codes that a name means: a check's own, or all of a stage; none when there is no such thing."""
     return tuple(check.code for check in CHECKS if name in (check.code, check.stage))
+
+
+def read_range(code: str, text: str) -> Range:
+    """A range of a check's figure, or of its second one, by the unit that stands in it.
+
+    Raises:
+        ValueError: It is none; the text says what would be.
+    """
+    check = BY_CODE[code]
+    try:
+        return parse(text, check.unit)
+    except ValueError:
+        if check.other is None or not any(suffix and suffix in text for suffix in check.other.suffixes):
+            raise
+    return parse(text, check.other)

@@ -88,13 +88,12 @@ class Subject(NamedTuple):
         stage: str | None = None,
         hint: str | None = None,
     ) -> Finding:
-        """A finding on this node; a first figure that alerts makes the verdict, if that is worse, and is told."""
-        if figures:
-            first = figures[0]
-            judged = judge(first.value, first.bounds)
+        """A finding on this node; a figure that alerts makes the verdict, if that is worse, and is told."""
+        for figure in figures:
+            judged = judge(figure.value, figure.bounds)
             if judged.gravity > verdict.gravity:
-                limit = first.bounds.critical if judged is Verdict.CRITICAL else first.bounds.warning
-                told = f"{limit.written(first.unit)}{_SIGNS.get(first.unit, '')}" if limit is not None else ""
+                limit = figure.bounds.critical if judged is Verdict.CRITICAL else figure.bounds.warning
+                told = limit.shown if limit is not None else ""
                 verdict, code, message = judged, code or "threshold", f"{message} (threshold {told})"
         return Finding(
             node=self.node.identifier,
@@ -108,8 +107,8 @@ class Subject(NamedTuple):
         )
 
     def figure(self, check: str, name: str, value: float, unit: Unit, maximum: float | None = None) -> Figure:
-        """The figure that a check judges."""
-        return Figure(name, value, unit, self.demands.bounds_of(check), maximum)
+        """A figure that a check judges, by those of its thresholds that are of this unit."""
+        return Figure(name, value, unit, self.demands.bounds_of(check).of(unit), maximum)
 
     def untold(self, check: str, what: str) -> Finding:
         """A figure that the node did not tell: unknown where somebody wants it judged."""
@@ -118,10 +117,6 @@ class Subject(NamedTuple):
         return self.finding(
             check, f"{what}, and there is a threshold", Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"
         )
-
-
-_SIGNS = {Unit.RATIO: " %", Unit.SECONDS: " s", Unit.DAYS: " days", Unit.BYTES: " B"}
-"""What stands behind a threshold whose numbers stand alone."""
 
 
 def examine(subject: Subject) -> tuple[Outcome, ...]:
@@ -338,10 +333,11 @@ def _memory(subject: Subject, stats: NodeStats) -> Finding:
     if used is None or not most or most < 0:
         return subject.untold("memory", "the node does not tell its memory")
     share = subject.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
-    sizes = {"used": used, "free": stats.memory_free, "allocated": stats.memory_allocated, "reservable": most}
+    in_use = subject.figure("memory", "memory_used", float(used), Unit.BYTES)
+    sizes = {"free": stats.memory_free, "allocated": stats.memory_allocated, "reservable": most}
     more = tuple(Figure(f"memory_{name}", float(size), Unit.BYTES) for name, size in sizes.items() if size is not None)
     told = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
-    return subject.finding("memory", told, figures=(share, *more))
+    return subject.finding("memory", told, figures=(share, in_use, *more))
 
 
 def _players(subject: Subject, stats: NodeStats) -> Finding:

@@ -74,6 +74,10 @@ FORMS = "10, 10:, ~:10, 10:20 or @10:20"
 """The accepted forms, for messages."""
 
 
+_SIGNS = {Unit.RATIO: "%", Unit.SECONDS: " s", Unit.DAYS: " days", Unit.BYTES: " B"}
+"""What stands behind a range whose numbers stand alone."""
+
+
 class Range(NamedTuple):
     """The values from `start` to `end`, in base units.
 
@@ -81,21 +85,28 @@ class Range(NamedTuple):
         start: Lowest value in it.
         end: Highest value in it.
         inside: Whether to alert inside, and not outside.
+        unit: What it is a range of.
     """
 
     start: float
     end: float
     inside: bool = False
+    unit: Unit = Unit.COUNT
 
     def alerts(self, value: float) -> bool:
         """Whether a value is one to alert for."""
         return (self.start <= value <= self.end) is self.inside
 
-    def written(self, unit: Unit, *, factor: float | None = None) -> str:
-        """As `parse` reads it; numbers stand alone, in what a number alone means, or times `factor`."""
-        scale = factor if factor is not None else 1 / unit.suffixes[""]
+    def written(self, factor: float | None = None) -> str:
+        """As `parse` reads it; numbers stand alone: what that means, or where `factor` is given the base unit times it."""
+        scale = factor if factor is not None else 1 / self.unit.suffixes[""]
         start = "" if self.start == 0 and self.end != math.inf else f"{_end(self.start * scale)}:"
         return f"{'@' if self.inside else ''}{start}{_end(self.end * scale)}"
+
+    @property
+    def shown(self) -> str:
+        """For people: as written, with its unit."""
+        return f"{self.written()}{_SIGNS.get(self.unit, '')}"
 
     @property
     def alerting(self) -> tuple[tuple[float, bool, float, bool], ...]:
@@ -115,11 +126,18 @@ class Bounds(NamedTuple):
 
     @property
     def are_swapped(self) -> bool:
-        """Whether everything to warn of is critical, and more: no value would ever be a warning."""
-        if self.warning is None or self.critical is None:
+        """Whether everything to warn of is critical, and more: no value would ever be a warning.
+
+        Ranges of unlike units are not compared.
+        """
+        if self.warning is None or self.critical is None or self.warning.unit is not self.critical.unit:
             return False
         mild, grave = self.warning.alerting, self.critical.alerting
         return bool(mild) and mild != grave and all(any(_within(part, whole) for whole in grave) for part in mild)
+
+    def of(self, unit: Unit) -> Bounds:
+        """Those that are ranges of this unit."""
+        return Bounds(*(limit if limit is not None and limit.unit is unit else None for limit in self))
 
 
 NO_BOUNDS = Bounds()
@@ -156,7 +174,7 @@ def parse(text: str, unit: Unit) -> Range:
     high = math.inf if not found["end"] else end * (unit.suffixes[end_unit] if end_unit else factor)
     if low > high:
         raise ValueError(f"{text!r} begins above its end: write {FORMS}")
-    return Range(low, high, inside=bool(found["inside"]))
+    return Range(low, high, bool(found["inside"]), unit)
 
 
 def _read(text: str | None, whole: str, unit: Unit) -> tuple[float, str]:

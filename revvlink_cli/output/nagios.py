@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from revvlink_cli.health.findings import Figure, Finding
-    from revvlink_cli.health.ranges import Range
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
@@ -58,7 +57,7 @@ class NagiosRenderer:
         if not told:
             told = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
         data = " ".join(performance(report.findings))
-        text = "\n".join(_lines([verdicts.summary(report, 1), *told]))
+        text = "\n".join(_lines([verdicts.summary(report, 1, ", "), *told]))
         self._output.write(f"{text}{f' | {data}' if data else ''}\n")
 
 
@@ -84,11 +83,7 @@ def performance(findings: tuple[Finding, ...]) -> Iterator[str]:
 
 def _data(figure: Figure) -> str:
     factor = 100.0 if figure.unit is Unit.RATIO else 1.0
-    warning, critical = (_range(bound, figure.unit, factor) for bound in figure.bounds)
+    warning, critical = (limit.written(factor) if limit is not None else "" for limit in figure.bounds)
     most = number(figure.maximum * factor) if figure.maximum is not None else ""
     fields = [f"{number(figure.value * factor)}{MARKS.get(figure.unit, '')}", warning, critical, "0", most]
     return ";".join(fields).rstrip(";")
-
-
-def _range(bound: Range | None, unit: Unit, factor: float) -> str:
-    return bound.written(unit, factor=factor) if bound is not None else ""

@@ -80,8 +80,8 @@ def _figure(figure: Figure) -> FigureRow:
         name=figure.name,
         unit=figure.unit.base,
         value=figure.value,
-        warning=warning.written(figure.unit, factor=1.0) if warning is not None else None,
-        critical=critical.written(figure.unit, factor=1.0) if critical is not None else None,
+        warning=warning.written(1.0) if warning is not None else None,
+        critical=critical.written(1.0) if critical is not None else None,
         maximum=figure.maximum,
     )
 
@@ -131,13 +131,13 @@ def headline(report: Report) -> str:
     return f"{report.verdict.name}: {nodes}"
 
 
-def summary(report: Report, most: int = 3) -> str:
-    """The headline, and the worst of what is wrong."""
+def summary(report: Report, most: int = 3, separator: str = "; ") -> str:
+    """The headline, and the worst of what is wrong; Nagios makes colons of semicolons."""
     bad = trouble(report)
     parts = [headline(report), *map(told, bad[:most])]
     if len(bad) > most:
         parts.append(f"and {len(bad) - most} more")
-    return "; ".join(parts)
+    return separator.join(parts)
 
 
 def shortened(text: str, room: int) -> str:

@@ -11,7 +11,7 @@ from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, LavalinkLoadException, NodeException, Stage
 from revvlink_cli.client.models import NodeInfo, NodeStats, Plugin
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
-from revvlink_cli.health.catalogue import CHECKS, NODE_CHECKS, codes_of
+from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
 from revvlink_cli.health.checks import Load, Subject, choose, examine
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import assess
@@ -143,6 +143,9 @@ def test_statistics_that_are_missing_or_too_old() -> None:
         ("cpu", "40%", "49.9%", Verdict.CRITICAL),
         ("cpu", None, "50%", Verdict.OK),  # ends belong to the range
         ("memory", "20", None, Verdict.WARNING),
+        ("memory", "45B", None, Verdict.WARNING),
+        ("memory", "90%", "40B", Verdict.CRITICAL),
+        ("memory", "20%", "1GiB", Verdict.WARNING),
         ("players", "@4", None, Verdict.WARNING),
         ("players", "~:3", "10", Verdict.WARNING),
         ("uptime", "15m:", None, Verdict.WARNING),
@@ -155,15 +158,14 @@ def test_statistics_that_are_missing_or_too_old() -> None:
 )
 def test_thresholds(check: str, warning: str | None, critical: str | None, expected: Verdict) -> None:
     """A figure out of its range makes the verdict, and the message tells the threshold."""
-    unit = next(entry.unit for entry in CHECKS if entry.code == check)
-    bounds = Bounds(*(parse(text, unit) if text is not None else None for text in (warning, critical)))
+    bounds = Bounds(*(read_range(check, text) if text is not None else None for text in (warning, critical)))
 
     found = one(outcomes(snapshot(), bounds={check: bounds}), check)
 
     assert isinstance(found, Finding)
     assert found.verdict is expected
     assert ("threshold" in found.message) is (expected is not Verdict.OK)
-    assert found.figures[0].bounds == bounds
+    assert set(bounds) <= {limit for figure in found.figures for limit in (*figure.bounds, None)}
 
 
 def test_a_figure_that_is_not_told() -> None:
@@ -173,8 +175,7 @@ def test_a_figure_that_is_not_told() -> None:
     assert verdict(outcomes(silent), "memory") is Verdict.OK
     assert verdict(outcomes(silent), "websocket") is Verdict.OK
     for check in ("memory", "websocket"):
-        unit = next(entry.unit for entry in CHECKS if entry.code == check)
-        bounds = {check: Bounds(parse("90", unit), None)}
+        bounds = {check: Bounds(read_range(check, "90"), None)}
         assert verdict(outcomes(silent, bounds=bounds), check) is Verdict.UNKNOWN
 
 

@@ -138,7 +138,7 @@ def test_nagios() -> None:
     """What is paged is short and says the worst; performance data is complete, in base units, with ranges."""
     lines, data = read_nagios(rendered(Format.NAGIOS, of(REPORT)))
 
-    assert lines[0].startswith("CRITICAL: 0 of 2 nodes healthy; us-1 cpu: load 97% ! on 2 cores")
+    assert lines[0].startswith("CRITICAL: 0 of 2 nodes healthy, us-1 cpu: load 97% ! on 2 cores")
     assert data["'us-1 ready'"] == (0.0000012, "s")
     assert data["'us-1 cpu_system_load'"] == (97.0, "%")
     assert data["'us-1 memory_used bytes'"] == (134217728.0, "B")
