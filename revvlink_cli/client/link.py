@@ -36,6 +36,9 @@ STABLE_AFTER = 30.0
 FIRST_STATS = 0.25
 """Seconds that a node which is ready gets for its first statistics before it is said to be."""
 
+REFUSED_PAUSE = 60.0
+"""Seconds until a refused password is tried again, where it is at all: the node may have been put right."""
+
 SESSION_TRIES = 2
 """How often a session that was not taken up again is asked for once more before a new one is adopted."""
 
@@ -136,12 +139,19 @@ class Link:
                 if self._node.settings.retries is not None and self.attempts > self._node.settings.retries:
                     break
                 told = min(getattr(ended, "retry_after", None) or 0.0, RETRY_AFTER_CAP)
-                within = self._node.settings.retry_within
-                pause = backoff(self.attempts) if within is None else min(backoff(self.attempts), within)
-                await self._pause(max(pause, told))
+                await self._pause(max(self._delay(ended), told))
         finally:
             self._settle()
             self._node.note_closed()
+
+    def _delay(self, ended: RevvlinkException) -> float:
+        """Seconds until the next attempt, as far as this side has its say."""
+        within = self._node.settings.retry_within
+        if within is None:
+            return backoff(self.attempts)
+        if isinstance(ended, AuthorizationFailedException):
+            return REFUSED_PAUSE  # somebody has to act first, and servers ban who insists
+        return min(backoff(self.attempts), within)
 
     def _settle(self) -> None:
         """Say that nobody keeps the node connected any more, to whoever still waits for it."""
@@ -155,10 +165,10 @@ class Link:
 
     def _is_final(self, ended: RevvlinkException) -> bool:
         """Whether trying again is no use: a refused password, or an address that never was a v4 node's."""
-        if isinstance(ended, AuthorizationFailedException):
-            return True
         if self._node.settings.retry_within is not None:
             return False
+        if isinstance(ended, AuthorizationFailedException):
+            return True
         return not self.was_connected and isinstance(ended, NodeException) and ended.is_final
 
     async def _pause(self, delay: float) -> None:

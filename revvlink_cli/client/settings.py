@@ -36,8 +36,8 @@ class NodeSettings:
         proxy: Address of an HTTP proxy.
         trust_env: Whether ``HTTP_PROXY`` and its kin count.
         retry_within: Seconds within which a failed attempt is followed by the next, also where no v4 node answers, as
-            before one has started; None for pauses that grow, and for giving up on what is no node. A refused password
-            is final all the same.
+            before one has started; a refused password is tried again after a minute. None for pauses that grow, and
+            for giving up on what is no node and on a password that was refused.
         per_second: Requests of any kind, handshakes included, within any one second; None for the usual budget.
 
     Raises:

@@ -122,8 +122,8 @@ def check(
     )  # fmt: skip
     settings = fleets.load_settings(options)
     told = demanded.messenger(settings, notify, remind)
-    policy = flags.applied(settings.policy)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
+    policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
     chosen = fleets.with_secrets(settings, entries, options)
     return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)
 

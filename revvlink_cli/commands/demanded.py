@@ -15,7 +15,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.load import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Demands, Policy
 
@@ -169,6 +169,17 @@ class Flags(NamedTuple):
                 param_hint=flag,
             )
         return found
+
+
+def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) -> Policy:
+    """What a configuration demands where only some of its nodes are checked: of the whole fleet nothing."""
+    if len(entries) == len(settings.nodes):
+        return policy
+    left = {entry.identifier for entry in settings.nodes} - {entry.identifier for entry in entries}
+    elsewhere = frozenset(entry.region or "" for entry in settings.nodes if entry.identifier in left)
+    bounds = {code: bounds for code, bounds in policy.common.bounds.items() if code != "quorum"}
+    common = replace(policy.common, bounds=MappingProxyType(bounds))
+    return replace(policy, common=common, min_healthy=None, elsewhere=elsewhere)
 
 
 def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:

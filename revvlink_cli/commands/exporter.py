@@ -44,7 +44,7 @@ def exporter(
         str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; :PORT is every address, port 0 any.")
     ] = LISTEN,
 ) -> Stream:
-    """Serve the nodes' figures and health to Prometheus, until interrupted.
+    """Serve the nodes' figures and health to Prometheus, until interrupted; SIGTERM ends it with exit code 0.
 
     /metrics has the fleet, which is kept connected; /probe?target=NODE checks one node from the beginning, within the
     time that the scrape has. On SIGHUP the configuration is read again. --timeout is for single nodes and probes.
@@ -74,14 +74,22 @@ def exporter(
         plan = Plan(chosen, settings.policy, settings.regions)
         try:
             async with serving(plan, host, port, timeout=options.timeout, reload=read) as served:
-                hung_up = asyncio.Event()
+                wake, is_over = asyncio.Event(), False
+
+                def stop() -> None:
+                    nonlocal is_over
+                    is_over = True
+                    wake.set()
+
                 if sys.platform != "win32":
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up.set)
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake.set)
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # is how services are ended
                 yield ExporterRow(url=served.url, nodes=len(chosen))
-                while True:
-                    await hung_up.wait()
-                    hung_up.clear()
-                    await served.reload()
+                while not is_over:
+                    await wake.wait()
+                    wake.clear()
+                    if not is_over:
+                        await served.reload()
         except OSError as error:
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from revvlink_cli.config.load import load
-from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.problems import ConfigError, closest
 from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
@@ -88,10 +88,8 @@ def _fits(node: NodeEntry, pattern: str) -> bool:
 
 def unknown_node(name: str, known: Sequence[str]) -> Failure:
     """The failure for a node that is not configured, with the nearest one that is."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "see `revvlink nodes list`"
+    near = closest(name, known)
+    hint = f"did you mean {near}?" if near is not None else "see `revvlink nodes list`"
     told = name if name.strip() else repr(name)  # as of a variable that is not set
     return Failure("unknown_node", f"no node named {told} is configured", node=name, hint=hint)
 

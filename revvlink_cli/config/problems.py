@@ -52,7 +52,14 @@ class ConfigError(Exception):
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """A hint that names the known name closest to `name`, or all of them when they are few."""
+    close = closest(name, known)
+    return f"did you mean {close}?" if close is not None else f"known here: {', '.join(known)}"
+
+
+def closest(name: str, known: Sequence[str]) -> str | None:
+    """The known name closest to `name`, whatever its case; None when there is none near."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    by_fold = {entry.casefold(): entry for entry in known}
+    close = get_close_matches(name.casefold(), list(by_fold), n=1)
+    return by_fold[close[0]] if close else None

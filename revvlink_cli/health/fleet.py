@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.snapshot import NodeStatus
@@ -30,6 +30,7 @@ class Report:
         outcomes: Node by node in the order of the configuration, those of the fleet last.
         nodes: How many nodes there are.
         healthy: How many of them are healthy.
+        ready: By node, whether it took the connection, the password and the websocket.
         at: When, in seconds since the epoch; 0 where nobody said.
         took: Seconds that it took.
     """
@@ -38,6 +39,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     nodes: int
     healthy: int
+    ready: Mapping[str, bool] = field(default_factory=dict, hash=False)
     at: float = 0.0
     took: float = 0.0
 
@@ -88,7 +90,8 @@ def assess(
         kept = choose(outcomes, wanted) if policy.only else outcomes
         chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
     chosen += [outcome for outcome in of_fleet if outcome.check in wanted]
-    return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy)
+    ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
+    return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready)
 
 
 def _health(outcomes: Iterable[Outcome]) -> bool | None:
@@ -145,8 +148,10 @@ def _regions(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | No
     for node in fleet.nodes:
         if node.region:
             nodes.setdefault(node.region.casefold(), []).append(state[node.identifier])
+    for region in policy.elsewhere:
+        nodes.pop(region.casefold(), None)  # nodes that nobody looked at may serve it
     if not nodes or len(fleet.nodes) < 2:
-        why = "no node has a region" if not nodes else "there is but one node"
+        why = "there is but one node" if len(fleet.nodes) < 2 else "no region has all of its nodes checked"
         return Skipped(None, "regions", why)
     unserved = [region for region, states in nodes.items() if not any(is_healthy is True for is_healthy in states)]
     dead = [region for region in unserved if all(is_healthy is False for is_healthy in nodes[region])]

@@ -72,14 +72,12 @@ class Sample(NamedTuple):
 
 def samples(report: Report) -> list[Sample]:
     """What a report says, apart from when it was made."""
-    found: list[Sample] = []
+    found = [Sample("revvlink_node_up", (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
     statuses: dict[tuple[str | None, str], Verdict] = {}
     for finding in report.findings:
         place = (finding.node, finding.check)
         known = statuses.get(place)
         statuses[place] = max(known or Verdict.OK, finding.verdict, key=lambda verdict: verdict.gravity)
-        if finding.node is not None and finding.check == "reach":
-            found.append(Sample("revvlink_node_up", (("node", finding.node),), float(bool(finding.figures))))
         if finding.node is not None and finding.facts:
             found.append(Sample("revvlink_node_info", (("node", finding.node), *finding.facts), 1.0))
         found += [_sample(finding, figure) for figure in finding.figures if finding.check != "quorum"]

@@ -55,12 +55,14 @@ class Policy:
         nodes: By identifier, of single nodes.
         min_healthy: How many nodes must be healthy: a number, or a share of them as text (``50%``); None for no quorum.
         only: Codes of the only checks to report; empty for all.
+        elsewhere: Regions of nodes that are not checked at all: nobody can say that they have none.
     """
 
     common: Demands = field(default_factory=Demands)
     nodes: Mapping[str, Demands] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     min_healthy: int | str | None = None
     only: frozenset[str] = frozenset()
+    elsewhere: frozenset[str] = frozenset()
 
     def of(self, node: str) -> Demands:
         """The demands on a node."""

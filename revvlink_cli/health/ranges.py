@@ -98,7 +98,7 @@ class Range(NamedTuple):
         return (self.start <= value <= self.end) is self.inside
 
     def written(self, factor: float | None = None) -> str:
-        """As `parse` reads it; numbers stand alone: what that means, or where `factor` is given the base unit times it."""
+        """As `parse` reads it; numbers stand alone: what they mean then, or the base unit times `factor` if given."""
         scale = factor if factor is not None else 1 / self.unit.suffixes[""]
         start = "" if self.start == 0 and self.end != math.inf else f"{_end(self.start * scale)}:"
         return f"{'@' if self.inside else ''}{start}{_end(self.end * scale)}"

@@ -13,16 +13,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 from aiohttp import web
 
 from revvlink_cli._version import __version__
+from revvlink_cli.config.problems import closest
 from revvlink_cli.health import metrics
+from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
-from revvlink_cli.services.probe import as_observer, connecting
+from revvlink_cli.services.probe import GRACE, as_observer, connecting
 from revvlink_cli.services.watch import follow
 
 if TYPE_CHECKING:
@@ -111,7 +114,7 @@ class Exporter:
 
     async def _landing(self, _: web.Request) -> web.Response:
         nodes = "".join(
-            f'<li><a href="/probe?target={escape(entry.identifier, quote=True)}">{escape(entry.identifier)}</a></li>'
+            f'<li><a href="/probe?target={quote(entry.identifier, safe="")}">{escape(entry.identifier)}</a></li>'
             for entry in self._plan.chosen
         )
         return web.Response(
@@ -141,11 +144,12 @@ class Exporter:
             return web.Response(status=400, text=self._no_such(name))
         begun = time.monotonic()
         timeout = min(self._timeout, _scrape_timeout(request) or self._timeout)
+        timeout = max(timeout - OFFSET, timeout / 2)
+        policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS))
         try:
             async with asyncio.timeout(timeout), self._turn(chosen[0].identifier):
-                left = begun + timeout - time.monotonic()
-                plan = replace(self._plan.policy, min_healthy=None)
-                report = await run(chosen, plan, regions=self._plan.regions, timeout=max(left - OFFSET, left / 2))
+                left = begun + timeout - time.monotonic() - GRACE
+                report = await run(chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4))
         except TimeoutError:
             report = None
         found = [
@@ -156,13 +160,11 @@ class Exporter:
         return _text(metrics.exposition(found))
 
     def _no_such(self, name: str | None) -> str:
-        from difflib import get_close_matches
-
         known = [entry.identifier for entry in self._plan.chosen]
-        if name is None:
+        if not name:
             return f"name a configured node: /probe?target={known[0] if known else 'NODE'}\n"
-        near = get_close_matches(name, known, n=1)
-        return f"no node named {name[:100]!r} is configured{f', did you mean {near[0]}?' if near else ''}\n"
+        near = closest(name, known)
+        return f"no node named {name[:100]!r} is configured{f', did you mean {near}?' if near is not None else ''}\n"
 
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:

@@ -188,6 +188,17 @@ def test_demands_of_the_file(config: Callable[..., Path]) -> None:
     assert check(path, "--warning", "players=").code == 0
 
 
+def test_a_part_of_the_fleet(config: Callable[..., Path], simulator: Simulator) -> None:
+    """What the file demands of the whole fleet does not count for a part, nor is a region said to be unserved."""
+    path = config({"eu-1": {"region": "us"}}, check={"min_healthy": 2, "critical": {"quorum": "2:"}})
+    simulator["us-1"].stop()
+
+    assert check(path, "eu-1").code == 0
+    part = check(path, "us-1", "asia-1", "-o", "json")
+    assert (part.code, verdicts(part)[None, "regions"], verdicts(part)[None, "quorum"]) == (2, "ok", "skipped")
+    assert check(path, "eu-1", "--min-healthy", "2").code == 2
+
+
 WRONG = {
     "no range": (["--warning", "cpu=high"], ["--warning", "'high'", "10:20"]),
     "no unit of it": (["--critical", "cpu=90ms"], ["--critical", "'ms'", "%"]),

@@ -11,6 +11,8 @@ import pytest
 
 from revvlink_cli import InvalidClientException, Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
+from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.fidelity.listening import Listening
 from tests.fidelity.recordings import LAVALINK
@@ -301,3 +303,39 @@ def test_closed_before_it_was_ready(simulator: Simulator) -> None:
         assert caught.value.code is Code.NOT_CONNECTED
 
     asyncio.run(work())
+
+
+def test_a_node_that_is_watched_over_is_tried_whatever_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `retry_within` neither a refused password nor a stranger on the port is final: the node may be put right."""
+    monkeypatch.setattr("revvlink_cli.client.link.REFUSED_PAUSE", 0.2)
+    refuses = response(b"", status="401 Unauthorized")
+    stranger = response(b"<html>", status="404 Not Found", headers={"Content-Type": "text/html"})
+    script, answers = Listening(LAVALINK), [refuses, refuses, stranger, stranger, stranger]
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            if answers:
+                writer.write(answers.pop())
+            elif await script.answer(request, reader, writer):
+                return
+
+    async def work() -> None:
+        async with serving(handle) as uri:
+            settings = NodeSettings(identifier="a", uri=uri, password=PASSWORD, retry_within=0.2, resume_timeout=0)
+            fleet, node = Fleet(), Node.from_settings(settings)
+            with pytest.raises(RevvlinkException):
+                await fleet.connect([node])
+            async with asyncio.timeout(20):
+                while node.status is not NodeStatus.CONNECTED:
+                    await fleet.changed()
+            await fleet.close()
+
+    asyncio.run(work())
+    assert answers == []
+
+
+@pytest.mark.parametrize("wrong", [{"retry_within": 0}, {"retry_within": float("inf")}, {"per_second": 0}])
+def test_settings_that_make_no_sense(wrong: dict[str, Any]) -> None:
+    """They are refused, by their name."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        NodeSettings(identifier="a", uri="http://h", password=PASSWORD, **wrong)

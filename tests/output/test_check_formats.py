@@ -54,7 +54,7 @@ OUTCOMES: tuple[Outcome, ...] = (
             figures=(Figure("unserved_regions", 0.0, Unit.COUNT, Bounds(parse("0", Unit.COUNT)), 2.0),)),
     Skipped(None, "quorum", "no quorum is demanded, see --min-healthy"),
 )  # fmt: skip
-REPORT = Report(worst(OUTCOMES), OUTCOMES, 2, 0, at=1_795_622_400.25, took=1.25)
+REPORT = Report(worst(OUTCOMES), OUTCOMES, 2, 0, {"us-1": True, "eu\x1b[31m|1": False}, at=1_795_622_400.25, took=1.25)
 BROKEN = Result(exit_code=3, errors=(Failure("configuration", "f.toml:1: nodes: there are | none", hint="add one"),))
 
 
