@@ -11,6 +11,7 @@ import asyncio
 import logging
 import ssl
 import time
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -33,6 +34,7 @@ from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 
 if TYPE_CHECKING:
+    from asyncio.trsock import TransportSocket
     from collections.abc import Callable, Iterable
 
     from revvlink_cli.client.events import Event
@@ -420,8 +422,29 @@ class Connection:
     async def close(self) -> None:
         """Close the websocket properly; a second call does nothing."""
         socket, self._socket = self._socket, None
-        if socket is not None:
-            await socket.close()
+        if socket is None:
+            return
+        beneath = socket.get_extra_info("socket") if socket.get_extra_info("ssl_object") is not None else None
+        await socket.close()
+        if beneath is not None:
+            await _end_of_tls(beneath)
+
+
+async def _end_of_tls(beneath: TransportSocket) -> None:
+    """Close what lies beneath TLS as soon as the websocket is closed.
+
+    Else the event loop waits for the other side to say goodbye on that level too, and may itself be over before that.
+    """
+    try:
+        beneath.shutdown(SHUT_RDWR)
+    except (OSError, TypeError):
+        return  # it is closed, or another kind of event loop keeps it to itself
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            while beneath.fileno() != -1:  # noqa: ASYNC110 - a few turns of the loop, for which there is no event
+                await asyncio.sleep(0)
+    except TimeoutError:
+        log.debug("a TLS connection was not closed within %g s", CLOSE_TIMEOUT)
 
 
 def _end_of_certificate(tls: ssl.SSLObject | None) -> float | None:

@@ -86,6 +86,10 @@ def _figure(figure: Figure) -> FigureRow:
     )
 
 
+GIST = ("reach", "version", "cpu", "players", "regions")
+"""Checks whose words stand for all when nothing is wrong."""
+
+
 def in_short(report: Report) -> tuple[CheckRow, ...]:
     """What people read first: everything that is wrong, and one row for each node and the fleet where nothing is."""
     rows: list[CheckRow] = []
@@ -97,7 +101,8 @@ def in_short(report: Report) -> tuple[CheckRow, ...]:
         if bad:
             rows += rows_of(bad)
             continue
-        message = findings[0].message if len(findings) == 1 else ""
+        told = [finding.message for finding in findings if finding.check in GIST]
+        message = "; ".join(told) or findings[0].message
         check = findings[0].check if len(findings) == 1 else f"{len(findings)} checks"
         rows.append(_row(Finding(node=node, check=check, verdict=Verdict.OK, message=message)))
     return tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -73,7 +74,7 @@ def test_the_same_search_three_times(run: Callable[..., Ran], node: SimulatedNod
     assert loads(node) == 1
     assert "from the cache" not in first.err
     for again in (second, third):
-        assert "note: from the cache, 0s old" in again.err.replace("1s old", "0s old").replace("2s old", "0s old")
+        assert re.search(r"note: from the cache, \d+s old", again.err)
     assert "from the cache" not in run("search", query, "-o", output, "-q").err
 
 

@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 import stat
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -342,9 +344,6 @@ def test_formats_are_for_check_alone(config: Callable[..., Path]) -> None:
 
 def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[..., Path]) -> None:
     """Its days are counted on the connection itself, and are worth a warning before they are over."""
-    import ssl
-    from datetime import UTC, datetime, timedelta
-
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(isolated / "ca.pem"))
     soon = authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=10))
@@ -369,6 +368,30 @@ def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[...
     assert (ran.code, row["verdict"]) == (1, "warning")
     assert row["figures"][0]["value"] == pytest.approx(10 * 86_400, abs=3600)
     assert (row["figures"][0]["warning"], row["figures"][0]["critical"]) == ("1209600:", "259200:")
+
+
+def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable[..., Path]) -> None:
+    """One that answers neither the end of the websocket nor that of TLS leaves no connection behind."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(isolated / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    class Rude(Listening):
+        async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG002
+            while await reader.read(1):  # and no pong, no close frame
+                pass
+
+    async def work() -> Ran:
+        server = await asyncio.start_server(Rude(LAVALINK).handle, "127.0.0.1", 0, ssl=context)
+        async with server:
+            uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD, "ca_file": "ca.pem"})
+            ran = await asyncio.to_thread(check, path)
+            server.close()
+        return ran
+
+    assert asyncio.run(work()).code == 0  # run_cli fails on what is unclosed
 
 
 @pytest.mark.parametrize("server", [LAVALINK, NODELINK])
