@@ -38,18 +38,36 @@ def show(outcome: Any, chosen: Format, options: Options, output: Output) -> int:
     if isinstance(outcome, Stream):
         return _awaited(_follow(outcome, options, output), chosen, options, output)
     result = settle(outcome, options)
-    render(result, chosen, options, output)
-    _export(result, options)
-    is_written = _write_reports(result, options)
+    failures = [
+        *_tried(lambda: render(result, chosen, options, output)),
+        *_tried(lambda: _export(result, options)),
+        *_write_reports(result, options),
+    ]
+    diagnostics.errors(failures, options.most_errors)
     if result.afterwards is not None:
         _do_afterwards(result.afterwards(), options)
-    return int(result.exit_code) if is_written else int(result.exit_code) or ExitCode.UNREACHABLE
+    if not failures:
+        return int(result.exit_code)
+    # What a check has found counts for more than that somebody was not told in writing.
+    is_verdict = options.defect_exit_code == ExitCode.UNREACHABLE and result.exit_code != ExitCode.OK
+    return int(result.exit_code) if is_verdict else options.defect_exit_code
+
+
+def _tried(write: Callable[[], None]) -> list[Failure]:
+    """Write something; what keeps it from being written is no reason to leave the rest undone."""
+    try:
+        write()
+    except OutputError as error:
+        return [Failure("output", str(error), hint="make room, or write elsewhere")]
+    return []
 
 
 def _do_afterwards(work: Coroutine[Any, Any, tuple[str, ...]], options: Options) -> None:
-    """What was left to do: whatever becomes of it, the outcome stands."""
+    """What was left to do: whatever becomes of it, Ctrl-C included, the outcome stands."""
     try:
         warnings = _wait(work)
+    except KeyboardInterrupt:
+        return
     except CommandError as error:
         diagnostics.errors(error.failures)
     except Exception as error:  # noqa: BLE001 - see defect
@@ -59,10 +77,10 @@ def _do_afterwards(work: Coroutine[Any, Any, tuple[str, ...]], options: Options)
             diagnostics.warnings(warnings)
 
 
-def _write_reports(result: Result, options: Options) -> bool:
-    """Write the files that the command asked for, each whole or not at all; the verdict has been told before."""
+def _write_reports(result: Result, options: Options) -> list[Failure]:
+    """Write the files that the command asked for, each whole or not at all; gives those that could not be."""
     if not result.reports or result.report is None:
-        return True
+        return []
     from revvlink_cli.output.screen import Page
     from revvlink_cli.output.streams import write_file
 
@@ -77,8 +95,7 @@ def _write_reports(result: Result, options: Options) -> bool:
         except OSError as error:
             told = f"--report {kind}={name}: cannot be written: {error.strerror or error}"
             failures.append(Failure("output", told, hint="write FORMAT=FILE, FILE in a folder that is there"))
-    diagnostics.errors(failures)
-    return not failures
+    return failures
 
 
 def _export(result: Result, options: Options) -> None:
@@ -108,10 +125,10 @@ def settle(outcome: Any, options: Options) -> Result:
 def defect(error: Exception, options: Options) -> Result:
     """The last resort: a defect is told in one line, and in full with -vv."""
     if options.verbose > 1:
-        raise error
+        diagnostics.trace(error)
     what = f"{type(error).__name__}: {error}"
     return Result(
-        exit_code=ExitCode.FAILED,
+        exit_code=options.defect_exit_code,
         errors=(Failure("internal_error", f"this is a defect of revvlink: {what}", hint="report it, with -vv"),),
     )
 
@@ -133,7 +150,7 @@ def _talk(result: Result, chosen: Format, options: Options) -> None:
         diagnostics.notes(result.notes if chosen is Format.TABLE or unexplained else [])
     is_told = chosen in REPORTS and result.report is not None
     if not is_told and (result.line is None or chosen is not Format.PLAIN):
-        diagnostics.errors(result.errors)
+        diagnostics.errors(result.errors, options.most_errors)
 
 
 def _awaited(work: Coroutine[Any, Any, int], chosen: Format, options: Options, output: Output) -> int:

@@ -55,7 +55,7 @@ class Budget:
     VOICE_TRIES = 2
     VOICE_PAUSE = 60.0
     ENDPOINTS = 256
-    ARRIVED = 1.0
+    ARRIVED = 10.0
 
     def __init__(self, per_second: int | None = None) -> None:
         """A fresh budget.
@@ -140,7 +140,7 @@ class Budget:
         """The time of one request, in its turn where there is a bound for one second.
 
         Its place is free a second after its answer, when it surely has arrived a second ago; one that gets no answer
-        is taken to have arrived by `ARRIVED`.
+        is taken to have arrived by `ARRIVED`, connecting included.
         """
         if self._pace is None:
             yield

@@ -146,7 +146,7 @@ class Connection:
                     await self._receive()
         except TimeoutError:
             raise self._failure(
-                Code.NO_READY,
+                Code.READY_TIMEOUT,
                 Stage.READY,
                 f"took the websocket but sent no ready message within {self._settings.timeout:g} s",
                 "look at the node's log; restart it if it hangs",

@@ -63,6 +63,7 @@ class Link:
     Attributes:
         status: Where it stands.
         error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
+        stats_error: Why a connected node has given no statistics though they were asked for, or None.
         was_connected: Whether it has ever been ready.
         is_supervised: Whether a task keeps it connected.
         connection: The connection there is, or that is being made; None between two.
@@ -84,6 +85,7 @@ class Link:
         self._unparsed = 0
         self.status = NodeStatus.DISCONNECTED
         self.error: RevvlinkException | None = None
+        self.stats_error: RevvlinkException | None = None
         self.was_connected = False
         self.is_supervised = False
         self.connection: Connection | None = None
@@ -277,11 +279,12 @@ class Link:
                 await self._node.fetch_stats()
         except RevvlinkException as error:
             log.info("%s: %s", self._node.identifier, error)
-            self.error = error
+            self.error = self.stats_error = error
             self._node.note_change()
 
     def _ready(self, connection: Connection) -> None:
         self.was_connected = True
+        self.stats_error = None
         self._set(NodeStatus.CONNECTED, connection.info_error)
         log.info("%s: ready after %.0f ms", self._node.identifier, connection.ready_ms or 0.0)
         self._node.note_ready(connection)

@@ -250,6 +250,7 @@ class Node:
             is_cordoned=self._is_cordoned,
             tripped_until=rest.breaker.tripped_until if rest else None,
             held=len(self.assignments.players),
+            stats_error=link.stats_error if link else None,
             certificate_expires=live.certificate_expires if live else None,
         )
 

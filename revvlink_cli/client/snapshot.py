@@ -86,6 +86,7 @@ class NodeSnapshot:
         is_cordoned: Whether it is to take nothing new.
         tripped_until: Monotonic second until which it is out of routing because requests to it failed, or None.
         held: Players of this pool that it serves.
+        stats_error: Why it has given no statistics though they were asked for, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
     """
 
@@ -112,6 +113,7 @@ class NodeSnapshot:
     is_cordoned: bool = False
     tripped_until: float | None = None
     held: int = 0
+    stats_error: RevvlinkException | None = None
     certificate_expires: float | None = None
 
     def condition(self, now: float) -> str:

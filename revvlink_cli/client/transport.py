@@ -84,7 +84,7 @@ class Transport:
             except OSError as error:  # ssl.SSLError is one
                 raise NodeException(
                     f"ca_file {settings.ca_file} cannot be used: {error.strerror or error}",
-                    code=Code.TLS_FAILED,
+                    code=Code.CA_FILE_UNUSABLE,
                     node=settings.identifier,
                     stage=Stage.TLS,
                     hint="name a PEM file with the certificate authority in ca_file",
@@ -210,7 +210,7 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
         case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             return failure(
                 f"the proxy on the way to {where} cannot be used",
-                Code.UNREACHABLE,
+                Code.PROXY_FAILED,
                 Stage.CONNECT,
                 "check proxy in the configuration, or the proxy itself",
             )

@@ -36,6 +36,8 @@ class Options:
     Attributes:
         command: The command that runs, as typed: ``nodes status``.
         usage_exit_code: Exit code for a wrong command line or configuration.
+        defect_exit_code: Exit code when the program itself, or its output, fails.
+        most_errors: How many errors are told one by one, None for all.
         config: Path of the configuration file.
         output: Output format.
         given_timeout: Seconds that the whole command may take.
@@ -48,6 +50,8 @@ class Options:
 
     command: str = ""
     usage_exit_code: int = ExitCode.USAGE
+    defect_exit_code: int = ExitCode.FAILED
+    most_errors: int | None = None
     config: str | None = None
     output: Format | None = None
     given_timeout: float | None = None
@@ -159,6 +163,8 @@ class Command(TyperCommand):
     """A command that takes the global options too."""
 
     usage_exit_code = ExitCode.USAGE
+    defect_exit_code = ExitCode.FAILED
+    most_errors: int | None = None
     formats: type[StrEnum] = CommonFormat
     usual_timeout = DEFAULT_TIMEOUT
 
@@ -171,6 +177,8 @@ class Command(TyperCommand):
         options = ctx.find_root().obj
         options.command = ctx.command_path.partition(" ")[2]
         options.usage_exit_code = self.usage_exit_code
+        options.defect_exit_code = self.defect_exit_code
+        options.most_errors = self.most_errors
         options.usual_timeout = self.usual_timeout
         if options.output is not None and options.output not in set(self.formats):
             asked, options.output = options.output, None
@@ -201,6 +209,7 @@ class MonitorCommand(Command):
     """A command whose exit codes a monitoring system reads: a mistake in the command line is UNKNOWN, not CRITICAL."""
 
     usage_exit_code = ExitCode.UNREACHABLE
+    defect_exit_code = ExitCode.UNREACHABLE
     formats = Format
 
 
@@ -208,6 +217,7 @@ class ProbeCommand(Command):
     """A command of which there are two exit codes only, as container engines want it."""
 
     usage_exit_code = ExitCode.FAILED
+    most_errors = 1
 
 
 class WaitCommand(Command):

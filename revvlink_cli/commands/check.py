@@ -121,9 +121,9 @@ def check(
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
     )  # fmt: skip
     settings = fleets.load_settings(options)
-    told = demanded.messenger(settings, notify, remind)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
     policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
+    told = demanded.messenger(settings, entries, flags, notify, remind)
     chosen = fleets.with_secrets(settings, entries, options)
     return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)
 

@@ -120,6 +120,8 @@ class Flags(NamedTuple):
         """
         from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 
+        if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
+            raise typer.BadParameter("and --critical quorum= say the same twice: keep one", param_hint="--min-healthy")
         changes: dict[str, Any] = {
             name: tuple(values)
             for name, values in (
@@ -142,18 +144,29 @@ class Flags(NamedTuple):
             _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
         )
 
+    @property
+    def fingerprint(self) -> str:
+        """The same for flags that demand the same of what is checked."""
+        changes = {name: value for name, value in self.changes.items() if name != "skip"}
+        return repr((sorted(self.warning.items()), sorted(self.critical.items()), sorted(changes.items()),
+                     self.min_healthy))  # fmt: skip
+
     def applied(self, policy: Policy) -> Policy:
         """A configuration's policy with these demands on top.
 
         Raises:
             typer.BadParameter: A pair of thresholds makes no sense.
         """
+        min_healthy = policy.min_healthy if "quorum" not in self.critical else None
+        skipped = self.changes.get("skip", policy.common.skip)
+        if self.only and self.only <= skipped:
+            raise typer.BadParameter(f"{', '.join(sorted(self.only))}: skipped all the same", param_hint="--only")
         return replace(
             policy,
             common=self._over(policy.common),
             nodes=MappingProxyType({name: self._over(demands) for name, demands in policy.nodes.items()}),
             only=self.only,
-            min_healthy=self.min_healthy if self.min_healthy is not None else policy.min_healthy,
+            min_healthy=self.min_healthy if self.min_healthy is not None else min_healthy,
         )
 
     def _over(self, demands: Demands) -> Demands:
@@ -203,8 +216,13 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
-def messenger(settings: Settings, notify: str | None, remind: str | None) -> Messenger | None:
+def messenger(
+    settings: Settings, entries: Sequence[NodeEntry], flags: Flags, notify: str | None, remind: str | None
+) -> Messenger | None:
     """What tells of changes, None when nobody is to be told.
+
+    Runs that demand other things by their flags keep states of their own: what is a change to the one is none to the
+    other.
 
     Raises:
         typer.BadParameter: The options make no sense.
@@ -234,11 +252,14 @@ def messenger(settings: Settings, notify: str | None, remind: str | None) -> Mes
     async def tell(report: Report) -> tuple[str, ...]:
         from revvlink_cli.services.alerts import tell_discord
 
+        source = settings.source.path.resolve() if settings.source.path is not None else settings.nodes[0].uri
+        is_whole = len(entries) == len(settings.nodes)
         return await tell_discord(
             report,
             address or "",
             known=[entry.identifier for entry in settings.nodes],
-            source=str(settings.source.path or settings.nodes[0].uri),
+            source=f"{source}\n{flags.fingerprint}",
+            scope="" if is_whole else "\n".join(sorted(entry.identifier for entry in entries)),
             remind=pause,
         )
 

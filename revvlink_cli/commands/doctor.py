@@ -68,6 +68,8 @@ def doctor(
         for name in names or ():
             if name not in CHECKUPS:
                 raise typer.BadParameter(f"{name!r} is not one of {', '.join(CHECKUPS)}", param_hint=flag)
+    if redact and options.verbose:
+        raise typer.BadParameter("goes without -v: the log tells addresses", param_hint="--redact")
     if list_:
         rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
         return Result(tuple(rows), CheckupRow)

@@ -28,10 +28,11 @@ LISTEN = "127.0.0.1:9870"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterRow:
-    """Where the exporter listens."""
+    """Where the exporter listens, and then a row whenever the configuration has been read again."""
 
     url: str = column("URL")
     nodes: int = column("NODES", Kind.COUNT)
+    message: str | None = column("MESSAGE")
 
 
 @app.command(cls=Command)
@@ -55,14 +56,20 @@ def exporter(
     choose = fleets.chooser(options, nodes, tag, region)
     chosen = choose(settings)
 
+    trouble: str | None = None
+
     def read() -> Plan | None:
         from revvlink_cli.services.exporter import Plan
 
+        nonlocal trouble
         try:
             again = fleets.load_settings(options)
-            return Plan(choose(again), again.policy, again.regions)
-        except CommandError:
+            plan = Plan(choose(again), again.policy, again.regions)
+        except CommandError as error:
+            trouble = error.failures[0].message
             return None
+        trouble = None
+        return plan
 
     async def items() -> AsyncGenerator[ExporterRow, None]:
         import asyncio
@@ -84,12 +91,14 @@ def exporter(
                 if sys.platform != "win32":
                     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake.set)
                     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # is how services are ended
-                yield ExporterRow(url=served.url, nodes=len(chosen))
+                yield ExporterRow(url=served.url, nodes=len(chosen), message=None)
                 while not is_over:
                     await wake.wait()
                     wake.clear()
                     if not is_over:
                         await served.reload()
+                        message = "configuration read again" if trouble is None else f"as before: {trouble}"
+                        yield ExporterRow(url=served.url, nodes=served.nodes, message=message)
         except OSError as error:
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 

@@ -73,22 +73,22 @@ async def _healthcheck(
 ) -> Result:
     from dataclasses import replace
 
-    from revvlink_cli.health.findings import Verdict
+    from revvlink_cli.health.findings import is_healthy
     from revvlink_cli.output.verdicts import shortened, told, trouble
     from revvlink_cli.services.checking import run
 
     policy = replace(policy, only=LIVENESS)
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
-    is_healthy = report.verdict in (Verdict.OK, Verdict.WARNING)
+    is_well = is_healthy(report.outcomes) is True
     name, bad = chosen[0].identifier, trouble(report)
     message = told(bad[0]) if bad else f"{name} {report.findings[0].message}"
-    line = shortened(f"{'healthy' if is_healthy else 'unhealthy'}: {message}", LONGEST)
+    line = shortened(f"{'healthy' if is_well else 'unhealthy'}: {message}", LONGEST)
     errors = tuple(Failure(f.code or f.verdict.name.lower(), f.message, f.node, f.check, f.hint) for f in bad)
     return Result(
-        HealthRecord(node=name, state="healthy" if is_healthy else "unhealthy", message=message),
+        HealthRecord(node=name, state="healthy" if is_well else "unhealthy", message=message),
         HealthRecord,
-        ExitCode.OK if is_healthy else ExitCode.FAILED,
-        () if is_healthy else errors,
+        ExitCode.OK if is_well else ExitCode.FAILED,
+        () if is_well else errors,
         text=line,
         line=line,
     )

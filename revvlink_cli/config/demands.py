@@ -54,13 +54,20 @@ def demands_of(layers: Sequence[Mapping[str, Any]]) -> Demands:
 def with_bounds(
     bounds: Mapping[str, Bounds], warning: Mapping[str, Any], critical: Mapping[str, Any]
 ) -> Mapping[str, Bounds]:
-    """Thresholds with some of them replaced; None takes one away."""
+    """Thresholds with some of them replaced; None takes one away, and a usual one gives way to what it contradicts."""
     from revvlink_cli.health.catalogue import BY_CODE
 
     found = dict(bounds)
     for code in (*warning, *critical):
-        known = found.get(code, BY_CODE[code].bounds)
-        found[code] = Bounds(warning.get(code, known.warning), critical.get(code, known.critical))
+        usual = BY_CODE[code].bounds
+        known = found.get(code, usual)
+        made = Bounds(warning.get(code, known.warning), critical.get(code, known.critical))
+        if made.are_swapped:  # with a usual threshold, which nobody wrote and which therefore gives way
+            made = Bounds(
+                None if code not in warning and made.warning == usual.warning else made.warning,
+                None if code not in critical and made.critical == usual.critical else made.critical,
+            )
+        found[code] = made
     return MappingProxyType(found)
 
 

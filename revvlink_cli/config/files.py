@@ -64,6 +64,15 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
         raise ConfigError([Problem(f"cannot be written: {error.strerror or error}", path)]) from None
 
 
+def unreadable(path: Path) -> str | None:
+    """Why a file cannot be read, None when it can."""
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
 def readable_by_others(path: Path) -> bool:
     """Whether the group or everybody may read the file; never so where files have no such modes."""
     try:

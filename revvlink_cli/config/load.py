@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import NodeSettings, host_and_port
 from revvlink_cli.config import schema
-from revvlink_cli.config.files import read_text, readable_by_others
+from revvlink_cli.config.files import read_text, readable_by_others, unreadable
 from revvlink_cli.config.problems import ConfigError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -147,6 +147,11 @@ class Settings(NamedTuple):
         values.pop("check", None)
         if "ca_file" in values:
             values["ca_file"] = str(beside(self.source, values["ca_file"]))
+            if (trouble := unreadable(Path(values["ca_file"]))) is not None:
+                place = entry.origins["ca_file"].line
+                where = f"nodes[{entry.position}].ca_file"
+                hint = "name a PEM file with the certificate authority"
+                problems.append(Problem(f"cannot be read: {trouble}", self.source.path, place, key=where, hint=hint))
         try:
             return NodeSettings(password=self._secret(key, values.pop(key)), **values)
         except ValueError as error:  # no password, or one that no header can carry
@@ -407,6 +412,8 @@ class _Checker:
             if tag not in used:
                 self.warn(("check", "tags", tag), "no node has this tag", nearest(tag, used) if used else None)
         policy = policy_of(section, nodes)
+        if "min_healthy" in section and "quorum" in section.get("critical", {}):
+            self.problem(("check", "critical", "quorum"), "min_healthy says the same", "keep one of them")
         common = swapped(policy.common)
         for code in common:
             self.problem(("check", "warning", code), SWAPPED, "exchange the two")
@@ -429,6 +436,9 @@ class _Checker:
             self.problem(("cache", "backend"), "redis needs an address", 'add url = "redis://127.0.0.1:6379/0"')
         if url is not None and url.partition("://")[0] not in ("redis", "rediss", "unix"):
             self.problem(("cache", "url"), "must begin with redis://, rediss:// or unix://")
+        elif url is not None and not _is_address(url):  # what its parser would say may hold a part of the password
+            hint = "percent-encode what is special in user and password: / is %2F, # is %23, @ is %40"
+            self.problem(("cache", "url"), "is no address of a Redis server", hint)
 
     def regions(self) -> Mapping[str, tuple[str, ...]] | None:
         raw = self.document.get("regions")
@@ -494,6 +504,17 @@ class _Checker:
     def warn(self, path: KeyPath, message: str, hint: str | None) -> None:
         line, column = self.place(path)
         self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
+
+
+def _is_address(url: str) -> bool:
+    """Whether host and port of an address can be told."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        return parts.port is None or bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 SWAPPED = "the warning could never be given: all that it would tell of is critical"

@@ -44,7 +44,7 @@ class Check(NamedTuple):
 CHECKS = (
     Check(
         "reach",
-        "reach",
+        "connection",
         "the name resolves, the port takes connections, TLS is valid, HTTP is answered",
         "very low: a packet lost for longer than the timeout is UNKNOWN, not CRITICAL",
         "time until the node was ready",
@@ -52,7 +52,7 @@ CHECKS = (
     ),
     Check(
         "certificate",
-        "reach",
+        "connection",
         "how long the node's certificate is still valid",
         "low: where renewal is left to the last days",
         "time left, a number alone is days",
@@ -74,7 +74,7 @@ CHECKS = (
     ),
     Check(
         "stats",
-        "stats",
+        "figures",
         "the node tells how it is doing",
         "low: a node under heavy load may take longer than the timeout",
         "age of the statistics",
@@ -82,7 +82,7 @@ CHECKS = (
     ),
     Check(
         "cpu",
-        "stats",
+        "figures",
         "load of the node's machine; a node that has not measured it yet is not judged",
         "medium: figures are averages of half a minute or so, and a burst passes",
         "load of the machine, all cores busy is 100%",
@@ -90,17 +90,17 @@ CHECKS = (
     ),
     Check(
         "memory",
-        "stats",
+        "figures",
         "memory in use, of what the node may take",
         "medium: a JVM fills its heap before it collects garbage",
         "share in use, or with B, MiB, GiB the memory itself",
         Unit.RATIO,
         other=Unit.BYTES,
     ),
-    Check("players", "stats", "how many players the node serves", "none", "players"),
+    Check("players", "figures", "how many players the node serves", "none", "players"),
     Check(
         "uptime",
-        "stats",
+        "figures",
         "how long the node has been up: with a threshold, whether it was restarted lately",
         "low: restarts that were meant",
         "time since its start",
@@ -164,15 +164,14 @@ CHECKS = (
 )
 
 BY_CODE = {check.code: check for check in CHECKS}
-STAGES = tuple(dict.fromkeys(check.stage for check in CHECKS))
 NODE_CHECKS = tuple(check.code for check in CHECKS if check.stage != "fleet")
 JUDGED = tuple(check.code for check in CHECKS if check.figure)
 """Codes of the checks that have a figure, which thresholds can judge."""
 
 
 def codes_of(name: str) -> tuple[str, ...]:
-    """The codes that a name means: a check's own, or all of a stage; none when there is no such thing."""
-    return tuple(check.code for check in CHECKS if name in (check.code, check.stage))
+    """The codes that a name means: that of a check, or all of a stage; none when there is no such thing."""
+    return (name,) if name in BY_CODE else tuple(check.code for check in CHECKS if check.stage == name)
 
 
 def read_range(code: str, text: str) -> Range:
@@ -182,9 +181,13 @@ def read_range(code: str, text: str) -> Range:
         ValueError: It is none; the text says what would be.
     """
     check = BY_CODE[code]
+    if check.other is None:
+        return parse(text, check.unit)
     try:
         return parse(text, check.unit)
-    except ValueError:
-        if check.other is None or not any(suffix and suffix in text for suffix in check.other.suffixes):
-            raise
-    return parse(text, check.other)
+    except ValueError as error:
+        try:
+            return parse(text, check.other)
+        except ValueError:
+            more = ", ".join(suffix for suffix in check.other.suffixes if suffix)
+            raise ValueError(f"{error}; or a size in {more}") from None

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
     from revvlink_cli.client.models import NodeInfo, NodeStats
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.health.ranges import Bounds
 
-_UNDECIDED = {Code.TIMEOUT, Code.SILENT, Code.RESOLVE_FAILED, Code.RATE_LIMITED, Code.FORBIDDEN, Code.INTERNAL}
-"""Failures after which nobody can say whether the node serves its bots."""
+_UNDECIDED = {
+    Code.TIMEOUT,
+    Code.READY_TIMEOUT,
+    Code.SILENT,
+    Code.RESOLVE_FAILED,
+    Code.RATE_LIMITED,
+    Code.FORBIDDEN,
+    Code.INTERNAL,
+    Code.PROXY_FAILED,
+    Code.CA_FILE_UNUSABLE,
+}
+"""Failures after which nobody can say whether the node serves its bots, those of this machine among them."""
 
 _NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
 """What answers so did not look at the password."""
@@ -142,7 +153,7 @@ def examine(subject: Subject) -> tuple[Outcome, ...]:
     outcomes = [
         outcome
         for check in NODE_CHECKS
-        for outcome in found.get(check, (Skipped(node.identifier, check, f"{needs} failed"),))
+        for outcome in found.get(check, (Skipped(node.identifier, check, f"{needs} failed", needs),))
     ]
     return choose(outcomes, frozenset(NODE_CHECKS) - subject.demands.skip)
 
@@ -150,19 +161,18 @@ def examine(subject: Subject) -> tuple[Outcome, ...]:
 def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome, ...]:
     """The outcomes of these checks on one node; see `examine` for one that failed and is left out."""
     kept: list[Outcome] = []
-    orphan: Finding | None = None
+    lost: list[Finding] = []
     for outcome in outcomes:
-        if isinstance(outcome, Finding):
-            if outcome.check in codes:
-                kept.append(outcome)
-            elif outcome.verdict not in (Verdict.OK, Verdict.WARNING):
-                orphan = orphan or outcome
-        elif outcome.check in codes:
-            if orphan is not None and outcome.reason == f"{orphan.check} failed":
-                kept.append(replace(orphan, check=outcome.check, figures=()))
-                orphan = None
-            else:
-                kept.append(outcome)
+        if outcome.check in codes:
+            kept.append(outcome)
+        elif isinstance(outcome, Finding) and outcome.verdict not in (Verdict.OK, Verdict.WARNING):
+            lost.append(outcome)
+    for failure in lost:
+        origin = failure.origin or failure.check
+        for place, outcome in enumerate(kept):
+            if isinstance(outcome, Skipped) and outcome.needs == origin:
+                kept[place] = replace(failure, check=outcome.check, origin=origin, figures=())
+                break
     return tuple(kept)
 
 
@@ -228,7 +238,8 @@ def _version(subject: Subject) -> Sequence[Outcome]:
     info = node.info
     if info is None:
         why = str(node.error or "did not say what it is")
-        return (subject.finding("version", why, Verdict.WARNING, code=str(Code.BAD_ANSWER)),)
+        verdict = Verdict.WARNING if wanted is None else Verdict.UNKNOWN
+        return (subject.finding("version", why, verdict, code=str(Code.BAD_ANSWER)),)
     server = str(node.dialect or "v4 server")
     told = f"{server} {info.version}".rstrip()
     facts = (
@@ -262,7 +273,11 @@ def _numbers(version: str) -> tuple[int, ...] | None:
 def _info(subject: Subject) -> Sequence[Outcome]:
     info, demands = subject.node.info, subject.demands
     if info is None:
-        return (Skipped(subject.node.identifier, "info", "the node did not say what it is"),)
+        what = "the node did not say what it is"
+        if not (demands.sources or demands.plugins or demands.filters):
+            return (Skipped(subject.node.identifier, "info", what, "version"),)
+        told = f"{what}, so nobody knows whether it has what is required"
+        return (subject.finding("info", told, Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"),)
     required = (
         ("source", demands.sources, info.sources),
         ("plugin", demands.plugins, tuple(plugin.name for plugin in info.plugins)),
@@ -300,7 +315,7 @@ def _stats(subject: Subject) -> Sequence[Outcome]:
     node = subject.node
     stats, timed = node.stats(subject.now), node.timed_stats
     if stats is None or timed is None or stats.players is None:
-        why = f": {node.error}" if node.error is not None else ""
+        why = f": {node.stats_error}" if node.stats_error is not None else ""
         what = f"no statistics{why}" if stats is None else "statistics without a number of players"
         return (subject.finding("stats", what, Verdict.UNKNOWN, code="no_stats", hint="look at the node's log"),)
     age = max(subject.now - timed.at, 0.0)
@@ -361,7 +376,12 @@ def _uptime(subject: Subject, stats: NodeStats) -> Finding:
 def _websocket(subject: Subject) -> Sequence[Outcome]:
     latency = subject.node.latency_ms
     if latency is None:
-        return (subject.untold("websocket", "ready, no ping was answered in time"),)
+        message, hint = "ready, but it answered no ping in time", "look at the node's log, and at any proxy before it"
+        return (
+            subject.finding(
+                "websocket", message, Verdict.UNKNOWN, code=str(Code.SILENT), stage=str(Stage.READY), hint=hint
+            ),
+        )
     figure = subject.figure("websocket", "websocket_round_trip", latency / 1000, Unit.SECONDS)
     return (subject.finding("websocket", f"ready, round trip {latency:.1f} ms", figures=(figure,)),)
 
@@ -369,7 +389,7 @@ def _websocket(subject: Subject) -> Sequence[Outcome]:
 def _penalty(subject: Subject) -> Sequence[Outcome]:
     penalty = subject.penalty
     if penalty is None:
-        return (Skipped(subject.node.identifier, "penalty", "stats failed"),)
+        return (Skipped(subject.node.identifier, "penalty", "stats failed", "stats"),)
     mark = ">=" if penalty.is_lower_bound else "~" if penalty.cpu_assumed else ""
     figure = subject.figure("penalty", "penalty", penalty.total, Unit.COUNT)
     return (subject.finding("penalty", f"{mark}{penalty.total:.1f}", figures=(figure,)),)
@@ -378,7 +398,9 @@ def _penalty(subject: Subject) -> Sequence[Outcome]:
 def _load(subject: Subject) -> Sequence[Outcome]:
     if not subject.demands.canaries:
         return (Skipped(subject.node.identifier, "load", "no canary is given, see --canary"),)
-    return tuple(replace(_loaded(subject, load), subject=load.canary) for load in subject.loads)
+    tried = {load.canary: load for load in subject.loads}
+    loads = [tried.get(canary, Load(canary, 0.0)) for canary in subject.demands.canaries]
+    return tuple(replace(_loaded(subject, load), subject=load.canary) for load in loads)
 
 
 def _loaded(subject: Subject, load: Load) -> Finding:
@@ -393,15 +415,29 @@ def _loaded(subject: Subject, load: Load) -> Finding:
             hint=load.error.hint,
         )
     if load.tracks is None:
-        message, hint = f"{load.canary} was not loaded within {load.took:.1f} s", "give it longer with --timeout"
-        return subject.finding("load", message, Verdict.UNKNOWN, code=str(Code.TIMEOUT), stage=str(Stage.REQUEST),
-                               hint=hint)  # fmt: skip
+        message = f"{load.canary} was not loaded within {load.took:.1f} s"
+        return subject.finding(
+            "load",
+            message,
+            _exceeded(load.took, subject.demands.bounds_of("load")),
+            code=str(Code.TIMEOUT),
+            stage=str(Stage.REQUEST),
+            hint="give it longer with --timeout",
+        )
     if load.tracks == 0:
         return subject.finding("load", f"{load.canary} loads nothing", Verdict.CRITICAL, code="empty",
                                hint="see whether the canary is still there, then look at the source")  # fmt: skip
     tracks = f"{load.tracks} track{'' if load.tracks == 1 else 's'}"
     figure = subject.figure("load", "load", load.took, Unit.SECONDS)
     return subject.finding("load", f"{load.canary} loaded {tracks} in {load.took * 1000:.0f} ms", figures=(figure,))
+
+
+def _exceeded(at_least: float, bounds: Bounds) -> Verdict:
+    """The verdict on a figure of which only this much is known: what is too long already will not get shorter."""
+    for limit, verdict in ((bounds.critical, Verdict.CRITICAL), (bounds.warning, Verdict.WARNING)):
+        if limit is not None and not limit.inside and at_least > limit.end:
+            return verdict
+    return Verdict.UNKNOWN
 
 
 _CHECKS: dict[str, Callable[[Subject], Sequence[Outcome]]] = {

@@ -63,6 +63,8 @@ class Finding:
         hint: What to do, or None.
         figures: Numbers, the judged one first.
         facts: What was learnt and is no number, by name.
+        origin: The check that really failed, where that one is left out and this one bears its failure; else None.
+        unforgiven: How bad it is where a quorum that holds makes it milder, else None.
     """
 
     node: str | None
@@ -75,6 +77,8 @@ class Finding:
     hint: str | None = None
     figures: tuple[Figure, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    origin: str | None = None
+    unforgiven: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,13 @@ class Skipped:
         node: The node; None for the fleet.
         check: Code of the check.
         reason: Why, in a few words.
+        needs: Code of the check that failed and without which this one cannot be made, or None.
     """
 
     node: str | None
     check: str
     reason: str
+    needs: str | None = None
 
 
 Outcome: TypeAlias = Finding | Skipped
@@ -99,6 +105,14 @@ def worst(outcomes: Iterable[Outcome]) -> Verdict:
     """The gravest verdict, of OK < UNKNOWN < WARNING < CRITICAL; UNKNOWN when nothing was found."""
     verdicts = (outcome.verdict for outcome in outcomes if isinstance(outcome, Finding))
     return max(verdicts, key=lambda verdict: verdict.gravity, default=Verdict.UNKNOWN)
+
+
+def is_healthy(outcomes: Iterable[Outcome]) -> bool | None:
+    """Whether a node with these outcomes is healthy; None when nobody can tell."""
+    verdicts = {outcome.verdict for outcome in outcomes if isinstance(outcome, Finding)}
+    if Verdict.CRITICAL in verdicts:
+        return False
+    return None if Verdict.UNKNOWN in verdicts or not verdicts else True
 
 
 def judge(value: float, bounds: Bounds) -> Verdict:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.checks import Subject, choose, examine
-from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge, worst
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, is_healthy, judge, worst
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from revvlink_cli.client.snapshot import FleetSnapshot
     from revvlink_cli.health.checks import Load
@@ -75,8 +74,8 @@ def assess(
         )
         for node in fleet.nodes
     }
-    state = {name: _health(outcomes) for name, outcomes in found.items()}
-    healthy = sum(is_healthy is True for is_healthy in state.values())
+    state = {name: is_healthy(outcomes) for name, outcomes in found.items()}
+    healthy = sum(well is True for well in state.values())
     of_fleet = (
         _quorum(policy, state),
         _regions(fleet, policy, state),
@@ -84,26 +83,20 @@ def assess(
         _imbalance(fleet, policy, state),
     )
     chosen: list[Outcome] = []
-    wanted = [check.code for check in CHECKS if policy.wants(check.code)]
     quorum = policy.quorum(len(fleet.nodes))
     for outcomes in found.values():
-        kept = choose(outcomes, wanted) if policy.only else outcomes
+        kept = choose(outcomes, policy.only) if policy.only else outcomes
         chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
-    chosen += [outcome for outcome in of_fleet if outcome.check in wanted]
+    chosen += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
     ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
     return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready)
-
-
-def _health(outcomes: Iterable[Outcome]) -> bool | None:
-    """Whether a node is healthy; None when nobody can say."""
-    verdict = worst(outcomes)
-    return None if verdict is Verdict.UNKNOWN else verdict is not Verdict.CRITICAL
 
 
 def _forgiven(outcome: Outcome) -> Outcome:
     """What is critical on a node of a fleet that has its quorum is worth a warning."""
     if isinstance(outcome, Finding) and outcome.verdict is Verdict.CRITICAL:
-        return replace(outcome, verdict=Verdict.WARNING, message=f"{outcome.message} (the quorum holds)")
+        told = f"{outcome.message} (the quorum holds)"
+        return replace(outcome, verdict=Verdict.WARNING, message=told, unforgiven=Verdict.CRITICAL)
     return outcome
 
 
@@ -131,8 +124,8 @@ def _quorum(policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
             return Skipped(None, "quorum", "no quorum is demanded, see --min-healthy")
     else:
         bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
-    healthy = sum(is_healthy is True for is_healthy in state.values())
-    unsure = sum(is_healthy is None for is_healthy in state.values())
+    healthy = sum(well is True for well in state.values())
+    unsure = sum(well is None for well in state.values())
     told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed" if wanted is not None else "")
     hint = "bring nodes back, or add some"
     figure = Figure("healthy_nodes", healthy, Unit.COUNT, bounds, len(state))
@@ -153,8 +146,8 @@ def _regions(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | No
     if not nodes or len(fleet.nodes) < 2:
         why = "there is but one node" if len(fleet.nodes) < 2 else "no region has all of its nodes checked"
         return Skipped(None, "regions", why)
-    unserved = [region for region, states in nodes.items() if not any(is_healthy is True for is_healthy in states)]
-    dead = [region for region in unserved if all(is_healthy is False for is_healthy in nodes[region])]
+    unserved = [region for region, states in nodes.items() if not any(well is True for well in states)]
+    dead = [region for region in unserved if all(well is False for well in nodes[region])]
     bounds = policy.common.bounds_of("regions")
     figure = Figure("unserved_regions", len(dead), Unit.COUNT, bounds, len(nodes))
     if not unserved:

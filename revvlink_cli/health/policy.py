@@ -69,8 +69,14 @@ class Policy:
         return self.nodes.get(node, self.common)
 
     def wants(self, code: str) -> bool:
-        """Whether a check is to be reported, as far as the whole goes."""
+        """Whether a check of the fleet is to be reported."""
         return (not self.only or code in self.only) and code not in self.common.skip
+
+    def canaries(self, node: str) -> tuple[str, ...]:
+        """What a node has to load: also where only the fleet is reported, which is as healthy as its nodes."""
+        demands = self.of(node)
+        is_told = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
+        return demands.canaries if is_told and "load" not in demands.skip else ()
 
     def quorum(self, nodes: int) -> int | None:
         """How many of so many nodes must be healthy; a share is rounded up."""

@@ -126,13 +126,18 @@ class Bounds(NamedTuple):
 
     @property
     def are_swapped(self) -> bool:
-        """Whether everything to warn of is critical, and more: no value would ever be a warning.
+        """Whether no value on one side, or none at all, would ever be a warning: all it would tell of is critical.
 
-        Ranges of unlike units are not compared.
+        Ranges of unlike units are not compared, nor are sides of which only one alerts. A start of 0 is none: figures
+        are not negative.
         """
-        if self.warning is None or self.critical is None or self.warning.unit is not self.critical.unit:
+        warning, critical = self
+        if warning is None or critical is None or warning.unit is not critical.unit:
             return False
-        mild, grave = self.warning.alerting, self.critical.alerting
+        if not warning.inside and not critical.inside:
+            is_low = 0 < warning.start < critical.start
+            return is_low or critical.end < warning.end < math.inf
+        mild, grave = warning.alerting, critical.alerting
         return bool(mild) and mild != grave and all(any(_within(part, whole) for whole in grave) for part in mild)
 
     def of(self, unit: Unit) -> Bounds:

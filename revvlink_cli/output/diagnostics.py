@@ -20,10 +20,23 @@ def line(failure: Failure) -> str:
     return f"error: {place + ': ' if place else ''}{clean(failure.message)}{hint}"
 
 
-def errors(failures: Iterable[Failure]) -> None:
-    """Every error on a line of its own."""
-    for failure in failures:
-        say(line(failure))
+LONGEST = 1000
+"""Characters of the only error that is told: container engines keep four thousand bytes."""
+
+
+def errors(failures: Iterable[Failure], most: int | None = None) -> None:
+    """Every error on a line of its own; or so many at most, shortened, and how many more there are."""
+    kept = list(failures)
+    for number, failure in enumerate(kept if most is None else kept[:most], start=1):
+        text = line(failure) if most is None else line(failure)[:LONGEST]
+        say(f"{text}; and {len(kept) - number} more" if number == most and len(kept) > number else text)
+
+
+def trace(error: BaseException) -> None:
+    """Where an error came from, for who asked for everything."""
+    import traceback
+
+    say("".join(traceback.format_exception(error)).rstrip())
 
 
 def notes(texts: Iterable[str]) -> None:

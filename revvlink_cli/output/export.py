@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.result import columns_of
-from revvlink_cli.output.streams import OutputError
+from revvlink_cli.output.streams import OutputError, write_file
 from revvlink_cli.output.text import clean, plain, shown
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def export(result: Result, name: str) -> None:
     rows = result.data if isinstance(result.data, tuple) else (result.data,)
     text = FORMATS[ending_of(name)](rows, result.title or "")
     try:
-        Path(name).write_text(text, encoding="utf-8", newline="")
+        write_file(name, text)
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 

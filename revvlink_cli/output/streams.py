@@ -60,10 +60,14 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
         OSError: It cannot be written; what was there is untouched.
     """
     import contextlib
+    import errno
     import tempfile
     from pathlib import Path
 
-    target = Path(name).resolve()
+    try:
+        target = Path(name).resolve()
+    except (RuntimeError, ValueError) as error:  # links in a circle; a character that no path can have
+        raise OSError(errno.EINVAL, f"no path of a file: {error}") from None
     if target.exists() and not target.is_file():
         with target.open("w", encoding="utf-8", newline="") as device:
             device.write(text)

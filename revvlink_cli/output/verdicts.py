@@ -132,6 +132,9 @@ def told(finding: Finding) -> str:
 
 def headline(report: Report) -> str:
     """The verdict and how many nodes are well: ``CRITICAL: 2 of 3 nodes healthy``."""
+    if not report.findings:
+        why = next((f": {outcome.reason}" for outcome in report.outcomes if isinstance(outcome, Skipped)), "")
+        return f"{report.verdict.name}: no check was made{why}"
     nodes = f"{report.healthy} of {report.nodes} node{'' if report.nodes == 1 else 's'} healthy"
     return f"{report.verdict.name}: {nodes}"
 

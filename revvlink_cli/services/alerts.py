@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0
 """Seconds that the webhook may take."""
 
+CONNECT_TIMEOUT = 3.0
+"""Seconds of these that connecting to it may take."""
+
 LENGTH = 2000
 """Characters of the longest message that Discord takes."""
 
@@ -89,15 +92,20 @@ def changes(
             if before is not None:
                 found.append(Change(key, None, before))
                 del after[key]
-        elif before is None or before.verdict != finding.verdict.name:
+        elif before is None or before.verdict != _own(finding):
             found.append(Change(key, finding, before))
-            after[key] = Told(finding.verdict.name, before.since if before else now, now, now)
+            after[key] = Told(_own(finding), before.since if before else now, now, now)
         elif remind is not None and now - before.told >= remind:
             found.append(Change(key, finding, before))
             after[key] = before._replace(told=now, seen=now)
         else:
             after[key] = before._replace(seen=now)
     return found, after
+
+
+def _own(finding: Finding) -> str:
+    """The verdict apart from what a quorum makes of it: that depends on which nodes a run has looked at."""
+    return (finding.unforgiven or finding.verdict).name
 
 
 def _key(finding: Finding, scope: str) -> str:
@@ -129,7 +137,7 @@ def _line(change: Change, now: float) -> str:
     finding, before = change.finding, change.before
     still = ""
     if before is not None:
-        same = before.verdict == finding.verdict.name
+        same = before.verdict == _own(finding)
         still = f", for {_span(now - before.since)}" if same else f", was {before.verdict}"
     sign = _SIGNS[finding.verdict]
     return f"{sign} **{_plain(place)}** {finding.verdict.name}{still}: {_plain(finding.message)[:500]}"
@@ -148,7 +156,7 @@ def _span(seconds: float) -> str:
 
 
 async def tell_discord(
-    report: Report, address: str, *, known: Collection[str], source: str, remind: float | None
+    report: Report, address: str, *, known: Collection[str], source: str, scope: str, remind: float | None
 ) -> tuple[str, ...]:
     """Tell what has changed, if anything has.
 
@@ -156,7 +164,8 @@ async def tell_discord(
         report: What was found.
         address: The webhook.
         known: Nodes that are configured; trouble of others is forgotten.
-        source: The configuration, which tells states apart.
+        source: The configuration and what else is demanded, which tell states apart.
+        scope: Which part of the fleet this is, "" for all of it.
         remind: Seconds after which trouble that goes on is told again, None for never.
 
     Returns:
@@ -165,7 +174,6 @@ async def tell_discord(
     if not _is_webhook(address):
         return ("nobody is told: the webhook's address must begin with https://",)
     name = hashlib.sha256(f"{address}\n{source}".encode()).hexdigest()[:16]
-    scope = hashlib.sha256("\n".join(sorted({f.node or "" for f in report.findings})).encode()).hexdigest()[:8]
     try:
         with _alone(_folder() / f"{name}.lock") as is_alone:
             if not is_alone:
@@ -178,10 +186,11 @@ async def tell_discord(
                 _write(path, after)
                 return ()
             _write(path, told)  # where this cannot be kept, every run would tell the same again
-            failure = await _post(address, message(report, found, now))
+            failure, may_have_arrived = await _post(address, message(report, found, now))
+            if failure is None or may_have_arrived:
+                _write(path, after)
             if failure is not None:
-                return (f"nobody is told: {failure}",)
-            _write(path, after)
+                return (failure if may_have_arrived else f"nobody is told: {failure}",)
     except (OSError, ConfigError) as error:
         return (f"nobody is told, for what was told cannot be kept: {getattr(error, 'strerror', None) or error}",)
     return ()
@@ -202,25 +211,27 @@ def _is_of(key: str, known: Collection[str]) -> bool:
     return str(node).startswith("\0") or node in known
 
 
-async def _post(address: str, text: str) -> str | None:
-    """Send a message; gives why that failed, None when it did not."""
+async def _post(address: str, text: str) -> tuple[str | None, bool]:
+    """Send a message; gives why that failed, None when it did not, and whether it may have arrived all the same."""
     import aiohttp
 
     body = {"username": "revvlink", "content": text, "allowed_mentions": {"parse": []}}
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT, connect=CONNECT_TIMEOUT)) as session,
             session.post(address, json=body, allow_redirects=False) as answer,
         ):
             status = answer.status
-    except TimeoutError:
-        return f"the webhook did not answer within {TIMEOUT:g} s"
-    except (aiohttp.ClientError, OSError) as error:
-        return f"the webhook cannot be reached ({type(error).__name__})"
+    except aiohttp.ConnectionTimeoutError:
+        return f"the webhook did not take a connection within {CONNECT_TIMEOUT:g} s", False
+    except TimeoutError:  # sent, and not answered: to send it again with every run would be worse than to lose it
+        return f"the webhook did not answer within {TIMEOUT:g} s, and the message may not have arrived", True
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return f"the webhook cannot be reached ({type(error).__name__})", False
     if status < 300:
-        return None
+        return None, True
     why = {401: ", it is not valid", 404: ", it is gone", 429: ", it had too many messages"}.get(status, "")
-    return f"the webhook answered {status}{why}"
+    return f"the webhook answered {status}{why}", False
 
 
 def _folder() -> Path:

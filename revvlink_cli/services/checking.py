@@ -13,7 +13,7 @@ from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.client.transport import Progress
 from revvlink_cli.health.checks import Load
 from revvlink_cli.health.fleet import Report, assess
-from revvlink_cli.services.probe import as_observer, connecting, until
+from revvlink_cli.services.probe import as_observer, connecting, has_told, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,21 +55,23 @@ async def run(
     """
     at, begun = time.time(), time.monotonic()
     async with connecting([as_checker(entry, timeout) for entry in chosen], regions, timeout) as opening:
-        if policy.wants("load") and any(policy.of(entry.identifier).canaries for entry in chosen):
+        patience = max(min(entry.timeout, timeout) for entry in chosen)
+        if any(policy.canaries(entry.identifier) for entry in chosen):
             async with _loading(opening.fleet, policy, opening.deadline) as loads:
-                await _settle(opening)
+                await _settle(opening, patience)
                 await until(opening.fleet, opening.deadline, loads.are_over)
             found = loads.found
         else:
-            await _settle(opening)
+            await _settle(opening, patience)
             found = {}
         report = assess(opening.fleet.snapshot(), policy, timeout=timeout, loads=found)
     return replace(report, at=at, took=time.monotonic() - begun)
 
 
-async def _settle(opening: Opening) -> None:
+async def _settle(opening: Opening, patience: float) -> None:
+    """Wait for all that is looked at; a ping has as long as any other request."""
     await opening.until_connected()
-    await opening.until_settled()
+    await opening.until_settled(patience)
 
 
 class _Loads:
@@ -87,18 +89,18 @@ class _Loads:
         self._running = 0
 
     def are_over(self) -> bool:
-        """Whether every canary of every node that is connected has come to something."""
+        """Whether every canary that can be let loose has come to something."""
         return self._running == 0 and not self._waiting()
 
     def _waiting(self) -> list[Node]:
-        """Connected nodes whose canaries have not been let loose."""
+        """Connected nodes whose canaries have not been let loose; statistics come first, for a canary may hang."""
         return [
             node
             for node in self._fleet.members
-            if node.status is NodeStatus.CONNECTED
-            and node.identifier not in self.found
-            and "load" not in self._policy.of(node.identifier).skip
-            and self._policy.of(node.identifier).canaries
+            if node.identifier not in self.found
+            and self._policy.canaries(node.identifier)
+            and node.status is NodeStatus.CONNECTED
+            and has_told(node.snapshot())
         ]
 
     async def watch(self) -> None:
@@ -106,7 +108,7 @@ class _Loads:
         async with asyncio.TaskGroup() as group:
             while True:
                 for node in self._waiting():
-                    canaries = self._policy.of(node.identifier).canaries
+                    canaries = self._policy.canaries(node.identifier)
                     self.found[node.identifier] = [Load(canary, 0.0) for canary in canaries]
                     for index, canary in enumerate(canaries):
                         self._running += 1

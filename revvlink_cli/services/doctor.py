@@ -23,8 +23,7 @@ from urllib.parse import urlsplit
 from revvlink_cli._version import __version__
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.transport import Resolver
-from revvlink_cli.config.files import readable_by_others
+from revvlink_cli.client.transport import Progress, Resolver
 from revvlink_cli.config.load import beside, load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find, user_path
@@ -45,8 +44,14 @@ ROOM = 16 * 1024 * 1024
 SLOW_NAME = 1.0
 """Seconds after which a name server is slow."""
 
+CLOSING = 0.75
+"""Seconds beyond its time in which a checkup closes what it has opened."""
+
 SKEW = 5.0
 """Seconds by which clocks may differ; an HTTP date has whole seconds, and the way takes its time."""
+
+SECRET = 0o027
+"""Bits of a mode that no file with a secret should have; that a group may read it is somebody's decision."""
 
 MOUNTED = ("/run/secrets", "/var/run/secrets", "/run/credentials")
 """Folders where container engines and systemd put secrets, with modes of their own."""
@@ -117,7 +122,7 @@ class Patient:
         self.fixes = fixes
         self.settings: Settings | None = None
         self.mistakes: ConfigError | None = None
-        self._seen: Seen | None = None
+        self._looking: asyncio.Task[Seen | str] | None = None
         try:
             self.settings = load(find(config, environment, directory))
         except ConfigError as error:
@@ -125,24 +130,33 @@ class Patient:
 
     async def look(self) -> Seen | str:
         """Look at the nodes, once for all who ask; or why that cannot be done."""
-        if self._seen is None:
-            if self.settings is None:
-                return "there is no configuration"
-            try:
-                chosen = self.settings.resolve()
-            except ConfigError:
-                return "the configuration has to be put right first"
-            policy = without_canaries(replace(self.settings.policy, min_healthy=None))
-            checkers = [as_checker(entry, self.timeout) for entry in chosen]
-            async with connecting(checkers, self.settings.regions, self.timeout) as opening:
-                await opening.until_connected()
-                await opening.until_settled()
-                report = assess(opening.fleet.snapshot(), policy, timeout=self.timeout)
-                nodes = [node for node in opening.fleet.members if node.status is NodeStatus.CONNECTED]
-                clocks = await asyncio.gather(*map(_clock_of, nodes))
-            ahead = {node.identifier: by for node, by in zip(nodes, clocks, strict=True) if by is not None}
-            self._seen = Seen(report, ahead)
-        return self._seen
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="look")
+        return await asyncio.shield(self._looking)  # one who has no more time takes it from nobody else
+
+    async def let_go(self) -> None:
+        """End the look at the nodes."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+
+    async def _look(self) -> Seen | str:
+        if self.settings is None:
+            return "there is no configuration"
+        try:
+            chosen = self.settings.resolve()
+        except ConfigError:
+            return "the configuration has to be put right first"
+        policy = without_canaries(replace(self.settings.policy, min_healthy=None))
+        checkers = [as_checker(entry, self.timeout) for entry in chosen]
+        async with connecting(checkers, self.settings.regions, self.timeout) as opening:
+            await opening.until_connected()
+            await opening.until_settled()
+            nodes = [node for node in opening.fleet.members if node.status is NodeStatus.CONNECTED]
+            clocks = await asyncio.gather(*(_clock_of(node, opening.deadline) for node in nodes))
+            report = assess(opening.fleet.snapshot(), policy, timeout=self.timeout)
+        ahead = {node.identifier: by for node, by in zip(nodes, clocks, strict=True) if by is not None}
+        return Seen(report, ahead)
 
 
 Found = list[Diagnosis]
@@ -276,7 +290,7 @@ async def _permissions(patient: Patient) -> Found:
             continue
         mode = path.stat().st_mode & 0o777
         if mode & mask:
-            what = f"others can read {secret}" if secret and readable_by_others(path) else "others can change it"
+            what = f"others can read {secret}" if secret and mode & 0o004 else "others can change it"
             found.append(_tightened(find, path, mode & ~mask, what, fixes=patient.fixes))
     return found or [find.ok("only you can read secrets and change the configuration")]
 
@@ -287,12 +301,12 @@ def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
     if settings.source.path is not None:
         has_secrets = any(map(_keeps_secrets, settings.nodes)) or settings.discord.key == "webhook"
         has_secrets = has_secrets or settings.cache.url is not None
-        found[settings.source.path] = (0o077, "its secrets") if has_secrets else (0o022, "")
+        found[settings.source.path] = (SECRET, "its secrets") if has_secrets else (0o022, "")
     for entry in settings.nodes:
         if "password_file" in entry.values:
-            found[beside(settings.source, entry.values["password_file"])] = (0o077, "the password")
+            found[beside(settings.source, entry.values["password_file"])] = (SECRET, "the password")
     if settings.discord.key == "webhook_file":
-        found[beside(settings.source, settings.discord.value)] = (0o077, "the webhook")
+        found[beside(settings.source, settings.discord.value)] = (SECRET, "the webhook")
     if user_path().parent.is_dir():
         found[user_path().parent] = (0o022, "")
     return found
@@ -327,8 +341,8 @@ async def _cache(patient: Patient) -> Found:
         cache = opened(settings)
     except StoreException as error:
         return [find.fail(error.message, error.hint or "see docs/cache.md")]
-    except ValueError as error:
-        return [find.fail(f"cache.url is no address of a Redis: {error}", "correct cache.url")]
+    except ValueError:  # whose words may hold a part of the password
+        return [find.fail("cache.url is no address of a Redis server", "correct cache.url")]
     if cache is None:
         return [find.ok("search results are not kept between runs")]
     try:
@@ -434,13 +448,15 @@ def _found_of(find: Finder, report: Report) -> Found:
     return found
 
 
-async def _clock_of(node: Node) -> float | None:
-    """By how many seconds a node's clock is ahead of this one; None when it does not tell."""
-    sent = time.time()
+async def _clock_of(node: Node, deadline: float) -> float | None:
+    """By how many seconds a node's clock is ahead of this one; None when it does not tell, or not in time."""
+    progress = Progress()
     try:
-        answer = await node.rest.request("GET", "/version", accept="*/*")
-    except RevvlinkException:
+        async with asyncio.timeout_at(deadline):
+            answer = await node.rest.request("GET", "/version", accept="*/*", progress=progress)
+    except (RevvlinkException, TimeoutError):
         return None
+    sent = time.time() - (time.monotonic() - (progress.began or time.monotonic()))
     arrived = time.time()
     try:
         told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
@@ -481,22 +497,35 @@ CHECKUPS: dict[str, Callable[[Patient], Awaitable[Found]]] = {
 
 
 async def examine(patient: Patient, wanted: Sequence[str]) -> AsyncGenerator[Diagnosis, None]:
-    """What each of these checkups finds, as it is found."""
-    for name in wanted:
-        try:
-            found = await CHECKUPS[name](patient)
-        except Exception as error:  # noqa: BLE001 - one checkup that is broken must not stop the others
-            told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            found = [Diagnosis(name, None, State.CRASHED, told, "this is a defect of revvlink: report it")]
-        for diagnosis in found:
+    """What each of these checkups finds, in their order; they are made at the same time, each within the time."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_made(patient, name), name=f"checkup {name}") for name in wanted]
+    finally:
+        await patient.let_go()
+    for task in tasks:
+        for diagnosis in task.result():
             yield diagnosis
+
+
+async def _made(patient: Patient, name: str) -> Found:
+    """One checkup, whatever becomes of it."""
+    try:
+        async with asyncio.timeout(patient.timeout + CLOSING):
+            return await CHECKUPS[name](patient)
+    except TimeoutError:
+        fix = "give it longer with --timeout"
+        return [Diagnosis(name, None, State.FAILED, f"not done within {patient.timeout:g} s", fix)]
+    except Exception as error:  # noqa: BLE001 - one checkup that is broken must not stop the others
+        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return [Diagnosis(name, None, State.CRASHED, told, "this is a defect of revvlink: report it")]
 
 
 class Redactor:
     """Takes out of texts what tells where nodes are: hosts, addresses, the name of one's home."""
 
     _ADDRESS = re.compile(
-        r"[a-z][a-z0-9+.-]*://[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f:.%]+\](?::\d+)?"
+        r"(?:[a-z][a-z0-9+.-]*:)?//[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f:.%]+\](?::\d+)?"
         r"|(?<![\w:])(?:(?:[0-9A-Fa-f]{1,4}:){4,7}[0-9A-Fa-f]{1,4}"
         r"|(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?)(?![\w:])"
     )
@@ -507,7 +536,7 @@ class Redactor:
         hosts = [urlsplit(entry.uri).hostname or "" for entry in entries]
         hosts += [urlsplit(entry.values["proxy"]).hostname or "" for entry in entries if entry.values.get("proxy")]
         if patient.settings is not None and patient.settings.cache.url:
-            hosts.append(urlsplit(patient.settings.cache.url).hostname or "")
+            hosts.append(urlsplit(patient.settings.cache.url).hostname or "")  # which the configuration has checked
         for host in hosts:
             if host and host not in self._names:
                 self._names[host] = f"host-{len(self._names) + 1}"
@@ -518,7 +547,10 @@ class Redactor:
         if text is None:
             return None
         for host, name in sorted(self._names.items(), key=lambda item: -len(item[0])):
-            text = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])(?::\d+)?", name, text, flags=re.IGNORECASE)
+            # A name with a point is a place wherever it stands; one without may be any word.
+            around = ("", "") if "." in host else (r"(?<![\w.-])", r"(?![\w-])")
+            pattern = rf"{around[0]}{re.escape(host)}{around[1]}(?::\d+)?"
+            text = re.sub(pattern, name, text, flags=re.IGNORECASE)
         text = self._ADDRESS.sub("(address)", text)
         return text.replace(self._home, "~") if len(self._home) > 1 else text
 

@@ -8,6 +8,7 @@ configuration only: an address would have a node's password sent to whoever is n
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,7 +22,7 @@ from revvlink_cli._version import __version__
 from revvlink_cli.config.problems import closest
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import NODE_CHECKS
-from revvlink_cli.health.findings import Verdict
+from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
 
+log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a request that makes no sense is nothing to fill a journal with
+
 RETRY_WITHIN = 15.0
 """Seconds within which a lost node is tried again: who is paged looks at these figures."""
 
@@ -44,6 +48,9 @@ OFFSET = 0.5
 
 PAUSE = 1.0
 """Seconds between two probes of one node at least, as the answers of one end and those of the next begin."""
+
+CLOSING = 0.75
+"""Seconds that closing a connection may take when the node does not answer that either."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -79,6 +86,11 @@ class Exporter:
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: dict[str, tuple[asyncio.Lock, float]] = {}
         self._following = asyncio.Lock()
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes are served."""
+        return len(self._plan.chosen)
 
     def application(self) -> web.Application:
         """The routes."""
@@ -148,13 +160,13 @@ class Exporter:
         policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS))
         try:
             async with asyncio.timeout(timeout), self._turn(chosen[0].identifier):
-                left = begun + timeout - time.monotonic() - GRACE
+                left = begun + timeout - time.monotonic() - GRACE - CLOSING
                 report = await run(chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4))
         except TimeoutError:
             report = None
         found = [
-            *(_of_node(report) if report is not None else ()),
-            Sample("probe_success", (), float(report is not None and report.verdict in (Verdict.OK, Verdict.WARNING))),
+            *(_of_node(report) if report is not None else _UNTOLD),
+            Sample("probe_success", (), float(report is not None and is_healthy(report.outcomes) is True)),
             Sample("probe_duration_seconds", (), time.monotonic() - begun),
         ]
         return _text(metrics.exposition(found))
@@ -177,6 +189,10 @@ class Exporter:
                 yield
             finally:
                 self._turns[name] = (lock, time.monotonic())
+
+
+_UNTOLD = [Sample("revvlink_check_verdict", (), float(Verdict.UNKNOWN))]
+"""What is said of a node when time ran out before anything was known."""
 
 
 def _of_node(report: Report) -> list[Sample]:
@@ -225,6 +241,7 @@ async def serving(
         exporter = Exporter(opening.fleet, plan, timeout, reload)
         runner = web.AppRunner(
             exporter.application(),
+            logger=log,
             access_log=None,
             handle_signals=False,
             handler_cancellation=True,

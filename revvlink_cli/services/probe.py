@@ -74,14 +74,14 @@ class Opening:
         if task.done():
             task.result()  # a defect, should there be one, belongs to whoever runs the command
 
-    async def until_settled(self) -> None:
-        """Wait until every connected node has given statistics, or failed to, and a little while for a round trip."""
+    async def until_settled(self, linger: float = LINGER) -> None:
+        """Wait until every connected node has given statistics, or failed to, and so long for a round trip."""
         fleet = self.fleet
-        await until(fleet, self.deadline, lambda: all(map(_has_told, fleet.snapshot().nodes)))
-        await until(fleet, self._soon(), lambda: all(map(is_settled, fleet.snapshot().nodes)))
+        await until(fleet, self.deadline, lambda: all(map(has_told, fleet.snapshot().nodes)))
+        await until(fleet, self._soon(linger), lambda: all(map(is_settled, fleet.snapshot().nodes)))
 
-    def _soon(self) -> float:
-        return min(self.deadline, asyncio.get_running_loop().time() + LINGER)
+    def _soon(self, linger: float = LINGER) -> float:
+        return min(self.deadline, asyncio.get_running_loop().time() + linger)
 
 
 @asynccontextmanager
@@ -152,13 +152,13 @@ def _any_ready(fleet: Fleet) -> bool:
     return any(node.status is NodeStatus.CONNECTED for node in fleet.members)
 
 
-def _has_told(node: NodeSnapshot) -> bool:
+def has_told(node: NodeSnapshot) -> bool:
     """Whether a node has given statistics, or is not going to."""
-    return node.status is not NodeStatus.CONNECTED or node.timed_stats is not None or node.error is not None
+    return node.status is not NodeStatus.CONNECTED or node.timed_stats is not None or node.stats_error is not None
 
 
 def is_settled(node: NodeSnapshot) -> bool:
     """Whether nothing more is to be expected soon from a node."""
     if node.status is not NodeStatus.CONNECTED:
         return True
-    return (node.timed_stats is not None and node.latency_ms is not None) or node.error is not None
+    return has_told(node) and node.latency_ms is not None

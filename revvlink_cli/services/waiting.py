@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from revvlink_cli.client.errors import AuthorizationFailedException
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks import Subject, examine
-from revvlink_cli.health.findings import Finding, Verdict, worst
+from revvlink_cli.health.findings import Finding, Verdict, is_healthy
 from revvlink_cli.services.checking import PER_SECOND
 from revvlink_cli.services.probe import as_observer, connecting
 
@@ -98,8 +98,7 @@ def _look(
     if demands is not None:
         subject = subject._replace(demands=replace(demands, canaries=()))
     outcomes = examine(subject)
-    verdict = worst(outcomes)
     bad = [
         found for found in outcomes if isinstance(found, Finding) and found.verdict not in (Verdict.OK, Verdict.WARNING)
     ]
-    return policy is not None and verdict in (Verdict.OK, Verdict.WARNING), bad[0] if bad else None
+    return policy is not None and is_healthy(outcomes) is True, bad[0] if bad else None

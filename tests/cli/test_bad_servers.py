@@ -238,6 +238,9 @@ def test_tls(run: Callable[..., Ran], isolated: Path) -> None:
         found["plain behind https"] = ran.json["errors"][0]["code"]
     ran = run("https://127.0.0.1:1", "connect", "-o", "json", ca_file="missing.pem")
     found["no authority"] = ran.json["errors"][0]["code"]
+    (isolated / "empty.pem").touch()
+    ran = run("https://127.0.0.1:1", "connect", "-o", "json", ca_file="empty.pem")
+    found["an authority that is none"] = ran.json["errors"][0]["code"]
 
     assert found == {
         "expired": "certificate_expired",
@@ -246,7 +249,8 @@ def test_tls(run: Callable[..., Ran], isolated: Path) -> None:
         "well": "wrong_password",
         "TLS behind http": "connection_reset",
         "plain behind https": "tls_failed",
-        "no authority": "tls_failed",
+        "no authority": "configuration",
+        "an authority that is none": "ca_file_unusable",
     }
 
 

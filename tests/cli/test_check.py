@@ -133,7 +133,7 @@ def test_a_frozen_node_is_unknown(config: Callable[..., Path], simulator: Simula
         (["--warning", "websocket=1us"], 1, {("eu-1", "websocket"): "warning"}),
         (["--warning", "players=5", "--skip", "players"], 0, {}),
         (["--warning", "players=5", "--only", "cpu"], 0, {}),
-        (["--only", "stats", "--warning", "players=5"], 1, {("us-1", "players"): "warning"}),
+        (["--only", "figures", "--warning", "players=5"], 1, {("us-1", "players"): "warning"}),
         (["--min-version", "4.2.2"], 0, {}),
         (["--min-version", "4.3"], 2, {("us-1", "version"): "critical"}),
         (["--require-source", "youtube", "--require-filter", "timescale"], 0, {}),
@@ -143,6 +143,7 @@ def test_a_frozen_node_is_unknown(config: Callable[..., Path], simulator: Simula
         (["--canary", "sim:fails"], 2, {("us-1", "load"): "critical"}),
         (["--canary", "ytsearch:zzzzzz"], 2, {("us-1", "load"): "critical"}),
         (["--warning", "imbalance=1.2"], 0, {(None, "imbalance"): "skipped"}),
+        (["--critical", "certificate=30:"], 0, {("us-1", "certificate"): "skipped"}),
         (["--min-healthy", "3"], 0, {(None, "quorum"): "ok"}),
         (["--min-healthy", "4"], 2, {(None, "quorum"): "critical"}),
         (["--warning", "quorum=5:"], 1, {(None, "quorum"): "warning"}),
@@ -192,7 +193,7 @@ def test_demands_of_the_file(config: Callable[..., Path]) -> None:
 
 def test_a_part_of_the_fleet(config: Callable[..., Path], simulator: Simulator) -> None:
     """What the file demands of the whole fleet does not count for a part, nor is a region said to be unserved."""
-    path = config({"eu-1": {"region": "us"}}, check={"min_healthy": 2, "critical": {"quorum": "2:"}})
+    path = config({"eu-1": {"region": "us"}}, check={"min_healthy": 2, "warning": {"quorum": "3:"}})
     simulator["us-1"].stop()
 
     assert check(path, "eu-1").code == 0
@@ -208,7 +209,9 @@ WRONG = {
     "no figure": (["--warning", "auth=1"], ["auth has no figure"]),
     "no pair": (["--warning", "cpu"], ["CHECK=RANGE"]),
     "swapped": (["-w", "cpu=90%", "-c", "cpu=80%"], ["exchange the two"]),
-    "swapped with the usual": (["--warning", "certificate=2:"], ["certificate", "exchange the two"]),
+    "swapped at one end": (["-w", "players=10:200", "-c", "players=20:300"], ["players", "exchange the two"]),
+    "a quorum twice": (["--min-healthy", "2", "-c", "quorum=2:"], ["--min-healthy", "keep one"]),
+    "only what is skipped": (["--only", "cpu", "--skip", "cpu"], ["--only", "cpu: skipped all the same"]),
     "unknown to skip": (["--skip", "memroy"], ["--skip", "did you mean memory"]),
     "unknown to report": (["--only", "x"], ["--only", "'x' is no check"]),
     "no format": (["--report", "xml=out.xml"], ["--report", "FORMAT=FILE", "junit"]),
@@ -297,6 +300,50 @@ def test_a_full_disk(config: Callable[..., Path]) -> None:
 
     assert (ran.code, ran.out) == (3, "OK: 3 of 3 nodes healthy\n")
     assert "No space left" in ran.err
+
+
+def test_output_that_cannot_be_written(config: Callable[..., Path], simulator: Simulator, tmp_path: Path) -> None:
+    """A full disk under stdout, or a table that cannot be exported, cost neither verdict nor reports."""
+    path, good = config(), tmp_path / "good.json"
+    simulator["us-1"].stop()
+    command = f'"{sys.executable}" -m revvlink_cli check --config "{path}" --report "json={good}"'
+
+    full = subprocess.run(["sh", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+    assert (full.returncode, good.exists()) == (2, True)
+    assert "cannot write the output" in full.stderr
+    good.unlink()
+    ran = check(path, "--export", str(tmp_path / "gone" / "x.csv"), "--report", f"json={good}")
+    assert (ran.code, good.exists()) == (2, True)
+    simulator["us-1"].start()
+    assert check(path, "--export", str(tmp_path / "gone" / "x.csv")).code == 3
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    looping = check(path, "--report", f"json={tmp_path / 'a'}", "--report", f"markdown={tmp_path / 'c.md'}")
+    assert (looping.code, (tmp_path / "c.md").exists()) == (3, True)
+
+
+def test_canaries_count_for_the_fleet(config: Callable[..., Path]) -> None:
+    """A fleet is as healthy as its nodes, also where nothing but the fleet is reported; a node's own keys count."""
+    path = config(check={"canaries": ["sim:fails"], "min_healthy": 1})
+    assert (check(path).code, check(path, "--only", "quorum").code, check(path, "--only", "fleet").code) == (2, 2, 2)
+    assert check(path, "--only", "cpu").code == 0
+    own = config({"us-1": {"check": {"skip": [], "canaries": ["sim:fails"]}}}, check={"skip": ["load"]})
+    assert verdicts(check(own, "-o", "json"))["us-1", "load"] == "critical"
+
+
+def test_nothing_to_check(config: Callable[..., Path]) -> None:
+    """When no check could be made, the reason is told."""
+    ran = check(config(), "--only", "certificate")
+
+    assert (ran.code, ran.out) == (3, "UNKNOWN: no check was made: the node speaks plain HTTP\n")
+
+
+def test_what_is_wrong_with_this_machine(config: Callable[..., Path]) -> None:
+    """A certificate authority that is not there is a mistake of the configuration; a dead proxy is no dead node."""
+    missing = check(config({"us-1": {"ca_file": "gone.pem"}}))
+    assert (missing.code, "nodes[0].ca_file: cannot be read" in missing.err) == (3, True)
+    proxied = check(config({"us-1": {"proxy": "http://127.0.0.1:1"}}), "-o", "json", "--skip", "fleet")
+    assert (proxied.code, verdicts(proxied)["us-1", "reach"]) == (3, "unknown")
 
 
 def test_exit_zero(config: Callable[..., Path], simulator: Simulator) -> None:
@@ -391,7 +438,8 @@ def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable
             server.close()
         return ran
 
-    assert asyncio.run(work()).code == 0  # run_cli fails on what is unclosed
+    ran = asyncio.run(work())  # run_cli fails on what is unclosed
+    assert (ran.code, "answered no ping" in ran.out) == (3, True)
 
 
 @pytest.mark.parametrize("server", [LAVALINK, NODELINK])
@@ -486,6 +534,16 @@ def test_healthcheck_knows_two_exit_codes(config: Callable[..., Path], arguments
     ran = run_cli("healthcheck", *arguments, "--config", str(config()))
 
     assert (ran.code, told in ran.err) == (1, True)
+
+
+def test_healthcheck_of_a_broken_configuration(isolated: Path) -> None:
+    """However much is wrong with it, it is one short line."""
+    (isolated / "x.toml").write_text("\n".join(f"key{number} = 1" for number in range(200)), encoding="utf-8")
+
+    ran = run_cli("healthcheck", "--config", "x.toml")
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+    assert "more" in ran.err
+    assert len(ran.err.encode()) < 4096
 
 
 def test_healthcheck_of_the_environment(simulator: Simulator) -> None:

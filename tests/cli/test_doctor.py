@@ -114,7 +114,7 @@ def test_permissions_are_all_that_is_repaired(run: Callable[..., Ran], isolated:
 
     fixed = examined("--fix")
     assert set(states(fixed).values()) == {"fixed"}
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o640  # that a group may read it may be meant
     assert stat.S_IMODE((isolated / "nodes.toml").stat().st_mode) == 0o644
     assert secret.read_text(encoding="utf-8") == SECRET
 
@@ -140,6 +140,40 @@ def test_a_cache_that_cannot_be_used(run: Callable[..., Ran]) -> None:
     assert (ran.code, states(ran)["cache", None]) == (1, "failed")
 
 
+def test_what_drops_packets_costs_no_finding(run: Callable[..., Ran]) -> None:
+    """A node and a proxy that take no connection use up the time, and everything else is told all the same."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as hole:
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(hole.getsockname())
+        address = f"http://127.0.0.1:{hole.getsockname()[1]}"
+        ran = run("-o", "json", own={"uri": address, "proxy": address})
+        for one in waiting:
+            one.close()
+
+    found = states(ran)
+    assert ran.code == 1
+    assert (found["program", "typer"], found["nodes", "a"]) == ("ok", "failed")
+    assert "failed" in {state for (checkup, _), state in found.items() if checkup == "proxies"}
+
+
+@pytest.mark.parametrize("url", [f"redis://user:{SECRET}/x@h:6379/0", f"redis://:{SECRET}#@h", f"redis://[{SECRET}"])
+def test_an_address_with_a_password_that_breaks_it(run: Callable[..., Ran], url: str) -> None:
+    """It is a mistake of the configuration, told without a part of the password."""
+    ran = run("--redact", "-o", "json", cache={"backend": "redis", "url": url})
+
+    assert ran.code == 1
+    assert "cache.url: is no address of a Redis server" in ran.out
+
+
+def test_what_does_not_go_with_redact() -> None:
+    """The log would tell what the output does not."""
+    ran = run_cli("doctor", "--redact", "-v")
+
+    assert (ran.code, "--redact" in ran.err) == (2, True)
+
+
 def test_redacted_output_tells_no_place(run: Callable[..., Ran], simulator: Simulator, isolated: Path) -> None:
     """Neither addresses nor one's home are in any format; what is wrong still is."""
     simulator["a"].stop()
@@ -160,6 +194,8 @@ def test_redacted_output_tells_no_place(run: Callable[..., Ran], simulator: Simu
         ("[2001:db8::7]:2333 is down, so is 10.1.2.3:80", "(address) is down, so is (address)"),
         ("redirects to https://other.example.com/x?y=1; stop", "redirects to (address); stop"),
         ("fe80::1%eth0", "(address)%eth0"),
+        ("eu.lava.example.com-1 is down", "eu.host-1-1 is down"),
+        ("redirects to //sso.example.net/login", "redirects to (address)"),
         ("at 12:30:15 it was 4.2.2", "at 12:30:15 it was 4.2.2"),
     ],
 )

@@ -70,8 +70,23 @@ def test_a_checker_is_kept_to_so_many_within_any_second() -> None:
     asyncio.run(work())
 
 
-def test_a_request_that_gets_no_answer_holds_up_no_checker_for_long() -> None:
-    """It has surely arrived after a second, and a second later its place is free."""
+def test_a_connection_that_takes_long_is_counted_from_its_end() -> None:
+    """Whoever has waited for a name server sends when that has answered: what follows keeps its distance from then."""
+
+    async def work() -> None:
+        budget = Budget(per_second=1)
+        async with budget.draw(Purpose.OBSERVER):
+            await asyncio.sleep(2.5)
+        ended = time.monotonic()
+        async with budget.draw(Purpose.LOAD):
+            assert time.monotonic() - ended >= 1.0
+
+    asyncio.run(work())
+
+
+def test_a_request_that_gets_no_answer_holds_up_no_checker_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has surely arrived after a while, and a second later its place is free."""
+    monkeypatch.setattr(Budget, "ARRIVED", 1.0)
 
     async def work() -> None:
         budget = Budget(per_second=1)

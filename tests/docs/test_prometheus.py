@@ -275,7 +275,7 @@ def test_a_scrape_has_its_answer_in_time(write_config: Callable[..., Path]) -> N
 
 def test_what_is_demanded_of_a_fleet_is_not_of_a_probe(write_config: Callable[..., Path]) -> None:
     """One node is no fleet; and whether it is up is told whatever is skipped."""
-    demands = {"min_healthy": 3, "critical": {"quorum": "3:"}, "skip": ["reach"]}
+    demands = {"critical": {"quorum": "3:"}, "skip": ["reach"]}
     with fleet() as simulator, exporter(configured(write_config, simulator, check=demands)) as running:
         eventually(lambda: ups(running) == {"us-1": 1.0, "us-2": 1.0, "eu-1": 1.0}, "every node is up")
         found = samples(ask(f"{running.url}/probe?target=us-1").text)
@@ -470,7 +470,9 @@ def exporter(config: Path) -> Iterator[Exporter]:
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen([*command, "exporter", "--listen", "127.0.0.1:0"], stdout=stdout, stderr=stderr)
     try:
-        first = eventually(lambda: re.match(r"(http://127\.0\.0\.1:\d+)\t\d+\n", out.read_text("utf-8")), "it listens")
+        first = eventually(
+            lambda: re.match(r"(http://127\.0\.0\.1:\d+)\t\d+\t\n", out.read_text("utf-8")), "it listens"
+        )
         yield Exporter(process, first[1])
         assert process.poll() is None, err.read_text("utf-8")
         process.terminate()

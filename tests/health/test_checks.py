@@ -13,7 +13,7 @@ from revvlink_cli.client.models import NodeInfo, NodeStats, Plugin
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
 from revvlink_cli.health.checks import Load, Subject, choose, examine
-from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, worst
+from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, is_healthy, worst
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Demands, Policy, read_codes, read_min_healthy, read_version
 from revvlink_cli.health.ranges import Bounds, Unit, parse
@@ -124,6 +124,66 @@ def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None
     assert worst(only) is Verdict.CRITICAL
 
 
+@pytest.mark.parametrize("error", [
+    NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT),
+    AuthorizationFailedException("x"),
+    NodeException("x", code=Code.LAVALINK_V3, stage=Stage.VERSION),
+    NodeException("x", code=Code.WEBSOCKET_REFUSED, stage=Stage.READY),
+])  # fmt: skip
+@pytest.mark.parametrize("skip", [(), ("reach",), ("reach", "auth", "version"), ("websocket", "info")])
+def test_what_failed_is_borne_by_what_needs_it(error: Any, skip: tuple[str, ...]) -> None:
+    """Whichever check is the only one, before or behind the one that failed: what needs that one is CRITICAL, too."""
+    found = outcomes(snapshot(**DOWN, error=error), skip=frozenset(skip))
+    assert worst(found) is Verdict.CRITICAL
+
+    for check in NODE_CHECKS:
+        if check in skip:
+            continue
+        only = choose(found, {check})
+        passed = isinstance(one(found, check), Finding) and verdict(found, check) is Verdict.OK
+        assert worst(only) is (Verdict.OK if passed else Verdict.CRITICAL), check
+
+
+def test_a_warning_hides_no_doubt() -> None:
+    """A node of which something is unknown is not healthy because something else is worth a warning."""
+    bounds = {"cpu": Bounds(read_range("cpu", "10%"), None)}
+    doubtful = outcomes(snapshot(), loads=(Load("q", 5.0),), canaries=("q",), bounds=bounds)
+
+    assert worst(doubtful) is Verdict.WARNING
+    assert is_healthy(doubtful) is None
+    assert is_healthy(outcomes(snapshot(), bounds=bounds)) is True
+    assert is_healthy(()) is None
+
+
+def test_a_node_that_does_not_say_what_it_is() -> None:
+    """What is required of it cannot be known; where nothing is, that it does not say is worth a warning."""
+    mute = snapshot(info=None)
+
+    assert worst(outcomes(mute)) is Verdict.WARNING
+    assert verdict(outcomes(mute, sources=("youtube",)), "info") is Verdict.UNKNOWN
+    assert verdict(outcomes(mute, min_version=(4,)), "version") is Verdict.UNKNOWN
+
+
+def test_a_ping_without_an_answer() -> None:
+    """A websocket that answers no ping is no websocket that works."""
+    assert verdict(outcomes(snapshot(latency_ms=None)), "websocket") is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("critical", "expected"), [("1s", Verdict.CRITICAL), ("10s", Verdict.UNKNOWN), ("10s:", Verdict.UNKNOWN)]
+)
+def test_a_canary_that_took_too_long_already(critical: str, expected: Verdict) -> None:
+    """It will not get shorter: the verdict of its threshold counts, not that nobody knows the end."""
+    bounds = {"load": Bounds(None, read_range("load", critical))}
+
+    assert verdict(outcomes(snapshot(), loads=(Load("q", 5.0),), canaries=("q",), bounds=bounds), "load") is expected
+
+
+def test_a_canary_that_nobody_let_loose() -> None:
+    """It is unknown, and not left out."""
+    assert verdict(outcomes(snapshot(), canaries=("q",)), "load") is Verdict.UNKNOWN
+
+
 def test_statistics_that_are_missing_or_too_old() -> None:
     """A node without statistics is unknown, not well and not dead; what needs them is not made."""
     old = TimedStats(STATS, StatsOrigin.WEBSOCKET, NOW - 200, NOW - 1)
@@ -170,11 +230,10 @@ def test_thresholds(check: str, warning: str | None, critical: str | None, expec
 
 def test_a_figure_that_is_not_told() -> None:
     """It is no fault, unless there is a threshold: then nobody knows, and that is said."""
-    silent = snapshot(timed_stats=timed(replace(STATS, memory_used=None)), latency_ms=None)
+    silent = snapshot(timed_stats=timed(replace(STATS, memory_used=None)))
 
     assert verdict(outcomes(silent), "memory") is Verdict.OK
-    assert verdict(outcomes(silent), "websocket") is Verdict.OK
-    for check in ("memory", "websocket"):
+    for check in ("memory",):
         bounds = {check: Bounds(read_range(check, "90"), None)}
         assert verdict(outcomes(silent, bounds=bounds), check) is Verdict.UNKNOWN
 
@@ -256,7 +315,8 @@ def test_what_is_required_and_not_told() -> None:
         (Load("q", 0.2, tracks=0), Verdict.CRITICAL),
         (Load("q", 0.2, error=LavalinkLoadException("login required")), Verdict.CRITICAL),
         (Load("q", 5.0, error=NodeException("x", code=Code.SILENT)), Verdict.UNKNOWN),
-        (Load("q", 5.0), Verdict.UNKNOWN),
+        (Load("q", 0.5), Verdict.UNKNOWN),
+        (Load("q", 5.0), Verdict.WARNING),
     ],
 )
 def test_canaries(load: Load, expected: Verdict) -> None:
@@ -364,8 +424,9 @@ def test_imbalance() -> None:
 
 
 def test_names_of_checks() -> None:
-    """A stage means all of its checks; what is misspelt is told the nearest."""
-    assert codes_of("stats") == ("stats", "cpu", "memory", "players", "uptime")
+    """A stage means all of its checks, a check itself alone; what is misspelt is told the nearest."""
+    assert codes_of("figures") == ("stats", "cpu", "memory", "players", "uptime")
+    assert (codes_of("stats"), codes_of("reach")) == (("stats",), ("reach",))
     assert read_codes(["fleet", "cpu"]) == {"quorum", "regions", "skew", "imbalance", "cpu"}
     with pytest.raises(ValueError, match="did you mean memory"):
         read_codes(["memroy"])

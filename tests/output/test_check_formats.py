@@ -228,7 +228,7 @@ def test_a_broken_configuration_speaks_every_format() -> None:
     assert json.loads(rendered(Format.JSON, BROKEN))["exit_code"] == 3
 
 
-TEXTS = st.text(max_size=40)
+TEXTS = st.text(max_size=40) | st.sampled_from(["\ufffe\uffff", "a|b`c", "::error::", "%0A", "'=|", "]]>"])
 FIGURES = st.builds(
     Figure,
     st.sampled_from(["ready", "cpu_system_load", "players", "load"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import stat
@@ -277,4 +278,50 @@ def test_a_webhook_that_hangs(simulator: Simulator, write_config: Callable[..., 
         ran = run_cli("check", "--config", str(path), "--notify", "discord", "--timeout", "2")
 
     assert (ran.code, ran.out.partition(":")[0]) == (3, "UNKNOWN")
-    assert "nobody is told: the webhook did not answer within 5 s" in ran.err
+    assert "warning: the webhook did not answer within 5 s, and the message may not have arrived" in ran.err
+
+
+def test_folders_that_call_their_files_alike(
+    simulator: Simulator, webhook: Webhook, write_config: Callable[..., Path], isolated: Path
+) -> None:
+    """Two configurations named by the same relative path have two states."""
+    for name in ("a", "b"):
+        node = simulator[name]
+        node.stop()
+        path = write_config(
+            {"identifier": name, "uri": node.uri, "password": "pw"}, discord={"webhook": webhook.address}
+        )
+        (isolated / name).mkdir()
+        path.rename(isolated / name / "revvlink.toml")
+    for _ in range(3):
+        for name in ("a", "b"):
+            os.chdir(isolated / name)
+            run_cli("check", "--config", "revvlink.toml", "--notify", "discord")
+
+    assert len(webhook.texts) == 2
+
+
+def test_parts_of_a_fleet_with_a_quorum(
+    simulator: Simulator, webhook: Webhook, write_config: Callable[..., Path]
+) -> None:
+    """That a quorum holds for all and says nothing of a part makes no change of what is wrong."""
+    nodes = [{"identifier": node.profile.identifier, "uri": node.uri, "password": "pw"} for node in simulator]
+    path = write_config(*nodes, discord={"webhook": webhook.address}, check={"min_healthy": 1})
+    simulator["a"].stop()
+    codes = [
+        run_cli("check", "--config", str(path), "--notify", "discord", *part).code for part in ((), ("a",), (), ("a",))
+    ]
+
+    assert codes == [1, 2, 1, 2]
+    assert len(webhook.texts) == 1
+
+
+@pytest.mark.parametrize("address", ["https://.discord.com/x", f"https://{'a' * 64}.example.com/x", "https://a:b/x"])
+def test_addresses_that_cannot_be_called(run: Callable[..., Ran], simulator: Simulator, address: str) -> None:
+    """Whatever is wrong with it is a warning, with -vv, too."""
+    Path("webhook").write_text(f"{address}\n", encoding="utf-8")
+    simulator["a"].stop()
+
+    ran = run("-vv")
+    assert ran.code == 2
+    assert "warning: nobody is told" in ran.err
