@@ -146,10 +146,11 @@ class Connection:
                     await self._receive()
         except TimeoutError:
             raise self._failure(
-                Code.READY_TIMEOUT,
+                Code.NO_READY,
                 Stage.READY,
                 f"took the websocket but sent no ready message within {self._settings.timeout:g} s",
                 "look at the node's log; restart it if it hangs",
+                timed_out=True,
             ) from None
         self.ready_ms = (time.monotonic() - began) * 1000.0
 
@@ -410,13 +411,14 @@ class Connection:
             "look at the node's log to see why it ended",
         )
 
-    def _failure(self, code: Code, stage: Stage, what: str, hint: str) -> NodeException:
+    def _failure(self, code: Code, stage: Stage, what: str, hint: str, *, timed_out: bool = False) -> NodeException:
         return NodeException(
             f"{host_and_port(self._settings.uri)} {what}",
             code=code,
             node=self._settings.identifier,
             stage=stage,
             hint=hint,
+            timed_out=timed_out,
         )
 
     async def close(self) -> None:

@@ -64,7 +64,6 @@ class Code(StrEnum):
     LAVALINK_V3 = "lavalink_v3"
     WEBSOCKET_REFUSED = "websocket_refused"
     NO_READY = "no_ready"
-    READY_TIMEOUT = "ready_timeout"
     CLOSED = "closed"
     SILENT = "silent"
     BAD_ANSWER = "bad_answer"
@@ -121,6 +120,7 @@ class NodeException(RevvlinkException):
     Attributes:
         status: The HTTP status of the answer, or None when there was none.
         retry_after: Seconds the node asked to be left alone, or None.
+        timed_out: Whether the node took what was sent and said nothing until the time was over: it may be well.
     """
 
     def __init__(
@@ -133,10 +133,12 @@ class NodeException(RevvlinkException):
         hint: str | None = None,
         status: int | None = None,
         retry_after: float | None = None,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message, code=code, node=node, stage=stage, hint=hint)
         self.status = status
         self.retry_after = retry_after
+        self.timed_out = timed_out
 
     @property
     def is_final(self) -> bool:

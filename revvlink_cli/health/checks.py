@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _UNDECIDED = {
     Code.TIMEOUT,
-    Code.READY_TIMEOUT,
     Code.SILENT,
     Code.RESOLVE_FAILED,
     Code.RATE_LIMITED,
@@ -194,7 +193,7 @@ def _failure(subject: Subject) -> Finding:
     return subject.finding(
         _CHECK_OF[error.stage] if error.stage is not None else "reach",
         error.message,
-        Verdict.UNKNOWN if error.code in _UNDECIDED else Verdict.CRITICAL,
+        Verdict.UNKNOWN if error.code in _UNDECIDED or getattr(error, "timed_out", False) else Verdict.CRITICAL,
         code=str(error.code),
         stage=str(error.stage) if error.stage is not None else None,
         hint=error.hint,

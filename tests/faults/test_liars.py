@@ -158,7 +158,7 @@ def test_never_ready_is_named() -> None:
             node = Node(identifier="n", uri=uri, password=PASSWORD, timeout=0.5, retries=0)
             with pytest.raises(NodeException) as caught:
                 await Fresh.connect(nodes=[node])
-            assert caught.value.code is Code.READY_TIMEOUT
+            assert caught.value.code is Code.NO_READY
             assert (len(liar.began), liar.most) == (1, 1)
             await Fresh.close()
 

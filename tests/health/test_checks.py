@@ -90,6 +90,13 @@ def test_a_node_that_is_well() -> None:
             Verdict.CRITICAL,
             ["reach", "auth", "version"],
         ),
+        (
+            NodeException("x", code=Code.NO_READY, stage=Stage.READY, timed_out=True),
+            "websocket",
+            Verdict.UNKNOWN,
+            ["reach", "auth", "version"],
+        ),
+        (NodeException("x", code=Code.PROXY_FAILED, stage=Stage.CONNECT), "reach", Verdict.UNKNOWN, []),
         (None, "reach", Verdict.UNKNOWN, []),
     ],
 )
