@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.cache import Opened
 
 FILE_HELP = "A file, or - for standard input."

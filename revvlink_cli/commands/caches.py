@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.cache.store import OpenStore
     from revvlink_cli.commands.base import Options, Work
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.cache import Opened
 
 

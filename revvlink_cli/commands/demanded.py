@@ -15,7 +15,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from revvlink_cli.config.load import NodeEntry, Settings
+    from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Demands, Policy
 

@@ -16,7 +16,7 @@ from revvlink_cli.output.text import MISSING, clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.services.doctor import Diagnosis, Patient
+    from revvlink_cli.services.patient import Diagnosis, Patient
 
 app = make_app()
 
@@ -61,7 +61,8 @@ def doctor(
 
     Each finding says what to do. Passwords are never shown. Exit code 0 when nothing has failed, else 1.
     """
-    from revvlink_cli.services.doctor import CHECKUPS, Patient
+    from revvlink_cli.services.doctor import CHECKUPS
+    from revvlink_cli.services.patient import Patient
 
     options = options_of(ctx)
     for flag, names in (("--only", only), ("--skip", skip)):
@@ -79,7 +80,9 @@ def doctor(
 
 
 async def _examine(patient: Patient, wanted: Sequence[str], *, redact: bool) -> Result:
-    from revvlink_cli.services.doctor import Redactor, State, examine
+    from revvlink_cli.services.doctor import examine
+    from revvlink_cli.services.patient import State
+    from revvlink_cli.services.redaction import Redactor
 
     found = [diagnosis async for diagnosis in examine(patient, wanted)]
     if redact:

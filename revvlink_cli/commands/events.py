@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.feed import Happening
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
 
 app = make_app()
 

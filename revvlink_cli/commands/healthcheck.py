@@ -15,7 +15,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.policy import Policy
 
 app = make_app()

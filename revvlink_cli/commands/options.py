@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
 
 FILES = "\0files"
 """Ends what is offered in place of values when the shell is to complete names of files."""

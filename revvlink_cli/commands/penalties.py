@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.watch import Watch
 
 TREND_WIDTH = 20

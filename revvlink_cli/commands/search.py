@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.cache.entries import Entry, Loaded
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
-    from revvlink_cli.config.load import NodeEntry, Settings
+    from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.services.cache import Opened
 
 app = make_app()

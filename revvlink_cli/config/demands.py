@@ -11,7 +11,7 @@ from revvlink_cli.health.ranges import Bounds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from revvlink_cli.config.load import NodeEntry
+    from revvlink_cli.config.settings import NodeEntry
 
 
 def policy_of(section: Mapping[str, Any], nodes: Sequence[NodeEntry]) -> Policy:

@@ -38,30 +38,39 @@ def read_text(path: Path) -> str:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write a file as a whole or not at all; a link is followed, its target replaced.
+    """Write a file as a whole or not at all; a link is followed, its target replaced, its folder made.
 
     Raises:
         ConfigError: It cannot be written; what was there is untouched.
     """
-    import tempfile  # what only reads starts faster without
-
     target = path.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(mode)
-            Path(name).replace(target)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+        replace_whole(target, text, mode=mode)
     except OSError as error:
         raise ConfigError([Problem(f"cannot be written: {error.strerror or error}", path)]) from None
+
+
+def replace_whole(target: Path, text: str, *, mode: int) -> None:
+    """Put a file where `target` is, when all of it is on the disk.
+
+    Raises:
+        OSError: It cannot be written; what was there is untouched.
+    """
+    import tempfile  # what only reads starts faster without
+
+    number, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
 
 
 def unreadable(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
-    from revvlink_cli.config.load import Origin, Settings
+    from revvlink_cli.config.settings import Origin, Settings
     from revvlink_cli.health.policy import Demands
 
 MASK = "********"

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.output import verdicts
 from revvlink_cli.output.markdown import document
+from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.streams import Output, say
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 MOST = 10
@@ -26,17 +26,8 @@ MOST = 10
 LEVELS = {Verdict.CRITICAL: "error", Verdict.UNKNOWN: "error", Verdict.WARNING: "warning"}
 
 
-class GitHubRenderer:
+class GitHubRenderer(WholeRenderer):
     """One annotation a finding that is not OK, and the verdict as a notice."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """Nothing stands above annotations."""
-
-    def item(self, row: Any) -> None:
-        """Checks are no stream."""
 
     def end(self, result: Result) -> None:
         """The annotations; the summary only where this is the job's own output."""

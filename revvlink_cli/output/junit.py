@@ -6,30 +6,21 @@ A node is a suite and a check a case; CRITICAL and WARNING are failures, UNKNOWN
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
+from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from revvlink_cli.health.findings import Outcome
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 
-class JUnitRenderer:
+class JUnitRenderer(WholeRenderer):
     """One document."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """The document is written as a whole at the end."""
-
-    def item(self, row: Any) -> None:
-        """Checks are no stream."""
 
     def end(self, result: Result) -> None:
         """The document; what kept the checks from being made is a suite of its own."""

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Skipped
 from revvlink_cli.output import verdicts
 from revvlink_cli.output.export import markdown_cell
+from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 SIZE = 512 * 1024
 """Characters at most; GitHub takes a summary of 1 MiB."""
 
 
-class MarkdownRenderer:
+class MarkdownRenderer(WholeRenderer):
     """A heading with the verdict, and a table of all checks, what is wrong first."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """The table is made when all is known."""
-
-    def item(self, row: Any) -> None:
-        """Checks are no stream."""
 
     def end(self, result: Result) -> None:
         """The table."""

@@ -7,17 +7,17 @@ last line, complete whatever the verdict. Source: Monitoring Plugins Development
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from revvlink_cli.health.ranges import Unit, number
 from revvlink_cli.output import verdicts
+from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from revvlink_cli.health.findings import Figure, Finding
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 WIDTH = 80
@@ -30,17 +30,8 @@ MARKS = {Unit.RATIO: "%", Unit.SECONDS: "s", Unit.DAYS: "s", Unit.BYTES: "B"}
 """Units as performance data knows them."""
 
 
-class NagiosRenderer:
+class NagiosRenderer(WholeRenderer):
     """A status line, what is wrong line by line, and performance data."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """Nothing stands above the status line."""
-
-    def item(self, row: Any) -> None:
-        """Checks are no stream."""
 
     def end(self, result: Result) -> None:
         """Everything."""

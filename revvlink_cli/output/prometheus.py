@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from revvlink_cli.health.metrics import of_run
+from revvlink_cli.output.renderer import WholeRenderer
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 
-class PrometheusRenderer:
+class PrometheusRenderer(WholeRenderer):
     """Every figure and every verdict as a metric; without checks there are none, which shows as an old timestamp."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """Metrics need no heading."""
-
-    def item(self, row: Any) -> None:
-        """Checks are no stream."""
 
     def end(self, result: Result) -> None:
         """The metrics."""

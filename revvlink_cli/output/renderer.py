@@ -65,6 +65,19 @@ class Renderer(Protocol):
         """The outcome. Its data, unless None, has not been passed to `item`."""
 
 
+class WholeRenderer:
+    """What formats of monitoring systems share: they are written as a whole, in the end."""
+
+    def __init__(self, output: Writer) -> None:
+        self._output = output
+
+    def begin(self, row: type | None) -> None:
+        """Nothing is known yet."""
+
+    def item(self, row: Any) -> None:
+        """Checks are no stream."""
+
+
 def default_format() -> Format:
     """A table for people, plain text for programs."""
     return Format.TABLE if is_terminal(sys.stdout) else Format.PLAIN

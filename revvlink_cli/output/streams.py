@@ -59,10 +59,10 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
-    import contextlib
     import errno
-    import tempfile
     from pathlib import Path
+
+    from revvlink_cli.config.files import replace_whole
 
     try:
         target = Path(name).resolve()
@@ -72,18 +72,7 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
         with target.open("w", encoding="utf-8", newline="") as device:
             device.write(text)
         return
-    number, temporary = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-    try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    replace_whole(target, text, mode=mode)
 
 
 def say(text: str) -> None:

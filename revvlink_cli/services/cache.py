@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.cache.entries import Entry, Key, Loaded
     from revvlink_cli.client.cache.store import OpenStore, Store
-    from revvlink_cli.config.load import Settings
+    from revvlink_cli.config.settings import Settings
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Store")

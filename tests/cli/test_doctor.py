@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.services import doctor
-from revvlink_cli.services.doctor import CHECKUPS, Patient, Redactor, State, examine
+from revvlink_cli.services.checkups_nodes import agree
+from revvlink_cli.services.doctor import CHECKUPS, examine
+from revvlink_cli.services.patient import Diagnosis, Finder, Patient, State
+from revvlink_cli.services.redaction import Redactor
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
@@ -206,7 +208,7 @@ def test_what_is_redacted(text: str, shown: str, write_config: Callable[..., Pat
     assert Redactor(Patient(str(path), os.environ, Path(), timeout=1, fixes=False)).of(text) == shown
 
 
-async def _found(patient: Patient, *wanted: str) -> list[doctor.Diagnosis]:
+async def _found(patient: Patient, *wanted: str) -> list[Diagnosis]:
     return [diagnosis async for diagnosis in examine(patient, wanted)]
 
 
@@ -214,7 +216,7 @@ def test_one_crash_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkup with a defect is a finding of its own."""
     import asyncio
 
-    async def broken(_: Patient) -> list[doctor.Diagnosis]:
+    async def broken(_: Patient) -> list[Diagnosis]:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setitem(CHECKUPS, "machine", broken)
@@ -234,8 +236,8 @@ def test_the_list_and_mistakes() -> None:
 
 def test_clocks() -> None:
     """A node whose clock is off is named; where most differ it is this machine's."""
-    find = doctor.Finder("clocks")
+    find = Finder("clocks")
 
-    assert doctor._clock(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
-    assert "this machine's clock" in doctor._clock(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
-    assert doctor._clock(find, {"a": -1.0})[0].state is State.OK
+    assert agree(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
+    assert "this machine's clock" in agree(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
+    assert agree(find, {"a": -1.0})[0].state is State.OK

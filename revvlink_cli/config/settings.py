@@ -1,0 +1,229 @@
+"""A whole configuration as frozen values, and the secrets that it names, read when they are needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from revvlink_cli.client.settings import NodeSettings
+from revvlink_cli.config import schema
+from revvlink_cli.config.files import unreadable
+from revvlink_cli.config.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from revvlink_cli.config.source import Source
+    from revvlink_cli.health.policy import Policy
+
+
+class Origin:
+    """Where a value came from: a file, the environment, or nowhere (``default``)."""
+
+    def __init__(self, text: str, place: Callable[[], int | None] = lambda: None) -> None:
+        self.text = text
+        self._place = place
+
+    @property
+    def line(self) -> int | None:
+        """Its line in the file; the file is looked through when the first line is asked for."""
+        return self._place()
+
+
+class NodeEntry(NamedTuple):
+    """A node as configured, its password not read yet.
+
+    Attributes:
+        values: Every key of the schema that has a value, checked.
+        origins: By key, where the value came from.
+        position: Among the nodes, from 0.
+    """
+
+    values: Mapping[str, Any]
+    origins: Mapping[str, Origin]
+    position: int
+
+    def __repr__(self) -> str:
+        """Name and address only: the values may hold a password."""
+        return f"NodeEntry({self.identifier!r}, {self.uri!r})"
+
+    @property
+    def identifier(self) -> str:
+        """Name of the node."""
+        return str(self.values["identifier"])
+
+    @property
+    def uri(self) -> str:
+        """Address of the node."""
+        return str(self.values["uri"])
+
+    @property
+    def region(self) -> str | None:
+        """Region label."""
+        return self.values.get("region")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Free labels."""
+        return tuple(self.values.get("tags", ()))
+
+    @property
+    def password_source(self) -> str:
+        """Where the password comes from, never the password: ``env NAME``, ``file PATH`` or ``inline``."""
+        if "password_env" in self.values:
+            return f"env {self.values['password_env']}"
+        return f"file {self.values['password_file']}" if "password_file" in self.values else "inline"
+
+
+class CacheSettings(NamedTuple):
+    """Where and how long search results are kept; `url` may hold a password, `path` is None for the usual one."""
+
+    capacity: int
+    ttl_s: float
+    backend: str
+    path: Path | None
+    url: str | None
+
+    def __repr__(self) -> str:
+        """Without the address."""
+        return f"CacheSettings({self.capacity}, {self.ttl_s:g} s, {self.backend})"
+
+
+class DiscordSettings(NamedTuple):
+    """Where messages about checks go: `key` of the three webhook keys and its value, None when there is none."""
+
+    key: str | None
+    value: str
+    remind_s: float | None
+
+    def __repr__(self) -> str:
+        """Without the address, which is a secret."""
+        return f"DiscordSettings({self.key})"
+
+
+class Settings(NamedTuple):
+    """A whole configuration.
+
+    Attributes:
+        source: Where it came from.
+        nodes: At least one.
+        search_source: Prefix for plain words.
+        cache: Where search results are kept.
+        regions: The user's region map, None for the built-in one.
+        check: What checks demand, as it stands in ``[check]``; see `policy`.
+        discord: Where messages about checks go.
+        warnings: What is unwise and works.
+        origins: By section and key, where the other values came from.
+    """
+
+    source: Source
+    nodes: tuple[NodeEntry, ...]
+    search_source: str
+    cache: CacheSettings
+    regions: Mapping[str, tuple[str, ...]] | None
+    check: Mapping[str, Any]
+    discord: DiscordSettings
+    warnings: tuple[Problem, ...]
+    origins: Mapping[tuple[str, str], Origin]
+
+    def resolve(self, entries: Sequence[NodeEntry] | None = None) -> tuple[NodeSettings, ...]:
+        """These nodes, or all, with their passwords read.
+
+        Raises:
+            ConfigError: A password cannot be had; all that cannot are named.
+        """
+        problems: list[Problem] = []
+        found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
+        if problems:
+            raise ConfigError(problems)
+        return tuple(node for node in found if node is not None)
+
+    def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings | None:
+        values = dict(entry.values)
+        key = next(name for name in schema.PASSWORDS if name in values)
+        values.pop("check", None)
+        if "ca_file" in values:
+            values["ca_file"] = str(beside(self.source, values["ca_file"]))
+            if (trouble := unreadable(Path(values["ca_file"]))) is not None:
+                place = entry.origins["ca_file"].line
+                where = f"nodes[{entry.position}].ca_file"
+                hint = "name a PEM file with the certificate authority"
+                problems.append(Problem(f"cannot be read: {trouble}", self.source.path, place, key=where, hint=hint))
+        try:
+            return NodeSettings(password=self._secret(key, values.pop(key)), **values)
+        except ValueError as error:  # no password, or one that no header can carry
+            problems.append(
+                Problem(
+                    str(error),
+                    self.source.path,
+                    entry.origins[key].line,
+                    key=f"nodes[{entry.position}].{key}" if self.source.path else None,
+                    hint=_PASSWORD_HINTS[key],
+                )
+            )
+            return None
+
+    @property
+    def policy(self) -> Policy:
+        """What checks demand of each node."""
+        from revvlink_cli.config.demands import policy_of
+
+        return policy_of(self.check, self.nodes)
+
+    def webhook(self) -> str | None:
+        """The address of the Discord webhook, read where it is kept; None when there is none.
+
+        Raises:
+            ConfigError: It cannot be had.
+        """
+        key = self.discord.key
+        if key is None:
+            return None
+        try:
+            return self._secret(key, self.discord.value)
+        except ValueError as error:
+            origin = self.origins.get(("discord", key))
+            line = origin.line if origin is not None else None
+            hint = "export the variable, or use webhook_file" if key == "webhook_env" else "write the address into it"
+            raise ConfigError([Problem(str(error), self.source.path, line, key=f"discord.{key}", hint=hint)]) from None
+
+    def _secret(self, key: str, value: str) -> str:
+        """A secret by the key that says where it is: in the environment, in a file, or here.
+
+        Raises:
+            ValueError: It is not there, or nothing that can be sent.
+        """
+        if not key.endswith(("_env", "_file")):
+            return value
+        if key.endswith("_env"):
+            secret = self.source.environment.get(value)
+            if secret is None:
+                raise ValueError(f"the environment variable {value} is not set")
+            secret = secret.rstrip("\r\n")  # as it comes of a file that somebody has made a variable of
+            where = f"the environment variable {value}"
+        else:
+            where = f"the file {value}"
+            try:
+                with beside(self.source, value).open(encoding="utf-8") as file:
+                    secret = file.readline(65_536).rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+        if not secret:
+            raise ValueError(f"{where} is empty")
+        if re.search(r"[\x00-\x1f\x7f]", secret):
+            raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
+        return secret
+
+
+def beside(source: Source, name: str) -> Path:
+    """A path that a configuration names, from the file's own folder."""
+    folder = source.path.parent if source.path is not None else Path()
+    return folder / Path(name).expanduser()
+
+
+_PASSWORD_HINTS = {
+    "password": None,
+    "password_env": "export the variable, or use password_file",
+    "password_file": "write the password into the first line of that file",
+}

@@ -1,0 +1,202 @@
+"""Checkups of this machine and its files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from revvlink_cli._version import __version__
+from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.settings import beside
+from revvlink_cli.config.source import user_path
+from revvlink_cli.services.patient import Diagnosis, Finder, Found, Patient, State
+
+if TYPE_CHECKING:
+    from revvlink_cli.config.settings import NodeEntry, Settings
+
+ROOM = 16 * 1024 * 1024
+"""Bytes that should be free where files are kept."""
+
+SECRET = 0o027
+"""Bits of a mode that no file with a secret should have; that a group may read it is somebody's decision."""
+
+MOUNTED = ("/run/secrets", "/var/run/secrets", "/run/credentials")
+"""Folders where container engines and systemd put secrets, with modes of their own."""
+
+
+async def program(_: Patient) -> Found:
+    """Version of revvlink, of Python and of what it is built on."""
+    find = Finder("program")
+    found = [find.ok(f"revvlink {__version__}, Python {sys.version.split()[0]}, {sys.platform}")]
+    for package in ("typer", "rich", "aiohttp", "msgspec", "tomli-w", "platformdirs"):
+        try:
+            found.append(find.ok(version(package), package))
+        except PackageNotFoundError:
+            found.append(
+                find.fail("is not installed", "install revvlink-cli again, into an environment of its own", package)
+            )
+    numbers = [int(part) for part in re.findall(r"\d+", version("typer"))[:2]]
+    if numbers >= [0, 29]:
+        fix = "pip install 'typer<0.29'"
+        found.append(find.warn("loads pydantic at every start, which more than doubles its time", fix, "typer"))
+    return found
+
+
+async def machine(patient: Patient) -> Found:
+    """Open files, the encoding of the output."""
+    find = Finder("machine")
+    found: Found = []
+    nodes = len(patient.settings.nodes) if patient.settings is not None else 1
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 3 * nodes + 128
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            message = f"{hard} files may be open, and {nodes} nodes may take {wanted}"
+            found.append(find.fail(message, "raise the limit: ulimit -Hn, or LimitNOFILE= of the systemd unit"))
+        else:
+            found.append(find.ok(f"{'any number of' if hard == resource.RLIM_INFINITY else hard} files may be open"))
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "") if sys.stdout is not None else ""
+    if encoding != "utf8":
+        found.append(
+            find.warn(f"the output is encoded as {encoding or 'nothing'}", "set LANG or PYTHONIOENCODING to UTF-8")
+        )
+    else:
+        found.append(find.ok("the output is encoded as UTF-8"))
+    return found
+
+
+async def folders(_: Patient) -> Found:
+    """Whether files can be kept where they belong."""
+    import platformdirs
+
+    find = Finder("folders")
+    found: Found = []
+    for what, path in (
+        ("cache", Path(platformdirs.user_cache_path("revvlink"))),
+        ("state", Path(platformdirs.user_state_path("revvlink"))),
+    ):
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            found.append(
+                find.fail(f"{path} cannot be written to", f"give yourself the right to write to {there}", what)
+            )
+            continue
+        free = shutil.disk_usage(there).free
+        if free < ROOM:
+            message = f"{free // 1024} KiB are free where {path} is"
+            found.append(find.warn(message, "make room there", what))
+        else:
+            found.append(find.ok(f"{path} can be written to", what))
+    return found
+
+
+async def configuration(patient: Patient) -> Found:
+    """Whether there is one, and what is wrong with it."""
+    find = Finder("configuration")
+    if patient.mistakes is not None:
+        hint = "see docs/configuration.md, or `revvlink config schema`"
+        return [find.fail(str(problem), problem.hint or hint) for problem in patient.mistakes.problems]
+    settings = patient.settings
+    if settings is None:
+        return find.skip("there is none")
+    where = str(settings.source.path or "the environment")
+    nodes = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"
+    found = [find.ok(f"{where}, {nodes}, found by {settings.source.kind}")]
+    try:
+        settings.resolve()
+    except ConfigError as error:
+        found += [find.fail(str(problem), problem.hint or "correct it") for problem in error.problems]
+    try:
+        settings.webhook()
+    except ConfigError as error:
+        found += [find.warn(str(problem), problem.hint or "correct it") for problem in error.problems]
+    if not settings.source.trusted:
+        fix = "look at it, then run `revvlink config trust`"
+        found.append(find.warn(f"{where} is not trusted with anything outside it", fix))
+    return found
+
+
+async def permissions(patient: Patient) -> Found:
+    """Who else can read secrets, or change what is run with."""
+    find = Finder("permissions")
+    settings = patient.settings
+    if settings is None or os.name != "posix":
+        return find.skip("there is no configuration" if settings is None else "files have no such modes here")
+    found: Found = []
+    for path, (mask, secret) in _guarded(settings).items():
+        if not path.exists() or str(path.resolve()).startswith(MOUNTED):
+            continue
+        mode = path.stat().st_mode & 0o777
+        if mode & mask:
+            what = f"others can read {secret}" if secret and mode & 0o004 else "others can change it"
+            found.append(_tightened(find, path, mode & ~mask, what, fixes=patient.fixes))
+    return found or [find.ok("only you can read secrets and change the configuration")]
+
+
+def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
+    """Files and folders that others have no business with: bits of the mode that are too much, and what is in them."""
+    found: dict[Path, tuple[int, str]] = {}
+    if settings.source.path is not None:
+        has_secrets = any(map(_keeps_secrets, settings.nodes)) or settings.discord.key == "webhook"
+        has_secrets = has_secrets or settings.cache.url is not None
+        found[settings.source.path] = (SECRET, "its secrets") if has_secrets else (0o022, "")
+    for entry in settings.nodes:
+        if "password_file" in entry.values:
+            found[beside(settings.source, entry.values["password_file"])] = (SECRET, "the password")
+    if settings.discord.key == "webhook_file":
+        found[beside(settings.source, settings.discord.value)] = (SECRET, "the webhook")
+    if user_path().parent.is_dir():
+        found[user_path().parent] = (0o022, "")
+    return found
+
+
+def _tightened(find: Finder, path: Path, mode: int, what: str, *, fixes: bool) -> Diagnosis:
+    """A file whose mode gives away too much, repaired where that is wanted."""
+    fix = f"chmod {mode:o} {path}"
+    if not fixes:
+        return find.warn(what, f"{fix}, or run `revvlink doctor --fix`", str(path))
+    try:
+        path.chmod(mode)
+    except OSError as error:
+        return find.fail(f"{what}, and that cannot be repaired: {error.strerror}", fix, str(path))
+    return Diagnosis(find.name, str(path), State.FIXED, f"{what} no more: its mode is {mode:o} now")
+
+
+def _keeps_secrets(entry: NodeEntry) -> bool:
+    return any(key in entry.values for key in ("password", "headers", "proxy"))
+
+
+async def cache(patient: Patient) -> Found:
+    """Whether search results can be kept, and how."""
+    from revvlink_cli.client.errors import StoreException
+    from revvlink_cli.services.cache import opened
+
+    find = Finder("cache")
+    settings = patient.settings
+    if settings is None:
+        return find.skip("there is no configuration")
+    try:
+        cache = opened(settings)
+    except StoreException as error:
+        return [find.fail(error.message, error.hint or "see docs/cache.md")]
+    except ValueError:  # whose words may hold a part of the password
+        return [find.fail("cache.url is no address of a Redis server", "correct cache.url")]
+    if cache is None:
+        return [find.ok("search results are not kept between runs")]
+    try:
+        stats = await cache.store.stats()
+        found = [find.ok(f"{settings.cache.backend}, {stats.entries} entries")]
+        if stats.remark is not None:
+            found.append(find.warn(stats.remark, "set maxmemory-policy to allkeys-lfu on the server"))
+    except StoreException as error:
+        return [find.fail(error.message, error.hint or "see docs/cache.md")]
+    finally:
+        await cache.store.close()
+    return [*found, *(find.warn(warning, "see docs/cache.md") for warning in cache.warnings)]

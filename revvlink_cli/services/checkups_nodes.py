@@ -1,0 +1,131 @@
+"""Checkups of the way to the nodes, and of the nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from revvlink_cli.client.transport import Resolver
+from revvlink_cli.health.findings import Finding, Verdict
+from revvlink_cli.services.patient import Diagnosis, Finder, Found, Patient, Seen, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from revvlink_cli.health.fleet import Report
+
+SLOW_NAME = 1.0
+"""Seconds after which a name server is slow."""
+
+SKEW = 5.0
+"""Seconds by which clocks may differ; an HTTP date has whole seconds, and the way takes its time."""
+
+
+async def names(patient: Patient) -> Found:
+    """Whether the hosts of the nodes can be resolved, and how fast."""
+    find = Finder("names")
+    settings = patient.settings
+    if settings is None:
+        return find.skip("there is no configuration")
+    hosts = dict.fromkeys(urlsplit(entry.uri).hostname or "" for entry in settings.nodes)
+    return list(await asyncio.gather(*(_name(find, host, patient.timeout) for host in hosts)))
+
+
+async def _name(find: Finder, host: str, timeout: float) -> Diagnosis:
+    begun = time.monotonic()
+    fix = "check the host in uri, and this machine's DNS"
+    try:
+        async with asyncio.timeout(timeout):
+            answers = await Resolver().resolve(host, 0)
+    except TimeoutError:
+        return find.fail(f"no name server answered within {timeout:g} s", fix, host)
+    except OSError as error:
+        return find.fail(f"cannot be resolved: {error}", fix, host)
+    took = time.monotonic() - begun
+    count = len({answer["host"] for answer in answers})
+    told = f"{count} address{'' if count == 1 else 'es'} in {took * 1000:.0f} ms"
+    if took > SLOW_NAME:
+        return find.warn(told, "the name server is slow: look at this machine's DNS", host)
+    return find.ok(told, host)
+
+
+async def proxies(patient: Patient) -> Found:
+    """Proxies that are on the way, or seem to be."""
+    find = Finder("proxies")
+    settings = patient.settings
+    if settings is None:
+        return find.skip("there is no configuration")
+    named = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+             if patient.environment.get(name)]  # fmt: skip
+    followers = [entry.identifier for entry in settings.nodes if entry.values.get("trust_env")]
+    found: Found = []
+    if named and followers:
+        found.append(find.ok(f"{', '.join(named)} count for {', '.join(followers)}"))
+    elif named:
+        found.append(find.ok(f"{', '.join(named)} are set and do not count: no node has trust_env"))
+    proxies = {entry.values["proxy"] for entry in settings.nodes if entry.values.get("proxy")}
+    for proxy in sorted(proxies):
+        parts = urlsplit(proxy)
+        where = f"{parts.hostname}:{parts.port or 80}"
+        try:
+            async with asyncio.timeout(patient.timeout):
+                _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError):
+            found.append(find.fail("does not take connections", "start the proxy, or correct proxy", where))
+        else:
+            found.append(find.ok("takes connections", where))
+    return found or [find.ok("there are none")]
+
+
+async def nodes(patient: Patient) -> Found:
+    """Each node stage by stage, as `check` does it, canaries apart."""
+    find = Finder("nodes")
+    seen = await patient.look()
+    return _found_of(find, seen.report) if isinstance(seen, Seen) else find.skip(seen)
+
+
+async def clocks(patient: Patient) -> Found:
+    """Whether this machine's clock and those of the nodes agree."""
+    find = Finder("clocks")
+    seen = await patient.look()
+    return agree(find, seen.ahead) if isinstance(seen, Seen) else find.skip(seen)
+
+
+def _found_of(find: Finder, report: Report) -> Found:
+    states = {Verdict.OK: State.OK, Verdict.WARNING: State.WARNING, Verdict.UNKNOWN: State.FAILED,
+              Verdict.CRITICAL: State.FAILED}  # fmt: skip
+    by_node: dict[str | None, list[Finding]] = {}
+    for finding in report.findings:
+        by_node.setdefault(finding.node, []).append(finding)
+    found: Found = []
+    for node, findings in by_node.items():
+        bad = [finding for finding in findings if finding.verdict is not Verdict.OK]
+        for finding in bad:
+            fix = finding.hint or "look at the node's log"
+            message = f"{finding.check}: {finding.message}"
+            found.append(Diagnosis(find.name, node or "fleet", states[finding.verdict], message, fix))
+        if not bad:
+            passed = ", ".join(dict.fromkeys(finding.check for finding in findings))
+            found.append(find.ok(passed, node or "fleet"))
+    return found
+
+
+def agree(find: Finder, ahead: Mapping[str, float]) -> Found:
+    """What to make of clocks that are so many seconds ahead, by node."""
+    if not ahead:
+        return find.skip("no node tells the time")
+    middle = statistics.median(ahead.values())
+    fix = "let NTP set it: see `timedatectl`"
+    if abs(middle) > SKEW and len(ahead) > 1:
+        return [find.warn(f"this machine's clock differs from those of most nodes by {abs(middle):.0f} s", fix)]
+    wrong = {name: by for name, by in ahead.items() if abs(by) > SKEW}
+    if not wrong:
+        return [find.ok(f"agrees with {len(ahead)} node{'' if len(ahead) == 1 else 's'} to within {SKEW:g} s")]
+    return [
+        find.warn(f"its clock and this machine's differ by {abs(by):.0f} s", fix, name) for name, by in wrong.items()
+    ]
