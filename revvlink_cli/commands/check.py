@@ -27,9 +27,7 @@ app = make_app()
 
 
 def _threshold(row: CatalogueRow) -> str:
-    return ", ".join(f"{name} {limit}" for name, limit in (("warn", row.warning), ("crit", row.critical)) if limit) or (
-        MISSING
-    )
+    return f"{row.warning or MISSING} / {row.critical or MISSING}" if row.warning or row.critical else MISSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +37,11 @@ class CatalogueRow:
     check: str = column("CHECK")
     stage: str = column("STAGE")
     what: str = column("LOOKS AT", flexible=True)
-    figure: str | None = column("FIGURE", flexible=True, rank=3)
-    unit: str | None = column("UNIT", rank=4)
-    warning: str | None = column("THRESHOLDS", cell=_threshold, rank=2)
+    figure: str | None = column("FIGURE", rank=4)
+    unit: str | None = column("UNIT", rank=3)
+    warning: str | None = column("WARN / CRIT", cell=_threshold, rank=2)
     critical: str | None = column("")
-    false_alarm: str = column("FALSE ALARM", flexible=True, rank=5)
+    false_alarm: str = column("FALSE ALARM", rank=5)
 
 
 def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
