@@ -65,9 +65,12 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
     from revvlink_cli.config.files import replace_whole
 
     try:
-        target = Path(name).resolve()
-    except (RuntimeError, ValueError) as error:  # links in a circle; a character that no path can have
+        Path(name).stat()
+    except FileNotFoundError:
+        pass  # it will be new; links in a circle, and the like, are errors
+    except ValueError as error:  # a character that no path can have
         raise OSError(errno.EINVAL, f"no path of a file: {error}") from None
+    target = Path(name).resolve()
     if target.exists() and not target.is_file():
         with target.open("w", encoding="utf-8", newline="") as device:
             device.write(text)

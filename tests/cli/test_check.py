@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -26,10 +27,12 @@ from tests.fidelity.recordings import LAVALINK, NODELINK
 from tests.fidelity.replay import PASSWORD, read_request, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import Ran
+
+    Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
@@ -389,6 +392,20 @@ def test_formats_are_for_check_alone(config: Callable[..., Path]) -> None:
     assert run_cli("check", "--config", path, REVVLINK_OUTPUT="nagios").out.startswith("OK: ")
 
 
+def closing(handle: Handler) -> Handler:
+    """The same, closing its connection in the end."""
+
+    async def handle_and_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handle(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):  # the other side may have gone without a word
+                await writer.wait_closed()
+
+    return handle_and_close
+
+
 def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[..., Path]) -> None:
     """Its days are counted on the connection itself, and are worth a warning before they are over."""
     authority = trustme.CA()
@@ -399,7 +416,7 @@ def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[...
     script = Listening(LAVALINK)
 
     async def work() -> Ran:
-        server = await asyncio.start_server(script.handle, "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(closing(script.handle), "127.0.0.1", 0, ssl=context)
         async with server:
             port = server.sockets[0].getsockname()[1]
             path = write_config(
@@ -430,7 +447,7 @@ def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable
                 pass
 
     async def work() -> Ran:
-        server = await asyncio.start_server(Rude(LAVALINK).handle, "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(closing(Rude(LAVALINK).handle), "127.0.0.1", 0, ssl=context)
         async with server:
             uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD, "ca_file": "ca.pem"})
