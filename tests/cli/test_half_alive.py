@@ -74,10 +74,10 @@ def test_what_it_is_called(handler: Handler, told: str, write_config: Callable[.
 
     async def work() -> list[Ran]:
         async with serving(handler) as uri:
-            path = write_config({"identifier": "sick", "uri": uri, "password": PASSWORD})
+            path = write_config({"identifier": "sick", "uri": uri, "password": PASSWORD, "timeout": 1.0})
             return [
                 await asyncio.to_thread(
-                    run_cli, *command.split(), "--config", str(path), "--timeout", "1", "-o", "json"
+                    run_cli, *command.split(), "--config", str(path), "--timeout", "15", "-o", "json"
                 )
                 for command, _ in commands
             ]

@@ -65,7 +65,7 @@ def test_a_checker_is_kept_to_so_many_within_any_second() -> None:
         await asyncio.gather(*(ask(purpose) for purpose in (*Purpose, Purpose.OBSERVER, Purpose.LOAD)))
         assert len(sent) == 5
         assert all(third - first >= 1.05 for first, third in zip(sent, sent[2:], strict=False))
-        assert sent[4] - sent[0] < 4
+        assert sent[4] - sent[0] < 10
 
     asyncio.run(work())
 
@@ -93,7 +93,7 @@ def test_a_request_that_gets_no_answer_holds_up_no_checker_for_long(monkeypatch:
         async with budget.draw(Purpose.OBSERVER):
             began = time.monotonic()
             async with budget.draw(Purpose.LOAD):
-                assert 1.9 <= time.monotonic() - began < 4
+                assert 1.9 <= time.monotonic() - began < 10
 
     asyncio.run(work())
 

@@ -246,6 +246,7 @@ def test_an_address_is_no_target(write_config: Callable[..., Path]) -> None:
         assert [node.requests for node in simulator] == before
 
 
+@pytest.mark.alone
 def test_a_scrape_has_its_answer_in_time(write_config: Callable[..., Path]) -> None:
     """A frozen node does not keep Prometheus waiting beyond its own timeout: that the probe failed is an answer."""
     with fleet() as simulator, exporter(configured(write_config, simulator)) as running:
@@ -286,6 +287,7 @@ def test_what_is_demanded_of_a_fleet_is_not_of_a_probe(write_config: Callable[..
         assert found["revvlink_fleet_check_status", (("check", "quorum"),)] == 2
 
 
+@pytest.mark.alone
 def test_a_scrape_that_is_broken_off(write_config: Callable[..., Path]) -> None:
     """When Prometheus hangs up, the probe ends with its connection and its canaries, and the next one has its turn."""
     canaries = [f"simsearch:{word}" for word in ("night", "tide", "rain", "porch", "cedar", "count", "alba", "summer")]
