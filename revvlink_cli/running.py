@@ -296,7 +296,7 @@ async def _within(work: Coroutine[Any, Any, Result], timeout: float) -> Result:
         )
 
 
-CLOSING_TIME = 1.0
+CLOSING_TIME = 2.0
 """Seconds beyond its timeout in which a command may still say what it found: nodes have a quarter of one to say why
 they failed, and then connections are closed in order."""
 
