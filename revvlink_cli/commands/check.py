@@ -12,7 +12,7 @@ from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import MonitorCommand, Work, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags, files
 from revvlink_cli.output.renderer import COMMON, REPORTS, Format
-from revvlink_cli.output.result import ExitCode, Failure, Result, column
+from revvlink_cli.output.result import ExitCode, Result, column
 from revvlink_cli.output.text import MISSING
 from revvlink_cli.output.verdicts import CheckRow
 
@@ -147,20 +147,14 @@ def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> R
     """A report as the command's outcome."""
     from revvlink_cli.output import verdicts
 
-    bad = verdicts.failures(report)
-    failures = tuple(
-        Failure(found.code or found.verdict.name.lower(), found.message, found.node, found.check, found.hint)
-        for found in bad
-    )
-    view = verdicts.rows_of(report.outcomes) if options.verbose else verdicts.in_short(report)
     return Result(
         verdicts.rows_of(report.outcomes),
         CheckRow,
         ExitCode.OK if exit_zero else int(report.verdict),
-        failures,
+        verdicts.failures(report.findings),
         title=verdicts.headline(report),
         line=verdicts.summary(report),
-        view=view,
+        view=None if options.verbose else verdicts.in_short(report),
         report=report,
         notes=() if options.verbose else ("-v shows every check",),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +10,7 @@ import typer
 from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import ProbeCommand, Work, make_app, options_of
 from revvlink_cli.commands.options import node_names
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.result import CommandError, ExitCode, Kind, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
@@ -62,33 +62,29 @@ def healthcheck(
     entries = tuple(entry for entry in settings.nodes if entry.identifier == name)
     if not entries:
         raise CommandError(fleets.unknown_node(name, known), exit_code=ExitCode.FAILED)
-    from revvlink_cli.health.policy import NO_DEMANDS, Policy
+    from revvlink_cli.health.policy import Policy
 
-    policy = flags.applied(Policy(common=NO_DEMANDS, only=frozenset()))
+    policy = replace(flags.applied(Policy()), only=LIVENESS)
     return _healthcheck(settings, fleets.with_secrets(settings, entries, options), policy, options)
 
 
 async def _healthcheck(
     settings: Settings, chosen: tuple[NodeSettings, ...], policy: Policy, options: Options
 ) -> Result:
-    from dataclasses import replace
-
     from revvlink_cli.health.findings import is_healthy
-    from revvlink_cli.output.verdicts import shortened, told, trouble
+    from revvlink_cli.output.verdicts import failures, shortened, told, trouble
     from revvlink_cli.services.checking import run
 
-    policy = replace(policy, only=LIVENESS)
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
     is_well = is_healthy(report.outcomes) is True
     name, bad = chosen[0].identifier, trouble(report)
     message = told(bad[0]) if bad else f"{name} {report.findings[0].message}"
     line = shortened(f"{'healthy' if is_well else 'unhealthy'}: {message}", LONGEST)
-    errors = tuple(Failure(f.code or f.verdict.name.lower(), f.message, f.node, f.check, f.hint) for f in bad)
     return Result(
         HealthRecord(node=name, state="healthy" if is_well else "unhealthy", message=message),
         HealthRecord,
         ExitCode.OK if is_well else ExitCode.FAILED,
-        () if is_well else errors,
+        () if is_well else failures(bad),
         text=line,
         line=line,
     )

@@ -47,6 +47,11 @@ class Report:
         """The checks that were made."""
         return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Finding))
 
+    @property
+    def healthy_nodes(self) -> str:
+        """How many nodes are healthy, in words: ``2 of 3 nodes healthy``."""
+        return f"{self.healthy} of {self.nodes} node{'' if self.nodes == 1 else 's'} healthy"
+
 
 def assess(
     fleet: FleetSnapshot, policy: Policy, *, timeout: float, loads: Mapping[str, Sequence[Load]] | None = None

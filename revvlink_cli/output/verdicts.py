@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
-from revvlink_cli.output.result import Kind, column
+from revvlink_cli.output.result import Failure, Kind, column
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from revvlink_cli.health.findings import Figure, Outcome
     from revvlink_cli.health.fleet import Report
@@ -135,8 +135,7 @@ def headline(report: Report) -> str:
     if not report.findings:
         why = next((f": {outcome.reason}" for outcome in report.outcomes if isinstance(outcome, Skipped)), "")
         return f"{report.verdict.name}: no check was made{why}"
-    nodes = f"{report.healthy} of {report.nodes} node{'' if report.nodes == 1 else 's'} healthy"
-    return f"{report.verdict.name}: {nodes}"
+    return f"{report.verdict.name}: {report.healthy_nodes}"
 
 
 def summary(report: Report, most: int = 3, separator: str = "; ") -> str:
@@ -153,6 +152,10 @@ def shortened(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
-def failures(report: Report) -> Sequence[Finding]:
-    """What is not OK, in the order of the report."""
-    return [finding for finding in report.findings if finding.verdict is not Verdict.OK]
+def failures(findings: Iterable[Finding]) -> tuple[Failure, ...]:
+    """Those that are not OK as a command's failures."""
+    return tuple(
+        Failure(found.code or found.verdict.name.lower(), found.message, found.node, found.check, found.hint)
+        for found in findings
+        if found.verdict is not Verdict.OK
+    )

@@ -115,8 +115,7 @@ def _key(finding: Finding, scope: str) -> str:
 
 def message(report: Report, found: list[Change], now: float) -> str:
     """The message: the verdict, then a line for each change, the gravest first."""
-    nodes = f"{report.healthy} of {report.nodes} node{'' if report.nodes == 1 else 's'} healthy"
-    lines = [f"**{report.verdict.name}: {nodes}**"]
+    lines = [f"**{report.verdict.name}: {report.healthy_nodes}**"]
     ordered = sorted(found, key=lambda change: -change.finding.verdict.gravity if change.finding else 1)
     for index, change in enumerate(ordered):
         line = _line(change, now)
