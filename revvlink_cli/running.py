@@ -282,13 +282,20 @@ def _until_nobody_reads(output: Output) -> Iterator[None]:
 async def _within(work: Coroutine[Any, Any, Result], timeout: float) -> Result:
     """The result, or a failure once the command's time is over.
 
-    Commands give their nodes the same time and then still have to close what is open, hence a little more here.
+    Commands give their nodes the same time and then still have to close what is open, hence a little more here. The
+    clock starts where the command first waits: what it loads until then, at leisure on a busy machine, would be taken
+    from the time for closing, and the verdict go with it.
     """
     import asyncio
 
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(timeout + CLOSING_TIME):
-            return await work
+        async with asyncio.timeout(None) as limit:
+            starting = loop.call_soon(lambda: limit.reschedule(loop.time() + timeout + CLOSING_TIME))
+            try:
+                return await work
+            finally:
+                starting.cancel()
     except TimeoutError:
         return Result(
             exit_code=ExitCode.UNREACHABLE,

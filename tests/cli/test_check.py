@@ -450,13 +450,14 @@ def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable
         server = await asyncio.start_server(closing(Rude(LAVALINK).handle), "127.0.0.1", 0, ssl=context)
         async with server:
             uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD, "ca_file": "ca.pem"})
+            node = {"identifier": "n", "uri": uri, "password": PASSWORD, "ca_file": "ca.pem", "timeout": 2.0}
+            path = write_config(node)
             ran = await asyncio.to_thread(check, path)
             server.close()
         return ran
 
     ran = asyncio.run(work())  # run_cli fails on what is unclosed
-    assert (ran.code, "answered no ping" in ran.out) == (3, True)
+    assert (ran.code, "answered no ping" in ran.out) == (3, True), ran
 
 
 @pytest.mark.parametrize("server", [LAVALINK, NODELINK])
