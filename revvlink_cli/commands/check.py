@@ -36,7 +36,7 @@ class CatalogueRow:
 
     check: str = column("CHECK")
     stage: str = column("STAGE")
-    what: str = column("LOOKS AT", flexible=True)
+    what: str = column("LOOKS AT", flexible=True, narrowest=48)
     figure: str | None = column("FIGURE", rank=4)
     unit: str | None = column("UNIT", rank=3)
     warning: str | None = column("WARN / CRIT", cell=_threshold, rank=2)

@@ -32,7 +32,7 @@ class DoctorRow:
     checkup: str = column("CHECKUP")
     subject: str | None = column("SUBJECT", cell=_subject, flexible=True)
     state: str = column("STATE", Kind.STATE)
-    message: str = column("MESSAGE", flexible=True)
+    message: str = column("MESSAGE", flexible=True, narrowest=30)
     fix: str | None = column("FIX", flexible=True, rank=2)
 
 
@@ -41,7 +41,7 @@ class CheckupRow:
     """A checkup that can be made."""
 
     checkup: str = column("CHECKUP")
-    what: str = column("LOOKS AT", flexible=True)
+    what: str = column("LOOKS AT", flexible=True, narrowest=48)
 
 
 @app.command(cls=Command)

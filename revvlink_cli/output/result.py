@@ -67,6 +67,7 @@ class Column(NamedTuple):
         cell: Makes the table's text from the whole row where the field alone does not tell enough.
         rank: Columns of the highest rank are the first to go when the terminal is too narrow.
         flexible: Whether a narrow terminal may cut its text.
+        narrowest: Columns that a cut text keeps as long as another column can go instead.
     """
 
     title: str
@@ -74,6 +75,7 @@ class Column(NamedTuple):
     cell: Callable[[Any], str] | None
     rank: int
     flexible: bool
+    narrowest: int
 
 
 def column(
@@ -83,10 +85,11 @@ def column(
     cell: Callable[[Any], str] | None = None,
     rank: int = 1,
     flexible: bool = False,
+    narrowest: int = 10,
     default: Any = dataclasses.MISSING,
 ) -> Any:
     """A dataclass field that is a column, see `Column`."""
-    return field(default=default, metadata={"column": Column(title, kind, cell, rank, flexible)})
+    return field(default=default, metadata={"column": Column(title, kind, cell, rank, flexible, narrowest)})
 
 
 def columns_of(row: type) -> tuple[tuple[str, Column], ...]:

@@ -37,9 +37,6 @@ _STATES = {
 _UNLIMITED = 10_000
 """Columns to assume where nobody looks: a pipe or a file has no edge."""
 
-_NARROWEST = 10
-"""Columns a text is not cut below before another column goes altogether."""
-
 _GAP = 3
 """Columns between two cells."""
 
@@ -142,7 +139,7 @@ def _fit(columns: Sequence[tuple[str, Column]], widths: Sequence[int], room: int
     while True:
         over = sum(widths[i] for i in kept) + _GAP * (len(kept) - 1) - room
         flexible = [i for i in kept if columns[i][1].flexible]
-        give = sum(max(widths[i] - _NARROWEST, 0) for i in flexible)
+        give = sum(max(widths[i] - columns[i][1].narrowest, 0) for i in flexible)
         worst = max(columns[i][1].rank for i in kept)
         if over <= give or worst == 0 or len(kept) == 1:
             return _shrink(kept, widths, flexible, max(over, 0))
