@@ -147,7 +147,7 @@ def test_frozen_killed_and_restarted(voice: tuple[int, Path], servers: list[Genu
 
             await asyncio.to_thread(servers[0].restart)
             await Fresh.reconnect()
-            await until(lambda: nodes[0].status is NodeStatus.CONNECTED)
+            await until(lambda: nodes[0].snapshot().timed_stats is not None)  # unknown figures come last in the ranking
             newcomer = Fresh.create_player(FIRST_GUILD + 50)
             await newcomer.update_voice(**state(voice[0], 50))
             assert newcomer.node is nodes[0]
