@@ -174,11 +174,11 @@ class Flags(NamedTuple):
 
         found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
         for code in swapped(found):
-            warning, critical = (limit.written() if limit is not None else "" for limit in found.bounds[code])
+            warning, critical = (limit.shown if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
             raise typer.BadParameter(
-                f"{code}: a warning at {warning!r} could never be given, all it would tell of is critical at "
-                f"{critical!r}: exchange the two",
+                f"{code}: a warning at {warning} could never be given, all it would tell of is critical at "
+                f"{critical}: exchange the two",
                 param_hint=flag,
             )
         return found
