@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output import diagnostics
@@ -171,9 +171,19 @@ async def _live(live: Live, options: Options, output: Output) -> int:
     """Fill the terminal, until a key or a signal ends it."""
     from revvlink_cli.output.keys import Keys
 
+    if options.export is not None:
+        raise CommandError(
+            Failure("usage", "what fills the terminal is no table", hint="use `nodes status --watch --export FILE`"),
+            exit_code=ExitCode.USAGE,
+        )
     result = Result()
     with Screen(output, no_color=options.no_color) as screen, Keys(live.key) as keys:
-        screen.on_resume = keys.listen
+
+        def resume() -> None:
+            keys.listen()
+            screen.show_again()
+
+        screen.on_resume = resume
         frames = live.frames(screen.size)
         try:
             async for frame in frames:
@@ -204,25 +214,25 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
     with ExitStack() as held:
         show = _shower(stream, chosen, writer, options, output, held)
         try:
-            with _until_nobody_reads(output):
+            with nullcontext() if stream.is_service else _until_nobody_reads(output):
                 async for item in stream.items:
                     if isinstance(item, Result):
                         result = item
                         break
                     show(item)
                     last = item
-                    if output.is_closed:
+                    if output.is_closed and not stream.is_service:
                         return ExitCode.OK
         except asyncio.CancelledError:
-            if not output.is_closed:
+            if stream.is_service or not output.is_closed:
                 raise
             return ExitCode.OK
         finally:
             await stream.items.aclose()
+            if last is not None and stream.frame is not None:  # however it ends: Ctrl-C is the usual way
+                _export(stream.frame(last), options)
     writer.end(result)
     _talk(result, chosen, options)
-    if last is not None and stream.frame is not None:
-        _export(stream.frame(last, sys.maxsize), options)
     return int(result.exit_code)
 
 
@@ -233,11 +243,12 @@ def _shower(
     frame = stream.frame
     if frame is not None and chosen is Format.TABLE:
         if not can_be_drawn_on():
-            return lambda item: writer.end(frame(item, sys.maxsize))
+            return lambda item: writer.end(frame(item))
         screen = held.enter_context(Screen(output, no_color=options.no_color))
-        return lambda item: screen.show(Frame(frame(item, screen.rows)))
+        held.enter_context(screen.kept_up())
+        return lambda item: screen.show(Frame(frame(item)))
     if frame is not None and chosen is Format.PLAIN:
-        return lambda item: writer.end(frame(item, sys.maxsize))
+        return lambda item: writer.end(frame(item))
     if chosen is not Format.TABLE or options.quiet:
         return writer.item
     bar = ProgressBar(stream.total)
@@ -309,7 +320,7 @@ they failed, and then connections are closed in order."""
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end; SIGTERM ends it as orderly as Ctrl-C does."""
+    """Run a coroutine to its end; SIGTERM and SIGQUIT end it as orderly as Ctrl-C does."""
     gc.enable()  # see __main__: this may go on for long
     try:
         return _run(work)
@@ -321,25 +332,26 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
     import asyncio
     import signal
 
-    terminated = False
+    ended_by: signal.Signals | None = None
 
     async def supervised() -> Any:
-        nonlocal terminated
         task = asyncio.ensure_future(work)
 
-        def terminate() -> None:
-            nonlocal terminated
-            terminated = True
+        def end(number: signal.Signals) -> None:
+            nonlocal ended_by
+            ended_by = number
             task.cancel()
 
         if sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+            for number in (signal.SIGTERM, signal.SIGQUIT):
+                asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await task
 
     with asyncio.Runner() as runner:
         try:
             return runner.run(supervised())
         except asyncio.CancelledError:
-            if not terminated:
+            if ended_by is None:
                 raise
-            raise CommandError(Failure("terminated", "ended by SIGTERM"), exit_code=ExitCode.TERMINATED) from None
+            failure = Failure("terminated", f"ended by {ended_by.name}")
+            raise CommandError(failure, exit_code=ExitCode(128 + ended_by)) from None

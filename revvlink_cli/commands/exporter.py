@@ -102,7 +102,7 @@ def exporter(
         except OSError as error:
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 
-    return Stream(ExporterRow, items())
+    return Stream(ExporterRow, items(), is_service=True)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -33,6 +33,10 @@ def _trend(row: PenaltyRow) -> str:
     return sparkline([max(group, default=None) for group in groups]) if len(row.trend) > 1 else MISSING
 
 
+def _cpu(row: PenaltyRow) -> str:
+    return scores.ASSUMED * bool(row.penalty_cpu_is_assumed) + human(row.cpu, Kind.SCORE)
+
+
 def _age(row: PenaltyRow) -> str:
     return human(None if row.stats_age_s is None else row.stats_age_s * 1000, Kind.DURATION_MS)
 
@@ -47,9 +51,9 @@ class PenaltyRow:
 
     rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
     node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
     region: str | None = column("REGION", rank=4)
-    cpu: float | None = column("CPU", Kind.SCORE, rank=2)
+    cpu: float | None = column("CPU", Kind.SCORE, cell=_cpu, rank=2)
     deficit: float | None = column("DEFICIT", Kind.SCORE, rank=3)
     nulled: float | None = column("NULLED", Kind.SCORE, rank=3)
     players: float | None = column("PLAYERS", Kind.SCORE, rank=2)
@@ -119,12 +123,12 @@ def penalties(
     if not watch:
         return _once(rows, settings, chosen, options)
 
-    def frame(tick: PenaltyTick, room: int) -> Result:
-        shown, more = watching.cut(tick.nodes, room)
-        notes = (*more, *footnotes(tick.nodes))
-        return Result(shown, PenaltyRow, notes=notes, title=f"Penalties, {tick.time[11:19]}; Ctrl-C ends")
-
     job = watching.Job(settings, options, span, chosen, choose)
+
+    def frame(tick: PenaltyTick) -> Result:
+        title = f"Penalties, {tick.time[11:19]}; Ctrl-C ends"
+        return Result(tick.nodes, PenaltyRow, notes=(*job.notes, *footnotes(tick.nodes)), title=title)
+
     return watching.watched(
         job,
         row=PenaltyTick,
@@ -165,18 +169,18 @@ def _rows(
             serves.setdefault(best[0].node.identifier, []).append(label)
     for node in snapshot.nodes:
         name = node.identifier
-        cost, timed = snapshot.penalties.get(name), seen.last.get(name)
+        cost, last = snapshot.penalties.get(name), seen.last.get(name)
         failure = None if watched and node.error is None else fleets.node_failure(node, options.timeout)
         yield PenaltyRow(
             rank=ranks.get(name),
             node=name,
             state=_state(node, snapshot.at, was_connected=name in seen.connected, is_failed=failure is not None),
             region=node.region,
-            **scores.terms_of(cost if cost is not None else timed.penalty if timed is not None else None),
+            **scores.terms_of(cost if cost is not None else last.penalty if last is not None else None),
             has_spoilt_cpu=scores.has_spoilt_cpu(str(node.dialect), node.info.version if node.info else None),
             trend=tuple(None if value is None else round(value, 3) for value in seen.penalties[name]),
-            stats_age_s=round(snapshot.at - timed.at, 3) if timed is not None else None,
-            is_stale=cost is None and timed is not None,
+            stats_age_s=round(snapshot.at - last.timed.at, 3) if last is not None else None,
+            is_stale=cost is None and last is not None,
             regions=tuple(serves.get(name, ())),
             reason=reasons.get(name),
         )
@@ -201,7 +205,7 @@ def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
     """What the marks and the grey mean, as far as there are any."""
     notes = scores.marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
     if any(row.is_stale for row in rows):
-        notes.append("grey figures are the last ones of a node that tells none now; AGE is how old they are")
+        notes.append(scores.STALE)
     return tuple(notes)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import typer
 
 from revvlink_cli.output.result import Kind
-from revvlink_cli.output.text import MISSING, human
+from revvlink_cli.output.text import MISSING, duration, human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,9 @@ R = TypeVar("R")
 
 LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
 SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
-ASSUMED_CPU = "~ marks a penalty that counts the fleet's median CPU: the node has not measured its own yet"
+ASSUMED = "~"
+ASSUMED_CPU = f"{ASSUMED} marks what counts the fleet's median CPU: the node has not measured its own yet"
+STALE = "grey figures are the last ones of a node that tells none now, as old as it says beside its state"
 
 
 class Scored(Protocol):
@@ -37,6 +39,22 @@ class Scored(Protocol):
         """Whether the CPU is that of the others."""
 
 
+class Dated(Protocol):
+    """A row whose figures may be those of another time."""
+
+    @property
+    def state(self) -> str:
+        """State of the node."""
+
+    @property
+    def stats_age_s(self) -> float | None:
+        """Seconds since the figures came; None where there are none."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether they are the last ones of a node that tells none now."""
+
+
 class Ranked(Protocol):
     """A row with a place."""
 
@@ -47,8 +65,14 @@ class Ranked(Protocol):
 
 def penalty_of(row: Scored) -> str:
     """The penalty with its mark."""
-    mark = ">=" if row.penalty_is_lower_bound else "~" if row.penalty_cpu_is_assumed else ""
-    return f"{mark}{human(row.penalty, Kind.SCORE)}"
+    marks = ">=" * bool(row.penalty_is_lower_bound) + ASSUMED * bool(row.penalty_cpu_is_assumed)
+    return f"{marks}{human(row.penalty, Kind.SCORE)}"
+
+
+def state_of(row: Dated) -> str:
+    """The state, and where figures are those of another time, how old they are."""
+    age = f" {duration(row.stats_age_s * 1000)}" if row.is_stale and row.stats_age_s is not None else ""
+    return f"{row.state}{age}"
 
 
 def rank_of(row: Ranked) -> str:

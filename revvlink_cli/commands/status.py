@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.watch import Watch
+    from revvlink_cli.services.watch import LastSeen, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class StatusRow:
     """How a node is doing. Null is unknown, never zero."""
 
     node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
     region: str | None = column("REGION", rank=3)
     server: str | None
     version: str | None = column("VERSION", rank=6)
@@ -150,10 +150,9 @@ def watched_status(job: watching.Job, sort: str) -> Stream:
     def look(seen: Watch) -> StatusTick:
         return StatusTick(time=watching.now(), nodes=watched_rows(seen, job.options, sort))
 
-    def frame(tick: StatusTick, room: int) -> Result:
-        shown, more = watching.cut(tick.nodes, room)
-        notes = (*more, *_footnotes(tick.nodes))
-        return Result(shown, StatusRow, notes=notes, title=f"Nodes, {tick.time[11:19]}; Ctrl-C ends")
+    def frame(tick: StatusTick) -> Result:
+        title = f"Nodes, {tick.time[11:19]}; Ctrl-C ends"
+        return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
 
     return watching.watched(job, row=StatusTick, look=look, frame=frame)
 
@@ -188,14 +187,15 @@ def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) 
 
 
 def status_row(
-    node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: TimedStats | None = None
+    node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: LastSeen | None = None
 ) -> StatusRow:
     """One row of the status table; `last` are the figures to show, as stale, when there are none now."""
     stats = node.stats(now) if failure is None else None
     timed = node.timed_stats
     is_stale = stats is None and last is not None
     if is_stale and last is not None:
-        stats, timed, penalty = last.stats, last, last.penalty
+        timed, penalty = last
+        stats = timed.stats
     return StatusRow(
         node=node.identifier,
         state=node.condition(now) if failure is None else "lost" if is_stale else "failed",
@@ -238,6 +238,8 @@ def _reason(node: NodeSnapshot, now: float) -> str | None:
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
     notes = scores.marks(rows, [row.node for row in rows if scores.has_spoilt_cpu(row.server, row.version)])
+    if any(row.is_stale for row in rows):
+        notes.append(scores.STALE)
     notes += [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
     ]

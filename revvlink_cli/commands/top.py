@@ -11,6 +11,7 @@ from revvlink_cli.commands import fleets, scores, status, watching
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
+from revvlink_cli.output.screen import HEAD, clipped, wrapped
 from revvlink_cli.output.text import MISSING, duration, human, sparkline
 
 if TYPE_CHECKING:
@@ -28,19 +29,20 @@ SORTS = ("penalty", "node", "region", "cpu", "memory", "playing", "latency", "up
 KEYS = "q quit  up/down move  s sort  / filter  p pause  c cordon  enter detail  ? help"
 
 HELP = (
-    "Keys",
-    "",
-    "up, down, k, j, page up, page down, home, end    move",
+    "?            these lines, and back to the nodes",
+    "q            quit",
+    "up, down     move, as do k and j, page up, page down, home, end",
     "s, S         sort by the next column, by the one before",
     "/            show nodes only whose name, region, state or tag has the text; escape shows all",
     "p, space     pause, go on",
     "c            cordon the node, or lift that: from here it is not chosen any more; bots are not told",
     "enter        the node's detail; escape goes back",
-    "q            quit",
     "",
-    "Grey figures are the last ones of a node that is lost. >= marks a lower bound of a penalty, ~ an assumed CPU",
-    "(`revvlink help penalty`). CPU figures are up to 30 seconds old; a node that was just started has none yet.",
+    "grey         the last figures of a node that is lost, as old as it says beside its state",
+    ">= and ~     a lower bound of a penalty, and one with an assumed CPU (`revvlink help penalty`)",
+    "CPU          up to 30 seconds old; a node that was just started has none yet",
 )
+HELP_INDENT = 13 * " "
 
 EVENTS = 0.15
 """Share of the screen that shows what happened last."""
@@ -50,6 +52,9 @@ TREND = 12
 
 BAR = 8
 """Characters of a bar."""
+
+FEWEST = 5
+"""Nodes that count for more than anything else on a low screen."""
 
 
 def _bar(share: float | None) -> str:
@@ -67,6 +72,18 @@ def _memory(row: TopRow) -> str:
     return _bar(row.memory_ratio)
 
 
+def _packed(words: Sequence[str], width: int) -> list[str]:
+    """Words beside each other on as few lines as they take."""
+    lines: list[str] = []
+    for word in words:
+        joined = f"{lines[-1]}  |  {word}" if lines else word
+        if lines and clipped(joined, width) == joined:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return lines
+
+
 def _trend(values: Sequence[float | None]) -> str:
     return sparkline(values[-TREND:]).ljust(TREND) if len(values) > 1 else " " * TREND  # of one width: columns stay
 
@@ -76,7 +93,7 @@ class TopRow:
     """A node on the screen."""
 
     node: str = column("NODE", flexible=True)
-    state: str = column("STATE", Kind.STATE)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
     region: str | None = column("REGION", rank=5)
     cpu_load_ratio: float | None = column("CPU", cell=_cpu, rank=2)
     cpu_has_baseline: bool | None
@@ -88,6 +105,7 @@ class TopRow:
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=7)
     uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=8)
     reason: str | None = column("REASON", flexible=True, rank=1)
+    stats_age_s: float | None
     is_stale: bool
     is_selected: bool
 
@@ -225,7 +243,7 @@ class Console:
 
     def _frame(self, seen: Watch, height: int, width: int) -> Frame:
         if self._shows == "help":
-            return Frame(Result(), above=HELP, below=("", KEYS))
+            return Frame(Result(), above=tuple(line for text in HELP for line in wrapped(text, width, HELP_INDENT)))
         rows = status.watched_rows(seen, self._job.options, SORTS[self._sort])
         total = len(rows)
         rows = tuple(row for row in rows if self._fits(row))
@@ -234,10 +252,14 @@ class Console:
             self._selected = self._listed[0] if self._listed else None
         if self._shows == "detail" and self._selected is not None:
             return self._detail(seen, next(row for row in rows if row.node == self._selected))
-        above = (self._totals(rows, total), *self._regions(rows, width), "")
-        events = self._events(seen, max(int(height * EVENTS), 2))
-        below = ("", *events, self._prompt())
-        room = max(height - len(above) - len(below) - 3, 1)
+        # On a low screen nodes count for more than regions, and those for more than what happened.
+        spare = height - 2 - HEAD - min(len(rows), FEWEST)
+        regions = self._regions(rows, width, min(spare - 1, 4)) if spare > 1 else []
+        above = (self._totals(rows, total), *regions, *([""] if regions else []))
+        spare -= len(above) - 1
+        events = self._events(seen, min(max(int(height * EVENTS), 2), spare - 1)) if spare > 1 else []
+        below = (*([""] if events else []), *events, self._prompt())
+        room = max(height - len(above) - len(below) - HEAD, 1)
         self._page = room
         at = self._listed.index(self._selected) if self._selected is not None else 0
         first = min(max(at - room // 2, 0), max(len(rows) - room, 0))
@@ -260,36 +282,35 @@ class Console:
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         playing = sum(row.playing or 0 for row in rows if not row.is_stale)
         players = sum(row.players or 0 for row in rows if not row.is_stale)
+        is_paused = self._attention is not None and self._attention.is_paused
         parts = [
-            f"{watching.now()[11:19]}  {len(rows)} nodes ({told or 'none'})",
+            f"{watching.now()[11:19]}{'  PAUSED' if is_paused else ''}  {len(rows)} nodes ({told or 'none'})",
             f"players {playing}/{players}",
             f"by {SORTS[self._sort]}",
         ]
         if self._filter:
             parts.append(f"filter {self._filter!r} of {total}")
-        if self._attention is not None and self._attention.is_paused:
-            parts.append("PAUSED")
         return "  |  ".join(parts)
 
     @staticmethod
-    def _regions(rows: Sequence[StatusRow], width: int) -> list[str]:
-        """A few words on each region, on as few lines as they take."""
+    def _regions(rows: Sequence[StatusRow], width: int, most: int) -> list[str]:
+        """A few words on each region, on as few lines as they take and so many at most."""
         groups: dict[str, list[StatusRow]] = {}
         for row in rows:
             groups.setdefault(row.region or "no region", []).append(row)
-        lines = [""]
+        words = []
         for label, members in groups.items():
             alive = [row for row in members if not row.is_stale and row.penalty is not None]
             playing = sum(row.playing or 0 for row in alive)
             best = min((row.penalty or 0 for row in alive), default=None)
             lowest = f", lowest penalty {human(best, Kind.SCORE)}" if best is not None else ""
-            word = f"{label} {len(alive)}/{len(members)} nodes, {playing} playing{lowest}"
-            joined = f"{lines[-1]}  |  {word}" if lines[-1] else word
-            if len(joined) <= width or not lines[-1]:
-                lines[-1] = joined
-            else:
-                lines.append(word)
-        return lines[:4]
+            words.append(f"{label} {len(alive)}/{len(members)} nodes, {playing} playing{lowest}")
+        lines = _packed(words, width)
+        kept = len(words)
+        while len(lines) > most and kept:
+            kept = min(kept - 1, most * width // 20)  # the shortest words have twenty characters
+            lines = _packed([*words[:kept], f"and {len(words) - kept} more regions"], width)
+        return lines
 
     @staticmethod
     def _events(seen: Watch, room: int) -> list[str]:
@@ -315,6 +336,7 @@ class Console:
             latency_ms=row.latency_ms,
             uptime_ms=row.uptime_ms,
             reason=row.reason,
+            stats_age_s=row.stats_age_s,
             is_stale=row.is_stale,
             is_selected=row.node == self._selected,
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.options import seconds
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
+from revvlink_cli.output.screen import can_be_drawn_on
 
 if TYPE_CHECKING:
     import asyncio
@@ -83,7 +85,8 @@ def _seconds(text: str | None, name: str) -> float | None:
         raise typer.BadParameter(error.message, param_hint=name) from None
 
 
-class Job(NamedTuple):
+@dataclass
+class Job:
     """A fleet to watch.
 
     Attributes:
@@ -92,6 +95,7 @@ class Job(NamedTuple):
         span: How often and how long.
         chosen: The nodes.
         choose: Picks them from a configuration that was read again, on SIGHUP.
+        notes: What people should know of that configuration.
     """
 
     settings: Settings
@@ -99,6 +103,7 @@ class Job(NamedTuple):
     span: Span
     chosen: tuple[NodeSettings, ...]
     choose: Callable[[Settings], tuple[NodeSettings, ...]]
+    notes: tuple[str, ...] = ()
 
     def looks(self, attention: Attention | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
         """One look after the other; leaving ends the watch."""
@@ -119,12 +124,17 @@ class Job(NamedTuple):
             )
         )
 
-    def _reload(self) -> Sequence[NodeSettings]:
-        """The nodes as the file has them now; one that is wrong at the moment changes nothing."""
+    def _reload(self) -> Sequence[NodeSettings] | None:
+        """The nodes as the file has them now; None, and a note, where it is wrong: that changes nothing."""
+        self.notes = ()
         try:
             return self.choose(fleets.load_settings(self.options))
-        except CommandError:
-            return self.chosen
+        except CommandError as error:
+            told = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
+            self.notes = (told,)
+            if not can_be_drawn_on():
+                diagnostics.warnings([told])
+            return None
 
     def outcome(self, nodes: Sequence[NodeSnapshot]) -> Result:
         """What watching came to when nodes stood so at the last look."""
@@ -132,14 +142,14 @@ class Job(NamedTuple):
         return Result(exit_code=fleets.exit_code_for(failures, len(nodes)), errors=failures)
 
 
-def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callable[[Any, int], Result]) -> Stream:
+def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callable[[Any], Result]) -> Stream:
     """A stream of looks at a fleet.
 
     Args:
         job: The fleet.
         row: What one look gives.
         look: Makes it.
-        frame: Makes a table of it, of so many rows at most.
+        frame: Makes a table of it.
     """
     if job.options.output is Format.JSON:
         raise CommandError(
@@ -173,10 +183,3 @@ def now() -> str:
     from datetime import datetime
 
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
-
-
-def cut(rows: Sequence[Any], room: int) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-    """As many rows as there is room for, and a note on the rest."""
-    if len(rows) <= room:
-        return tuple(rows), ()
-    return tuple(rows[:room]), (f"and {len(rows) - room} more nodes; make the terminal higher, or name some",)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
+from revvlink_cli.output.screen import terminal_size
 from revvlink_cli.output.streams import is_terminal, mark
 
 _WIDTH = 30
@@ -38,6 +38,6 @@ class ProgressBar:
 
     def _draw(self) -> None:
         count = f" {self._done}/{self._total}"
-        width = max(min(_WIDTH, shutil.get_terminal_size().columns - len(count) - 3), 0)
+        width = max(min(_WIDTH, terminal_size(sys.stderr)[0] - len(count) - 3), 0)
         filled = width * self._done // self._total
         mark(f"\r\x1b[K[{'#' * filled}{'.' * (width - filled)}]{count}")

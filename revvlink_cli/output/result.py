@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     AUTHENTICATION = 4
     PARTIAL = 5
     INTERRUPTED = 130
+    QUIT = 131
     TERMINATED = 143
 
 
@@ -41,6 +42,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.AUTHENTICATION: "every node refused the password",
     ExitCode.PARTIAL: "some nodes worked, some did not",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
+    ExitCode.QUIT: "ended by SIGQUIT, which Ctrl-\\ sends",
     ExitCode.TERMINATED: "ended by SIGTERM",
 }
 
@@ -183,7 +185,8 @@ class Stream(NamedTuple):
         beside_bar: Whether a row is worth showing beside a progress bar.
         otherwise: Format where none was asked for, None for the usual one.
         piped: The same, off a terminal.
-        frame: Makes a table of a row, of so many lines at most: on a terminal it is drawn again for every row.
+        is_service: Whether it goes on when nobody reads its rows any more: they are not what it is for.
+        frame: Makes a table of a row: on a terminal it is drawn again for every row.
     """
 
     row: type
@@ -192,14 +195,15 @@ class Stream(NamedTuple):
     beside_bar: Callable[[Any], bool] | None = None
     otherwise: Format | None = None
     piped: Format | None = None
-    frame: Callable[[Any, int], Result] | None = None
+    is_service: bool = False
+    frame: Callable[[Any], Result] | None = None
 
 
 class Frame(NamedTuple):
     """One picture of a whole screen.
 
     Attributes:
-        result: The table in its middle.
+        result: The table in its middle, and its notes; of rows that do not fit it is said how many there are.
         above: Lines above it.
         below: Lines below it.
     """

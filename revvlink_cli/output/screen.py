@@ -6,12 +6,16 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from revvlink_cli.output.streams import is_terminal
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from revvlink_cli.output.result import Frame
@@ -22,8 +26,14 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
 
 _LEAVE = "\x1b[?25h\x1b[?1049l"
 
-ROWS_OF_TABLE = 6
-"""Lines of a frame that are no rows: title, head and rule, blank lines, what is left out."""
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+"""Around a picture: terminals that know it show the whole at once."""
+
+HEAD = 2
+"""Lines above a table's rows: its head and a rule."""
+
+FEWEST = 5
+"""Rows that count for more than notes do."""
 
 
 def can_be_drawn_on() -> bool:
@@ -54,6 +64,7 @@ class Screen:
         self._no_color = no_color
         self.on_resume: Callable[[], None] | None = None
         self._before: Any = None
+        self._last: Frame | None = None
 
     def __enter__(self) -> Self:
         """Take the screen."""
@@ -77,28 +88,95 @@ class Screen:
         if self.on_resume is not None:
             self.on_resume()
 
-    @property
-    def rows(self) -> int:
-        """Rows of a table that fit."""
-        return max(shutil.get_terminal_size().lines - ROWS_OF_TABLE, 1)
-
     @staticmethod
     def size() -> tuple[int, int]:
         """Lines and columns of the terminal as it is now."""
-        columns, lines = shutil.get_terminal_size()
+        columns, lines = terminal_size()
         return lines, columns
+
+    @contextmanager
+    def kept_up(self) -> Iterator[None]:
+        """For the time of the block the last picture comes back after Ctrl-Z, and fits a terminal that is resized."""
+        import asyncio
+
+        self.on_resume = self.show_again
+        if sys.platform == "win32":
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGWINCH, self._show_last)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGWINCH)
+
+    def show_again(self) -> None:
+        """Draw the last picture once more, as soon as the event loop comes to it: a signal may come amid another."""
+        import asyncio
+
+        asyncio.get_running_loop().call_soon_threadsafe(self._show_last)
+
+    def _show_last(self) -> None:
+        if self._last is not None:
+            self.show(self._last)
 
     def show(self, frame: Frame) -> None:
         """Draw a picture, cut to the terminal as it is now."""
         from revvlink_cli.output.table import TableRenderer
-        from revvlink_cli.output.text import clean
 
-        page = Page()
-        TableRenderer(page, no_color=self._no_color).end(frame.result)
+        self._last = frame
         height, width = self.size()
-        above = [clean(line)[:width] for line in frame.above]
-        below = [clean(line)[:width] for line in (*frame.result.notes, *frame.below)]
-        middle = page.text.rstrip("\n").split("\n")[: max(height - len(above) - len(below) - 1, 1)]
-        lines = [*above, *middle, *below]
-        shown = "".join(f"{line}\x1b[K\n" for line in lines[: height - 1])
-        self._output.write(f"\x1b[H{shown}\x1b[J")
+        result = frame.result
+        above, below = ([clipped(line, width) for line in lines] for lines in (frame.above, frame.below))
+        notes = [line for note in result.notes for line in wrapped(note, width)]
+        page = Page()
+        room = height - len(above) - len(below)
+        if isinstance(result.data, tuple) and result.data:
+            rows, around = result.data, HEAD
+            if result.title is not None:
+                result, around = replace(result, title=clipped(result.title, width)), HEAD + 1
+            while notes and room - around - len(notes) < min(len(rows), FEWEST) + 1:
+                notes.pop()  # rows are what one looks for
+            fitting = room - around - len(notes)
+            if fitting < len(rows):
+                fitting = max(fitting - 1, 1)
+                notes = [*wrapped(_left_out(rows[fitting:]), width)[:1], *notes]
+                result = replace(result, data=rows[:fitting])
+        TableRenderer(page, no_color=self._no_color).end(result)
+        middle = [*page.text.rstrip("\n").split("\n"), *notes] if page.text or notes else []
+        lines = [*above, *middle[: max(room, 0)], *below][:height]
+        # A line is emptied before it is written: behind one that fills the width that would take its last character.
+        shown = "\n".join(f"\x1b[2K{line}" for line in lines)
+        rest = "\n\x1b[J" if len(lines) < height else ""
+        self._output.write(f"{_BEGIN}\x1b[H{shown}{rest}{_END}")
+
+
+def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
+    """Columns and lines of the terminal that stdout, or another stream, is; the environment may mean another one."""
+    try:
+        columns, lines = os.get_terminal_size((stream or sys.stdout).fileno())
+    except (OSError, ValueError):
+        columns = lines = 0
+    return (columns, lines) if columns and lines else shutil.get_terminal_size()
+
+
+def clipped(text: str, width: int) -> str:
+    """As much of one line as fits in so many columns; some characters take two."""
+    from rich.cells import set_cell_size
+
+    return set_cell_size(clean(text), width).rstrip()
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A text on lines of so many columns."""
+    import textwrap
+
+    lines = textwrap.wrap(clean(text), max(width, len(indent) + 1), subsequent_indent=indent) or [""]
+    return [clipped(line, width) for line in lines]
+
+
+def _left_out(rows: Sequence[Any]) -> str:
+    """What is said of rows for which there is no room: those in trouble are often the last ones."""
+    states = Counter(str(getattr(row, "state", "")) for row in rows)
+    told = ", ".join(f"{count} {state}".rstrip() for state, count in states.most_common())
+    return f"and {len(rows)} more nodes ({told}); make the terminal higher, or name some"

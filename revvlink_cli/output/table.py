@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revvlink_cli.output.result import Kind, columns_of
+from revvlink_cli.output.screen import terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import clean, shown
 
@@ -130,7 +130,7 @@ class TableRenderer:
 
 
 def _styled(text: str, column: Column) -> Text:
-    return Text(text, style=_STATES.get(text, "") if column.kind is Kind.STATE else "")
+    return Text(text, style=_STATES.get(text.split(" ", 1)[0], "") if column.kind is Kind.STATE else "")
 
 
 def _fit(columns: Sequence[tuple[str, Column]], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
@@ -164,6 +164,6 @@ def _minimum(column: Column) -> int:
 
 def _width() -> int:
     if is_terminal(sys.stdout):
-        return shutil.get_terminal_size().columns
+        return terminal_size()[0]
     asked = os.environ.get("COLUMNS", "")
     return int(asked) if asked.isdecimal() and int(asked) > 0 else _UNLIMITED

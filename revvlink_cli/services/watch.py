@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.feed import StatsReceived
 from revvlink_cli.client.node import Node
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.feed import Happening
     from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, TimedStats
 
@@ -45,6 +46,18 @@ class Attention:
         self.is_over = False
 
 
+class LastSeen(NamedTuple):
+    """The figures of a node while it had some.
+
+    Attributes:
+        timed: Its statistics.
+        penalty: What they counted for, with the CPU of the others where it had not measured its own.
+    """
+
+    timed: TimedStats
+    penalty: Penalty
+
+
 class Watch:
     """One fleet under watch.
 
@@ -53,7 +66,7 @@ class Watch:
         snapshot: How it stood at the last look.
         penalties: By node, its penalty at each of the last looks; None where it was unknown.
         players: By node, its playing players likewise.
-        last: By node, its last statistics, those from before it was lost too.
+        last: By node, the last statistics that counted, those from before it was lost too.
         connected: Nodes that were connected at some time.
         news: What happened last, statistics apart, each with about when: seconds since the epoch.
     """
@@ -63,7 +76,7 @@ class Watch:
         self.snapshot: FleetSnapshot = fleet.snapshot()
         self.penalties: dict[str, deque[float | None]] = {}
         self.players: dict[str, deque[int | None]] = {}
-        self.last: dict[str, TimedStats] = {}
+        self.last: dict[str, LastSeen] = {}
         self.connected: set[str] = set()
         self.news: deque[tuple[float, Happening]] = deque(maxlen=NEWS)
 
@@ -72,8 +85,8 @@ class Watch:
         self.snapshot = snapshot = self.fleet.snapshot()
         for node in snapshot.nodes:
             cost, stats = snapshot.penalties.get(node.identifier), node.stats(snapshot.at)
-            if node.timed_stats is not None:
-                self.last[node.identifier] = node.timed_stats
+            if cost is not None and node.timed_stats is not None:
+                self.last[node.identifier] = LastSeen(node.timed_stats, cost)
             if node.status is NodeStatus.CONNECTED:
                 self.connected.add(node.identifier)
             self.penalties.setdefault(node.identifier, deque(maxlen=TREND)).append(cost.total if cost else None)
@@ -98,7 +111,7 @@ async def watch(
     interval: float,
     count: int | None = None,
     duration: float | None = None,
-    reload: Callable[[], Sequence[NodeSettings]] | None = None,
+    reload: Callable[[], Sequence[NodeSettings] | None] | None = None,
     attention: Attention | None = None,
 ) -> AsyncGenerator[Watch, None]:
     """Look at the nodes at once, then every so often, until the count or the time is over or no node is tried any more.
@@ -111,6 +124,7 @@ async def watch(
         count: Looks to take, None for no bound.
         duration: Seconds to go on for, None for no bound.
         reload: Gives the nodes anew when the process gets SIGHUP: those that are new join, those that are gone leave.
+            None leaves all as it is.
         attention: What the one who watches is after, if that may change; what was seen last is given anew then.
     """
     attention = attention or Attention()
@@ -150,7 +164,9 @@ async def watch(
                 if hung_up and reload is not None:
                     hung_up = False
                     next_at = time.monotonic()
-                    await follow(fleet, [as_observer(entry, timeout) for entry in reload()], joining)
+                    wanted = reload()
+                    if wanted is not None:
+                        await follow(fleet, [as_observer(entry, timeout) for entry in wanted], joining)
         finally:
             fleet.unsubscribe(news)
             if with_signal:
@@ -162,23 +178,28 @@ async def watch(
 
 
 async def follow(fleet: Fleet, wanted: Sequence[NodeSettings], joining: set[asyncio.Task[None]]) -> None:
-    """Let the fleet have the nodes of a new configuration; those that are the same stay connected.
+    """Let the fleet have the nodes of a new configuration; those that are the same stay connected, or are tried now.
 
     Args:
         fleet: The fleet.
         wanted: The nodes it is to have.
-        joining: Takes the tasks that connect new ones; who gave it ends them.
+        joining: Takes the tasks that connect new ones, and those that are lost; who gave it ends them.
     """
     same = {settings.identifier: settings for settings in wanted}
     for node in fleet.members:
         if same.get(node.identifier) != node.settings:
             await node.close(eject=True)
     known = {node.identifier for node in fleet.members}
-    for settings in wanted:
-        if settings.identifier not in known:
-            task = asyncio.create_task(_join(fleet, settings), name=f"join {settings.identifier}")
-            joining.add(task)
-            task.add_done_callback(joining.discard)
+    chores = [_wake(fleet), *(_join(fleet, settings) for settings in wanted if settings.identifier not in known)]
+    for chore in chores:
+        task = asyncio.create_task(chore, name="follow")
+        joining.add(task)
+        task.add_done_callback(joining.discard)
+
+
+async def _wake(fleet: Fleet) -> None:
+    """Try what is not connected: somebody may have mended the server, and not what is configured."""
+    await fleet.reconnect()
 
 
 async def _join(fleet: Fleet, settings: NodeSettings) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -66,10 +69,21 @@ def test_places_and_names_that_will_not_do(config: Path, tmp_path: Path) -> None
 
 
 def test_a_table_under_watch(config: Path, tmp_path: Path) -> None:
-    """The last look is what is written."""
+    """The last look is what is written, also when Ctrl-C ends the watch, as it mostly does."""
     path = tmp_path / "status.csv"
     arguments = ("nodes", "status", "--watch", "--count", "2", "--interval", "0.2", "--timeout", "1")
     ran = run_cli("--config", str(config), *arguments, "--export", str(path))
 
     assert len([line for line in ran.out.splitlines() if "nodes" in json.loads(line)]) == 2
     assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+    path.unlink()
+
+    command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), *arguments[:3], "--interval", "0.2"]
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with subprocess.Popen([*command, "--export", str(path)], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert "nodes" in json.loads(process.stdout.readline())
+            process.send_signal(number)
+            assert process.wait(20) == code
+        assert len(path.read_text(encoding="utf-8").splitlines()) == 3
+        path.unlink()

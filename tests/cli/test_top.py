@@ -52,11 +52,11 @@ def config(fleet: Simulator, write_config: Callable[..., Path]) -> Path:
 class Terminal:
     """``revvlink top`` on a terminal of its own."""
 
-    def __init__(self, config: Path, lines: int = 24, columns: int = 80) -> None:
+    def __init__(self, config: Path, lines: int = 24, columns: int = 80, *more: str) -> None:
         self.pid, self.file = pty.fork()
         if self.pid == 0:
             environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
-            command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "top", "--interval", "0.2"]
+            command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "top", "--interval", "0.2", *more]
             time.sleep(0.3)  # so that the terminal has its size when the command begins
             os.execve(sys.executable, command, environment)
         self.resize(lines, columns)
@@ -81,7 +81,7 @@ class Terminal:
 
     def screen(self) -> list[str]:
         """The last whole picture."""
-        frames = re.findall(r"\x1b\[H(.*?)\x1b\[J", self.seen, re.DOTALL)
+        frames = re.findall(r"\x1b\[H(.*?)\x1b\[\?2026l", self.seen, re.DOTALL)
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1] if frames else "")
         return [line.rstrip() for line in text.split("\r\n")]
 
@@ -199,7 +199,7 @@ def test_another_size(config: Path) -> None:
     assert terminal.end() == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGQUIT, 131)])
 def test_signals(config: Path, number: int, code: int) -> None:
     """They leave the terminal as it was."""
     terminal = Terminal(config)
@@ -242,9 +242,19 @@ def test_off_a_terminal(config: Path) -> None:
     assert run_cli("--config", str(config), "top", "-o", "json").code == 2
 
 
+def test_no_table_to_export(config: Path) -> None:
+    """What fills the terminal is not written to a file, and says what would be, rather than leaving it out."""
+    terminal = Terminal(config, 24, 80, "--export", "x.csv")
+    assert terminal.end() == 2
+    assert "nodes status --watch --export" in terminal.seen
+    assert "\x1b[?1049h" not in terminal.seen
+
+
 def test_names_of_keys() -> None:
     """Sequences that are known have names, others are left out, characters are themselves."""
     assert names_in("a\x1b[Aq") == ["a", "up", "q"]
     assert names_in("\x1b") == ["escape"]
     assert names_in("\x1b[5~\x1b[99;5ux\r") == ["page up", "x", "enter"]
     assert names_in("\x00é") == ["é"]
+    assert set(names_in("\x1b[H\x1bOH\x1b[1~\x1b[7~")) == {"home"}
+    assert set(names_in("\x1b[F\x1bOF\x1b[4~\x1b[8~")) == {"end"}

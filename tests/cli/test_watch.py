@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from contextlib import contextmanager
+import urllib.request
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -148,14 +152,41 @@ def test_a_reader_that_goes(config: Path) -> None:
         assert process.stderr.read() == ""
 
 
+def test_a_service_outlives_its_reader(config: Path) -> None:
+    """The exporter goes on when nobody reads its lines any more: they are not what it is for."""
+    with running(config, "exporter", "--listen", "127.0.0.1:0", "-o", "jsonl") as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        process.stdout.close()
+        process.send_signal(signal.SIGHUP)  # another line, for nobody
+        deadline = time.monotonic() + 20
+        while 'revvlink_node_up{node="us-1"} 1' not in (page := fetched(f"{url}/metrics")):
+            assert time.monotonic() < deadline, page
+        process.send_signal(signal.SIGHUP)
+        assert fetched(f"{url}/-/healthy") == "ok\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def fetched(url: str) -> str:
+    """A page, whatever proxies there are."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
 def test_a_node_that_is_added(fleet: Simulator, write_config: Callable[..., Path]) -> None:
     """On SIGHUP what the file says now counts; a file that is wrong at the moment changes nothing."""
     config = write_config(entry(fleet, "us-1"), entry(fleet, "us-2"))
     with running(config, "nodes", "penalties", *WATCH) as process:
         assert set(tick(process)) == {"us-1", "us-2"}
+        write_config(*(entry(fleet, name) for name in ("us-1", "us-2", "eu-1")))
+        process.send_signal(signal.SIGHUP)
+        until(process, lambda nodes: len(nodes) == 3)
         config.write_text("nonsense", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
-        assert set(tick(process)) == {"us-1", "us-2"}
+        assert process.stderr is not None
+        assert "warning: the nodes are as before, the configuration is wrong" in process.stderr.readline()
+        assert set(tick(process)) == {"us-1", "us-2", "eu-1"}
         write_config(entry(fleet, "us-1"), entry(fleet, "eu-1"))
         process.send_signal(signal.SIGHUP)
         nodes = until(process, lambda nodes: nodes.get("eu-1", {}).get("state") == "connected")
@@ -202,7 +233,8 @@ def test_a_terminal(config: Path, size: tuple[int, int], end: int) -> None:
     columns, lines = size
     pid, terminal = pty.fork()
     if pid == 0:
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(columns), "LINES": str(lines)}
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "50"}  # which are of another terminal
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "nodes", "penalties", *WATCH]
         os.execve(sys.executable, command, environment)
     seen, deadline = "", time.monotonic() + 20
@@ -222,7 +254,7 @@ def test_a_terminal(config: Path, size: tuple[int, int], end: int) -> None:
     assert os.waitstatus_to_exitcode(status) == {signal.SIGINT: 130, signal.SIGTERM: 143}[signal.Signals(end)]
     assert seen.index("\x1b[?1049h") < seen.index("us-2") < seen.index("\x1b[?1049l")
     assert seen.count("\x1b[?1049h") == seen.count("\x1b[?1049l") == 1
-    frame = seen.split("\x1b[H")[2].partition("\x1b[J")[0]
+    frame = seen.split("\x1b[H")[2].partition("\x1b[?2026l")[0]
     rows = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in frame.split("\r\n")]
     assert len(rows) <= lines
     assert max(map(len, rows)) <= columns
@@ -237,6 +269,92 @@ def test_old_servers_are_named(write_config: Callable[..., Path]) -> None:
             told = run_cli("--config", str(config), "nodes", command, "-o", "table").err
             assert "old: before Lavalink 4.1.0" in told
             assert "new: before" not in told
+
+
+def test_a_node_lost_before_it_measured_its_cpu(write_config: Callable[..., Path]) -> None:
+    """It counts with the CPU of the others, says so beside any other mark, and keeps that when it is lost."""
+    profiles = [
+        NodeProfile(identifier="busy", system_load=0.5, players=2, playing=2),
+        NodeProfile(identifier="fresh", system_load=0.0, lavalink_load=0.0, players=1, playing=1),
+    ]
+    with Simulator(profiles) as simulator:
+        config = write_config(entry(simulator, "busy"), entry(simulator, "fresh"))
+        shown = run_cli("--config", str(config), "nodes", "penalties", "-o", "table").out
+        assert re.search(r"fresh .* ~[0-9.]+ .* >=~[0-9.]+", shown), shown
+        with running(config, "nodes", "penalties", *WATCH) as process:
+            before = until(process, lambda nodes: all(node["penalty"] is not None for node in nodes.values()))["fresh"]
+            assert before["penalty_cpu_is_assumed"]
+            simulator["fresh"].kill()
+            lost = until(process, lambda nodes: nodes["fresh"]["state"] == "lost")["fresh"]
+            assert (lost["cpu"], lost["penalty"]) == (before["cpu"], before["penalty"])
+
+
+class Drawn:
+    """A watch on a terminal whose picture only changes when it has to, which the last bytes of `seen` show."""
+
+    def __init__(self, config: Path, size: tuple[int, int], *arguments: str) -> None:
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+            command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "nodes", *arguments]
+            os.execve(sys.executable, command, {**os.environ, "TERM": "xterm"})
+        self.seen = ""
+
+    def until(self, pattern: str) -> list[str]:
+        """The first picture on which a pattern shows."""
+        deadline = time.monotonic() + 20
+        while True:
+            if select.select([self.file], [], [], 0.1)[0]:
+                self.seen += os.read(self.file, 65536).decode()
+            frames = re.findall(r"\x1b\[H(.*?)\x1b\[\?2026l", self.seen, re.DOTALL)
+            lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1] if frames else "").split("\r\n")
+            if any(re.search(pattern, line) for line in lines):
+                return [line.rstrip() for line in lines]
+            assert time.monotonic() < deadline, lines
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Another size."""
+        fcntl.ioctl(self.file, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def end(self, number: int) -> int:
+        """A signal, and the exit code it leads to."""
+        os.kill(self.pid, number)
+        deadline = time.monotonic() + 20
+        while not (done := os.waitpid(self.pid, os.WNOHANG))[0]:
+            assert time.monotonic() < deadline
+            if select.select([self.file], [], [], 0.1)[0]:
+                with suppress(OSError):
+                    self.seen += os.read(self.file, 65536).decode()
+        os.close(self.file)
+        return os.waitstatus_to_exitcode(done[1])
+
+
+@pytest.mark.parametrize("command", ["penalties", "status"])
+def test_what_does_not_fit(write_config: Callable[..., Path], command: str) -> None:
+    """Rows that are shown and rows that are counted are all rows there are, whatever notes say; states are counted too.
+
+    A change of the size is followed at once, down to a terminal on which there is room for one node.
+    """
+    profiles = [NodeProfile(identifier=f"n-{i:02}", version="4.0.8", players=1, playing=1) for i in range(20)]
+    with Simulator(profiles) as simulator:
+        config = write_config(*(entry(simulator, node.profile.identifier) for node in simulator))
+        simulator["n-19"].kill()
+        terminal = Drawn(config, (40, 80), command, "--watch", "--interval", "60s")
+        terminal.until("n-18")
+        for lines, columns in ((20, 100), (10, 80), (5, 20)):
+            terminal.seen = ""
+            terminal.resize(lines, columns)
+            screen = terminal.until("^and ")
+            assert len(screen) <= lines
+            assert max(map(len, screen)) <= columns
+            shown = [line for line in screen if re.search(r"\bn-[0-9]{2} ", f"{line} ")]
+            (more,) = (line for line in screen if line.startswith("and "))
+            assert len(shown) + int(more.split()[1]) == 20, screen
+            assert len(shown) >= 1
+            if columns >= 80:
+                assert re.search(r"\(.*1 (failed|connecting|lost)", more), more
+        assert terminal.end(signal.SIGQUIT) == 131
+        assert terminal.seen.rstrip().count("\x1b[?1049l") == 1
 
 
 def test_sparklines() -> None:
