@@ -80,6 +80,8 @@ def route(
             Failure("empty_endpoint", "the endpoint is empty", hint="give one such as us-east1.discord.gg:443"),
             exit_code=ExitCode.USAGE,
         )
+    if region is not None and not region.strip():
+        raise typer.BadParameter("the region is empty: leave it out for any", param_hint="--region")
     settings = fleets.load_settings(options)
     left_out = {entry.identifier for entry in fleets.select(settings, without, options)} if without else set()
     chosen = fleets.with_secrets(settings, settings.nodes, options)

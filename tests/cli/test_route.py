@@ -163,7 +163,9 @@ def test_nobody_is_left(run: Callable[..., Ran]) -> None:
     assert ran.rows == [{"endpoint": None, "region": "us", "node": None, "reason": "no node can serve"}]
 
 
-@pytest.mark.parametrize("arguments", [("us-east1.discord.gg", "--region", "us"), ("",), ("--without", "nobody")])
+@pytest.mark.parametrize(
+    "arguments", [("us-east1.discord.gg", "--region", "us"), ("",), ("--region", ""), ("--without", "nobody")]
+)
 def test_wrong_command_lines(run: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
     """They are usage errors."""
     assert run(*arguments).code == 2
