@@ -43,21 +43,20 @@ def export(result: Result, name: str) -> None:
     if kind is None or not columns_of(kind) or result.data is None:
         raise OutputError(f"there is no table to write to {name}")
     rows = result.data if isinstance(result.data, tuple) else (result.data,)
-    text = FORMATS[ending_of(name)](rows, result.title or "")
+    text = FORMATS[ending_of(name)](kind, rows, result.title or "")
     try:
         write_file(name, text)
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 
 
-def _csv(rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
-    """Numbers in full, the fields' own names."""
+def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
+    """Numbers in full, the fields' own names, which are there without rows too."""
     page = io.StringIO()
     writer = csv.writer(page)
-    if rows:
-        names = [name for name, _ in columns_of(type(rows[0]))]
-        writer.writerow(names)
-        writer.writerows([_harmless(plain(getattr(row, name))) for name in names] for row in rows)
+    names = [name for name, _ in columns_of(kind)]
+    writer.writerow(names)
+    writer.writerows([_harmless(plain(getattr(row, name))) for name in names] for row in rows)
     return page.getvalue()
 
 
@@ -74,10 +73,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _markdown(rows: Sequence[Any], title: str) -> str:
+def _markdown(kind: type, rows: Sequence[Any], title: str) -> str:
     """As on a terminal."""
     lines = [f"**{markdown_cell(title)}**", ""] if title else []
-    columns = [(name, column) for name, column in columns_of(type(rows[0])) if column.title] if rows else []
+    columns = [(name, column) for name, column in columns_of(kind) if column.title]
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(markdown_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -85,18 +84,18 @@ def _markdown(rows: Sequence[Any], title: str) -> str:
 
 def markdown_cell(text: str) -> str:
     """Text that is nothing but text in a cell of a Markdown table."""
-    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#" else char for char in text)
+    escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#~&" else char for char in text)
     return escaped.replace("\n", "<br>")
 
 
-def _html(rows: Sequence[Any], title: str) -> str:
+def _html(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
     """A page with nothing but the table."""
     from revvlink_cli.output.page import page
 
     return page(title or "revvlink", "", rows)
 
 
-def _svg(rows: Sequence[Any], title: str) -> str:
+def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
     """What a terminal would show."""
     from rich.console import Console
     from rich.text import Text
@@ -115,7 +114,7 @@ def _svg(rows: Sequence[Any], title: str) -> str:
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # which would be fetched from the network
 
 
-FORMATS: dict[str, Callable[[Sequence[Any], str], str]] = {
+FORMATS: dict[str, Callable[[type, Sequence[Any], str], str]] = {
     ".svg": _svg,
     ".html": _html,
     ".md": _markdown,

@@ -58,6 +58,14 @@ def test_what_is_in_them(config: Path, tmp_path: Path) -> None:
         assert "src=" not in texts[ending]
 
 
+def test_nothing_found(config: Path, tmp_path: Path) -> None:
+    """A table without rows has its columns all the same, for programs that read it."""
+    path = tmp_path / "cache.csv"
+    arguments = ("cache", "list", "--export", str(path))
+    assert run_cli("--config", str(config), *arguments, XDG_CACHE_HOME=str(tmp_path)).code == 0
+    assert path.read_text(encoding="utf-8").splitlines()[0].startswith("query,")
+
+
 def test_places_and_names_that_will_not_do(config: Path, tmp_path: Path) -> None:
     """An unwritable place is exit code 1 with the reason, a strange ending a usage error."""
     ran = run_cli("--config", str(config), "nodes", "list", "--export", str(tmp_path / "nowhere" / "x.csv"))
