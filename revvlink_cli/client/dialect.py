@@ -129,7 +129,7 @@ class StatsReader:
         server = None
         if cpu:
             server = cpu.lavalink_load if cpu.lavalink_load is not None else cpu.nodelink_load
-        has_baseline = system is not None and not (system == 0.0 and not server)
+        has_baseline = not (system == 0.0 and not server)
         if traits.zero_own_load_is_untold:
             server = server or None
         if system is not None and traits.load_is_average:

@@ -48,6 +48,11 @@ class Penalty:
         """Sum of all terms."""
         return self.cpu + self.deficit + self.nulled + self.players + self.reserved
 
+    @property
+    def mark(self) -> str:
+        """What stands before the total: ``>=`` where the truth may be higher, ``~`` where the CPU is assumed."""
+        return ">=" * self.is_lower_bound + "~" * self.cpu_assumed
+
 
 def cpu_term(stats: NodeStats) -> float | None:
     """The cost of the machine's load: ``1.05^(100·load)·10 - 10``, or None when the load is unknown."""

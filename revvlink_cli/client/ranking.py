@@ -87,8 +87,7 @@ class Ranking:
             return f"{place}; the only one there" if best.match is not Match.ANY else f"{place}; the only one left"
         if best.penalty is None:
             return f"{place}; statistics unknown, first of {len(rivals)}"
-        bound = ">=" if best.penalty.is_lower_bound else ""
-        return f"{place}; lowest penalty of {len(rivals)} ({bound}{best.penalty.total:.1f})"
+        return f"{place}; lowest penalty of {len(rivals)} ({best.penalty.mark}{best.penalty.total:.1f})"
 
 
 def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:

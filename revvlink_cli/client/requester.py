@@ -256,6 +256,8 @@ class Requester:
         told = dialects.from_headers(response.headers)
         if told is not None:
             self.budget.dialect = told
+        elif _is_challenge(response.status, response.headers, body):
+            raise self._challenge(response.status)
         if response.status >= 300:
             raise self._refusal(response.status, response.headers, body, url.raw_path)
         return Answer(response.status, response.headers, body)
@@ -317,7 +319,7 @@ class Requester:
             )
         retry_after = _retry_after(headers.get("Retry-After")) if status in (429, 503) else None
         if status == 403:
-            return self._forbidden(kind, headers)
+            return self._forbidden(kind)
         error, reason, named = self._error_body(body, headers)
         return LavalinkException(
             status=status,
@@ -330,19 +332,26 @@ class Requester:
             hint=_HINTS.get(status, _DEFECT if status >= 500 else None),
         )
 
-    def _forbidden(self, kind: Dialect | None, headers: Mapping[str, str]) -> NodeException:
+    def _challenge(self, status: int) -> NodeException:
+        return NodeException(
+            f"{host_and_port(self._settings.uri)} answers {status} with a web page, not with Lavalink",
+            code=Code.CHALLENGE,
+            node=self._settings.identifier,
+            stage=Stage.REQUEST,
+            hint="a proxy or challenge stands before the node: let this machine pass, or use the node's own address",
+            status=status,
+        )
+
+    def _forbidden(self, kind: Dialect | None) -> NodeException:
         where = host_and_port(self._settings.uri)
         if kind is Dialect.NODELINK:
-            code, message = Code.FORBIDDEN, f"{where} answers Forbidden: NodeLink's flood guard has banned this address"
+            message = f"{where} answers Forbidden: NodeLink's flood guard has banned this address"
             hint = "wait some minutes; poll the node less often"
-        elif "html" in headers.get("Content-Type", ""):
-            code, message = Code.CHALLENGE, f"{where} answers 403 with a web page, not with Lavalink"
-            hint = "a proxy or challenge stands before the node: let this machine pass, or use the node's own address"
         else:
-            code, message = Code.FORBIDDEN, f"{where} answers 403 Forbidden, and not as Lavalink does"
+            message = f"{where} answers 403 Forbidden, and not as Lavalink does"
             hint = "look at the proxy or firewall before the node"
         return NodeException(
-            message, code=code, node=self._settings.identifier, stage=Stage.AUTH, hint=hint, status=403
+            message, code=Code.FORBIDDEN, node=self._settings.identifier, stage=Stage.AUTH, hint=hint, status=403
         )
 
     def _error_body(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, str, str]:
@@ -362,12 +371,26 @@ class Requester:
         return line if len(line) <= 200 else f"{line[:199]}…"
 
 
+def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether something before the node wants to see a browser: Cloudflare says so in a header, all others in a page.
+
+    A page with another status than 403 may be anybody's, so it has to say what it is.
+    """
+    if status not in (200, 403, 429, 503):
+        return False
+    page = body.lower() if "html" in headers.get("Content-Type", "") else b""
+    return "cf-mitigated" in headers or (bool(page) and (status == 403 or any(word in page for word in _CHALLENGES)))
+
+
 def _is_the_nodes(error: RevvlinkException) -> bool:
     """Whether a failure says that the node, or the way to it, is out of order: not that it refused what was asked."""
     if isinstance(error, LavalinkException):
         return error.status in (502, 503, 504)
     return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE)
 
+
+_CHALLENGES = (b"challenge", b"just a moment")
+"""Words in pages that let browsers pass and nothing else."""
 
 _DEFECT = "look at the node's log, and at any proxy before it"
 

@@ -117,7 +117,8 @@ CHECKS = (
     Check(
         "penalty",
         "penalty",
-        "what one more player would cost; a lower bound where frame statistics are hidden",
+        "what one more player would cost; a lower bound where frame statistics are hidden, and not judged where the "
+        "CPU is assumed",
         "medium: as cpu",
         "penalty",
     ),

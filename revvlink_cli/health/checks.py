@@ -12,7 +12,7 @@ from revvlink_cli.health.policy import NO_DEMANDS, Demands
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.models import NodeInfo, NodeStats
@@ -26,6 +26,7 @@ _UNDECIDED = {
     Code.RESOLVE_FAILED,
     Code.RATE_LIMITED,
     Code.FORBIDDEN,
+    Code.CHALLENGE,
     Code.INTERNAL,
     Code.PROXY_FAILED,
     Code.CA_FILE_UNUSABLE,
@@ -45,8 +46,14 @@ _CHECK_OF = {
     Stage.REQUEST: "reach",
 }
 
+_CHECK_OF_CODE = {Code.CLOSED: "websocket"}
+"""Failures that come after a stage that seems to be an earlier one: a websocket was ready before it was closed."""
+
 _PASSED = {"auth": ("reach",), "version": ("reach", "auth"), "websocket": ("reach", "auth", "version")}
 """Check that failed -> those that must have been passed to get there."""
+
+_BORNE = {"certificate": ("reach",), "auth": ()}
+"""Checks that say what they are for and nothing else -> those whose failure they bear all the same."""
 
 _TOLD = {"reach": "answers", "auth": "password accepted", "version": "speaks version 4"}
 
@@ -130,11 +137,12 @@ class Subject(NamedTuple):
 
 
 def examine(subject: Subject) -> tuple[Outcome, ...]:
-    """All checks on one node, those that it is exempt from left out, in the order of the catalogue.
+    """All checks on one node but those that it is exempt from."""
+    return choose(explore(subject), frozenset(NODE_CHECKS) - subject.demands.skip)
 
-    What depends on a check that failed is skipped; where that one is left out, the first that depends on it bears the
-    failure, so that leaving a check out never makes a dead node look well.
-    """
+
+def explore(subject: Subject) -> tuple[Outcome, ...]:
+    """All checks on one node, in the order of the catalogue; what depends on one that failed is skipped."""
     node = subject.node
     found: dict[str, Sequence[Outcome]] = {}
     failed: Finding | None = None
@@ -148,17 +156,29 @@ def examine(subject: Subject) -> tuple[Outcome, ...]:
         stats = node.stats(subject.now)
         if stats is not None:
             found |= {check: (judge_stats(subject, stats),) for check, judge_stats in _OF_STATS.items()}
+    found |= {check: (Skipped(node.identifier, check, why),) for check, why in _pointless(subject)}
     needs = failed.check if failed is not None else "stats"
-    outcomes = [
+    return tuple(
         outcome
         for check in NODE_CHECKS
         for outcome in found.get(check, (Skipped(node.identifier, check, f"{needs} failed", needs),))
-    ]
-    return choose(outcomes, frozenset(NODE_CHECKS) - subject.demands.skip)
+    )
+
+
+def _pointless(subject: Subject) -> Iterator[tuple[str, str]]:
+    """The checks that have nothing to look at, be the node well or not, and why."""
+    if not subject.node.uri.startswith("https:"):
+        yield "certificate", "the node speaks plain HTTP"
+    if not subject.demands.canaries:
+        yield "load", "no canary is given, see --canary"
 
 
 def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome, ...]:
-    """The outcomes of these checks on one node; see `examine` for one that failed and is left out."""
+    """The outcomes of these checks on one node.
+
+    Where one that failed is left out, the first that depends on it bears the failure, so that leaving a check out never
+    makes a dead node look well. Where there is none, the first that could not be made for it is UNKNOWN.
+    """
     kept: list[Outcome] = []
     lost: list[Finding] = []
     for outcome in outcomes:
@@ -167,11 +187,16 @@ def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome
         elif isinstance(outcome, Finding) and outcome.verdict not in (Verdict.OK, Verdict.WARNING):
             lost.append(outcome)
     for failure in lost:
-        origin = failure.origin or failure.check
-        for place, outcome in enumerate(kept):
-            if isinstance(outcome, Skipped) and outcome.needs == origin:
-                kept[place] = replace(failure, check=outcome.check, origin=origin, figures=())
-                break
+        missed = [
+            place
+            for place, outcome in enumerate(kept)
+            if isinstance(outcome, Skipped) and outcome.needs == failure.check
+        ]
+        bearers = [place for place in missed if failure.check in _BORNE.get(kept[place].check, (failure.check,))]
+        if missed:
+            place = (bearers or missed)[0]
+            borne = replace(failure, check=kept[place].check, origin=failure.check, figures=())
+            kept[place] = borne if bearers else replace(borne, verdict=Verdict.UNKNOWN, unforgiven=failure.verdict)
     return tuple(kept)
 
 
@@ -191,7 +216,7 @@ def _failure(subject: Subject) -> Finding:
             hint="give it longer with --timeout, or look at the node",
         )
     return subject.finding(
-        _CHECK_OF[error.stage] if error.stage is not None else "reach",
+        _CHECK_OF_CODE.get(error.code) or (_CHECK_OF[error.stage] if error.stage is not None else "reach"),
         error.message,
         Verdict.UNKNOWN if error.code in _UNDECIDED or getattr(error, "timed_out", False) else Verdict.CRITICAL,
         code=str(error.code),
@@ -214,8 +239,6 @@ def _reach(subject: Subject) -> Sequence[Outcome]:
 
 def _certificate(subject: Subject) -> Sequence[Outcome]:
     node = subject.node
-    if not node.uri.startswith("https:"):
-        return (Skipped(node.identifier, "certificate", "the node speaks plain HTTP"),)
     if node.certificate_expires is None:
         return (subject.untold("certificate", "no certificate was shown"),)
     left = node.certificate_expires - subject.now
@@ -248,12 +271,13 @@ def _version(subject: Subject) -> Sequence[Outcome]:
         ("lavaplayer", info.lavaplayer or ""),
     )
     finding = replace(subject.finding("version", told), facts=facts)
-    if wanted is None or server != "Lavalink":
+    if wanted is None or server == "NodeLink":
         return (finding,)
     shown = ".".join(map(str, wanted))
     have = _numbers(info.version)
     if have is None:
-        message = f"{told} cannot be compared with the required {shown}: it is a development build"
+        why = "it is a development build" if info.version else "it does not tell its version"
+        message = f"{told} cannot be compared with the required {shown}: {why}"
         return (replace(finding, verdict=Verdict.UNKNOWN, message=message, code="no_figure"),)
     if have < wanted:
         message, hint = f"{told} is older than the required {shown}", "update the node"
@@ -389,14 +413,16 @@ def _penalty(subject: Subject) -> Sequence[Outcome]:
     penalty = subject.penalty
     if penalty is None:
         return (Skipped(subject.node.identifier, "penalty", "stats failed", "stats"),)
-    mark = ">=" if penalty.is_lower_bound else "~" if penalty.cpu_assumed else ""
+    told = f"{penalty.mark}{penalty.total:.1f}"
+    if penalty.cpu_assumed:  # with the CPU of other nodes: a node is not critical for what they do
+        judged = subject.demands.bounds_of("penalty") != NO_BOUNDS
+        told += ", not judged: its CPU is not known, and counts as that of the others" if judged else ""
+        return (subject.finding("penalty", told, figures=(Figure("penalty", penalty.total, Unit.COUNT),)),)
     figure = subject.figure("penalty", "penalty", penalty.total, Unit.COUNT)
-    return (subject.finding("penalty", f"{mark}{penalty.total:.1f}", figures=(figure,)),)
+    return (subject.finding("penalty", told, figures=(figure,)),)
 
 
 def _load(subject: Subject) -> Sequence[Outcome]:
-    if not subject.demands.canaries:
-        return (Skipped(subject.node.identifier, "load", "no canary is given, see --canary"),)
     tried = {load.canary: load for load in subject.loads}
     loads = [tried.get(canary, Load(canary, 0.0)) for canary in subject.demands.canaries]
     return tuple(replace(_loaded(subject, load), subject=load.canary) for load in loads)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.health.checks import Subject, choose, examine
+from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.checks import Subject, choose, explore
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, is_healthy, judge, worst
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
 
@@ -32,6 +34,7 @@ class Report:
         ready: By node, whether it took the connection, the password and the websocket.
         at: When, in seconds since the epoch; 0 where nobody said.
         took: Seconds that it took.
+        made: All findings, those of checks that are left out, too: trouble may be over though nobody reports it.
     """
 
     verdict: Verdict
@@ -41,10 +44,11 @@ class Report:
     ready: Mapping[str, bool] = field(default_factory=dict, hash=False)
     at: float = 0.0
     took: float = 0.0
+    made: tuple[Finding, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The checks that were made."""
+        """The checks that were made and are reported."""
         return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Finding))
 
     @property
@@ -66,8 +70,8 @@ def assess(
         timeout: Seconds that were given to the nodes, for messages.
         loads: By node, what became of the canaries.
     """
-    found = {
-        node.identifier: examine(
+    explored = {
+        node.identifier: explore(
             Subject(
                 node,
                 fleet.at,
@@ -79,7 +83,8 @@ def assess(
         )
         for node in fleet.nodes
     }
-    state = {name: is_healthy(outcomes) for name, outcomes in found.items()}
+    wanted = {name: frozenset(NODE_CHECKS) - policy.of(name).skip for name in explored}
+    state = {name: is_healthy(choose(outcomes, wanted[name])) for name, outcomes in explored.items()}
     healthy = sum(well is True for well in state.values())
     of_fleet = (
         _quorum(policy, state),
@@ -89,12 +94,14 @@ def assess(
     )
     chosen: list[Outcome] = []
     quorum = policy.quorum(len(fleet.nodes))
-    for outcomes in found.values():
-        kept = choose(outcomes, policy.only) if policy.only else outcomes
+    for name, outcomes in explored.items():
+        codes = wanted[name] & policy.only if policy.only else wanted[name]
+        kept = choose(outcomes, codes)
         chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
     chosen += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
     ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
-    return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready)
+    made = tuple(found for found in chain(*explored.values(), of_fleet) if isinstance(found, Finding))
+    return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready, made=made)
 
 
 def _forgiven(outcome: Outcome) -> Outcome:
@@ -146,11 +153,14 @@ def _regions(fleet: FleetSnapshot, policy: Policy, state: Mapping[str, bool | No
     for node in fleet.nodes:
         if node.region:
             nodes.setdefault(node.region.casefold(), []).append(state[node.identifier])
+    if len(fleet.nodes) < 2:
+        return Skipped(None, "regions", "there is but one node")
+    if not nodes:
+        return Skipped(None, "regions", "no node has a region")
     for region in policy.elsewhere:
         nodes.pop(region.casefold(), None)  # nodes that nobody looked at may serve it
-    if not nodes or len(fleet.nodes) < 2:
-        why = "there is but one node" if len(fleet.nodes) < 2 else "no region has all of its nodes checked"
-        return Skipped(None, "regions", why)
+    if not nodes:
+        return Skipped(None, "regions", "no region has all of its nodes checked")
     unserved = [region for region, states in nodes.items() if not any(well is True for well in states)]
     dead = [region for region in unserved if all(well is False for well in nodes[region])]
     bounds = policy.common.bounds_of("regions")

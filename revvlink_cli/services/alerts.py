@@ -1,8 +1,9 @@
 """Tells a Discord channel when something has changed since the last run, and only then.
 
 What has been told is kept in the state folder, one file for a webhook and a configuration. Each run compares what it
-found with that: checks it did not make are left as they were, so that runs on parts of a fleet do not contradict each
-other. Nothing here changes a verdict: whatever fails is a warning.
+found with that: what it did not look at is left as it was, so that runs on parts of a fleet do not contradict each
+other. Trouble goes by the check that failed, whichever of them reports it: runs that leave out others tell the same.
+Nothing here changes a verdict: whatever fails is a warning.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 from revvlink_cli.config.files import write_atomically
 from revvlink_cli.config.problems import ConfigError
-from revvlink_cli.health.findings import Finding, Verdict
+from revvlink_cli.health.findings import Finding, Skipped, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -86,13 +87,11 @@ def changes(
     found: list[Change] = []
     after = {key: entry for key, entry in told.items() if now - entry.seen < KEPT}
     for finding in report.findings:
+        if finding.verdict is Verdict.OK:
+            continue
         key = _key(finding, scope)
         before = after.get(key)
-        if finding.verdict is Verdict.OK:
-            if before is not None:
-                found.append(Change(key, None, before))
-                del after[key]
-        elif before is None or before.verdict != _own(finding):
+        if before is None or before.verdict != _own(finding):
             found.append(Change(key, finding, before))
             after[key] = Told(_own(finding), before.since if before else now, now, now)
         elif remind is not None and now - before.told >= remind:
@@ -100,6 +99,15 @@ def changes(
             after[key] = before._replace(told=now, seen=now)
         else:
             after[key] = before._replace(seen=now)
+    # What is left out was looked at all the same, and what does not apply any more is no trouble.
+    well = {_key(each, scope) for each in (*report.findings, *report.made) if each.verdict is Verdict.OK}
+    pointless = [
+        [each.node, each.check]
+        for each in report.outcomes
+        if isinstance(each, Skipped) and each.needs is None and each.node is not None
+    ]
+    over = [key for key in after if key in well or json.loads(key)[:2] in pointless]
+    found += [Change(key, None, after.pop(key)) for key in over]
     return found, after
 
 
@@ -110,7 +118,7 @@ def _own(finding: Finding) -> str:
 
 def _key(finding: Finding, scope: str) -> str:
     node = finding.node if finding.node is not None else f"\0{scope}"
-    return json.dumps([node, finding.check, finding.subject])
+    return json.dumps([node, finding.origin or finding.check, finding.subject])
 
 
 def message(report: Report, found: list[Change], now: float) -> str:
@@ -225,8 +233,10 @@ async def _post(address: str, text: str) -> tuple[str | None, bool]:
         return f"the webhook did not take a connection within {CONNECT_TIMEOUT:g} s", False
     except TimeoutError:  # sent, and not answered: to send it again with every run would be worse than to lose it
         return f"the webhook did not answer within {TIMEOUT:g} s, and the message may not have arrived", True
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (aiohttp.ClientConnectorError, ValueError) as error:
         return f"the webhook cannot be reached ({type(error).__name__})", False
+    except (aiohttp.ClientError, OSError) as error:  # it may have taken the message before it hung up
+        return f"the webhook broke off ({type(error).__name__}), and the message may not have arrived", True
     if status < 300:
         return None, True
     why = {401: ", it is not valid", 404: ", it is gone", 429: ", it had too many messages"}.get(status, "")
@@ -244,8 +254,19 @@ def _folder() -> Path:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[bool]:
     """Whether no other run is telling at the moment; for the time of the block none will."""
+    _insist_on_file(path)
     with path.open("a", encoding="utf-8") as file:
         yield _is_locked(file)
+
+
+def _insist_on_file(path: Path) -> None:
+    """Open nothing else: a pipe in its place would be waited for without end.
+
+    Raises:
+        OSError: There is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no file")
 
 
 def _is_locked(file: IO[str]) -> bool:
@@ -262,6 +283,7 @@ def _is_locked(file: IO[str]) -> bool:
 
 def _read(path: Path) -> dict[str, Told]:
     """What was told; what cannot be read was not."""
+    _insist_on_file(path)
     try:
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
         found = {str(key): Told(str(v[0]), float(v[1]), float(v[2]), float(v[3])) for key, v in raw.items()}

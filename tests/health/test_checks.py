@@ -10,13 +10,14 @@ import pytest
 from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, LavalinkLoadException, NodeException, Stage
 from revvlink_cli.client.models import NodeInfo, NodeStats, Plugin
+from revvlink_cli.client.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
 from revvlink_cli.health.checks import Load, Subject, choose, examine
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, is_healthy, worst
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Demands, Policy, read_codes, read_min_healthy, read_version
-from revvlink_cli.health.ranges import Bounds, Unit, parse
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Unit, parse
 
 NOW = 100.0
 INFO = NodeInfo(
@@ -81,7 +82,7 @@ def test_a_node_that_is_well() -> None:
         (NodeException("x", code=Code.CERTIFICATE_EXPIRED, stage=Stage.TLS), "reach", Verdict.CRITICAL, []),
         (NodeException("x", code=Code.RESOLVE_FAILED, stage=Stage.RESOLVE), "reach", Verdict.UNKNOWN, []),
         (NodeException("x", code=Code.SILENT, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
-        (NodeException("x", code=Code.CHALLENGE, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.CHALLENGE, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
         (AuthorizationFailedException("x"), "auth", Verdict.CRITICAL, ["reach"]),
         (NodeException("x", code=Code.LAVALINK_V3, stage=Stage.VERSION), "version", Verdict.CRITICAL, ["reach"]),
         (
@@ -97,11 +98,17 @@ def test_a_node_that_is_well() -> None:
             ["reach", "auth", "version"],
         ),
         (NodeException("x", code=Code.PROXY_FAILED, stage=Stage.CONNECT), "reach", Verdict.UNKNOWN, []),
+        (
+            NodeException("x", code=Code.CLOSED, stage=Stage.REQUEST),
+            "websocket",
+            Verdict.CRITICAL,
+            ["reach", "auth", "version"],
+        ),
         (None, "reach", Verdict.UNKNOWN, []),
     ],
 )
 def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: list[str]) -> None:
-    """The check that failed is named; those before it have passed, those that need it were not made."""
+    """The check that failed is named; those before it have passed, those that need it or do not apply not made."""
     found = outcomes(snapshot(**DOWN, error=error))
 
     made = [outcome for outcome in found if isinstance(outcome, Finding)]
@@ -109,7 +116,10 @@ def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: li
         *((name, Verdict.OK) for name in passed),
         (check, verdict),
     ]
-    assert {o.reason for o in found if isinstance(o, Skipped)} == {f"{check} failed"}
+    pointless = {"certificate": "the node speaks plain HTTP", "load": "no canary is given, see --canary"}
+    for outcome in found:
+        if isinstance(outcome, Skipped):
+            assert outcome.reason == pointless.get(outcome.check, f"{check} failed")
 
 
 def test_the_stage_at_which_time_ran_out() -> None:
@@ -122,13 +132,46 @@ def test_the_stage_at_which_time_ran_out() -> None:
 
 @pytest.mark.parametrize("code", NODE_CHECKS)
 def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None:
-    """Whatever is skipped, and whichever check is the only one, a node that is down is CRITICAL."""
+    """Whatever is skipped, and whichever check is the only one, a node that is down is CRITICAL.
+
+    Only of the password nobody can tell, which means that alone, and what does not apply is not made for it either.
+    """
     down = snapshot(**DOWN, error=NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT))
 
     assert worst(outcomes(down, skip=frozenset({code}))) is Verdict.CRITICAL
     only = choose(outcomes(down), {code})
     assert [outcome.check for outcome in only] == [code]
-    assert worst(only) is Verdict.CRITICAL
+    assert worst(only) is (Verdict.UNKNOWN if code in ("certificate", "auth", "load") else Verdict.CRITICAL)
+    asked = outcomes(replace(down, uri="https://h"), canaries=("q",))
+    assert worst(choose(asked, {code})) is (Verdict.UNKNOWN if code == "auth" else Verdict.CRITICAL)
+
+
+@pytest.mark.parametrize("uri", ["http://h", "https://h"])
+@pytest.mark.parametrize(
+    ("error", "skip", "bearer"),
+    [
+        (NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT), ("reach", "certificate"), "version"),
+        (NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT), ("reach", "certificate", "auth"), "version"),
+        (AuthorizationFailedException("x"), ("auth",), "version"),
+        (AuthorizationFailedException("x"), ("auth", "version", "info"), "stats"),
+    ],
+)
+def test_who_bears_a_failure(uri: str, error: Any, skip: tuple[str, ...], bearer: str) -> None:
+    """It is one that depends on the one that failed, never that of the password, and none that does not apply."""
+    found = outcomes(snapshot(**DOWN, uri=uri, error=error), skip=frozenset(skip))
+
+    (bad,) = [made for made in found if isinstance(made, Finding) and made.verdict is not Verdict.OK]
+    assert (bad.check, bad.verdict) == (bearer, Verdict.CRITICAL)
+
+
+def test_a_certificate_that_could_not_be_seen() -> None:
+    """With a password that is refused, and nothing else asked for, nobody can tell how long it is valid."""
+    found = outcomes(snapshot(**DOWN, uri="https://h", error=AuthorizationFailedException("x")))
+
+    assert verdict(choose(found, {"certificate"}), "certificate") is Verdict.UNKNOWN
+    assert worst(choose(found, {"reach", "certificate"})) is Verdict.UNKNOWN
+    assert verdict(choose(found, {"certificate", "auth"}), "certificate") is None
+    assert verdict(choose(found, {"certificate", "info"}), "certificate") is None
 
 
 @pytest.mark.parametrize("error", [
@@ -140,15 +183,16 @@ def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None
 @pytest.mark.parametrize("skip", [(), ("reach",), ("reach", "auth", "version"), ("websocket", "info")])
 def test_what_failed_is_borne_by_what_needs_it(error: Any, skip: tuple[str, ...]) -> None:
     """Whichever check is the only one, before or behind the one that failed: what needs that one is CRITICAL, too."""
-    found = outcomes(snapshot(**DOWN, error=error), skip=frozenset(skip))
-    assert worst(found) is Verdict.CRITICAL
+    down = snapshot(**DOWN, error=error)
+    assert worst(outcomes(down, skip=frozenset(skip))) is Verdict.CRITICAL
 
-    for check in NODE_CHECKS:
-        if check in skip:
-            continue
+    found = outcomes(down, canaries=("q",))
+    failed = next(made.check for made in found if isinstance(made, Finding) and made.verdict is not Verdict.OK)
+    for check in set(NODE_CHECKS) - {*skip, "certificate"}:
         only = choose(found, {check})
         passed = isinstance(one(found, check), Finding) and verdict(found, check) is Verdict.OK
-        assert worst(only) is (Verdict.OK if passed else Verdict.CRITICAL), check
+        unknown = check == "auth" != failed
+        assert worst(only) is (Verdict.OK if passed else Verdict.UNKNOWN if unknown else Verdict.CRITICAL), check
 
 
 def test_a_warning_hides_no_doubt() -> None:
@@ -256,6 +300,34 @@ def test_a_cpu_without_a_baseline_is_not_judged() -> None:
     assert not found.figures
 
 
+def test_a_cpu_that_is_never_told() -> None:
+    """It is not one that was not measured yet: with a threshold, nobody knows, as with every other figure."""
+    silent = snapshot(timed_stats=timed(replace(STATS, system_load=None, server_load=None)))
+
+    assert verdict(outcomes(silent), "cpu") is Verdict.OK
+    assert verdict(outcomes(silent, bounds={"cpu": Bounds(parse("1%", Unit.RATIO), None)}), "cpu") is Verdict.UNKNOWN
+
+
+def test_a_penalty_with_the_cpu_of_others() -> None:
+    """It is shown as assumed, and no threshold judges it; a node that measures its own is judged."""
+    busy = snapshot(timed_stats=timed(replace(STATS, system_load=1.0)))
+    fresh = timed(replace(STATS, system_load=None, server_load=None, has_cpu_baseline=False))
+    bounds = {"penalty": Bounds(None, parse("1000", Unit.COUNT))}
+    cost = compute(fresh.stats, cpu_fallback=busy.timed_stats.penalty.cpu if busy.timed_stats else None)
+
+    (assumed,) = [
+        made
+        for made in examine(Subject(snapshot(timed_stats=fresh), NOW, 5.0, Demands(bounds=bounds), cost))
+        if made.check == "penalty"
+    ]
+
+    assert verdict(outcomes(busy, bounds=bounds), "penalty") is Verdict.CRITICAL
+    assert isinstance(assumed, Finding)
+    assert (assumed.verdict, assumed.message[:10]) == (Verdict.OK, ">=~1309.5,")
+    assert "not judged" in assumed.message
+    assert [figure.bounds for figure in assumed.figures] == [NO_BOUNDS]
+
+
 @pytest.mark.parametrize(
     ("days", "expected"), [(90, Verdict.OK), (13, Verdict.WARNING), (2, Verdict.CRITICAL), (-1, Verdict.CRITICAL)]
 )
@@ -279,10 +351,11 @@ def test_certificates(days: float, expected: Verdict) -> None:
     ],
 )
 def test_versions(version: str, wanted: str, expected: Verdict) -> None:
-    """Versions are compared by their numbers; a development build cannot be."""
+    """Versions are compared by their numbers, a development build cannot be; it is all one whether headers tell."""
     node = snapshot(info=replace(INFO, version=version))
 
     assert verdict(outcomes(node, min_version=read_version(wanted)), "version") is expected
+    assert verdict(outcomes(replace(node, dialect=None), min_version=read_version(wanted)), "version") is expected
     assert verdict(outcomes(replace(node, dialect=Dialect.NODELINK), min_version=(9,)), "version") is Verdict.OK
 
 
@@ -404,6 +477,14 @@ def test_regions_without_a_healthy_node() -> None:
     assert "eu" in found.message
     unknown = fleet(snapshot(region="us"), snapshot(**DOWN, error=SILENT, region="eu"))
     assert of_fleet(unknown)["regions"].verdict is Verdict.UNKNOWN
+
+
+def test_nodes_without_regions() -> None:
+    """That there is nothing to look at is said as it is."""
+    skipped = [made for made in assess(fleet(snapshot(), snapshot()), Policy(), timeout=5.0).outcomes
+               if isinstance(made, Skipped) and made.check == "regions"]  # fmt: skip
+
+    assert [made.reason for made in skipped] == ["no node has a region"]
 
 
 def test_versions_that_differ() -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.health.findings import Finding, Verdict, worst
+from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report
 from revvlink_cli.services.alerts import KEPT, LENGTH, Change, Told, changes, message
 from revvlink_cli.simulator import NodeProfile, Simulator
@@ -34,7 +34,7 @@ class Webhook:
 
     Attributes:
         taken: The bodies that came.
-        status: What it answers.
+        status: What it answers; 0 is nothing, and it hangs up.
     """
 
     def __init__(self) -> None:
@@ -47,6 +47,9 @@ class Webhook:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if outer.status < 300:
                     outer.taken.append(json.loads(body))
+                if outer.status == 0:
+                    self.close_connection = True
+                    return
                 self.send_response(outer.status)
                 if outer.status == 302:
                     self.send_header("Location", f"{outer.address}/elsewhere")
@@ -148,6 +151,48 @@ def test_a_broken_webhook_costs_no_verdict(run: Callable[..., Ran], simulator: S
     assert len(webhook.texts) == 1
 
 
+def test_a_webhook_that_takes_and_hangs_up(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
+    """What was sent may have arrived: to tell it again with every run would be worse than to lose it."""
+    simulator["a"].stop()
+    webhook.status = 0
+    ran = run()
+    run()
+
+    assert "warning: the webhook broke off (ServerDisconnectedError), and the message may not have arrived" in ran.err
+    assert len(webhook.texts) == 1
+
+
+@pytest.mark.parametrize("skip", [["auth"], ["reach", "auth"], ["connection", "auth", "version", "info"]])
+def test_every_outage_is_told(
+    simulator: Simulator, webhook: Webhook, write_config: Callable[..., Path], skip: list[str]
+) -> None:
+    """Also where the check that fails is left out: each begins and ends with a message, which names that check."""
+    for password in ("no", "pw") * 2:
+        node = {"identifier": "a", "uri": simulator["a"].uri, "password": password}
+        path = write_config(node, discord={"webhook": webhook.address}, check={"skip": skip})
+        for _ in range(2):
+            run_cli("check", "--config", str(path), "--notify", "discord")
+
+    began, over = "**a auth** CRITICAL: ", "**a auth** is OK again"
+    assert [next(told for told in (began, over) if told in text) for text in webhook.texts] == [began, over] * 2
+
+
+def test_an_outage_is_told_once_by_all_who_see_it(
+    run: Callable[..., Ran], simulator: Simulator, webhook: Webhook
+) -> None:
+    """Runs that leave out different checks find the same trouble in different places, and see when it is over."""
+    simulator["a"].stop()
+    parts = [(), ("--skip", "reach"), ("--only", "websocket"), ("--only", "auth"), ("--skip", "connection", "a"), ()]
+    codes = [run(*part).code for part in parts]
+    simulator["a"].start()
+    run("--only", "figures")
+    run()
+
+    assert codes == [2, 2, 2, 3, 2, 2]
+    assert ["**a reach** CRITICAL" in webhook.texts[0], "**a reach** is OK again" in webhook.texts[1]] == [True, True]
+    assert len(webhook.texts) == 2
+
+
 def test_a_webhook_that_is_gone(run: Callable[..., Ran], webhook: Webhook, simulator: Simulator) -> None:
     """A server that is not there, and a file that is not there, are warnings."""
     simulator["a"].stop()
@@ -180,6 +225,23 @@ def test_state_that_cannot_be_kept(
     ran = run()
     assert (ran.code, webhook.taken) == (2, [])
     assert "nobody is told, for what was told cannot be kept" in ran.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+@pytest.mark.parametrize("ending", ["json", "lock"])
+def test_state_that_is_a_pipe(
+    run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path, ending: str
+) -> None:
+    """It is not waited for: nobody is told, and that is said."""
+    simulator["a"].stop()
+    run()
+    (path,) = (isolated / "state" / "revvlink" / "alerts").glob(f"*.{ending}")
+    path.unlink()
+    os.mkfifo(path)
+
+    ran = run()
+    assert (ran.code, len(webhook.texts)) == (2, 1)
+    assert f"nobody is told, for what was told cannot be kept: {path} is no file" in ran.err
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"x": 1}', '{"[1]": ["CRITICAL", 1, 1, 1]}', "\x00\xff"])
@@ -239,6 +301,20 @@ def test_a_hundred_flapping_runs(seed: int) -> None:
         found, told = changes(report(**now), told, remind=None, now=1e9 + second, scope="x")
         assert {json.loads(change.key)[0] for change in found} == {node for node in now if now[node] != before[node]}
         before = now
+
+
+def test_what_does_not_apply_any_more_is_over() -> None:
+    """A node that speaks plain HTTP now has no certificate to renew, one without canaries none that fails."""
+    bad = tuple(
+        Finding(node="a", check=check, subject=subject, verdict=Verdict.CRITICAL, message="x")
+        for check, subject in (("certificate", None), ("load", "q"), ("cpu", None))
+    )
+    _, told = changes(Report(worst(bad), bad, 1, 0), {}, remind=None, now=1e9, scope="x")
+    now = (Skipped("a", "certificate", "x"), Skipped("a", "load", "x"), Skipped("a", "cpu", "x", "stats"))
+    found, left = changes(Report(Verdict.OK, now, 1, 1), told, remind=None, now=1e9 + 1, scope="x")
+
+    assert [json.loads(change.key)[1] for change in found if change.finding is None] == ["certificate", "load"]
+    assert [json.loads(key)[1] for key in left] == ["cpu"]
 
 
 def test_what_nobody_looks_at_is_forgotten() -> None:
