@@ -57,13 +57,16 @@ class Budget:
     ENDPOINTS = 256
     ARRIVED = 10.0
 
-    def __init__(self, per_second: int | None = None) -> None:
+    def __init__(self, per_second: int | None = None, permits: asyncio.Semaphore | None = None) -> None:
         """A fresh budget.
 
         Args:
             per_second: Requests for whatever purpose within any one second; None for no such bound.
+            permits: As many as there may be within one second, where the bound is for several budgets together.
         """
-        self._pace = asyncio.Semaphore(per_second) if per_second is not None else None
+        if permits is None and per_second is not None:
+            permits = asyncio.Semaphore(per_second)
+        self._pace = permits
         self._tokens = float(self.BURST)
         self._filled_at = time.monotonic()
         self._recent: deque[float] = deque(maxlen=TRAITS[Dialect.NODELINK].requests_per_10s)

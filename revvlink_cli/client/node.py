@@ -420,7 +420,7 @@ class Node:
             self.settings,
             http,
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
-            Budget(self.settings.per_second),
+            Budget(self.settings.per_second, self.settings.permits),
         )
         self._rest.on_health = self.note_change
         self._link = Link(self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID)

@@ -8,7 +8,11 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    import asyncio
 
 DEFAULT_USER_ID = 170939974227541168
 """Sent as ``User-Id`` when nobody gives one. Eighteen digits: NodeLink takes 18 or 19 and refuses the rest."""
@@ -39,6 +43,8 @@ class NodeSettings:
             before one has started; a refused password is tried again after a minute. None for pauses that grow, and
             for giving up on what is no node and on a password that was refused.
         per_second: Requests of any kind, handshakes included, within any one second; None for the usual budget.
+        permits: One for each of these requests, where several connections to one server are to keep the bound together;
+            it says nothing of what the node is, and does not count when settings are compared.
 
     Raises:
         ValueError: A value that no node could be reached with; the text names it, and what is accepted.
@@ -60,6 +66,7 @@ class NodeSettings:
     trust_env: bool = False
     retry_within: float | None = None
     per_second: int | None = None
+    permits: asyncio.Semaphore | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what would fail at the first request, or worse, change it."""

@@ -13,7 +13,7 @@ from revvlink_cli.commands.options import seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
     from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
@@ -118,29 +118,30 @@ class Flags(NamedTuple):
         Raises:
             typer.BadParameter: One of them cannot be read; the flag, the value and the accepted form are named.
         """
-        from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
+        from revvlink_cli.health.policy import read_min_healthy, read_version
 
         if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
             raise typer.BadParameter("and --critical quorum= say the same twice: keep one", param_hint="--min-healthy")
-        changes: dict[str, Any] = {
-            name: tuple(values)
-            for name, values in (
-                ("sources", sources),
-                ("plugins", plugins),
-                ("filters", filters),
-                ("canaries", canaries),
-            )
-            if values
-        }
+        changes: dict[str, Any] = {}
+        for flag, name, values in (
+            ("--require-source", "sources", sources),
+            ("--require-plugin", "plugins", plugins),
+            ("--require-filter", "filters", filters),
+            ("--canary", "canaries", canaries),
+        ):
+            if not all(value.strip() for value in values or ()):  # such as a variable of a script that is not set
+                raise typer.BadParameter("is empty: say what is demanded, or leave it out", param_hint=flag)
+            if values:
+                changes[name] = tuple(values)
         if skip:
-            changes["skip"] = _read("--skip", read_codes, skip)
+            changes["skip"] = _read("--skip", _codes_named, skip)
         if min_version is not None:
             changes["min_version"] = _read("--min-version", read_version, min_version)
         return cls(
             _ranges("--warning", warning),
             _ranges("--critical", critical),
             MappingProxyType(changes),
-            _read("--only", read_codes, only) if only else frozenset(),
+            _read("--only", _codes_named, only) if only else frozenset(),
             _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
         )
 
@@ -152,28 +153,35 @@ class Flags(NamedTuple):
                      self.min_healthy))  # fmt: skip
 
     def applied(self, policy: Policy) -> Policy:
-        """A configuration's policy with these demands on top.
+        """A policy with these demands on top.
+
+        What the policy has for every node and for the fleet is taken to count, and nothing else: a threshold that only
+        others have contradicts no flag.
 
         Raises:
             typer.BadParameter: A pair of thresholds makes no sense.
         """
+        from revvlink_cli.health.catalogue import BY_CODE, NODE_CHECKS
+
         min_healthy = policy.min_healthy if "quorum" not in self.critical else None
         skipped = self.changes.get("skip", policy.common.skip)
         if self.only and self.only <= skipped:
             raise typer.BadParameter(f"{', '.join(sorted(self.only))}: skipped all the same", param_hint="--only")
         return replace(
             policy,
-            common=self._over(policy.common),
-            nodes=MappingProxyType({name: self._over(demands) for name, demands in policy.nodes.items()}),
+            common=self._over(policy.common, BY_CODE.keys() - set(NODE_CHECKS)),
+            nodes=MappingProxyType({name: self._over(own, NODE_CHECKS) for name, own in policy.nodes.items()}),
             only=self.only,
             min_healthy=self.min_healthy if self.min_healthy is not None else min_healthy,
         )
 
-    def _over(self, demands: Demands) -> Demands:
+    def _over(self, demands: Demands, judged: Collection[str]) -> Demands:
         from revvlink_cli.config.demands import swapped, with_bounds
 
         found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
         for code in swapped(found):
+            if code not in judged:
+                continue
             warning, critical = (limit.shown if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
             raise typer.BadParameter(
@@ -185,10 +193,12 @@ class Flags(NamedTuple):
 
 
 def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) -> Policy:
-    """What a configuration demands where only some of its nodes are checked: of the whole fleet nothing."""
+    """What a configuration demands of the nodes that are checked, of each by its name; of a part as a fleet nothing."""
+    names = [entry.identifier for entry in entries]
+    policy = replace(policy, nodes=MappingProxyType({name: policy.of(name) for name in names}))
     if len(entries) == len(settings.nodes):
         return policy
-    left = {entry.identifier for entry in settings.nodes} - {entry.identifier for entry in entries}
+    left = {entry.identifier for entry in settings.nodes} - set(names)
     elsewhere = frozenset(entry.region or "" for entry in settings.nodes if entry.identifier in left)
     bounds = {code: bounds for code, bounds in policy.common.bounds.items() if code != "quorum"}
     common = replace(policy.common, bounds=MappingProxyType(bounds))
@@ -202,17 +212,50 @@ def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:
         raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
-def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
-    from revvlink_cli.config.schema import range_of
+def _codes_named(names: Sequence[str]) -> frozenset[str]:
+    """Codes by names of checks and stages; of one that is neither, the nearest is told."""
+    from revvlink_cli.config.problems import nearest
+    from revvlink_cli.health.catalogue import CHECKS
+    from revvlink_cli.health.policy import read_codes
+
+    known = list(dict.fromkeys([*(check.code for check in CHECKS), *(check.stage for check in CHECKS)]))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is no check, nor a stage: {nearest(name, known)}")
+    return read_codes(names)
+
+
+def _code_judged(name: str) -> str:
+    """The code of a check that has a figure; of one that is none, the nearest is told."""
+    from revvlink_cli.config.problems import nearest
+    from revvlink_cli.health.catalogue import BY_CODE, JUDGED
     from revvlink_cli.health.policy import read_judged
 
+    if name not in BY_CODE:
+        raise ValueError(f"{name!r} is no check: {nearest(name, JUDGED)}")
+    return read_judged(name)
+
+
+def _range_of(code: str, text: str) -> Any:
+    """The range of a check, None for one that is taken away."""
+    from revvlink_cli.config.schema import range_of
+
+    try:
+        return range_of(code, text)
+    except ValueError as error:
+        if "/" not in text:
+            raise
+        raise ValueError(f"{error}; quote the ~, for the shell has put your home in its place") from None
+
+
+def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for value in values or ():
         name, equals, text = value.partition("=")
         if not equals:
             raise typer.BadParameter(f"{value!r} is not CHECK=RANGE, such as cpu=90%", param_hint=flag)
-        code = _read(flag, read_judged, name)
-        found[code] = _read(flag, partial(range_of, code), text)
+        code = _read(flag, _code_judged, name)
+        found[code] = _read(flag, partial(_range_of, code), text)
     return MappingProxyType(found)
 
 

@@ -46,7 +46,7 @@ def _fill(root: ET.Element, report: Report) -> None:
     suites: dict[str | None, ET.Element] = {}
     for outcome in report.outcomes:
         if outcome.node not in suites:
-            name = clean(outcome.node) if outcome.node is not None else "fleet"
+            name = clean(outcome.node) if outcome.node is not None else "(fleet)"  # as in the table
             suites[outcome.node] = ET.SubElement(
                 root, "testsuite", {"name": name, "timestamp": at, "time": f"{report.took:.3f}"}
             )

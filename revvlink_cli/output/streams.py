@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -54,7 +55,8 @@ class Output:
 def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
     """Write a file as a whole or not at all, for everybody to read: collectors run as somebody else.
 
-    What is no plain file (a pipe, a device) is written to as it is. Folders are not made: a misspelt one would stay.
+    What is no plain file (a pipe, a device), or is open already under a name such as /dev/stdout, is added to; a reader
+    who has seen enough is no error. Folders are not made: a misspelt one would stay.
 
     Raises:
         OSError: It cannot be written; what was there is untouched.
@@ -70,12 +72,17 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
         pass  # it will be new; links in a circle, and the like, are errors
     except ValueError as error:  # a character that no path can have
         raise OSError(errno.EINVAL, f"no path of a file: {error}") from None
-    target = Path(name).resolve()
-    if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="") as device:
+    path = Path(name)
+    folder = path.absolute().parent  # /dev/shm has files like any other
+    is_open_already = folder in (Path("/dev"), Path("/dev/fd")) or folder.is_relative_to("/proc")
+    if path.exists() and (is_open_already or not path.is_file()):
+        with (
+            contextlib.suppress(BrokenPipeError),
+            path.open("a", encoding="utf-8", newline="") as device,  # a pipe behind /dev/stdout has no other name
+        ):
             device.write(text)
         return
-    replace_whole(target, text, mode=mode)
+    replace_whole(path.resolve(), text, mode=mode)
 
 
 def say(text: str) -> None:

@@ -130,14 +130,20 @@ async def permissions(patient: Patient) -> Found:
     if settings is None or os.name != "posix":
         return find.skip("there is no configuration" if settings is None else "files have no such modes here")
     found: Found = []
+    is_shared = False
     for path, (mask, secret) in _guarded(settings).items():
         if not path.exists() or str(path.resolve()).startswith(MOUNTED):
             continue
         mode = path.stat().st_mode & 0o777
+        is_shared = is_shared or bool(secret and mode & 0o040)
         if mode & mask:
             what = f"others can read {secret}" if secret and mode & 0o004 else "others can change it"
             found.append(_tightened(find, path, mode & ~mask, what, fixes=patient.fixes))
-    return found or [find.ok("only you can read secrets and change the configuration")]
+    if is_shared:
+        told = "nobody but you and a file's group can read secrets, only you can change the configuration"
+    else:
+        told = "only you can read secrets and change the configuration"
+    return found or [find.ok(told)]
 
 
 def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:

@@ -119,11 +119,12 @@ def agree(find: Finder, ahead: Mapping[str, float]) -> Found:
     """What to make of clocks that are so many seconds ahead, by node."""
     if not ahead:
         return find.skip("no node tells the time")
-    middle = statistics.median(ahead.values())
     fix = "let NTP set it: see `timedatectl`"
-    if abs(middle) > SKEW and len(ahead) > 1:
-        return [find.warn(f"this machine's clock differs from those of most nodes by {abs(middle):.0f} s", fix)]
     wrong = {name: by for name, by in ahead.items() if abs(by) > SKEW}
+    for side in ([by for by in wrong.values() if by > 0], [by for by in wrong.values() if by < 0]):
+        if 1 < len(side) > len(ahead) / 2:  # one alone may be as wrong as this machine
+            by = abs(statistics.median(side))
+            return [find.warn(f"this machine's clock differs from those of most nodes by {by:.0f} s", fix)]
     if not wrong:
         return [find.ok(f"agrees with {len(ahead)} node{'' if len(ahead) == 1 else 's'} to within {SKEW:g} s")]
     return [

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -45,9 +47,6 @@ RETRY_WITHIN = 15.0
 
 OFFSET = 0.5
 """Seconds of the scrape's time that are kept for the way back."""
-
-PAUSE = 1.0
-"""Seconds between two probes of one node at least, as the answers of one end and those of the next begin."""
 
 CLOSING = 0.75
 """Seconds that closing a connection may take when the node does not answer that either."""
@@ -84,7 +83,7 @@ class Exporter:
         self._reload = reload
         self._is_current = True
         self._joining: set[asyncio.Task[None]] = set()
-        self._turns: dict[str, tuple[asyncio.Lock, float]] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
 
     @property
@@ -99,7 +98,7 @@ class Exporter:
             [
                 web.get("/", self._landing),
                 web.get("/metrics", self._metrics),
-                web.get("/probe", self._probe),
+                web.get("/probe", self._probe, allow_head=False),
                 web.get("/-/healthy", self._healthy),
             ]
         )
@@ -159,7 +158,7 @@ class Exporter:
         timeout = max(timeout - OFFSET, timeout / 2)
         policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS))
         try:
-            async with asyncio.timeout(timeout), self._turn(chosen[0].identifier):
+            async with asyncio.timeout(timeout), self._turns[chosen[0].identifier]:
                 left = begun + timeout - time.monotonic() - GRACE - CLOSING
                 report = await run(chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4))
         except TimeoutError:
@@ -177,18 +176,6 @@ class Exporter:
             return f"name a configured node: /probe?target={known[0] if known else 'NODE'}\n"
         near = closest(name, known)
         return f"no node named {name[:100]!r} is configured{f', did you mean {near}?' if near is not None else ''}\n"
-
-    @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[None]:
-        """One probe of a node at a time, and a pause between two: together they may ask no more than one alone."""
-        lock, _ = self._turns.setdefault(name, (asyncio.Lock(), 0.0))
-        async with lock:
-            _, ended = self._turns[name]
-            await asyncio.sleep(max(ended + PAUSE - time.monotonic(), 0.0))
-            try:
-                yield
-            finally:
-                self._turns[name] = (lock, time.monotonic())
 
 
 _UNTOLD = [Sample("revvlink_check_verdict", (), float(Verdict.UNKNOWN))]
@@ -211,6 +198,11 @@ def _scrape_timeout(request: web.Request) -> float | None:
 
 def _text(text: str) -> web.Response:
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _sharing(permits: defaultdict[str, asyncio.Semaphore], plan: Plan) -> Plan:
+    """A plan whose probes take their turns with what is kept connected: a server has one second for all of them."""
+    return plan._replace(chosen=[replace(entry, permits=permits[entry.uri]) for entry in plan.chosen])
 
 
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
@@ -237,8 +229,15 @@ async def serving(
     Raises:
         OSError: The address cannot be listened on.
     """
+    permits: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PER_SECOND))
+
+    def again() -> Plan | None:
+        found = reload()
+        return _sharing(permits, found) if found is not None else None
+
+    plan = _sharing(permits, plan)
     async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout) as opening:
-        exporter = Exporter(opening.fleet, plan, timeout, reload)
+        exporter = Exporter(opening.fleet, plan, timeout, again)
         runner = web.AppRunner(
             exporter.application(),
             logger=log,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.node import Node
     from revvlink_cli.config.settings import Settings
+    from revvlink_cli.config.source import Source
 
 
 class State(StrEnum):
@@ -78,6 +79,7 @@ class Patient:
         directory: The current folder.
         timeout: Seconds that the nodes have.
         fixes: Whether permissions are to be repaired.
+        source: Where the configuration is, None when there is none.
         settings: The configuration, None when it cannot be used.
         mistakes: Why not.
     """
@@ -90,11 +92,13 @@ class Patient:
         self.directory = directory
         self.timeout = timeout
         self.fixes = fixes
+        self.source: Source | None = None
         self.settings: Settings | None = None
         self.mistakes: ConfigError | None = None
         self._looking: asyncio.Task[Seen | str] | None = None
         try:
-            self.settings = load(find(config, environment, directory))
+            self.source = find(config, environment, directory)
+            self.settings = load(self.source)
         except ConfigError as error:
             self.mistakes = error
 

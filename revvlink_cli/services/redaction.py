@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from revvlink_cli.config.files import read_text
+from revvlink_cli.config.problems import ConfigError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from revvlink_cli.services.patient import Diagnosis, Patient
 
 
@@ -16,21 +22,15 @@ class Redactor:
     """Takes out of texts what tells where nodes are: hosts, addresses, the name of one's home."""
 
     _ADDRESS = re.compile(
-        r"(?:[a-z][a-z0-9+.-]*:)?//[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f:.%]+\](?::\d+)?"
+        r"(?:[a-z][a-z0-9+.-]*:)?//[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?"
         r"|(?<![\w:])(?:(?:[0-9A-Fa-f]{1,4}:){4,7}[0-9A-Fa-f]{1,4}"
         r"|(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?)(?![\w:])"
     )
 
     def __init__(self, patient: Patient) -> None:
         self._names: dict[str, str] = {}
-        entries = patient.settings.nodes if patient.settings is not None else ()
-        hosts = [urlsplit(entry.uri).hostname or "" for entry in entries]
-        hosts += [urlsplit(entry.values["proxy"]).hostname or "" for entry in entries if entry.values.get("proxy")]
-        if patient.settings is not None and patient.settings.cache.url:
-            hosts.append(urlsplit(patient.settings.cache.url).hostname or "")  # which the configuration has checked
-        for host in hosts:
-            if host and host not in self._names:
-                self._names[host] = f"host-{len(self._names) + 1}"
+        for host in _hosts(patient):
+            self._names.setdefault(host.lower(), f"host-{len(self._names) + 1}")
         self._home = str(Path.home())
 
     def of(self, text: str | None) -> str | None:
@@ -53,3 +53,42 @@ class Redactor:
             message=self.of(diagnosis.message) or "",
             fix=self.of(diagnosis.fix),
         )
+
+
+_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
+"""What is called like a machine in a network, as ``lava.example.com``."""
+
+
+def _hosts(patient: Patient) -> Iterator[str]:
+    """Names of machines that the configuration has, those that are names of nodes too."""
+    settings = patient.settings
+    tables: Iterable[Mapping[str, Any]] = _as_written(patient)
+    if settings is not None:
+        tables = [*(entry.values for entry in settings.nodes), {"url": settings.cache.url}]
+    for table in tables:
+        for key in ("identifier", "uri", "proxy", "url"):
+            if isinstance(table.get(key), str):
+                yield from _machines(table[key])
+
+
+def _machines(text: str) -> list[str]:
+    try:
+        host = urlsplit(text).hostname
+    except ValueError:  # it is no address, and may hold a name all the same
+        host = None
+    return [host] if host else _HOST.findall(text)
+
+
+def _as_written(patient: Patient) -> list[dict[str, Any]]:
+    """The tables of a configuration with mistakes that may tell where something is; none where it cannot be read."""
+    if patient.source is None:
+        return []
+    if patient.source.path is None:
+        return [{"uri": patient.environment.get("REVVLINK_URI")}]
+    try:
+        document = tomllib.loads(read_text(patient.source.path))
+    except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
+        return []  # which is what the doctor says, and nothing of what is in it
+    nodes = document.get("nodes")
+    return [table for table in (*(nodes if isinstance(nodes, list) else ()), document.get("cache"))
+            if isinstance(table, dict)]  # fmt: skip

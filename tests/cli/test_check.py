@@ -11,9 +11,11 @@ import ssl
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +30,6 @@ from tests.fidelity.replay import PASSWORD, read_request, serving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
     from tests.conftest import Ran
 
@@ -194,6 +195,27 @@ def test_demands_of_the_file(config: Callable[..., Path]) -> None:
     assert check(path, "--warning", "players=").code == 0
 
 
+def test_flags_are_held_against_what_is_checked(config: Callable[..., Path]) -> None:
+    """Thresholds of the file that count for none of the chosen nodes make no flag a mistake; those that do still do."""
+    path = config(
+        {
+            "us-1": {"tags": ["free"]},
+            "eu-1": {"check": {"critical": {"cpu": "50%"}}},
+            "asia-1": {"tags": ["free"]},
+        },
+        check={"critical": {"cpu": "15%", "quorum": "2:"}, "tags": {"free": {"critical": {"cpu": ""}}}},
+    )
+
+    assert check(path, "eu-1", "-w", "cpu=40%").code == 0
+    assert check(path, "us-1", "-w", "cpu=60%").code == 0
+    assert check(path, "-w", "cpu=40%").code == 0, "what is common counts for none of them"
+    assert check(path, "us-1", "-c", "cpu=20%", "-w", "cpu=10%").code == 2
+    refused = check(path, "-w", "cpu=60%")
+    assert (refused.code, "critical at 50%" in refused.err) == (3, True)
+    assert check(path, "us-1", "-w", "quorum=1:").code == 0, "what is demanded of the fleet does not count for a part"
+    assert "quorum: a warning at 1:" in check(path, "-w", "quorum=1:").err
+
+
 def test_a_part_of_the_fleet(config: Callable[..., Path], simulator: Simulator) -> None:
     """What the file demands of the whole fleet does not count for a part, nor is a region said to be unserved."""
     path = config({"eu-1": {"region": "us"}}, check={"min_healthy": 2, "warning": {"quorum": "3:"}})
@@ -216,7 +238,14 @@ WRONG = {
     "a quorum twice": (["--min-healthy", "2", "-c", "quorum=2:"], ["--min-healthy", "keep one"]),
     "only what is skipped": (["--only", "cpu", "--skip", "cpu"], ["--only", "cpu: skipped all the same"]),
     "unknown to skip": (["--skip", "memroy"], ["--skip", "did you mean memory"]),
-    "unknown to report": (["--only", "x"], ["--only", "'x' is no check"]),
+    "unknown to report": (["--only", "x"], ["--only", "'x' is no check, nor a stage", "memory", "figures", "fleet"]),
+    "unknown by its case": (["-w", "CPU=90%"], ["--warning", "'CPU'", "did you mean cpu?"]),
+    "a stage, nearly": (["--skip", "figure"], ["--skip", "did you mean figures?"]),
+    "a home in the place of ~": (["-w", "penalty=/root:50"], ["--warning", "'/root' in '/root:50'", "quote the ~"]),
+    "no source": (["--require-source", ""], ["--require-source", "is empty"]),
+    "no plugin": (["--require-plugin", " "], ["--require-plugin", "is empty"]),
+    "no filter": (["--require-filter", ""], ["--require-filter", "is empty"]),
+    "no canary": (["--canary", "ytsearch:night", "--canary", ""], ["--canary", "is empty"]),
     "no format": (["--report", "xml=out.xml"], ["--report", "FORMAT=FILE", "junit"]),
     "a list as a report": (["--list", "--report", "junit=x"], ["--list", "--output table"]),
     "standard output": (["--report", "junit=-"], ["--report", "--output"]),
@@ -303,6 +332,40 @@ def test_a_full_disk(config: Callable[..., Path]) -> None:
 
     assert (ran.code, ran.out) == (3, "OK: 3 of 3 nodes healthy\n")
     assert "No space left" in ran.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no /dev/stdout")
+def test_a_report_where_the_output_goes(config: Callable[..., Path], tmp_path: Path) -> None:
+    """A pipe and a file behind /dev/stdout, /dev/stderr and other open files get both; readers may leave.
+
+    Nothing that was there is lost, and no device is ever replaced by a file.
+    """
+    program = f'"{sys.executable}" -m revvlink_cli check --config "{config()}" --report'
+    out = tmp_path / "o.txt"
+
+    def shell(command: str) -> subprocess.CompletedProcess[str]:
+        words = ["bash", "-o", "pipefail", "-c", command.replace("CHECK", program)]
+        return subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    piped = shell("CHECK junit=/dev/stdout | cat")
+    assert (piped.returncode, piped.stderr) == (0, "")
+    assert piped.stdout.startswith("OK: 3 of 3 nodes healthy\n<?xml")
+    assert shell("CHECK junit=/dev/stdout | head -n 1").returncode == 0
+    assert shell("CHECK junit=>(cat >o.txt); wait; sleep 0.2").stdout == "OK: 3 of 3 nodes healthy\n"
+    assert out.read_text(encoding="utf-8").startswith("<?xml")
+    for name, where in (("/dev/stdout", ">"), ("/dev/stderr", ">"), ("/dev/fd/7", "7>")):
+        out.unlink()
+        done = shell(f"echo before >o.txt; CHECK junit={name} >>o.txt 2>&1 7>&1")
+        assert (done.returncode, done.stderr) == (0, ""), name
+        assert out.read_text(encoding="utf-8").startswith("before\nOK: 3 of 3 nodes healthy\n<?xml"), name
+        assert shell(f"CHECK junit={name} {where}o.txt 2>&1").returncode == 0
+        assert "<?xml" in out.read_text(encoding="utf-8"), name
+    assert sorted(tmp_path.iterdir()) == [out]
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        for _ in range(2):
+            assert shell(f"CHECK junit={folder}/x.xml").returncode == 0
+        assert Path(folder, "x.xml").read_text("utf-8").count("<?xml") == 1, "a file like any other is replaced"
+    assert Path("/dev/null").is_char_device()
 
 
 def test_output_that_cannot_be_written(config: Callable[..., Path], simulator: Simulator, tmp_path: Path) -> None:

@@ -120,6 +120,14 @@ def test_permissions_are_all_that_is_repaired(run: Callable[..., Ran], isolated:
     assert stat.S_IMODE((isolated / "nodes.toml").stat().st_mode) == 0o644
     assert secret.read_text(encoding="utf-8") == SECRET
 
+    def told_then() -> list[str]:
+        ran = run_cli("doctor", "--config", str(isolated / "nodes.toml"), "--only", "permissions", "-o", "json")
+        return [row["message"] for row in ran.rows]
+
+    assert told_then() == ["nobody but you and a file's group can read secrets, only you can change the configuration"]
+    secret.chmod(0o600)
+    assert told_then() == ["only you can read secrets and change the configuration"]
+
 
 def test_names_and_proxies(run: Callable[..., Ran]) -> None:
     """A host that cannot be resolved, and a proxy that takes no connections, are findings."""
@@ -199,13 +207,51 @@ def test_redacted_output_tells_no_place(run: Callable[..., Ran], simulator: Simu
         ("eu.lava.example.com-1 is down", "eu.host-1-1 is down"),
         ("redirects to //sso.example.net/login", "redirects to (address)"),
         ("at 12:30:15 it was 4.2.2", "at 12:30:15 it was 4.2.2"),
+        ("nodes[0].check and nodes[12].uri", "nodes[0].check and nodes[12].uri"),
+        ("[::1] and [fe80::1%3]:80", "(address) and (address)"),
+        ("alias.example.org is down, us-1 is not", "host-2 is down, us-1 is not"),
     ],
 )
 def test_what_is_redacted(text: str, shown: str, write_config: Callable[..., Path]) -> None:
     """Hosts of the configuration get names, other addresses go; times and versions stay."""
-    path = write_config({"identifier": "n", "uri": "http://lava.example.com:2333", "password": "x"})
+    path = write_config(
+        {"identifier": "us-1", "uri": "http://lava.example.com:2333", "password": "x"},
+        {"identifier": "alias.example.org", "uri": "http://10.0.0.1", "password": "x"},
+    )
 
     assert Redactor(Patient(str(path), os.environ, Path(), timeout=1, fixes=False)).of(text) == shown
+
+
+BROKEN = """
+[[nodes]]
+identifier = "lava.secret-corp.example"
+uri = "lava.secret-corp.example:2333"
+passwort = "x"
+
+[[nodes]]
+identifier = "lava.secret-corp.example"
+uri = "http://other.secret-corp.example"
+password = "x"
+proxy = 1
+
+[cache]
+url = "http://[redis.secret-corp.example"
+"""
+
+
+@pytest.mark.parametrize("broken", [BROKEN, "nodes = 1\ncache = []", "[[nodes]]\nuri = 1\n", "nodes = ["])
+def test_a_broken_configuration_is_redacted(isolated: Path, broken: str) -> None:
+    """Its hosts are known as far as it can be read; what is wrong stays legible, with the number of the node."""
+    (isolated / "x.toml").write_text(broken, encoding="utf-8")
+
+    ran = run_cli("doctor", "--redact", "--config", "x.toml", "-o", "json", "--only", "configuration")
+
+    assert ran.code == 1
+    assert "secret-corp" not in ran.out + ran.err
+    if broken is BROKEN:
+        told = "\n".join(row["message"] for row in ran.rows)
+        assert "nodes[0].passwort: is no key" in told
+        assert "nodes[1].identifier: host-1 is taken by the node on line 3" in told
 
 
 async def _found(patient: Patient, *wanted: str) -> list[Diagnosis]:
@@ -241,3 +287,23 @@ def test_clocks() -> None:
     assert agree(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
     assert "this machine's clock" in agree(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
     assert agree(find, {"a": -1.0})[0].state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("ahead", "named"),
+    [
+        ({"a": 0.0, "b": -6430.0}, {"b": "6430 s"}),
+        ({"a": 0.0, "b": -6430.0, "c": 0.0, "d": 60.0}, {"b": "6430 s", "d": "60 s"}),
+        ({"a": 90.0, "b": -90.0}, {"a": "90 s", "b": "90 s"}),
+        ({"a": 90.0, "b": -90.0, "c": 90.0, "d": 0.0}, {"a": "90 s", "b": "90 s", "c": "90 s"}),
+        ({"a": 90.0}, {"a": "90 s"}),
+        ({"a": 90.0, "b": 90.4}, {None: "90 s"}),
+        ({"a": -7000.0, "b": -6430.0, "c": -6430.0, "d": 0.0}, {None: "6430 s"}),
+    ],
+)
+def test_whose_clock_is_wrong(ahead: dict[str, float], named: dict[str | None, str]) -> None:
+    """This machine's, where more than half of the nodes are off to one side; else theirs, each by how much."""
+    found = agree(Finder("clocks"), ahead)
+
+    assert {diagnosis.subject: diagnosis.state for diagnosis in found} == dict.fromkeys(named, State.WARNING)
+    assert all(named[diagnosis.subject] in diagnosis.message for diagnosis in found)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -29,6 +30,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from revvlink_cli.health.metrics import HELP
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
+from tests.fidelity.listening import Listening
+from tests.fidelity.recordings import LAVALINK
+from tests.fidelity.replay import PASSWORD as REPLAYED
+from tests.fidelity.replay import read_request, serving
+from tests.fidelity.websocket import CLOSE, TEXT, frame, switching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -309,6 +315,65 @@ def test_a_scrape_that_is_broken_off(write_config: Callable[..., Path]) -> None:
         eventually(lambda: node.open_sockets == 1, "the second probe is gone, too")
 
 
+def test_a_node_is_asked_politely_by_probes_too(write_config: Callable[..., Path]) -> None:
+    """A probe at the start, and probes while the kept connection comes and goes, share its two requests a second."""
+    script = Listening(LAVALINK)
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    asked: list[float] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            asked.append(time.monotonic())
+            if request.path == "/v4/websocket":
+                writer.write(switching(request.headers["sec-websocket-key"], upgrade))
+                writer.write(frame(TEXT, script.first) + frame(CLOSE, (4006).to_bytes(2)))
+                return
+            await script.answer(request, reader, writer)
+
+    def probe(config: Path) -> None:
+        with exporter(config) as running:
+            until = time.monotonic() + 8
+            while time.monotonic() < until:
+                assert ask(f"{running.url}/probe?target=n").status == 200
+
+    async def work() -> None:
+        async with serving(handle) as uri:
+            config = write_config({"identifier": "n", "uri": uri, "password": REPLAYED})
+            await asyncio.to_thread(probe, config)
+
+    asyncio.run(work())
+
+    assert len(asked) > 8
+    assert all(third - first >= 1.0 for first, third in zip(asked, asked[2:], strict=False))
+
+
+def test_a_look_at_the_head_of_a_probe(write_config: Callable[..., Path]) -> None:
+    """HEAD asks whether there is something: it costs no node a probe, and is told which methods there are."""
+    with fleet() as simulator, exporter(configured(write_config, simulator)) as running:
+        eventually(lambda: ups(running) == {"us-1": 1.0, "us-2": 1.0, "eu-1": 1.0}, "every node is up")
+        before = simulator["us-1"].requests
+        answer = ask(f"{running.url}/probe?target=us-1", method="HEAD")
+
+        assert (answer.status, answer.text) == (405, "")
+        assert simulator["us-1"].requests == before
+        assert ask(f"{running.url}/metrics", method="HEAD").status == 200
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
+def test_a_node_that_was_mended(write_config: Callable[..., Path]) -> None:
+    """On SIGHUP a node that refused the password is tried at once, though its configuration is as it was."""
+    with Simulator([NodeProfile(identifier="n", password="another")]) as wrong:
+        node = wrong["n"]
+        config = write_config({"identifier": "n", "uri": node.uri, "password": PASSWORD})
+        with exporter(config) as running:
+            refused = ("revvlink_check_status", (("check", "auth"), ("node", "n")))
+            eventually(lambda: samples(ask(running.url + "/metrics").text).get(refused) == 2, "the password is refused")
+            node.stop()
+            with Simulator([NodeProfile(identifier="n", password=PASSWORD, port=node.port)]):
+                running.process.send_signal(signal.SIGHUP)
+                eventually(lambda: ups(running) == {"n": 1.0}, "it is up", within=20)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
 def test_a_configuration_that_changes(write_config: Callable[..., Path]) -> None:
     """On SIGHUP a node that is new joins, one whose password was corrected is tried again, one that is gone leaves."""
@@ -392,9 +457,9 @@ class Exporter:
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def ask(url: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Send a GET, and take what comes, whatever its status."""
-    request = urllib.request.Request(url, headers=dict(headers or {}))
+def ask(url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Answer:
+    """Send a request, and take what comes, whatever its status."""
+    request = urllib.request.Request(url, headers=dict(headers or {}), method=method)
     try:
         opened = _OPENER.open(request, timeout=WAIT)
     except urllib.request.HTTPError as error:

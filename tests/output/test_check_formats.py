@@ -146,6 +146,44 @@ def test_nagios() -> None:
     assert "'us-1 certificate_left'=864000.5s;1209600:;259200:;0 " in rendered(Format.NAGIOS, of(REPORT))
 
 
+def test_nagios_of_a_large_fleet() -> None:
+    """Nagios cuts off what is beyond eight thousand bytes: whole figures are left out, last those of the fleet."""
+    nodes = tuple(
+        Finding(node=f"nœud-{number}", check="cpu", verdict=Verdict.OK, message="x", figures=(CPU, *MEMORY))
+        for number in range(200)
+    )
+    report = Report(Verdict.OK, (*nodes, OUTCOMES[-2]), 200, 200, took=1.0)
+    written = rendered(Format.NAGIOS, of(report))
+    lines, data = read_nagios(written)
+
+    assert 7_800 < len(written.encode()) <= 8_000
+    assert f"{601 - len(data)} of 601 figures are left out" in lines[-1]
+    assert "exporter" in lines[-1]
+    first, *_, last = data
+    assert (first, last) == ("'nœud-0 cpu_system_load'", "'fleet unserved_regions'")
+    few = Report(Verdict.OK, (*nodes[:20], OUTCOMES[-2]), 20, 20, took=1.0)
+    assert len(read_nagios(rendered(Format.NAGIOS, of(few)))[1]) == 61
+
+
+def test_labels_of_nagios_are_each_of_one_node() -> None:
+    """Names that differ in what no label may have keep figures of their own, also while one of the nodes has none."""
+
+    def report(*alive: str) -> Report:
+        found = tuple(
+            Finding(node=name, check="players", verdict=Verdict.OK, message="x",
+                    figures=(Figure("players", float(number), Unit.COUNT),) if name in alive else ())
+            for number, name in enumerate(("a'b", "a=b", "a b 2", "a|b"))
+        )  # fmt: skip
+        return Report(Verdict.OK, found, 4, 4)
+
+    values = {name: value for name, (value, _) in read_nagios(
+        rendered(Format.NAGIOS, of(report("a'b", "a=b", "a b 2", "a|b"))))[1].items()}  # fmt: skip
+    assert sorted(values.values()) == [0, 1, 2, 3]
+    assert values["'a b 2 players'"] == 2, "a name that can be a label is one"
+    (name,) = read_nagios(rendered(Format.NAGIOS, of(report("a|b"))))[1]
+    assert values[name] == 3
+
+
 def test_prometheus() -> None:
     """Figures are gauges in base units, verdicts are values and no labels."""
     found = read_prometheus(rendered(Format.PROMETHEUS, of(REPORT)))
@@ -168,7 +206,7 @@ def test_junit() -> None:
     read = read_junit(rendered(Format.JUNIT, of(REPORT)))
 
     suites = {suite.name: suite for suite in read}
-    assert list(suites) == ["us-1", "eu\\x1b[31m|1", "fleet"]
+    assert list(suites) == ["us-1", "eu\\x1b[31m|1", "(fleet)"]
     cases = {case.name: case.result[0] if case.result else None for case in suites["us-1"]}
     assert isinstance(cases["cpu"], junitparser.Failure)
     assert isinstance(cases["load ytsearch:a=b|c'd"], junitparser.Error)
