@@ -11,11 +11,12 @@ import typer
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.commands import cache_transfer, fleets
 from revvlink_cli.commands.base import Command, Work, make_app, options_of
-from revvlink_cli.commands.caches import keys_of, missing, run_on, turned_off, where
+from revvlink_cli.commands.caches import damaged, keys_of, missing, run_on, turned_off, where
 from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clean
+from revvlink_cli.services.cache import keeps_nothing
 
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Listed, OpenStore
@@ -97,7 +98,7 @@ def stats(ctx: typer.Context) -> Result | Work:
     """Show how full the cache is, and how useful."""
     options = options_of(ctx)
     settings = fleets.load_settings(options)
-    if settings.cache.backend == "memory" or settings.cache.capacity == 0:
+    if keeps_nothing(settings):
         none = dict.fromkeys(("entries", "expired", "size_bytes", "hits", "misses", "evictions"), 0)
         record = StatsRecord(
             backend=settings.cache.backend,
@@ -165,9 +166,12 @@ def show(
 
     async def entry(store: OpenStore) -> Result:
         for key in keys:
-            found = await store.peek(key)
-            if found is not None:
-                return Result(_record(found[1], found_in(found[0].payload()).rows))
+            try:
+                found = await store.peek(key)
+                if found is not None:
+                    return Result(_record(found[1], found_in(found[0].payload()).rows))
+            except ValueError:
+                return damaged(key)
         return missing(keys[0])
 
     return run_on(settings, options, entry)

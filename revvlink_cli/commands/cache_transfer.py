@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from revvlink_cli.commands import caches, fleets
 from revvlink_cli.commands.base import Command, Work, options_of
 from revvlink_cli.commands.options import Source, files
 from revvlink_cli.commands.search import identifier_for
-from revvlink_cli.commands.stdin import lines_of
+from revvlink_cli.commands.stdin import lines_of, texts_of
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
@@ -36,6 +37,16 @@ _BATCH = 200
 
 _TOLD = 10
 """Faulty lines that are named one by one."""
+
+_LONGEST = 2 * MAX_BODY
+"""Characters of a line that are read."""
+
+
+def _finite(value: float) -> float:
+    """A number that one can divide by."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of queries")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +100,8 @@ def warm(
         int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries under way at once; default 2.")
     ] = 2,
     rate: Annotated[
-        float, typer.Option("--rate", metavar="N", min=0.01, help="Queries a second at most; default 5.")
+        float,
+        typer.Option("--rate", metavar="N", min=0.01, callback=_finite, help="Queries a second at most; default 5."),
     ] = 5.0,
 ) -> Stream:
     """Search every query of a file, so that the cache has them; what it has already is not asked for.
@@ -99,7 +111,7 @@ def warm(
     options = options_of(ctx)
     settings = fleets.load_settings(options)
     prefix = source or settings.search_source
-    queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in lines_of(file)))
+    queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in texts_of(file)))
     if not queries:
         raise CommandError(Failure("usage", "there are no queries", hint="one a line"), exit_code=ExitCode.USAGE)
     cache = caches.required(settings, options)
@@ -187,9 +199,9 @@ async def _warmed(query: str, cache: Opened[OpenStore], fleet: Fleet, pace: _Pac
         RevvlinkException: No node is left that could be asked.
     """
     key, begun = Key.of(query), time.monotonic()
-    kept = await cache.store.peek(key) if not refresh else None
+    kept = await _readable(cache.store, key) if not refresh else None
     if kept is not None:
-        return _row(query, "cached", begun, kept[0].tracks)
+        return _row(query, "cached", begun, kept.tracks)
     await pace.turn()
     begun = time.monotonic()
     try:
@@ -204,6 +216,17 @@ async def _warmed(query: str, cache: Opened[OpenStore], fleet: Fleet, pace: _Pac
         return _row(query, "stream", begun, len(found), "streams are not kept")
     await cache.store.put(entry)
     return _row(query, "loaded" if entry.tracks else "empty", begun, entry.tracks)
+
+
+async def _readable(store: OpenStore, key: Key) -> Entry | None:
+    """The entry under a key, None when there is none, or one that a search could not read either."""
+    try:
+        kept = await store.peek(key)
+        if kept is not None:
+            kept[0].loaded()
+    except ValueError:
+        return None
+    return kept[0] if kept is not None else None
 
 
 def _row(query: str, outcome: str, begun: float, tracks: int | None, message: str | None = None) -> WarmRow:
@@ -265,13 +288,13 @@ def import_(
         failures: list[Failure] = []
         invalid = 0
         batch: list[tuple[Entry, int]] = []
-        for number, line in enumerate(lines_of(file, longest=2 * MAX_BODY), start=1):
+        for number, line in lines_of(file, longest=_LONGEST):
             try:
                 entry, uses = _read(line, time.time(), ttl, renew=renew)
             except ValueError as error:
                 invalid += 1
                 if invalid <= _TOLD:
-                    failures.append(Failure("not_an_entry", f"entry {number}: {error}", hint="see `cache export`"))
+                    failures.append(Failure("not_an_entry", f"line {number}: {error}", hint="see `cache export`"))
                 continue
             if not entry.counts(time.time()):
                 expired += 1
@@ -293,7 +316,7 @@ def import_(
     return caches.run_on(settings, options, take_in)
 
 
-def _read(line: str, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int]:
+def _read(line: str | None, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int]:
     """An entry and its uses from a line of an export.
 
     Raises:
@@ -301,6 +324,8 @@ def _read(line: str, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int
     """
     import json
 
+    if line is None:
+        raise ValueError(f"it has {_LONGEST} characters or more")
     try:
         told = json.loads(line)
     except RecursionError:

@@ -96,3 +96,17 @@ def missing(key: Key) -> Result:
     """The outcome when nothing is kept under a key."""
     on = f" of {key.node}" if key.node is not None else ""
     return Result(exit_code=ExitCode.FAILED, notes=(f"{key.identifier}{on} is not in the cache",))
+
+
+def damaged(key: Key) -> Result:
+    """The outcome when what is kept under a key cannot be read."""
+    from shlex import join
+
+    on = ("--node", key.node) if key.node is not None else ()
+    command = join(("revvlink", "cache", "clear", *on, "--", key.identifier))
+    failure = Failure(
+        "not_an_entry",
+        f"what is kept of {key.identifier} is damaged",
+        hint=f"`{command}` forgets it, and the next search takes its place",
+    )
+    return Result(exit_code=ExitCode.FAILED, errors=(failure,))

@@ -48,6 +48,10 @@ def record(
 
     Each look is in the file at once: whatever ends the recording, nothing is lost.
     """
+    if file in ("", "-"):
+        raise typer.BadParameter(
+            f"{file!r} is no file: `revvlink nodes status --watch` prints looks", param_hint="FILE"
+        )
     options = options_of(ctx)
     span = watching.span_of(interval, count, duration, watch=True)
     settings = fleets.load_settings(options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,6 +64,8 @@ def report(
     """
     from revvlink_cli.services.recording import read
 
+    if html in ("", "-"):
+        raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
     recording = read(lines_of(file, longest=LONGEST))
     problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_TOLD]]
     if len(recording.problems) > _TOLD:
@@ -73,7 +77,7 @@ def report(
     rows = tuple(_row(track) for track in recording.tracks.values())
     notes = [_span(recording)]
     if html is not None:
-        _write(Path(html), recording, rows)
+        _write(html, file, recording, rows)
         notes.append(f"charts in {html}")
     code = ExitCode.PARTIAL if problems else ExitCode.OK
     return Result(rows, ReportRow, code, tuple(problems), notes=tuple(notes))
@@ -87,15 +91,15 @@ def _row(track: Track) -> ReportRow:
         availability_ratio=track.availability,
         losses=track.losses,
         restarts=track.restarts,
-        penalty_p50=track.percentile("penalty", 0.5),
-        penalty_p95=track.percentile("penalty", 0.95),
-        penalty_max=track.percentile("penalty", 1),
-        cpu_p50_ratio=track.percentile("cpu_load_ratio", 0.5),
-        cpu_p95_ratio=track.percentile("cpu_load_ratio", 0.95),
-        playing_p50=_whole(track.percentile("playing", 0.5)),
-        playing_max=_whole(track.percentile("playing", 1)),
-        latency_p50_ms=track.percentile("latency_ms", 0.5),
-        latency_p95_ms=track.percentile("latency_ms", 0.95),
+        penalty_p50=track.percentile("penalty", 50),
+        penalty_p95=track.percentile("penalty", 95),
+        penalty_max=track.percentile("penalty", 100),
+        cpu_p50_ratio=track.percentile("cpu_load_ratio", 50),
+        cpu_p95_ratio=track.percentile("cpu_load_ratio", 95),
+        playing_p50=_whole(track.percentile("playing", 50)),
+        playing_max=_whole(track.percentile("playing", 100)),
+        latency_p50_ms=track.percentile("latency_ms", 50),
+        latency_p95_ms=track.percentile("latency_ms", 95),
     )
 
 
@@ -110,17 +114,16 @@ def _span(recording: Recording) -> str:
     return f"{recording.looks} looks at {len(recording.tracks)} nodes in {duration(lasted)}"
 
 
-def _write(path: Path, recording: Recording, rows: tuple[ReportRow, ...]) -> None:
+def _write(name: str, source: str, recording: Recording, rows: tuple[ReportRow, ...]) -> None:
     """Write the page.
 
     Raises:
-        CommandError: It cannot be written.
+        CommandError: It cannot be written, or would take the place of the recording.
     """
     from datetime import datetime
 
-    from revvlink_cli.config.files import write_atomically
-    from revvlink_cli.config.problems import ConfigError
     from revvlink_cli.output.page import Chart, page
+    from revvlink_cli.output.streams import write_file
 
     tracks = list(recording.tracks.values())
     charts = [
@@ -135,7 +138,23 @@ def _write(path: Path, recording: Recording, rows: tuple[ReportRow, ...]) -> Non
     presence = {track.node: list(zip(track.times, track.present, strict=True)) for track in tracks}
     begun = datetime.fromtimestamp(recording.begun or 0).astimezone().isoformat(sep=" ", timespec="seconds")
     try:
-        write_atomically(path, page(f"Fleet from {begun}", _span(recording), rows, presence, charts), mode=0o644)
-    except ConfigError as error:
-        problem = error.problems[0]
-        raise CommandError(Failure("output", f"{path} {problem.message}", hint="write elsewhere")) from None
+        if _is_same(name, source):
+            failure = Failure("usage", f"{name} is the recording itself", hint="name another file for the page")
+            raise CommandError(failure, exit_code=ExitCode.USAGE)
+        write_file(name, page(f"Fleet from {begun}", _span(recording), rows, presence, charts))
+    except OSError as error:
+        told = f"{name} cannot be written: {error.strerror or error}"
+        raise CommandError(Failure("output", told, hint="write elsewhere")) from None
+
+
+def _is_same(name: str, source: str) -> bool:
+    """Whether a file is the one that the recording was read from, under whichever name.
+
+    Raises:
+        OSError: There is no telling.
+    """
+    path = Path(name)
+    if not path.is_file():
+        return False  # a terminal may be both
+    read = os.fstat(sys.stdin.fileno()) if source == "-" else Path(source).stat()
+    return os.path.samestat(path.stat(), read)

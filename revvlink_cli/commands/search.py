@@ -18,7 +18,7 @@ from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
-from revvlink_cli.services.cache import at_once, opened_for_search
+from revvlink_cli.services.cache import at_once, keeps_nothing, opened_for_search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,10 @@ def search(
     identifier = words if raw else identifier_for(words, source or settings.search_source)
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
+    if cache_mode is CacheMode.ONLY and keeps_nothing(settings):
+        from revvlink_cli.commands.caches import turned_off
+
+        return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
     cache = opened_for_search(settings, cache_mode)
     kept = at_once(_kept(cache, key, view, cache_mode)) if cache.is_at_hand else None
     if kept is not None:

@@ -24,16 +24,34 @@ def arguments(given: Sequence[str]) -> Iterator[str]:
     """
     for argument in given:
         if argument == "-":
-            yield from lines_of("-")
+            yield from texts_of("-")
         else:
             yield argument
 
 
-def lines_of(name: str, *, longest: int = MAX_LINE) -> Iterator[str]:
-    """The lines of a file, or of standard input for ``-``, that are not empty, without white space around them.
+def texts_of(name: str) -> Iterator[str]:
+    """As `lines_of`, without their numbers, where one that is too long is a mistake of the whole.
 
     Raises:
         CommandError: It cannot be read, or a line is out of all proportion.
+    """
+    for number, line in lines_of(name):
+        if line is None:
+            where = "standard input" if name == "-" else name
+            raise CommandError(
+                Failure("usage", f"line {number} of {where} is longer than {MAX_LINE} characters"),
+                exit_code=ExitCode.USAGE,
+            )
+        yield line
+
+
+def lines_of(name: str, *, longest: int = MAX_LINE) -> Iterator[tuple[int, str | None]]:
+    """The lines of a file, or of standard input for ``-``, that are not empty, without white space around them.
+
+    Each comes with its number, None in place of one with `longest` characters or more: it is read past, never kept.
+
+    Raises:
+        CommandError: It cannot be read.
     """
     if name == "-":
         if sys.stdin is None or sys.stdin.closed:
@@ -41,11 +59,11 @@ def lines_of(name: str, *, longest: int = MAX_LINE) -> Iterator[str]:
         reconfigure = getattr(sys.stdin, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="surrogateescape")
-        yield from _lines(sys.stdin, "standard input", longest)
+        yield from _lines(sys.stdin, longest)
         return
     try:
-        with Path(name).open(encoding="utf-8-sig", errors="surrogateescape") as file:
-            yield from _lines(file, name, longest)
+        with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
+            yield from _lines(file, longest)
     except OSError as error:
         raise CommandError(
             Failure("usage", f"{name} cannot be read: {error.strerror or error}", hint="name a file, or - for stdin"),
@@ -53,11 +71,15 @@ def lines_of(name: str, *, longest: int = MAX_LINE) -> Iterator[str]:
         ) from None
 
 
-def _lines(file: TextIO, name: str, longest: int) -> Iterator[str]:
+def _lines(file: TextIO, longest: int) -> Iterator[tuple[int, str | None]]:
+    number = 0
     while line := file.readline(longest):
+        number += 1
         if len(line) == longest and not line.endswith("\n"):
-            raise CommandError(
-                Failure("usage", f"a line on {name} is longer than {longest} characters"), exit_code=ExitCode.USAGE
-            )
-        if line.strip():
-            yield line.strip()
+            while line and not line.endswith("\n"):
+                line = file.readline(longest)
+            yield number, None
+            continue
+        text = (line.removeprefix("\ufeff") if number == 1 else line).strip()  # editors begin files with that mark
+        if text:
+            yield number, text

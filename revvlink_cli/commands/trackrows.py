@@ -15,6 +15,7 @@ from revvlink_cli.output.text import MISSING, clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import UnionType
 
 
 def _length(row: TrackRow) -> str:
@@ -42,11 +43,33 @@ class TrackRow:
     encoded: str
 
 
+_FORM: Mapping[str, type | UnionType] = {
+    "title": str,
+    "author": str,
+    "length": int | float,
+    "isStream": bool,
+    "sourceName": str,
+    "uri": str | None,
+    "identifier": str,
+    "isSeekable": bool,
+    "isrc": str | None,
+    "artworkUrl": str | None,
+}
+"""What is shown of a track, and of which type; what is kept may have been written by anybody."""
+
+
 def track_row(
     track: Mapping[str, Any], *, selected: bool = False, playlist: str | None = None, encoded: bool = False
 ) -> TrackRow:
-    """A track, in the form of the protocol, as a row."""
+    """A track, in the form of the protocol, as a row.
+
+    Raises:
+        KeyError: Something is missing.
+        TypeError: Something is of another type.
+    """
     info = track["info"]
+    if not isinstance(track["encoded"], str) or not all(isinstance(info[name], form) for name, form in _FORM.items()):
+        raise TypeError("it is no track")
     kind: type[TrackRow] = TrackRow
     if encoded:
         from revvlink_cli.commands.encodedrows import EncodedTrackRow
@@ -93,7 +116,7 @@ def found_in(payload: Mapping[str, Any], *, encoded: bool = False) -> Found:
         if payload["loadType"] != "playlist":
             return Found(tuple(track_row(track, encoded=encoded) for track in payload["data"] or ()))
         data, info = payload["data"], payload["data"]["info"]
-        name, selected = info["name"], info["selectedTrack"]
+        name, selected = str(info["name"]), info["selectedTrack"]
         rows = tuple(
             track_row(track, selected=index == selected, playlist=name, encoded=encoded)
             for index, track in enumerate(data["tracks"])

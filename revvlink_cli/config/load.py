@@ -227,6 +227,14 @@ class _Checker:
         elif url is not None and not _is_address(url):  # what its parser would say may hold a part of the password
             hint = "percent-encode what is special in user and password: / is %2F, # is %23, @ is %40"
             self.problem(("cache", "url"), "is no address of a Redis server", hint)
+        elif url is not None:
+            from revvlink_cli.client.cache.addresses import check_options
+
+            try:
+                check_options(url)
+            except ValueError as error:
+                hint = "leave it out; a ? in user or password is written %3F"
+                self.problem(("cache", "url"), str(error), hint)
 
     def regions(self) -> Mapping[str, tuple[str, ...]] | None:
         raw = self.document.get("regions")

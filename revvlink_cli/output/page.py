@@ -143,11 +143,16 @@ def _drawn(chart: Chart) -> str:
     for number, (name, series) in enumerate(chart.series.items()):
         colour = COLOURS[number % len(COLOURS)]
         for stretch in _stretches(series):
-            path = " ".join(f"{_place(at, low, high, LEFT):.1f},{_height(value, top):.1f}" for at, value in stretch)
-            lines.append(
-                f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{path}">'
-                f"<title>{_text(name)}</title></polyline>"
-            )
+            places = [f"{_place(at, low, high, LEFT):.1f},{_height(value, top):.1f}" for at, value in stretch]
+            told = f"<title>{_text(name)}</title>"
+            if len(places) == 1:  # a line of one point shows nothing
+                across, _, down = places[0].partition(",")
+                lines.append(f'<circle fill="{colour}" cx="{across}" cy="{down}" r="2">{told}</circle>')
+            else:
+                lines.append(
+                    f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(places)}">'
+                    f"{told}</polyline>"
+                )
     keys = "".join(
         f'<span class="key"><span style="color:{COLOURS[number % len(COLOURS)]}">&#9632;</span> {_text(name)}</span>'
         for number, name in enumerate(chart.series)

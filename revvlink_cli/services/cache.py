@@ -59,9 +59,9 @@ def opened(settings: Settings) -> Opened[OpenStore] | None:
         StoreException: The backend is not installed.
         ValueError: The address of its server is none.
     """
-    cache = settings.cache
-    if cache.capacity == 0:
+    if keeps_nothing(settings):
         return None
+    cache = settings.cache
     warnings: list[str] = []
     match cache.backend:
         case "sqlite":
@@ -78,8 +78,14 @@ def opened(settings: Settings) -> Opened[OpenStore] | None:
         case "redis":
             from revvlink_cli.client.cache.redis import RedisStore
 
-            return Opened(RedisStore(cache.url or ""), warnings, is_at_hand=False, ttl=cache.ttl_s)
+            redis = RedisStore(cache.url or "", on_notice=warnings.append)
+            return Opened(redis, warnings, is_at_hand=False, ttl=cache.ttl_s)
     return None
+
+
+def keeps_nothing(settings: Settings) -> bool:
+    """Whether nothing outlives a run."""
+    return settings.cache.capacity == 0 or settings.cache.backend == "memory"
 
 
 class _Nothing:
@@ -108,7 +114,8 @@ def opened_for_search(settings: Settings, mode: CacheMode) -> Opened[Any]:
 
 def without(error: StoreException) -> str:
     """The warning when a run goes on without its cache."""
-    return f"{error}; going on without the cache ({error.hint})"
+    hint = f" ({error.hint})" if error.hint is not None else ""
+    return f"{error}; going on without the cache{hint}"
 
 
 def location(settings: Settings) -> Path:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -324,6 +325,16 @@ def test_leftovers_of_another_database(path: Path) -> None:
     assert kept(path) == {"new"}
 
 
+def test_links_that_lead_nowhere(path: Path) -> None:
+    """Links that point to each other are told like any other place that cannot be used."""
+    path.parent.mkdir()
+    other = path.with_name("other")
+    path.symlink_to(other)
+    other.symlink_to(path)
+
+    assert "cannot be used" in str(refused(path))
+
+
 def test_an_empty_file(path: Path) -> None:
     """There is nothing to set aside."""
     path.parent.mkdir()
@@ -404,6 +415,69 @@ def test_a_locked_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(path, "r")
 
 
+@pytest.mark.parametrize(
+    ("begin", "job", "within"),
+    [
+        ("BEGIN IMMEDIATE", "hit", 0.8),
+        ("BEGIN IMMEDIATE", "miss", 0.8),
+        ("BEGIN IMMEDIATE", "put", 2.5),
+        ("PRAGMA locking_mode = EXCLUSIVE", "hit", 2.5),
+        ("PRAGMA locking_mode = EXCLUSIVE", "put", 2.5),
+    ],
+)
+def test_how_long_a_search_waits(path: Path, begin: str, job: str, within: float) -> None:
+    """Hardly at all to count a use, and a second to read and to write: a search can do without the cache."""
+    put(path, "q")
+
+    async def work(store: SQLiteStore) -> None:
+        with contextlib.suppress(StoreException):
+            await (store.put(entry("r")) if job == "put" else store.get(Key.of("q" if job == "hit" else "r")))
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(begin)
+        connection.execute("UPDATE fleets SET hits = hits")
+        begun = time.monotonic()
+        use(path, work, on_notice=lambda _: None)
+        assert time.monotonic() - begun < within
+
+
+def test_a_miss_that_cannot_be_counted(path: Path) -> None:
+    """It is a miss all the same: what is found then may well be kept."""
+    put(path, "q")
+
+    async def read(store: SQLiteStore) -> Any:
+        return await store.get(Key.of("r"))
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        assert use(path, read) is None
+
+
+def test_ctrl_c_while_another_holds_it(path: Path) -> None:
+    """Waiting ends at once."""
+    put(path, "q")
+    code = (
+        "import signal, sys; from pathlib import Path; from tests.cache.test_sqlite import use\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "async def work(store):\n"
+        "    print('waiting', flush=True)\n"
+        "    await store.clear()\n"
+        "try:\n    use(Path(sys.argv[1]), work)\n"
+        "except KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        with worker(code, path) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.3)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=60)
+            assert time.monotonic() - begun < 2
+    assert told == "interrupted\n"
+
+
 @pytest.fixture
 def nobody() -> Iterator[None]:
     """Without the rights of root, who may write anywhere."""
@@ -442,6 +516,27 @@ def test_a_read_only_folder(open_folder: Path) -> None:
     refused(full / "c.db")
     full.chmod(0o700)
     fresh.chmod(0o700)
+
+
+@pytest.mark.parametrize("size", range(64, 160, 8))
+def test_a_disk_with_little_room(tmp_path: Path, size: int) -> None:
+    """Where a new database just fits, or just does not, it is whole or is none: nothing is ever set aside."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("nothing can be mounted here")
+    try:
+        notices: list[str] = []
+        for query in ("q", "r"):
+            with contextlib.suppress(StoreException):
+                put(place / "c.db", query, on_notice=notices.append)
+        assert notices == []
+        assert {found.name for found in place.iterdir()} <= {"c.db", "c.db-wal", "c.db-shm"}
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk(path: Path) -> None:

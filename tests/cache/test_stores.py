@@ -167,6 +167,35 @@ def test_clearing(use: Callable[..., Any]) -> None:
     use(work)
 
 
+def test_what_was_stored_later_stays(use: Callable[..., Any]) -> None:
+    """Of two entries under one key the newer stays, whichever comes in last."""
+
+    async def work(store: OpenStore) -> None:
+        newer, older = entry("q", "New", "Newer", age=5), entry("q", "Old", age=50)
+        for order in ((newer, older), (older, newer)):
+            await store.clear()
+            for kept in order:
+                await store.put_all([(kept, 3)])
+            found = await store.get(newer.key)
+            assert found == newer
+
+    use(work)
+
+
+def test_more_uses_elsewhere(tmp_path: Path) -> None:
+    """Of two numbers of uses the higher one stays, also where the entry itself does not."""
+
+    async def work() -> None:
+        store = SQLiteStore(tmp_path / "cache.db", in_thread=False)
+        await store.put_all([(entry("q", "New"), 3)])
+        await store.put_all([(entry("q", "Old", age=50), 9), (entry("q", "Old", age=50), 4)])
+        (listed,) = await store.listing(Order.AGE)
+        assert (listed.uses, listed.stored_at > time.time() - 40) == (9, True)
+        await store.close()
+
+    asyncio.run(work())
+
+
 def test_many_at_once(use: Callable[..., Any]) -> None:
     """Many entries go in together and come out one by one, each once."""
 

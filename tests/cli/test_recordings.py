@@ -49,7 +49,7 @@ def look(second: int, **states: tuple[str, float | None, int | None]) -> str:
          "playing": 3, "cpu_load_ratio": 0.5, "latency_ms": 2.0, "is_stale": state == "lost"}
         for name, (state, penalty, uptime) in states.items()
     ]  # fmt: skip
-    return json.dumps({"time": f"2026-01-31T12:00:{second:02}+00:00", "nodes": rows})
+    return json.dumps({"time": f"2026-01-31T12:{second // 60:02}:{second % 60:02}+00:00", "nodes": rows})
 
 
 LINES = [
@@ -71,9 +71,31 @@ def test_summing_up(tmp_path: Path, cli: Callable[..., Any]) -> None:
     a, b = ran.rows
     assert (a["availability_ratio"], a["losses"], a["restarts"], a["looks"]) == (1.0, 0, 1, 4)
     assert (b["availability_ratio"], b["losses"], b["restarts"]) == (0.5, 2, 1)
-    assert (a["penalty_p50"], a["penalty_p95"], a["penalty_max"]) == (3.0, 100.0, 100.0)
-    assert (b["penalty_p50"], b["penalty_max"]) == (20.0, 20.0)
+    assert (a["penalty_p50"], a["penalty_p95"], a["penalty_max"]) == (2.0, 100.0, 100.0)
+    assert (b["penalty_p50"], b["penalty_max"]) == (10.0, 20.0)
     assert a["cpu_p50_ratio"] == 0.5
+
+
+@pytest.mark.parametrize(("looks", "p50", "p95"), [(1, 1, 1), (2, 1, 2), (20, 10, 19), (21, 11, 20), (40, 20, 38)])
+def test_percentiles(looks: int, p50: int, p95: int, tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """Each is the lowest figure that at least so many in a hundred do not exceed."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(look(n, a=("connected", n + 1, n)) for n in range(looks)), encoding="utf-8")
+
+    (row,) = cli("report", str(path), "-o", "json").rows
+    assert (row["penalty_p50"], row["penalty_p95"], row["penalty_max"]) == (p50, p95, looks)
+
+
+def test_looks_out_of_order(tmp_path: Path, cli: Callable[..., Any]) -> None:
+    """What happened is told by the times of the looks, in whichever order they stand: files are put together."""
+    path = tmp_path / "fleet.jsonl"
+    ran = []
+    for lines in (LINES, LINES[2:] + LINES[:2], LINES[::-1]):
+        path.write_text("\n".join(lines), encoding="utf-8")
+        out = tmp_path / "report.html"
+        ran.append((cli("report", str(path), "-o", "json", "--html", str(out)).rows, out.read_text("utf-8")))
+
+    assert ran[0] == ran[1] == ran[2]
 
 
 def test_a_recording_of_a_fleet(fleet: Simulator, config: Path, tmp_path: Path) -> None:
@@ -104,6 +126,38 @@ def test_a_recording_of_a_fleet(fleet: Simulator, config: Path, tmp_path: Path) 
     assert {row["node"]: row for row in run_cli("report", str(path), "-o", "json").rows}["eu-1"]["looks"] == before + 2
 
 
+@pytest.mark.parametrize(
+    ("before", "looks", "code"),
+    [("\n".join(LINES), 5, 0), ("\n".join(LINES)[:-9], 4, 5), (LINES[0] + "\n", 2, 0), ("", 1, 0)],
+)
+def test_adding_to_a_recording(before: str, looks: int, code: int, config: Path, tmp_path: Path) -> None:
+    """The first new look has a line of its own, also behind a line that was cut off: nothing else is lost."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text(before, encoding="utf-8")
+
+    assert run_cli("--config", str(config), "record", str(path), "--count", "1", "--append").code == 0
+
+    out = tmp_path / "report.html"
+    assert run_cli("report", str(path), "--html", str(out)).code == code
+    assert f"<p>{looks} looks at " in out.read_text(encoding="utf-8")
+    assert "\n\n" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_names_that_are_no_files(name: str, config: Path, tmp_path: Path) -> None:
+    """Neither an empty name, as of a variable that is not set, nor standard output can be recorded to."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+    for arguments, named in (
+        (("--config", str(config), "record", "--count", "1", "--", name), "FILE"),
+        (("report", str(path), "--html", name), "--html"),
+    ):
+        ran = run_cli(*arguments)
+        assert ran.code == 2
+        assert ran.err.count("\n") == 1
+        assert f"{named}: {name!r} is no file" in ran.err
+
+
 def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
     """They are told in one line, exit code 1."""
     (tmp_path / "file").touch()
@@ -126,6 +180,8 @@ def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
         (["nonsense", *LINES], "line 1 is not JSON", 5),
         ([*LINES[:2], '{"nodes": []}', *LINES[2:]], "line 3 has no time", 5),
         ([*LINES, '{"error": {"code": "x"}}'], "", 0),
+        ([*LINES, LINES[0].replace('"b"', '"a"')], "line 5 names a node twice", 5),
+        ([*LINES, '{"time": 1%s}' % ("0" * 5000)], "line 5 is not JSON", 5),
         (["[1]"], "line 1 is no look", 1),
         ([], "no look at a fleet", 1),
     ],
@@ -142,6 +198,21 @@ def test_files_that_are_cut_off_or_foreign(lines: list[str], named: str, code: i
     assert (ran.out.count("\n") == 2) == (code != 1)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_times_at_the_edge(zone: str, tmp_path: Path) -> None:
+    """A time that other zones cannot express is a problem of its line, wherever the report is made."""
+    path, out = tmp_path / "fleet.jsonl", tmp_path / "report.html"
+    times = ("0001-01-01T00:00:00+23:59", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z")
+    bad = [LINES[0].replace("2026-01-31T12:00:00+00:00", moment) for moment in times]
+    path.write_text("\n".join([*LINES, *bad]), encoding="utf-8")
+
+    ran = run_cli("report", str(path), "--html", str(out), TZ=zone)
+
+    assert ran.code == 5
+    assert [f"line {number} has no time" in line for number, line in enumerate(ran.err.splitlines(), 5)] == [True] * 4
+    assert "<p>4 looks at 2 nodes" in out.read_text(encoding="utf-8")
+
+
 KEYS = st.sampled_from(["time", "nodes", "node", "state", "penalty"])
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -153,12 +224,12 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 @given(st.lists(st.text(max_size=20) | JSON.map(json.dumps) | st.sampled_from(LINES), max_size=6))
 def test_any_file_can_be_read(lines: list[str]) -> None:
     """Whatever stands in it."""
-    recording = read(lines)
+    recording = read(enumerate(lines, start=1))
 
     assert recording.looks + len(recording.problems) <= len(lines)
     for track in recording.tracks.values():
         assert track.availability is None or 0 <= track.availability <= 1
-        for share in (0, 0.5, 1):
+        for share in (0, 50, 100):
             track.percentile("penalty", share)
 
 
@@ -197,6 +268,86 @@ def test_the_page(html: Path) -> None:
     assert "&lt;b&gt;&amp;&quot;a" in text
     for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         ET.fromstring(drawing)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A recording."""
+    path = tmp_path / "fleet.jsonl"
+    path.write_text("\n".join(LINES), encoding="utf-8")
+    return path
+
+
+def test_a_page_into_a_pipe(recording: Path, tmp_path: Path) -> None:
+    """A pipe stays one, and its reader gets the page; so does the reader of standard output."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name in (pipe, link):
+            assert run_cli("report", str(recording), "--html", str(name)).code == 0
+            assert pipe.is_fifo()
+            assert os.read(reader, 100).startswith(b"<!doctype html>")
+            while os.read(reader, 10_000):
+                pass
+    finally:
+        os.close(reader)
+    ran = run_cli("report", str(recording), "--html", "/dev/stdout")
+    assert ran.code == 0
+    assert ran.out.startswith("<!doctype html>")
+    assert ran.out.count("\na\t") == 1
+
+
+def test_a_page_in_a_folder_that_is_not_there(recording: Path, tmp_path: Path) -> None:
+    """No folder is made: a misspelt one would stay."""
+    ran = run_cli("report", str(recording), "--html", str(tmp_path / "nowhere" / "x.html"))
+
+    assert ran.code == 1
+    assert "cannot be written: No such file" in ran.err
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_page_in_place_of_the_recording(recording: Path, tmp_path: Path) -> None:
+    """It is refused, by whichever name the recording goes, and the recording stays."""
+    before = recording.read_bytes()
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(recording)
+    copy.hardlink_to(recording)
+    for out in (recording, link, copy):
+        for source in (str(recording), "-"):
+            with recording.open(encoding="utf-8") as given:
+                command = [sys.executable, "-m", "revvlink_cli", "report", source, "--html", str(out)]
+                ran = subprocess.run(command, stdin=given, capture_output=True, text=True, check=False)
+            assert ran.returncode == 2
+            assert ran.stderr == f"error: {out} is the recording itself (name another file for the page)\n"
+            assert recording.read_bytes() == before
+            assert link.is_symlink()
+
+
+def test_one_look_is_a_dot(tmp_path: Path) -> None:
+    """A figure without neighbours is drawn, too: a line of one point shows nothing."""
+    path, out = tmp_path / "fleet.jsonl", tmp_path / "report.html"
+    path.write_text(look(0, a=("connected", 1.0, 1)), encoding="utf-8")
+
+    assert run_cli("report", str(path), "--html", str(out)).code == 0
+    assert out.read_text(encoding="utf-8").count("<circle") == 4
+    assert "<polyline" not in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("low", [1e-300, 5e-324, 0.0, -1e14])
+@pytest.mark.parametrize("high", [0.0, 1e-300, 999999999999999.0])
+def test_figures_far_apart(low: float, high: float, tmp_path: Path) -> None:
+    """Every point lies within its drawing; what is below zero is no figure of a node."""
+    path, out = tmp_path / "fleet.jsonl", tmp_path / "report.html"
+    lines = [look(n, a=("connected", low, 1), b=("connected", high, 1)) for n in range(2)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    assert run_cli("report", str(path), "--html", str(out)).code == 0
+    points = re.findall(r'points="(.*?)"', out.read_text(encoding="utf-8"))
+    heights = [float(point.partition(",")[2]) for line in points for point in line.split()]
+    assert heights
+    assert all(8 <= height <= 196 for height in heights)
 
 
 def test_the_page_in_a_browser(html: Path) -> None:

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import stat
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from revvlink_cli.client.errors import Code, StoreException
 
@@ -21,19 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+T = TypeVar("T")
+
 APPLICATION_ID = 0x7276_6C6B
 """``rvlk``: marks a database as ours, see https://sqlite.org/fileformat2.html#application_id."""
 
 SCHEMA_VERSION = 1
 
 BUSY_TIMEOUT = 5.0
-"""Seconds to wait for other processes that write."""
+"""Seconds to wait for another process that holds the database, and at most for a crowd that takes turns with it."""
+
+SEARCH_TIMEOUT = 1.0
+"""Seconds that a search waits for another, to read or to keep what was found; it can do without."""
+
+COUNT_TIMEOUT = 0.1
+"""Seconds to wait for another to count a use; one that is not counted is no loss."""
+
+_PAUSE = 0.002
+"""Seconds after which what is held by others is tried again."""
+
+_TRIES = 30
+"""Times that are tried at least: on a busy machine the seconds may pass while this process has no turn."""
 
 _TABLES = ("bodies", "entries", "fleets")
 
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
-PRAGMA journal_mode = WAL;
 BEGIN;
 CREATE TABLE fleets (
     id INTEGER PRIMARY KEY,
@@ -70,6 +83,49 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 
 class Damaged(Exception):  # noqa: N818 - a state of the file, which is repaired
     """The file is no database of ours, or not any more."""
+
+
+class Locked(StoreException):
+    """Others hold it; it may be free in a moment."""
+
+
+def patiently(work: Callable[[], T], seconds: float, version: Callable[[], int | None]) -> T:
+    """The outcome of `work`, tried again and again while another holds the database, for so many seconds.
+
+    SQLite can wait itself, but no Ctrl-C ends that, and it looks so rarely that a crowd keeps some out for long. The
+    seconds begin anew whenever others have had their turn.
+
+    Args:
+        work: Raises `Locked` when another holds it.
+        seconds: How long to wait for one other.
+        version: A number that changes when others have written.
+
+    Raises:
+        Locked: The other still holds it.
+    """
+    begun = since = time.monotonic()
+    seen, tries = None, 0
+    while True:
+        try:
+            return work()
+        except Locked:
+            now, tries = time.monotonic(), tries + 1
+            if (changed := version()) != seen:
+                seen, since, tries = changed, now, 0
+            is_over = now - since > seconds and tries >= _TRIES
+            if is_over or now - begun > max(seconds, BUSY_TIMEOUT):
+                raise
+        time.sleep(_PAUSE)
+
+
+def version(connection: sqlite3.Connection | None) -> int | None:
+    """A number that changes when other connections have written, None where there is no telling."""
+    if connection is None:
+        return None
+    try:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+    except sqlite3.Error:  # held so firmly that it cannot even be read
+        return None
 
 
 def connect(path: Path, on_notice: Callable[[str], None]) -> sqlite3.Connection:
@@ -112,7 +168,7 @@ def translated(error: sqlite3.Error, path: Path) -> StoreException | Damaged:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH):
         return Damaged(str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreException(f"the cache {path} is locked by another program", hint="end whatever holds it")
+        return Locked(f"the cache {path} is locked by another program", hint="end whatever holds it")
     if code == sqlite3.SQLITE_FULL or _is_full(path):
         return StoreException(f"the cache {path} cannot be used: no space is left on its disk", hint="make room")
     reason = f"{error} (read-only file system)" if _is_read_only(path) else str(error)
@@ -154,9 +210,10 @@ def _opened(path: Path) -> sqlite3.Connection:
 
     Raises:
         Damaged: It is none.
-        StoreException: It is from the future.
+        StoreException: It is from the future, or others hold it.
     """
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    connection.text_factory = _text
     try:
         with told(path):
             _judge(connection, path)
@@ -165,6 +222,11 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _text(data: bytes) -> str:
+    """Text from the database, which others may have written in any encoding."""
+    return data.decode("utf-8", "replace")
 
 
 def _judge(connection: sqlite3.Connection, path: Path) -> None:
@@ -193,10 +255,12 @@ def _make(path: Path) -> None:
             return
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
-            with contextlib.closing(sqlite3.connect(new, timeout=BUSY_TIMEOUT, isolation_level=None)) as connection:
+            with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
                 connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                # Last: on a full disk closing would lose what is in the log, and not say so.
+                connection.execute("PRAGMA journal_mode = WAL")
             _move_companions(path, _aside(path))  # what a deleted database left behind would be read into this one
             new.replace(path)
         finally:

@@ -26,6 +26,9 @@ MAX_BODY = 8 * 1024 * 1024
 SKEW = 60.0
 """Seconds by which the clocks of those that share a store may differ; an entry from further in the future is none."""
 
+LAST = 253_402_300_799.0
+"""Seconds since the epoch of the last moment that a calendar has: the end of the year 9999."""
+
 Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
 """The result of a search as it is kept: tracks, none when nothing was found, or a playlist."""
 
@@ -106,12 +109,15 @@ class Entry(NamedTuple):
             ValueError: It is none; somebody else may have written it.
         """
         try:
-            payload = json.loads(self.body.decode("utf-8", "surrogatepass"))
+            payload: dict[str, Any] = json.loads(self.body.decode("utf-8", "surrogatepass"))
         except RecursionError:
             raise ValueError("it is nested too deep") from None
-        if not isinstance(payload, dict):
-            raise ValueError("it is no result of a search")
-        return payload
+        match payload:
+            case {"loadType": "search", "data": list()} | {"loadType": "playlist", "data": dict()}:
+                return payload
+            case {"loadType": "empty"}:
+                return payload
+        raise ValueError("it is no result of a search")
 
     def loaded(self) -> Loaded:
         """The result.
@@ -150,7 +156,7 @@ def entry_for(key: Key, loaded: Loaded, *, now: float, ttl: float = DEFAULT_TTL)
         return None
     count = len(loaded_tracks(loaded))
     kind = "tracks" if payload["loadType"] == "search" else payload["loadType"]
-    return Entry(key, kind, count, body, now, now + seconds)
+    return Entry(key, kind, count, body, now, min(now + seconds, LAST))
 
 
 def result_payload(loaded: Loaded) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from revvlink_cli.client.cache.ageing import uses_between_halvings
@@ -29,9 +30,10 @@ class _Entry(Generic[V]):
 class LFUCache(Generic[K, V]):
     """Keeps the `capacity` most used entries; among equally used ones the one used longest ago goes first.
 
-    Every operation takes constant time: keys lie in one ordered bucket for each number of uses, and the lowest
-    bucket in use is remembered. All numbers are halved from time to time, which costs each use a constant share: what
-    was used a lot yesterday does not stay for ever.
+    What is too old goes before anything that is not. Every operation takes constant time, but for a heap of what grows
+    too old: keys lie in one ordered bucket for each number of uses, and the lowest bucket in use is remembered. All
+    numbers are halved from time to time, which costs each use a constant share: what was used a lot yesterday does not
+    stay for ever.
 
     Attributes:
         hits: How often `get` found something.
@@ -53,6 +55,8 @@ class LFUCache(Generic[K, V]):
         self._clock = clock
         self._entries: dict[K, _Entry[V]] = {}
         self._by_uses: dict[int, OrderedDict[K, None]] = {}
+        self._expiries: list[tuple[float, int, K]] = []  # what was replaced or is gone stays until it is met
+        self._serial = 0  # keys need not have an order
         self._fewest = 1
         self._uses_left = 0
         self.hits = 0
@@ -101,7 +105,7 @@ class LFUCache(Generic[K, V]):
         return entry.value
 
     def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        """Keep `value` under `key`; when the cache is full the least used entry goes. Replacing counts as a use.
+        """Keep `value` under `key`; when the cache is full, what is too old or least used goes. Replacing is a use.
 
         Args:
             key: Where to find it again.
@@ -109,15 +113,18 @@ class LFUCache(Generic[K, V]):
             ttl: Seconds after which it is forgotten; None is never.
         """
         expires = _NEVER if ttl is None else self._clock() + ttl
+        if expires != _NEVER:
+            self._note(expires, key)
         entries = self._entries
         entry = entries.get(key)
         if entry is not None:
-            entry.value, entry.expires = value, expires
-            self.hits -= 1  # a use, but no hit
+            entry.value, entry.expires = value, _NEVER  # a use, whether it was too old or is going to be
+            self.hits -= 1  # but no hit
             self.get(key)
+            entry.expires = expires
             return
         if len(entries) >= self._capacity:
-            entry = self._evict()  # serves again: making an object takes longer than all the rest
+            entry = self._make_room()  # serves again: making an object takes longer than all the rest
             entry.value, entry.expires, entry.uses = value, expires, 1
             entries[key] = entry
         else:
@@ -142,7 +149,7 @@ class LFUCache(Generic[K, V]):
         self._capacity = capacity
         self._uses_left = uses_between_halvings(capacity)
         while len(self._entries) > capacity:
-            self._evict()
+            self._make_room()
 
     def _age(self) -> None:
         """Halve all numbers of uses; the order among those that become equal is that of the numbers before."""
@@ -163,6 +170,27 @@ class LFUCache(Generic[K, V]):
         if not bucket:
             del self._by_uses[uses]
         del self._entries[key]
+
+    def _note(self, expires: float, key: K) -> None:
+        """Remember when a key grows too old; now and then, what need not be remembered any more is let go."""
+        if len(self._expiries) > 2 * self._capacity:
+            lasting = ((entry.expires, key) for key, entry in self._entries.items() if entry.expires != _NEVER)
+            self._expiries = [(moment, serial, key) for serial, (moment, key) in enumerate(lasting)]
+            heapify(self._expiries)
+        self._serial += 1
+        heappush(self._expiries, (expires, self._serial, key))
+
+    def _make_room(self) -> _Entry[V]:
+        """Forget an entry that is too old, or else the least used; gives what it was kept in."""
+        expiries = self._expiries
+        while expiries and expiries[0][0] <= self._clock():
+            expires, _, key = heappop(expiries)
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires == expires:
+                self._drop(key, entry.uses)
+                self.expirations += 1
+                return entry
+        return self._evict()
 
     def _evict(self) -> _Entry[V]:
         """Forget the least used entry; gives what it was kept in."""

@@ -7,16 +7,16 @@ import contextlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
-from revvlink_cli.client.cache.addresses import address_of
-from revvlink_cli.client.cache.entries import SKEW, Entry, Key
-from revvlink_cli.client.cache.store import Listed, Order, StoreStats
+from revvlink_cli.client.cache.addresses import address_of, check_options
+from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
+from revvlink_cli.client.cache.store import Listed, Order, StoreStats, left_out, log_notice
 from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
     from redis.asyncio.client import Pipeline
@@ -47,16 +47,24 @@ class RedisStore:
     which should be ``allkeys-lfu`` or ``volatile-lfu``.
     """
 
-    def __init__(self, url: str, *, prefix: str = "revvlink", timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "revvlink",
+        timeout: float = TIMEOUT,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> None:
         """Name the server; it is connected when it is first used.
 
         Args:
             url: ``redis://``, ``rediss://`` or ``unix://`` address, which may carry user, password and database.
             prefix: Begins every key.
             timeout: Seconds that one step may take.
+            on_notice: Told of what is damaged and left out; the log is, if None.
 
         Raises:
-            ValueError: The address is none.
+            ValueError: The address is none, or has options other than those of `check_options`.
             StoreException: The extra is not installed.
         """
         try:
@@ -65,9 +73,11 @@ class RedisStore:
             raise StoreException(
                 "the redis cache needs the package redis", hint="pip install 'revvlink-cli[redis]'"
             ) from error
+        check_options(url)
         Redis.from_url(url)  # raises for an address that is none; opens nothing yet
         self._url = url
         self._timeout = timeout
+        self._on_notice = on_notice or log_notice
         self._entries = f"{prefix}:{SCHEMA_VERSION}:entry:"
         self._counts = f"{prefix}:{SCHEMA_VERSION}:counts"
         self._client: Redis | None = None
@@ -80,33 +90,38 @@ class RedisStore:
 
     async def get(self, key: Key) -> Entry | None:
         """See `Store.get`."""
-        return await self._do(self._read(self._redis(), key))
+        return await self._do(self._used(self._redis(), key))
 
     async def put(self, entry: Entry) -> None:
         """See `Store.put`."""
-        await self.put_all([(entry, 1)])
+        await self._write([entry])
 
     async def put_all(self, entries: Sequence[tuple[Entry, int]]) -> None:
         """See `OpenStore.put_all`; Redis counts uses itself, so those of elsewhere are not carried over."""
         for start in range(0, len(entries), _WRITTEN):
-            batch = self._redis().pipeline(transaction=False)
-            for entry, _ in entries[start : start + _WRITTEN]:
-                left = int((entry.expires_at - time.time()) * 1000)
-                if left > 0:
-                    batch.set(self._name(entry.key), _head(entry) + b"\n" + entry.body, px=left)
-            await self._do(_executed(batch))
+            batch = [entry for entry, _ in entries[start : start + _WRITTEN]]
+            described, _ = await self._described([self._name(entry.key) for entry in batch])
+            later = {listed.key: listed.stored_at for listed in described}
+            # What a search puts in between is lost; it is found again.
+            await self._write([entry for entry in batch if later.get(entry.key, 0) <= entry.stored_at])
 
     async def peek(self, key: Key) -> tuple[Entry, Listed] | None:
         """See `OpenStore.peek`; Redis counts it as a use."""
-        found = await self._do(self._read(self._redis(), key, counted=False))
+        found = await self._do(self._read(self._redis(), key))
         if found is None:
             return None
-        listed = await self._described([self._name(key)])
+        listed, _ = await self._described([self._name(key)])
         return (found, listed[0]) if listed else None
 
     async def listing(self, order: Order, limit: int | None = None) -> Sequence[Listed]:
         """See `OpenStore.listing`."""
-        found = [listed async for batch in self._names() for listed in await self._described(batch)]
+        found: list[Listed] = []
+        damaged = 0
+        async for batch in self._names():
+            described, faulty = await self._described(batch)
+            found += described
+            damaged += faulty
+        self._tell(damaged)
         match order:
             case Order.USES:
                 found.sort(key=lambda listed: (-(listed.uses or 0), -listed.stored_at))
@@ -129,8 +144,8 @@ class RedisStore:
             entries=len(listed),
             expired=0,
             size=sum(entry.size for entry in listed),
-            hits=int(counts.get(b"hits", 0)),
-            misses=int(counts.get(b"misses", 0)),
+            hits=_number(counts.get(b"hits")),
+            misses=_number(counts.get(b"misses")),
             evictions=int(info.get("evicted_keys", 0)),
             oldest=min((entry.stored_at for entry in listed), default=None),
             remark=remark,
@@ -149,12 +164,21 @@ class RedisStore:
 
     async def entries(self) -> AsyncGenerator[tuple[Entry, int], None]:
         """See `OpenStore.entries`."""
+        damaged = 0
         async for batch in self._names():
-            described = {listed.key: listed for listed in await self._described(batch)}
-            for key, listed in described.items():
-                found = await self._do(self._read(self._redis(), key, counted=False))
-                if found is not None:
+            described, faulty = await self._described(batch)
+            damaged += faulty
+            for key, listed in {listed.key: listed for listed in described}.items():
+                try:
+                    found = await self._do(self._read(self._redis(), key))
+                    if found is None:
+                        continue
+                    found.loaded()
+                except ValueError:
+                    damaged += 1
+                else:
                     yield found, listed.uses or 1
+        self._tell(damaged)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -206,21 +230,60 @@ class RedisStore:
         node, _, identifier = name.decode("utf-8", "replace").removeprefix(self._entries).partition(":")
         return Key(identifier, unquote(node) or None)
 
-    async def _read(self, redis: Redis, key: Key, *, counted: bool = True) -> Entry | None:
-        """An entry, None when there is none that counts."""
+    def _tell(self, damaged: int) -> None:
+        if damaged:
+            self._on_notice(left_out(damaged))
+
+    async def _write(self, entries: Sequence[Entry]) -> None:
+        """Write entries, in place of what there is, of whatever type."""
+        batch = self._redis().pipeline(transaction=False)
+        for entry in entries:
+            left = int((entry.expires_at - time.time()) * 1000)
+            if left > 0:
+                batch.set(self._name(entry.key), _head(entry) + b"\n" + entry.body, px=left)
+        await self._do(_executed(batch))
+
+    async def _used(self, redis: Redis, key: Key) -> Entry | None:
+        """An entry, None when there is none that counts; one that is damaged is none."""
         from redis.exceptions import ResponseError
 
-        found = await redis.get(self._name(key))
-        read = _entry(key, found) if isinstance(found, bytes) else None
-        if read is not None and not read.counts(time.time()):
-            read = None
-        if counted:
-            with contextlib.suppress(ResponseError):  # a server that takes no writes may well be read
-                await redis.hincrby(self._counts, "misses" if read is None else "hits", 1)
+        try:
+            read = await self._read(redis, key)
+        except ValueError:
+            read = None  # what is put next takes its place
+        with contextlib.suppress(ResponseError):  # a server that takes no writes may well be read
+            await redis.hincrby(self._counts, "misses" if read is None else "hits", 1)
         return read
 
+    async def _read(self, redis: Redis, key: Key) -> Entry | None:
+        """An entry, None when there is none that counts.
+
+        Raises:
+            ValueError: Somebody else wrote what there is.
+        """
+        from redis.exceptions import ResponseError
+
+        try:
+            found: Any = await redis.get(self._name(key))
+        except ResponseError as error:
+            if not _is_wrong_type(error):
+                raise
+            raise ValueError("it is no string") from None
+        if found is None:
+            return None
+        read = Entry(key=key, body=found.partition(b"\n")[2], **_told(found)._asdict())
+        return read if read.counts(time.time()) else None
+
     async def _figures(self, redis: Redis) -> tuple[dict[Any, Any], dict[str, Any]]:
-        return await redis.hgetall(self._counts), await redis.info()
+        from redis.exceptions import ResponseError
+
+        try:
+            counts = await redis.hgetall(self._counts)
+        except ResponseError as error:
+            if not _is_wrong_type(error):
+                raise
+            counts = {}
+        return counts, await redis.info()
 
     async def _names(self) -> AsyncGenerator[list[bytes], None]:
         """Names of all entries, some at a time; the server may tell one twice."""
@@ -235,36 +298,33 @@ class RedisStore:
             if cursor == 0:
                 return
 
-    async def _described(self, names: Sequence[bytes]) -> list[Listed]:
-        """What the first lines of entries say, as far as they are entries that count."""
+    async def _described(self, names: Sequence[bytes]) -> tuple[list[Listed], int]:
+        """What the first lines of entries that count say, and how many could not be understood."""
         batch = self._redis().pipeline(transaction=False)
         for name in names:
             batch.object("FREQ", name)  # first: Redis takes the other two for uses
             batch.getrange(name, 0, _HEAD - 1)
             batch.strlen(name)
         answers = await self._do(batch.execute(raise_on_error=False))
+        for refused in answers[1::3]:
+            if isinstance(refused, Exception) and not _is_wrong_type(refused):
+                raise StoreException(f"the cache at {self.address} cannot be used: {_reason(refused)}", hint=_HINT)
         now = time.time()
         found: list[Listed] = []
+        damaged = 0
         for index, name in enumerate(names):
-            uses, head, size = answers[3 * index : 3 * index + 3]
-            if not isinstance(head, bytes) or not isinstance(size, int):
-                continue
+            uses, start, size = answers[3 * index : 3 * index + 3]
+            if size == 0:
+                continue  # gone meanwhile
             try:
-                told = json.loads(head.partition(b"\n")[0])
-                listed = Listed(
-                    key=self._key(name),
-                    kind=str(told["kind"]),
-                    tracks=int(told["tracks"]),
-                    uses=uses if isinstance(uses, int) else None,  # only an LFU policy counts them
-                    size=size,
-                    stored_at=float(told["stored_at"]),
-                    expires_at=float(told["expires_at"]),
-                )
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue  # somebody else's
-            if listed.stored_at - SKEW <= now < listed.expires_at:
-                found.append(listed)
-        return found
+                head = _told(start)
+            except ValueError:
+                damaged += 1
+                continue
+            if head.stored_at - SKEW <= now < head.expires_at:
+                counted = uses if isinstance(uses, int) else None  # only an LFU policy counts them
+                found.append(Listed(key=self._key(name), uses=counted, size=size, **head._asdict()))
+        return found, damaged
 
 
 _HINT = "start it, correct cache.url, or use --cache-mode bypass"
@@ -296,13 +356,40 @@ def _head(entry: Entry) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode()
 
 
-def _entry(key: Key, value: bytes) -> Entry | None:
-    """The entry that was found; None when somebody else wrote it."""
-    head, _, body = value.partition(b"\n")
+class _Head(NamedTuple):
+    """What describes an entry, see `Entry`."""
+
+    kind: str
+    tracks: int
+    stored_at: float
+    expires_at: float
+
+
+def _told(value: Any) -> _Head:
+    """What the first line of a value says, which describes an entry.
+
+    Raises:
+        ValueError: Somebody else wrote it.
+    """
     try:
-        told = json.loads(head)
-        return Entry(
-            key, str(told["kind"]), int(told["tracks"]), body, float(told["stored_at"]), float(told["expires_at"])
-        )
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        told = json.loads(value.partition(b"\n")[0])
+        kind, tracks, *moments = (told[name] for name in _Head._fields)
+        is_one = isinstance(kind, str) and isinstance(tracks, int) and all(0 <= moment <= LAST for moment in moments)
+    except (AttributeError, KeyError, TypeError, RecursionError):
+        is_one = False
+    if not is_one:
+        raise ValueError("it is not written as an entry is")
+    return _Head(kind, tracks, *map(float, moments))
+
+
+def _number(value: Any) -> int:
+    """A number that the server counted, 0 where there is none, or something else."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _is_wrong_type(error: Exception) -> bool:
+    """Whether the server refused because a key holds something else than a string, or than a table."""
+    return str(error).startswith("WRONGTYPE")

@@ -100,10 +100,17 @@ class StoreStats(NamedTuple):
 
 
 class OpenStore(Store, Protocol):
-    """A store that one can look into. Every method raises `StoreException` when it cannot be used."""
+    """A store that one can look into. Every method raises `StoreException` when it cannot be used.
+
+    Others may write to it, too: what is no entry is a miss for `get`, and lists, figures and copies leave it out.
+    """
 
     async def peek(self, key: Key) -> tuple[Entry, Listed] | None:
-        """The entry kept under `key`, or None; does not count as a use."""
+        """The entry kept under `key`, or None; does not count as a use.
+
+        Raises:
+            ValueError: What is kept is no entry.
+        """
 
     async def listing(self, order: Order, limit: int | None = None) -> Sequence[Listed]:
         """Entries that count, at most `limit`."""
@@ -115,10 +122,21 @@ class OpenStore(Store, Protocol):
         """Forget what is kept under `key`, or everything, or what is too old; gives the number of entries."""
 
     async def put_all(self, entries: Sequence[tuple[Entry, int]]) -> None:
-        """Keep entries with the uses they had elsewhere."""
+        """Keep entries with the uses they had elsewhere; where there is one that was stored later, that stays."""
 
     def entries(self) -> AsyncGenerator[tuple[Entry, int], None]:
         """All entries that count, with their uses."""
+
+
+def left_out(damaged: int) -> str:
+    """What is told of entries that are damaged, and therefore neither listed nor counted."""
+    which = "1 damaged entry of the cache was" if damaged == 1 else f"{damaged} damaged entries of the cache were"
+    return f"{which} left out; a search for the same takes its place, and `revvlink cache clear` forgets it"
+
+
+def log_notice(notice: str) -> None:
+    """Where notices go when nobody else wants them."""
+    _log().warning(notice)
 
 
 class Guarded:
@@ -165,7 +183,7 @@ class Guarded:
     def _failed(self, error: Exception) -> None:
         self._down_until = time.monotonic() + RETRY_AFTER
         if not isinstance(error, StoreException):
-            _log().error("defect in %s", type(self._store).__name__, exc_info=error)
+            _log().debug("defect in %s", type(self._store).__name__, exc_info=error)
             error = StoreException(f"{type(self._store).__name__} failed: {type(error).__name__}: {error}")
         if not self._told:
             self._told = True
