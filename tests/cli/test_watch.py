@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from revvlink_cli.output.text import sparkline
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
 
 if TYPE_CHECKING:
@@ -231,27 +227,15 @@ def test_wrong_command_lines(config: Path, arguments: tuple[str, ...]) -> None:
 def test_a_terminal(config: Path, size: tuple[int, int], end: int) -> None:
     """The screen is taken, drawn within its size, and given back as it was, whatever ends it."""
     columns, lines = size
-    pid, terminal = pty.fork()
-    if pid == 0:
-        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "50"}  # which are of another terminal
-        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "nodes", "penalties", *WATCH]
-        os.execve(sys.executable, command, environment)
-    seen, deadline = "", time.monotonic() + 20
-    while seen.count("\x1b[H") < 3:
-        assert time.monotonic() < deadline, seen
-        if select.select([terminal], [], [], 0.1)[0]:
-            seen += os.read(terminal, 65536).decode()
-    os.kill(pid, end)
-    while True:
-        try:
-            seen += os.read(terminal, 65536).decode()
-        except OSError:
-            break
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
+    terminal = Terminal(config, "nodes", "penalties", *WATCH, lines=lines, columns=columns)
+    deadline = time.monotonic() + 20
+    while terminal.seen.count("\x1b[H") < 3:
+        assert time.monotonic() < deadline, terminal.seen
+        terminal.read(0.1)
+    os.kill(terminal.pid, end)
 
-    assert os.waitstatus_to_exitcode(status) == {signal.SIGINT: 130, signal.SIGTERM: 143}[signal.Signals(end)]
+    assert terminal.end() == {signal.SIGINT: 130, signal.SIGTERM: 143}[signal.Signals(end)]
+    seen = terminal.seen
     assert seen.index("\x1b[?1049h") < seen.index("us-2") < seen.index("\x1b[?1049l")
     assert seen.count("\x1b[?1049h") == seen.count("\x1b[?1049l") == 1
     frame = seen.split("\x1b[H")[2].partition("\x1b[?2026l")[0]
@@ -289,46 +273,6 @@ def test_a_node_lost_before_it_measured_its_cpu(write_config: Callable[..., Path
             assert (lost["cpu"], lost["penalty"]) == (before["cpu"], before["penalty"])
 
 
-class Drawn:
-    """A watch on a terminal whose picture only changes when it has to, which the last bytes of `seen` show."""
-
-    def __init__(self, config: Path, size: tuple[int, int], *arguments: str) -> None:
-        self.pid, self.file = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-            command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), "nodes", *arguments]
-            os.execve(sys.executable, command, {**os.environ, "TERM": "xterm"})
-        self.seen = ""
-
-    def until(self, pattern: str) -> list[str]:
-        """The first picture on which a pattern shows."""
-        deadline = time.monotonic() + 20
-        while True:
-            if select.select([self.file], [], [], 0.1)[0]:
-                self.seen += os.read(self.file, 65536).decode()
-            frames = re.findall(r"\x1b\[H(.*?)\x1b\[\?2026l", self.seen, re.DOTALL)
-            lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1] if frames else "").split("\r\n")
-            if any(re.search(pattern, line) for line in lines):
-                return [line.rstrip() for line in lines]
-            assert time.monotonic() < deadline, lines
-
-    def resize(self, lines: int, columns: int) -> None:
-        """Another size."""
-        fcntl.ioctl(self.file, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def end(self, number: int) -> int:
-        """A signal, and the exit code it leads to."""
-        os.kill(self.pid, number)
-        deadline = time.monotonic() + 20
-        while not (done := os.waitpid(self.pid, os.WNOHANG))[0]:
-            assert time.monotonic() < deadline
-            if select.select([self.file], [], [], 0.1)[0]:
-                with suppress(OSError):
-                    self.seen += os.read(self.file, 65536).decode()
-        os.close(self.file)
-        return os.waitstatus_to_exitcode(done[1])
-
-
 @pytest.mark.parametrize("command", ["penalties", "status"])
 def test_what_does_not_fit(write_config: Callable[..., Path], command: str) -> None:
     """Rows that are shown and rows that are counted are all rows there are, whatever notes say; states are counted too.
@@ -339,12 +283,12 @@ def test_what_does_not_fit(write_config: Callable[..., Path], command: str) -> N
     with Simulator(profiles) as simulator:
         config = write_config(*(entry(simulator, node.profile.identifier) for node in simulator))
         simulator["n-19"].kill()
-        terminal = Drawn(config, (40, 80), command, "--watch", "--interval", "60s")
+        terminal = Terminal(config, "nodes", command, "--watch", "--interval", "60s", lines=40)
         terminal.until("n-18")
         for lines, columns in ((20, 100), (10, 80), (5, 20)):
             terminal.seen = ""
             terminal.resize(lines, columns)
-            screen = terminal.until("^and ")
+            screen = terminal.until("(?m)^and ")
             assert len(screen) <= lines
             assert max(map(len, screen)) <= columns
             shown = [line for line in screen if re.search(r"\bn-[0-9]{2} ", f"{line} ")]
@@ -353,7 +297,8 @@ def test_what_does_not_fit(write_config: Callable[..., Path], command: str) -> N
             assert len(shown) >= 1
             if columns >= 80:
                 assert re.search(r"\(.*1 (failed|connecting|lost)", more), more
-        assert terminal.end(signal.SIGQUIT) == 131
+        os.kill(terminal.pid, signal.SIGQUIT)
+        assert terminal.end() == 131
         assert terminal.seen.rstrip().count("\x1b[?1049l") == 1
 
 

@@ -1,0 +1,82 @@
+"""A terminal on which a command draws, and a person presses keys."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Terminal:
+    """A command on a terminal of its own, which is neither of the environment's size nor of a fixed one."""
+
+    def __init__(self, config: Path, *arguments: str, lines: int = 24, columns: int = 80) -> None:
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "50"}
+            command = [sys.executable, "-m", "revvlink_cli", "--config", str(config), *arguments]
+            os.execve(sys.executable, command, environment)
+        self.seen = ""
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Another size."""
+        fcntl.ioctl(self.file, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def press(self, keys: str) -> None:
+        """Type."""
+        os.write(self.file, keys.encode())
+
+    def read(self, seconds: float) -> bool:
+        """Take in what it writes within that time; False once it has let go of the terminal."""
+        if not select.select([self.file], [], [], seconds)[0]:
+            return True
+        try:
+            self.seen += os.read(self.file, 1 << 16).decode(errors="replace")
+        except OSError:
+            return False
+        return True
+
+    def screen(self) -> list[str]:
+        """The last whole picture."""
+        frames = re.findall(r"\x1b\[H(.*?)\x1b\[\?2026l", self.seen, re.DOTALL)
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1] if frames else "")
+        return [line.rstrip() for line in text.split("\r\n")]
+
+    def until(self, pattern: str) -> list[str]:
+        """The first picture on which a pattern shows."""
+        deadline = time.monotonic() + 20
+        while not re.search(pattern, "\n".join(self.screen())):
+            assert time.monotonic() < deadline, "\n".join(self.screen())
+            self.read(0.1)
+        return self.screen()
+
+    def end(self) -> int:
+        """Wait for its end; gives the exit code."""
+        deadline = time.monotonic() + 20
+        while self.read(0.1):
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+                pytest.fail("it does not end")
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                while select.select([self.file], [], [], 0)[0] and self.read(0):
+                    pass
+                os.close(self.file)
+                return os.waitstatus_to_exitcode(status)
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.file)
+        return os.waitstatus_to_exitcode(status)
