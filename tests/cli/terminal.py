@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A command on a terminal of its own, which is neither of the environment's size nor of a fixed one."""
+    """A command on a terminal of its own; what the environment says of its size is wrong."""
 
     def __init__(self, config: Path, *arguments: str, lines: int = 24, columns: int = 80) -> None:
         self.pid, self.file = pty.fork()
