@@ -43,6 +43,7 @@ class SimulatedNode:
         self._uptime_ms = profile.uptime_ms
         self._node: Node | None = None
         self._runner: web.AppRunner | None = None
+        self._place: socket.socket | None = None
         self._frozen: list[asyncio.Transport] = []
         self._turn = asyncio.Lock()  # starts and stops from several threads come one after the other
         self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
@@ -114,6 +115,7 @@ class SimulatedNode:
                 node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
             )
             await runner.setup()
+            self.give_up_place()
             try:
                 await web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG).start()
             except OSError:
@@ -131,11 +133,29 @@ class SimulatedNode:
             runner, self._runner = self._runner, None
             for site in tuple(runner.sites):
                 await site.stop()
+            self._keep_place()
             if abort:
                 self._reset(runner)
             self._thaw_now()
             await self._node.close(code=None if abort else self._node.closing_code)
             await runner.cleanup()
+
+    def _keep_place(self) -> None:
+        """Have the port for oneself while nothing listens on it: another program's server would answer in its place."""
+        place = socket.socket()
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind(("127.0.0.1", self.port))
+        except OSError:  # it was faster
+            place.close()
+        else:
+            self._place = place
+
+    def give_up_place(self) -> None:
+        """Let others have the port of a node that is stopped."""
+        if self._place is not None:
+            self._place.close()
+            self._place = None
 
     def _reset(self, runner: web.AppRunner) -> None:
         for connection in runner.server.connections if runner.server is not None else ():
@@ -253,6 +273,8 @@ class Simulator:
 
     async def _stop_all(self) -> None:
         await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
+        for node in self._nodes.values():
+            node.give_up_place()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

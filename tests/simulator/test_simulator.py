@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +157,11 @@ def test_a_player_plays_to_the_end_and_events_wait_for_who_resumes(simulator: Si
     run(work)
 
 
+def socket_of_another_program() -> socket.socket:
+    """A socket that takes no port that somebody has."""
+    return socket.socket()
+
+
 def test_kill_freeze_stop_start(simulator: Simulator) -> None:
     """Each state is what it says, on the same port."""
     node = simulator["n"]
@@ -179,6 +186,8 @@ def test_kill_freeze_stop_start(simulator: Simulator) -> None:
         assert socket.close_code == 1006
         with pytest.raises(aiohttp.ClientConnectionError):
             await http.get(f"{node.uri}/version", headers=HEADERS)
+        with contextlib.closing(socket_of_another_program()) as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))  # its answers would be taken for the node's
         await asyncio.to_thread(node.start)
         assert node.port == port
         socket = await http.ws_connect(f"{node.uri}/v4/websocket", headers=HEADERS)
