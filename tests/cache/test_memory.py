@@ -26,7 +26,7 @@ def test_what_is_too_old_makes_room_first() -> None:
                 cache.put(key, key, ttl=3600)
 
     assert (cache.hits, cache.misses) == (810, 90)
-    assert (cache.expirations, cache.evictions) == (90, 0)
+    assert (cache.expirations, cache.evictions) == (100, 0)
 
 
 def test_replacing_what_is_too_old() -> None:
@@ -46,7 +46,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["get", "put", "wait"]), st.integers(
 
 @given(st.integers(1, 4), STEPS)
 def test_nothing_that_counts_goes_for_what_does_not(capacity: int, steps: list[tuple[str, int, int]]) -> None:
-    """When an entry goes before its time, all that stay count."""
+    """When an entry goes before its time, all that stay count: a cache so small looks at all whenever it is full."""
     now = 0
     cache: LFUCache[int, int] = LFUCache(capacity, clock=lambda: now)
     for step, key, number in steps:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from revvlink_cli.client.cache.ageing import uses_between_halvings
@@ -30,10 +29,9 @@ class _Entry(Generic[V]):
 class LFUCache(Generic[K, V]):
     """Keeps the `capacity` most used entries; among equally used ones the one used longest ago goes first.
 
-    What is too old goes before anything that is not. Every operation takes constant time, but for a heap of what grows
-    too old: keys lie in one ordered bucket for each number of uses, and the lowest bucket in use is remembered. All
-    numbers are halved from time to time, which costs each use a constant share: what was used a lot yesterday does not
-    stay for ever.
+    Every operation takes constant time: keys lie in one ordered bucket for each number of uses, and the lowest bucket
+    in use is remembered. From time to time all numbers are halved, so that what was used a lot yesterday does not stay
+    for ever, and what is too old is looked for before others go: both cost each use, or new entry, a constant share.
 
     Attributes:
         hits: How often `get` found something.
@@ -55,8 +53,8 @@ class LFUCache(Generic[K, V]):
         self._clock = clock
         self._entries: dict[K, _Entry[V]] = {}
         self._by_uses: dict[int, OrderedDict[K, None]] = {}
-        self._expiries: list[tuple[float, int, K]] = []  # what was replaced or is gone stays until it is met
-        self._serial = 0  # keys need not have an order
+        self._oldest = _NEVER  # nothing is too old before that
+        self._until_sweep = 0
         self._fewest = 1
         self._uses_left = 0
         self.hits = 0
@@ -112,9 +110,11 @@ class LFUCache(Generic[K, V]):
             value: What to keep.
             ttl: Seconds after which it is forgotten; None is never.
         """
-        expires = _NEVER if ttl is None else self._clock() + ttl
-        if expires != _NEVER:
-            self._note(expires, key)
+        expires = _NEVER
+        if ttl is not None:
+            expires = self._clock() + ttl
+            if expires < self._oldest:  # noqa: PLR1730 - a call takes longer than the rest of it
+                self._oldest = expires
         entries = self._entries
         entry = entries.get(key)
         if entry is not None:
@@ -123,8 +123,8 @@ class LFUCache(Generic[K, V]):
             self.get(key)
             entry.expires = expires
             return
-        if len(entries) >= self._capacity:
-            entry = self._make_room()  # serves again: making an object takes longer than all the rest
+        if len(entries) >= self._capacity and not self._sweep():
+            entry = self._evict()  # serves again: making an object takes longer than all the rest
             entry.value, entry.expires, entry.uses = value, expires, 1
             entries[key] = entry
         else:
@@ -148,8 +148,10 @@ class LFUCache(Generic[K, V]):
             raise ValueError("a cache keeps at least one entry")
         self._capacity = capacity
         self._uses_left = uses_between_halvings(capacity)
+        self._until_sweep = 0
         while len(self._entries) > capacity:
-            self._make_room()
+            if not self._sweep():
+                self._evict()
 
     def _age(self) -> None:
         """Halve all numbers of uses; the order among those that become equal is that of the numbers before."""
@@ -171,26 +173,21 @@ class LFUCache(Generic[K, V]):
             del self._by_uses[uses]
         del self._entries[key]
 
-    def _note(self, expires: float, key: K) -> None:
-        """Remember when a key grows too old; now and then, what need not be remembered any more is let go."""
-        if len(self._expiries) > 2 * self._capacity:
-            lasting = ((entry.expires, key) for key, entry in self._entries.items() if entry.expires != _NEVER)
-            self._expiries = [(moment, serial, key) for serial, (moment, key) in enumerate(lasting)]
-            heapify(self._expiries)
-        self._serial += 1
-        heappush(self._expiries, (expires, self._serial, key))
-
-    def _make_room(self) -> _Entry[V]:
-        """Forget an entry that is too old, or else the least used; gives what it was kept in."""
-        expiries = self._expiries
-        while expiries and expiries[0][0] <= self._clock():
-            expires, _, key = heappop(expiries)
-            entry = self._entries.get(key)
-            if entry is not None and entry.expires == expires:
-                self._drop(key, entry.uses)
-                self.expirations += 1
-                return entry
-        return self._evict()
+    def _sweep(self) -> bool:
+        """Forget what is too old, unless that was done a short while ago; tells whether there was anything."""
+        if self._until_sweep > 0:
+            self._until_sweep -= 1
+            return False
+        if self._oldest == _NEVER or (now := self._clock()) < self._oldest:
+            return False
+        entries = self._entries
+        gone = [(key, entry.uses) for key, entry in entries.items() if entry.expires <= now]
+        for key, uses in gone:
+            self._drop(key, uses)
+        self.expirations += len(gone)
+        self._oldest = min((entry.expires for entry in entries.values()), default=_NEVER)
+        self._until_sweep = self._capacity // 8
+        return bool(gone)
 
     def _evict(self) -> _Entry[V]:
         """Forget the least used entry; gives what it was kept in."""
