@@ -224,6 +224,7 @@ class Fleet:
         task = self._group.create_task(guarded(), name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        task.add_done_callback(lambda _: work.close())  # the pool may be closed before it has begun
         return task
 
     async def close(self) -> None:

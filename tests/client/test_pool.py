@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from revvlink_cli import (
     Pool,
 )
 from revvlink_cli.client.errors import Code
+from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.simulator import NodeProfile, Simulator
 
 if TYPE_CHECKING:
@@ -211,6 +213,24 @@ def test_a_lost_session_is_taken_up_again(fleet: Simulator, pool: type[Pool]) ->
 
     run(pool, work)
     assert [request[0] for request in fleet["us"].requests].count("PATCH") == 2
+
+
+def test_closed_before_anything_has_begun(fleet: Simulator) -> None:
+    """What a pool was about to do when it was closed is given up, without a word."""
+    begun = []
+
+    async def chore() -> None:
+        begun.append(True)
+
+    async def work() -> None:
+        mine = Fleet()
+        await mine.connect([node(fleet, "us")])
+        mine.spawn(chore(), name="chore")
+        await mine.close()
+
+    asyncio.run(work())
+    gc.collect()  # which would tell of what nobody has awaited
+    assert begun == []
 
 
 def test_retries_are_bounded(pool: type[Pool]) -> None:
