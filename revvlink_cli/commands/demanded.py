@@ -118,7 +118,7 @@ class Flags(NamedTuple):
         Raises:
             typer.BadParameter: One of them cannot be read; the flag, the value and the accepted form are named.
         """
-        from revvlink_cli.health.policy import read_min_healthy, read_version
+        from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 
         if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
             raise typer.BadParameter("and --critical quorum= say the same twice: keep one", param_hint="--min-healthy")
@@ -134,14 +134,14 @@ class Flags(NamedTuple):
             if values:
                 changes[name] = tuple(values)
         if skip:
-            changes["skip"] = _read("--skip", _codes_named, skip)
+            changes["skip"] = _read("--skip", read_codes, skip)
         if min_version is not None:
             changes["min_version"] = _read("--min-version", read_version, min_version)
         return cls(
             _ranges("--warning", warning),
             _ranges("--critical", critical),
             MappingProxyType(changes),
-            _read("--only", _codes_named, only) if only else frozenset(),
+            _read("--only", read_codes, only) if only else frozenset(),
             _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
         )
 
@@ -212,30 +212,6 @@ def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:
         raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
-def _codes_named(names: Sequence[str]) -> frozenset[str]:
-    """Codes by names of checks and stages; of one that is neither, the nearest is told."""
-    from revvlink_cli.config.problems import nearest
-    from revvlink_cli.health.catalogue import CHECKS
-    from revvlink_cli.health.policy import read_codes
-
-    known = list(dict.fromkeys([*(check.code for check in CHECKS), *(check.stage for check in CHECKS)]))
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{name!r} is no check, nor a stage: {nearest(name, known)}")
-    return read_codes(names)
-
-
-def _code_judged(name: str) -> str:
-    """The code of a check that has a figure; of one that is none, the nearest is told."""
-    from revvlink_cli.config.problems import nearest
-    from revvlink_cli.health.catalogue import BY_CODE, JUDGED
-    from revvlink_cli.health.policy import read_judged
-
-    if name not in BY_CODE:
-        raise ValueError(f"{name!r} is no check: {nearest(name, JUDGED)}")
-    return read_judged(name)
-
-
 def _range_of(code: str, text: str) -> Any:
     """The range of a check, None for one that is taken away."""
     from revvlink_cli.config.schema import range_of
@@ -249,12 +225,14 @@ def _range_of(code: str, text: str) -> Any:
 
 
 def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
+    from revvlink_cli.health.policy import read_judged
+
     found: dict[str, Any] = {}
     for value in values or ():
         name, equals, text = value.partition("=")
         if not equals:
             raise typer.BadParameter(f"{value!r} is not CHECK=RANGE, such as cpu=90%", param_hint=flag)
-        code = _read(flag, _code_judged, name)
+        code = _read(flag, read_judged, name)
         found[code] = _read(flag, partial(_range_of, code), text)
     return MappingProxyType(found)
 

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from revvlink_cli._names import closest
 from revvlink_cli.config.load import load
-from revvlink_cli.config.problems import ConfigError, closest
+from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 

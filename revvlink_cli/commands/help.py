@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from revvlink_cli._names import closest
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.commands.topics import TOPICS
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
@@ -66,14 +67,12 @@ def _of_command(ctx: typer.Context, words: list[str]) -> Result:
 
 
 def _unknown(name: str, here: Any) -> Failure:
-    from difflib import get_close_matches
-
     from typer.core import TyperGroup
 
     command = here.command
     known = command.list_commands(here) if isinstance(command, TyperGroup) else []
     if here.parent is None:
         known = [*TOPICS, *known]
-    close = get_close_matches(name.rsplit(maxsplit=1)[-1], known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"topics: {', '.join(TOPICS)}"
+    close = closest(name.rsplit(maxsplit=1)[-1], known)
+    hint = f"did you mean {close}?" if close is not None else f"topics: {', '.join(TOPICS)}"
     return Failure("usage", f"there is neither a topic nor a command {name}", hint=hint)

@@ -6,10 +6,11 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._names import nearest
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema
 from revvlink_cli.config.files import read_text, readable_by_others
-from revvlink_cli.config.problems import ConfigError, Problem, nearest
+from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import CacheSettings, DiscordSettings, NodeEntry, Origin, Settings, beside
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -48,18 +48,3 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
         self.is_missing = is_missing
         super().__init__("; ".join(map(str, self.problems)))
-
-
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """A hint that names the known name closest to `name`, or all of them when they are few."""
-    close = closest(name, known)
-    return f"did you mean {close}?" if close is not None else f"known here: {', '.join(known)}"
-
-
-def closest(name: str, known: Sequence[str]) -> str | None:
-    """The known name closest to `name`, whatever its case; None when there is none near."""
-    from difflib import get_close_matches
-
-    by_fold = {entry.casefold(): entry for entry in known}
-    close = get_close_matches(name.casefold(), list(by_fold), n=1)
-    return by_fold[close[0]] if close else None

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from revvlink_cli._names import nearest
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, codes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from revvlink_cli.health.ranges import Bounds
 
@@ -97,7 +98,8 @@ def read_codes(names: Collection[str]) -> frozenset[str]:
     for name in names:
         codes = codes_of(name)
         if not codes:
-            raise ValueError(_unknown(name, [check.code for check in CHECKS]))
+            known = dict.fromkeys([*(check.code for check in CHECKS), *(check.stage for check in CHECKS)])
+            raise ValueError(f"{name!r} is no check, nor a stage: {nearest(name, list(known))}")
         found.update(codes)
     return frozenset(found)
 
@@ -112,7 +114,7 @@ def read_judged(name: str) -> str:
         return name
     if name in BY_CODE:
         raise ValueError(f"{name} has no figure that a threshold could judge; these have: {', '.join(JUDGED)}")
-    raise ValueError(_unknown(name, JUDGED))
+    raise ValueError(f"{name!r} is no check: {nearest(name, JUDGED)}")
 
 
 def read_version(text: str) -> tuple[int, ...]:
@@ -150,11 +152,3 @@ def read_min_healthy(text: str) -> int | str:
         return int(stripped)
     read_share(stripped)
     return stripped
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    told = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-    return f"{name!r} is no check: {told}"

@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from revvlink_cli._names import closest
 from revvlink_cli._version import __version__
-from revvlink_cli.config.problems import closest
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.findings import Verdict, is_healthy
