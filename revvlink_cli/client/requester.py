@@ -284,15 +284,22 @@ class Requester:
         return bytes(body)
 
     def bad(
-        self, code: Code, what: str, hint: str = "look at the node's log, and at any proxy before it"
+        self,
+        code: Code,
+        what: str,
+        hint: str = "look at the node's log, and at any proxy before it",
+        *,
+        stage: Stage = Stage.REQUEST,
+        status: int | None = None,
     ) -> NodeException:
-        """A failure at the stage of requests; `what` follows the node's address."""
+        """A failure of the node's; `what` follows its address."""
         return NodeException(
             f"{host_and_port(self._settings.uri)} {what}",
             code=code,
             node=self._settings.identifier,
-            stage=Stage.REQUEST,
+            stage=stage,
             hint=hint,
+            status=status,
         )
 
     def _refusal(
@@ -301,14 +308,8 @@ class Requester:
         """The exception for an answer of 300 and above."""
         if status < 400:
             target = self.excerpt(headers.get("Location", "an address it does not name"))
-            return NodeException(
-                f"{host_and_port(self._settings.uri)} redirects to {target}; the password is not sent there",
-                code=Code.REDIRECTED,
-                node=self._settings.identifier,
-                stage=Stage.VERSION,
-                hint="put the final address in uri",
-                status=status,
-            )
+            what = f"redirects to {target}; the password is not sent there"
+            return self.bad(Code.REDIRECTED, what, "put the final address in uri", stage=Stage.VERSION, status=status)
         kind = dialects.from_headers(headers)
         means_password = kind is not None and TRAITS[kind].empty_403_is_password and not body.strip()
         if status == 401 or (status == 403 and means_password):
@@ -333,26 +334,18 @@ class Requester:
         )
 
     def _challenge(self, status: int) -> NodeException:
-        return NodeException(
-            f"{host_and_port(self._settings.uri)} answers {status} with a web page, not with Lavalink",
-            code=Code.CHALLENGE,
-            node=self._settings.identifier,
-            stage=Stage.REQUEST,
-            hint="a proxy or challenge stands before the node: let this machine pass, or use the node's own address",
-            status=status,
-        )
+        what = f"answers {status} with a web page, not with Lavalink"
+        hint = "a proxy or challenge stands before the node: let this machine pass, or use the node's own address"
+        return self.bad(Code.CHALLENGE, what, hint, status=status)
 
     def _forbidden(self, kind: Dialect | None) -> NodeException:
-        where = host_and_port(self._settings.uri)
         if kind is Dialect.NODELINK:
-            message = f"{where} answers Forbidden: NodeLink's flood guard has banned this address"
+            what = "answers Forbidden: NodeLink's flood guard has banned this address"
             hint = "wait some minutes; poll the node less often"
         else:
-            message = f"{where} answers 403 Forbidden, and not as Lavalink does"
+            what = "answers 403 Forbidden, and not as Lavalink does"
             hint = "look at the proxy or firewall before the node"
-        return NodeException(
-            message, code=Code.FORBIDDEN, node=self._settings.identifier, stage=Stage.AUTH, hint=hint, status=403
-        )
+        return self.bad(Code.FORBIDDEN, what, hint, stage=Stage.AUTH, status=403)
 
     def _error_body(self, body: bytes, headers: Mapping[str, str]) -> tuple[str, str, str]:
         """``error``, ``message`` and ``path`` of an error answer, as far as there are such."""

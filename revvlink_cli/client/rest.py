@@ -32,7 +32,6 @@ from revvlink_cli.client.models import (
 )
 from revvlink_cli.client.requester import Answer, Requester
 from revvlink_cli.client.roster import RemotePlayer
-from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tracks import Playable, Playlist, readable
 
 if TYPE_CHECKING:
@@ -71,24 +70,12 @@ class Rest(Requester):
         try:
             wire, odd, extra = decode(answer.body, WireInfo)
         except UndecodableError as error:
-            told = self.dialect is not None
-            raise NodeException(
-                f"{host_and_port(self._settings.uri)} is no Lavalink: /v4/info is {error}"
-                if not told
-                else f"{host_and_port(self._settings.uri)} answers /v4/info with what is {error}",
-                code=Code.BAD_ANSWER if told else Code.NOT_LAVALINK,
-                node=self._settings.identifier,
-                stage=Stage.VERSION,
-                hint="correct host and port in uri" if not told else "look at the node's log",
-            ) from None
+            if self.dialect is None:
+                raise self._stranger(f"is {error}", "correct host and port in uri") from None
+            what = f"answers /v4/info with what is {error}"
+            raise self.bad(Code.BAD_ANSWER, what, "look at the node's log", stage=Stage.VERSION) from None
         if wire == WireInfo() and not odd and self.dialect is None:
-            raise NodeException(
-                f"{host_and_port(self._settings.uri)} is no Lavalink: /v4/info has none of the fields it should",
-                code=Code.NOT_LAVALINK,
-                node=self._settings.identifier,
-                stage=Stage.VERSION,
-                hint="correct host and port in uri",
-            )
+            raise self._stranger("has none of the fields it should", "correct host and port in uri")
         self.oddities.update(f"/v4/info {field}" for field in odd)
         if wire.is_nodelink:
             self.budget.dialect = Dialect.NODELINK
@@ -96,28 +83,21 @@ class Rest(Requester):
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
         """Why ``/v4/info`` is not there: a v3 server, or something else altogether."""
-        where = host_and_port(self._settings.uri)
         try:
             version = await self.version()
         except (LavalinkException, NodeException):
             version = ""
         if version.startswith("3.") and self.dialect is not Dialect.NODELINK:
-            return NodeException(
-                f"{where} is a Lavalink {version}, and only version 4 is supported",
-                code=Code.LAVALINK_V3,
-                node=self._settings.identifier,
-                stage=Stage.VERSION,
-                hint="update the node to Lavalink 4",
-                status=error.status,
-            )
-        return NodeException(
-            f"{where} is no Lavalink: /v4/info answers {error.status} {error.error}".rstrip(),
-            code=Code.NOT_LAVALINK,
-            node=self._settings.identifier,
-            stage=Stage.VERSION,
-            hint="correct host, port and path prefix in uri",
-            status=error.status,
-        )
+            what = f"is a Lavalink {version}, and only version 4 is supported"
+            hint = "update the node to Lavalink 4"
+            return self.bad(Code.LAVALINK_V3, what, hint, stage=Stage.VERSION, status=error.status)
+        what = f"answers {error.status} {error.error}".rstrip()
+        return self._stranger(what, "correct host, port and path prefix in uri", error.status)
+
+    def _stranger(self, what: str, hint: str, status: int | None = None) -> NodeException:
+        """The failure of what is no v4 node; `what` says how ``/v4/info`` shows that."""
+        told = f"is no Lavalink: /v4/info {what}"
+        return self.bad(Code.NOT_LAVALINK, told, hint, stage=Stage.VERSION, status=status)
 
     async def stats(self) -> Decoded[WireStats]:
         """``GET /v4/stats``: never with frame statistics on Lavalink."""
