@@ -51,7 +51,12 @@ class Penalty:
     @property
     def mark(self) -> str:
         """What stands before the total: ``>=`` where the truth may be higher, ``~`` where the CPU is assumed."""
-        return ">=" * self.is_lower_bound + "~" * self.cpu_assumed
+        return mark_of(is_lower_bound=self.is_lower_bound, cpu_assumed=self.cpu_assumed)
+
+
+def mark_of(*, is_lower_bound: bool, cpu_assumed: bool) -> str:
+    """See `Penalty.mark`."""
+    return ">=" * is_lower_bound + "~" * cpu_assumed
 
 
 def cpu_term(stats: NodeStats) -> float | None:

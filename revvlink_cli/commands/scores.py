@@ -65,8 +65,10 @@ class Ranked(Protocol):
 
 def penalty_of(row: Scored) -> str:
     """The penalty with its mark."""
-    marks = ">=" * bool(row.penalty_is_lower_bound) + ASSUMED * bool(row.penalty_cpu_is_assumed)
-    return f"{marks}{human(row.penalty, Kind.SCORE)}"
+    from revvlink_cli.client.penalty import mark_of
+
+    mark = mark_of(is_lower_bound=bool(row.penalty_is_lower_bound), cpu_assumed=bool(row.penalty_cpu_is_assumed))
+    return f"{mark}{human(row.penalty, Kind.SCORE)}"
 
 
 def state_of(row: Dated) -> str:

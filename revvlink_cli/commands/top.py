@@ -11,7 +11,7 @@ from revvlink_cli.commands import fleets, scores, status, watching
 from revvlink_cli.commands.base import Command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
-from revvlink_cli.output.screen import HEAD, clipped, wrapped
+from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import MISSING, duration, human, sparkline
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ TREND = 12
 
 BAR = 8
 """Characters of a bar."""
-
-FEWEST = 5
-"""Nodes that count for more than anything else on a low screen."""
 
 
 def _bar(share: float | None) -> str:

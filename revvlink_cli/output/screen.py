@@ -33,7 +33,7 @@ HEAD = 2
 """Lines above a table's rows: its head and a rule."""
 
 FEWEST = 5
-"""Rows that count for more than notes do."""
+"""Rows that count for more than anything around them, on a low screen."""
 
 
 def can_be_drawn_on() -> bool:
