@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from revvlink_cli.client.cache.addresses import address_of, check_options
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
-from revvlink_cli.client.cache.store import Listed, Order, StoreStats, left_out, log_notice
+from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, tell_left_out
 from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class RedisStore:
             described, faulty = await self._described(batch)
             found += described
             damaged += faulty
-        self._tell(damaged)
+        tell_left_out(damaged, self._on_notice)
         match order:
             case Order.USES:
                 found.sort(key=lambda listed: (-(listed.uses or 0), -listed.stored_at))
@@ -178,7 +178,7 @@ class RedisStore:
                     damaged += 1
                 else:
                     yield found, listed.uses or 1
-        self._tell(damaged)
+        tell_left_out(damaged, self._on_notice)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -229,10 +229,6 @@ class RedisStore:
     def _key(self, name: bytes) -> Key:
         node, _, identifier = name.decode("utf-8", "replace").removeprefix(self._entries).partition(":")
         return Key(identifier, unquote(node) or None)
-
-    def _tell(self, damaged: int) -> None:
-        if damaged:
-            self._on_notice(left_out(damaged))
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         """Write entries, in place of what there is, of whatever type."""

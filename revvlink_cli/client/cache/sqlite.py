@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from revvlink_cli.client.cache import database
 from revvlink_cli.client.cache.ageing import uses_between_halvings
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
-from revvlink_cli.client.cache.store import Listed, Order, StoreStats, left_out, log_notice
+from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, tell_left_out
 from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class SQLiteStore:
                     damaged += 1
                 else:
                     yield entry, uses
-        self._tell(damaged)
+        tell_left_out(damaged, self._on_notice)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -200,10 +200,6 @@ class SQLiteStore:
             if connection.in_transaction:
                 connection.rollback()
             raise database.translated(error, self.path) from error
-
-    def _tell(self, damaged: int) -> None:
-        if damaged:
-            self._on_notice(left_out(damaged))
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -386,7 +382,7 @@ class SQLiteStore:
             f" WHERE fleet = (SELECT id FROM fleets WHERE name = ?) AND NOT ({_SOUND})",
             (self._fleet_name,),
         ).fetchone()
-        self._tell(damaged)
+        tell_left_out(damaged, self._on_notice)
         return found
 
     def _stats(self, connection: sqlite3.Connection) -> StoreStats:
@@ -403,7 +399,7 @@ class SQLiteStore:
             {"now": time.time(), "fleet": fleet},
         ).fetchone()
         (count,) = connection.execute("SELECT count(*) FROM entries WHERE fleet = ?", (fleet,)).fetchone()
-        self._tell(count - sound)
+        tell_left_out(count - sound, self._on_notice)
         return StoreStats(
             capacity=self.capacity,
             entries=live,

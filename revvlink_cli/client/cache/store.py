@@ -128,10 +128,12 @@ class OpenStore(Store, Protocol):
         """All entries that count, with their uses."""
 
 
-def left_out(damaged: int) -> str:
-    """What is told of entries that are damaged, and therefore neither listed nor counted."""
+def tell_left_out(damaged: int, on_notice: Callable[[str], None]) -> None:
+    """Say, if there are any, how many entries are damaged, and therefore neither listed nor counted."""
+    if not damaged:
+        return
     which = "1 damaged entry of the cache was" if damaged == 1 else f"{damaged} damaged entries of the cache were"
-    return f"{which} left out; a search for the same takes its place, and `revvlink cache clear` forgets it"
+    on_notice(f"{which} left out; a search for the same takes its place, and `revvlink cache clear` forgets it")
 
 
 def log_notice(notice: str) -> None:
