@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from revvlink_cli.client.cache.entries import Entry, Loaded
+    from revvlink_cli.simulator import SimulatedNode
 
 
 def track(title: str = "Night", **more: object) -> Playable:
@@ -34,6 +35,11 @@ def entry(query: str, *titles: str, node: str | None = None, age: float = 0.0, t
     made = entry_for(Key.of(query, node), loaded, now=time.time() - age, ttl=ttl)
     assert made is not None
     return made
+
+
+def loads(node: SimulatedNode) -> int:
+    """How many loads were asked of the node."""
+    return sum(path.startswith("/v4/loadtracks") for _, path in node.requests)
 
 
 def playlist() -> Playlist:

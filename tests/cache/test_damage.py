@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cache.helpers import redis_server
-from tests.conftest import run_cli
+from tests.cache.helpers import loads, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,13 +19,6 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator import SimulatedNode
     from tests.cache.helpers import RedisServer
     from tests.conftest import Ran
-
-
-@pytest.fixture
-def node() -> Iterator[SimulatedNode]:
-    """A simulated node."""
-    with Simulator([NodeProfile(identifier="one")]) as simulator:
-        yield simulator["one"]
 
 
 @pytest.fixture
@@ -44,20 +35,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(node: SimulatedNode, path: Path, write_config: Callable[..., Path]) -> Callable[..., Ran]:
+def run(run: Callable[..., Ran], path: Path) -> Callable[..., Ran]:
     """Runs a command on the database, or on another cache."""
 
-    def run_with(*arguments: str, cache: dict[str, Any] | None = None, **more: Any) -> Ran:
-        one = {"identifier": "one", "uri": node.uri, "password": node.password}
-        config = write_config(one, cache=cache or {"path": str(path)})
-        return run_cli("--config", str(config), *arguments, **more)
+    def run_on(*arguments: str, cache: dict[str, Any] | None = None, **more: Any) -> Ran:
+        return run(*arguments, cache=cache or {"path": str(path)}, **more)
 
-    return run_with
-
-
-def loads(node: SimulatedNode) -> int:
-    """How many loads were asked of the node."""
-    return sum(path.startswith("/v4/loadtracks") for _, path in node.requests)
+    return run_on
 
 
 def healed(run: Callable[..., Ran], node: SimulatedNode, **more: Any) -> None:
@@ -88,6 +72,13 @@ def unlisted(run: Callable[..., Ran], **more: Any) -> None:
     assert "crashed" not in run("doctor", "--offline", **more).out
 
 
+def written(path: Path, statement: str, values: tuple[Any, ...] = ()) -> None:
+    """Let another program write to the database."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement, values)
+        connection.commit()
+
+
 GARBAGE = [
     b"\xff",
     b"[1]",
@@ -105,10 +96,8 @@ def test_a_result_that_is_none(run: Callable[..., Ran], node: SimulatedNode, pat
     """Behind a description that is right, in a database: shown as damaged, not exported, put right by a search."""
     run("search", "day")
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE bodies SET body = ? WHERE id = (SELECT id FROM entries"
+    written(path, "UPDATE bodies SET body = ? WHERE id = (SELECT id FROM entries"
                            " WHERE identifier = 'ytsearch:night')", (body,))  # fmt: skip
-        connection.commit()
 
     healed(run, node)
 
@@ -137,9 +126,7 @@ def test_columns_of_another_type(run: Callable[..., Ran], node: SimulatedNode, p
     """A column takes anything: what an entry cannot be is no entry, to any command."""
     run("search", "day")
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"UPDATE entries SET {change} WHERE identifier = 'ytsearch:night'")
-        connection.commit()
+    written(path, f"UPDATE entries SET {change} WHERE identifier = 'ytsearch:night'")
 
     unlisted(run)
     healed(run, node)
@@ -150,9 +137,7 @@ def test_a_result_of_type_text(run: Callable[..., Ran], node: SimulatedNode, pat
     """Also when it is in no encoding that text is in."""
     run("search", "day")
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"UPDATE bodies SET body = {text} WHERE id = 2")
-        connection.commit()
+    written(path, f"UPDATE bodies SET body = {text} WHERE id = 2")
 
     healed(run, node)
 
@@ -160,9 +145,7 @@ def test_a_result_of_type_text(run: Callable[..., Ran], node: SimulatedNode, pat
 def test_figures_of_another_type(run: Callable[..., Ran], path: Path) -> None:
     """Numbers that are none count as nothing."""
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE fleets SET hits = 'x', misses = 'y', uses_left = 'z'")
-        connection.commit()
+    written(path, "UPDATE fleets SET hits = 'x', misses = 'y', uses_left = 'z'")
 
     assert run("search", "night").code == 0
     assert run("cache", "stats", "-o", "json").rows["misses"] == 0
@@ -243,9 +226,7 @@ def test_counts_in_redis(run: Callable[..., Ran], server: RedisServer, command: 
 def test_warming_what_is_damaged(run: Callable[..., Ran], node: SimulatedNode, path: Path) -> None:
     """It is asked for as if nothing were kept."""
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE bodies SET body = x'ff'")
-        connection.commit()
+    written(path, "UPDATE bodies SET body = x'ff'")
 
     ran = run("cache", "warm", "-", "-o", "json", stdin="night\n")
 
@@ -255,9 +236,7 @@ def test_warming_what_is_damaged(run: Callable[..., Ran], node: SimulatedNode, p
 def test_entries_from_the_future(run: Callable[..., Ran], path: Path) -> None:
     """When the clock was set back they count for nobody: not for a search, nor for lists, figures and copies."""
     run("search", "night")
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE entries SET stored_at = stored_at + 7200, expires_at = expires_at + 7200")
-        connection.commit()
+    written(path, "UPDATE entries SET stored_at = stored_at + 7200, expires_at = expires_at + 7200")
 
     assert run("cache", "show", "night").code == 1
     assert run("cache", "list", "-o", "json").rows == []
