@@ -15,28 +15,7 @@ from revvlink_cli.client import feed
 from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.events import Event
-from revvlink_cli.commands import (
-    cache,
-    cache_transfer,
-    check,
-    config,
-    connect,
-    doctor,
-    encodedrows,
-    events,
-    exporter,
-    healthcheck,
-    nodes,
-    penalties,
-    players,
-    region,
-    report,
-    route,
-    routeplanner,
-    status,
-    trackrows,
-    wait,
-)
+from revvlink_cli.commands.contracts import leaves, printed
 from revvlink_cli.commands.topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
@@ -86,39 +65,25 @@ def configuration() -> str:
     return "\n".join(parts)
 
 
+def commands() -> str:
+    """Every command, with its arguments and what it does."""
+    rows = []
+    for context in leaves():
+        usage = " ".join(piece for piece in context.command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+        call = f"{context.command_path} {usage.translate({ord('{'): None, ord('}'): None})}".strip().replace("|", "\\|")
+        meaning = " ".join((context.command.help or "").partition("\n\n")[0].split())
+        rows.append(f"| `{call}` | {meaning} |")
+    return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
+
+
 def plain_columns() -> str:
     """The fields of the plain output, command by command."""
-    rows = {
-        "nodes list": nodes.NodeRow,
-        "nodes status": status.StatusRow,
-        "nodes penalties": penalties.PenaltyRow,
-        "connect": connect.ConnectRow,
-        "connect --hold": connect.ChangeRow,
-        "events": events.EventRow,
-        "players list": players.PlayerRow,
-        "routeplanner status": routeplanner.PlannerRow,
-        "region": region.RegionRow,
-        "region --route": region.RouteRow,
-        "route": region.RouteRow,
-        "route --explain": route.ExplainRow,
-        "search": trackrows.TrackRow,
-        "search --encoded": encodedrows.EncodedTrackRow,
-        "track decode": trackrows.TrackRow,
-        "cache stats": cache.StatsRecord,
-        "cache list": cache.EntryRow,
-        "cache show": cache.CachedRecord,
-        "cache warm": cache_transfer.WarmRow,
-        "cache import": cache_transfer.ImportRecord,
-        "cache clear": cache.ClearRecord,
-        "report": report.ReportRow,
-        "check --list": check.CatalogueRow,
-        "healthcheck": healthcheck.HealthRecord,
-        "wait": wait.WaitRow,
-        "doctor": doctor.DoctorRow,
-        "exporter": exporter.ExporterRow,
-        "config show": config.SettingRow,
-    }
-    lines = [f"| `{name}` | {', '.join(f'`{key}`' for key, _ in columns_of(row))} |" for name, row in rows.items()]
+    lines = []
+    for command, variants in printed().items():
+        for option, data in variants.items():
+            if data.kind is not None and columns_of(data.kind):
+                fields = ", ".join(f"`{key}`" for key, _ in columns_of(data.kind))
+                lines.append(f"| `{f'{command} {option}'.strip()}` | {fields} |")
     return "\n".join(["| command | fields |", "| --- | --- |", *lines])
 
 
@@ -184,6 +149,7 @@ def metrics() -> str:
 BLOCKS = {
     "traits": traits,
     "happenings": happenings,
+    "commands": commands,
     "plain columns": plain_columns,
     "exit codes": exit_codes,
     "environment": environment,

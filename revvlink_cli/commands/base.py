@@ -3,11 +3,11 @@
 Annotations are evaluated here, because Typer reads those of a function within a function.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -20,6 +20,8 @@ CommandLineError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 """What Typer raises for a command line that cannot be understood; only its newest versions export it by a name."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Work: TypeAlias = Coroutine[Any, Any, Result]
 """What a command returns that has to be awaited."""
@@ -224,6 +226,58 @@ class WaitCommand(Command):
     """A command that waits for what may take a while."""
 
     usual_timeout = 60.0
+
+
+class Rows(NamedTuple):
+    """A command prints rows: a list in JSON.
+
+    Attributes:
+        kind: Their type; None for objects of any kind.
+        in_json: Whether they end, so that a JSON envelope can hold them.
+    """
+
+    kind: type | None
+    in_json: bool = True
+
+
+class Record(NamedTuple):
+    """A command prints one record: an object in JSON.
+
+    Attributes:
+        kind: Its type; None for an object of any kind.
+    """
+
+    kind: type | None
+
+
+Prints: TypeAlias = Callable[[], Mapping[str, Rows | Record]]
+"""Option -> what a command prints with it, "" without any; called for JSON Schemas and documentation only."""
+
+
+def command(
+    app: typer.Typer, name: str | None = None, *, prints: Prints, cls: type[Command] = Command, **settings: Any
+) -> Callable[[F], F]:
+    """Add a function to `app` as a command.
+
+    Args:
+        app: The Typer app of its module.
+        name: Its name, the function's where left out.
+        prints: What it prints: the JSON Schema and the documentation are made from it.
+        cls: How its exit codes and options work.
+        settings: Passed on to Typer.
+    """
+
+    def register(function: F) -> F:
+        function.prints = prints  # type: ignore[attr-defined] # Typer keeps a function's attributes, see `prints_of`
+        return app.command(name, cls=cls, **settings)(function)
+
+    return register
+
+
+def prints_of(found: Any) -> Mapping[str, Rows | Record]:
+    """What a command, as Typer made it, prints."""
+    prints: Prints = found.callback.prints
+    return prints()
 
 
 def make_app() -> typer.Typer:

@@ -10,7 +10,7 @@ import typer
 
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.commands import cache_transfer, fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.caches import damaged, keys_of, missing, run_on, turned_off, where
 from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
@@ -93,7 +93,7 @@ class PathRecord:
     location: str | None = column("Location")
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(StatsRecord)})
 def stats(ctx: typer.Context) -> Result | Work:
     """Show how full the cache is, and how useful."""
     options = options_of(ctx)
@@ -132,7 +132,7 @@ def stats(ctx: typer.Context) -> Result | Work:
     return run_on(settings, options, figures)
 
 
-@app.command("list", cls=Command)
+@command(app, "list", prints=lambda: {"": Rows(EntryRow)})
 def list_(
     ctx: typer.Context,
     sort: Annotated[
@@ -152,7 +152,7 @@ def list_(
     return run_on(settings, options, entries)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(CachedRecord)})
 def show(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help=QUERY_HELP)],
@@ -177,7 +177,7 @@ def show(
     return run_on(settings, options, entry)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(ClearRecord)})
 def clear(
     ctx: typer.Context,
     query: Annotated[
@@ -212,7 +212,7 @@ def clear(
     return run_on(settings, options, forget)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(PathRecord)})
 def path(ctx: typer.Context) -> Result:
     """Print where the cache is."""
     settings = fleets.load_settings(options_of(ctx))

@@ -12,7 +12,7 @@ import typer
 from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, result_from
 from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
 from revvlink_cli.commands import caches, fleets
-from revvlink_cli.commands.base import Command, Work, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, options_of
 from revvlink_cli.commands.options import Source, files
 from revvlink_cli.commands.search import identifier_for
 from revvlink_cli.commands.stdin import lines_of, texts_of
@@ -83,9 +83,9 @@ class ImportRecord:
 
 def add_to(app: typer.Typer) -> None:
     """Make these the app's commands."""
-    app.command(cls=Command)(warm)
-    app.command(cls=Command)(export)
-    app.command("import", cls=Command)(import_)
+    command(app, prints=lambda: {"": Rows(WarmRow)})(warm)
+    command(app, prints=lambda: {"": Rows(ExportRow)})(export)
+    command(app, "import", prints=lambda: {"": Record(ImportRecord)})(import_)
 
 
 def warm(

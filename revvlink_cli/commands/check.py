@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import MonitorCommand, Work, make_app, options_of
+from revvlink_cli.commands.base import MonitorCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags, files
 from revvlink_cli.output.renderer import COMMON, REPORTS, Format
 from revvlink_cli.output.result import ExitCode, Result, column
@@ -58,7 +58,7 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     return tuple(found)
 
 
-@app.command(cls=MonitorCommand)
+@command(app, prints=lambda: {"": Rows(CheckRow), "--list": Rows(CatalogueRow)}, cls=MonitorCommand)
 def check(
     ctx: typer.Context,
     nodes: Nodes = None,

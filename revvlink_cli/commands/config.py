@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, command, make_app, options_of
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find
@@ -28,7 +28,7 @@ class PathRecord:
     trusted: bool = column("Trusted")
 
 
-@app.command("path", cls=Command)
+@command(app, "path", prints=lambda: {"": Record(PathRecord)})
 def path(ctx: typer.Context) -> Result:
     """Print which configuration file is used."""
     options = options_of(ctx)
@@ -51,7 +51,7 @@ class SettingRow:
     line: int | None = column("LINE")
 
 
-@app.command("show", cls=Command)
+@command(app, "show", prints=lambda: {"": Rows(SettingRow)})
 def show(ctx: typer.Context) -> Result:
     """Show every setting that counts and where it came from; secrets are masked."""
     from revvlink_cli.config.show import effective
@@ -73,7 +73,7 @@ class ValidRecord:
     warnings: tuple[str, ...] = column("Warnings")
 
 
-@app.command("validate", cls=Command)
+@command(app, "validate", prints=lambda: {"": Record(ValidRecord)})
 def validate(ctx: typer.Context) -> Result:
     """Check the whole configuration, passwords included, and tell every mistake at once. Nothing is sent."""
     options = options_of(ctx)
@@ -85,7 +85,7 @@ def validate(ctx: typer.Context) -> Result:
     return Result(record, text=f"{where or 'the environment'}: ok, {count}", notes=record.warnings)
 
 
-@app.command("schema", cls=Command)
+@command(app, "schema", prints=lambda: {"": Record(None)})
 def schema(ctx: typer.Context) -> Result:
     """Print the configuration's JSON Schema, for editors."""
     import json
@@ -104,7 +104,7 @@ class TrustRecord:
     path: str = column("Trusted")
 
 
-@app.command("trust", cls=Command)
+@command(app, "trust", prints=lambda: {"": Record(TrustRecord)})
 def trust(
     ctx: typer.Context,
     path: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
@@ -50,7 +50,7 @@ class ChangeRow:
     message: str | None = column("MESSAGE")
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(ConnectRow), "--hold": Rows(ChangeRow, in_json=False)})
 def connect(
     ctx: typer.Context,
     nodes: Nodes = None,

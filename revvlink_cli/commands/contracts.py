@@ -4,86 +4,58 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.commands import (
-    cache,
-    cache_transfer,
-    check,
-    config,
-    connect,
-    doctor,
-    events,
-    exporter,
-    healthcheck,
-    init,
-    nodes,
-    penalties,
-    players,
-    record,
-    region,
-    report,
-    route,
-    routeplanner,
-    status,
-    trackrows,
-    wait,
-)
-from revvlink_cli.commands import help as help_
-from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
-from revvlink_cli.output.verdicts import CheckRow
+import typer
+from typer.core import TyperGroup
+
+from revvlink_cli.app import app
+from revvlink_cli.commands.base import Record, Rows, prints_of
+from revvlink_cli.output.schema import envelope_schema, record_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 """Where the schemas lie: one file a command, spaces as hyphens."""
 
 
+def leaves() -> Iterator[Any]:
+    """The context of every command that does something, in the order of the help."""
+    yield from _below(typer.Context(typer.main.get_command(app), info_name="revvlink"))
+
+
+def _below(context: Any) -> Iterator[Any]:
+    if not isinstance(context.command, TyperGroup):
+        yield context
+        return
+    for name in context.command.list_commands(context):
+        inner: Any = context.command.get_command(context, name)
+        yield from _below(typer.Context(inner, parent=context, info_name=name))
+
+
+def printed() -> dict[str, Mapping[str, Rows | Record]]:
+    """Command -> what it prints, by the option that makes a difference."""
+    return {context.command_path.partition(" ")[2]: prints_of(context.command) for context in leaves()}
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """Command -> JSON Schema of its envelope."""
-    tracks = {"anyOf": [rows_schema(trackrows.TrackRow)]}
-    regions = {"anyOf": [rows_schema(region.RegionRow), rows_schema(region.RouteRow)]}
-    data: dict[str, dict[str, Any]] = {
-        "cache clear": record_schema(cache.ClearRecord),
-        "cache export": rows_schema(cache_transfer.ExportRow),
-        "cache import": record_schema(cache_transfer.ImportRecord),
-        "cache list": rows_schema(cache.EntryRow),
-        "cache path": record_schema(cache.PathRecord),
-        "cache show": record_schema(cache.CachedRecord),
-        "cache stats": record_schema(cache.StatsRecord),
-        "cache warm": rows_schema(cache_transfer.WarmRow),
-        "check": {"anyOf": [rows_schema(CheckRow), rows_schema(check.CatalogueRow)]},
-        "config path": record_schema(config.PathRecord),
-        "config schema": {"type": "object"},
-        "config show": rows_schema(config.SettingRow),
-        "config trust": record_schema(config.TrustRecord),
-        "config validate": record_schema(config.ValidRecord),
-        "connect": rows_schema(connect.ConnectRow),
-        "demo": {"type": "array", "items": {"type": "object"}},
-        "doctor": {"anyOf": [rows_schema(doctor.DoctorRow), rows_schema(doctor.CheckupRow)]},
-        "events": rows_schema(events.EventRow),
-        "exporter": rows_schema(exporter.ExporterRow),
-        "healthcheck": record_schema(healthcheck.HealthRecord),
-        "help": record_schema(help_.HelpRecord),
-        "init": record_schema(init.InitRecord),
-        "nodes add": rows_schema(nodes.NodeRow),
-        "nodes info": record_schema(nodes.InfoRecord),
-        "nodes list": rows_schema(nodes.NodeRow),
-        "nodes penalties": rows_schema(penalties.PenaltyRow),
-        "nodes status": rows_schema(status.StatusRow),
-        "players destroy": record_schema(players.PlayerRow),
-        "players list": rows_schema(players.PlayerRow),
-        "players show": record_schema(players.PlayerRow),
-        "record": record_schema(record.RecordRecord),
-        "region": regions,
-        "report": rows_schema(report.ReportRow),
-        "route": {"anyOf": [rows_schema(region.RouteRow), rows_schema(route.ExplainRow)]},
-        "routeplanner free": rows_schema(routeplanner.PlannerRow),
-        "routeplanner status": rows_schema(routeplanner.PlannerRow),
-        "search": tracks,
-        "top": rows_schema(status.StatusTick),
-        "track decode": tracks,
-        "wait": rows_schema(wait.WaitRow),
-    }
-    return {command: envelope_schema(command, kind) for command, kind in data.items()}
+    return {command: envelope_schema(command, _data_schema(variants)) for command, variants in printed().items()}
+
+
+def _data_schema(variants: Mapping[str, Rows | Record]) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+    for variant in variants.values():
+        one: dict[str, Any] = {"type": "object"} if variant.kind is None else record_schema(variant.kind)
+        match variant:
+            case Rows(in_json=False):
+                continue
+            case Rows():
+                one = {"type": "array", "items": one}
+        if one not in found:
+            found.append(one)
+    return found[0] if len(found) == 1 else {"anyOf": found}
 
 
 def written() -> dict[str, str]:

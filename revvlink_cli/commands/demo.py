@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.output.result import Script
 
 app = make_app()
@@ -19,7 +19,11 @@ TOUR = (
 )
 
 
-@app.command(cls=Command, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command(
+    app,
+    prints=lambda: {"": Rows(None)},
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 def demo(
     ctx: typer.Context,
     command: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clean
 
@@ -44,7 +44,7 @@ class CheckupRow:
     what: str = column("LOOKS AT", flexible=True, narrowest=48)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(DoctorRow), "--list": Rows(CheckupRow)})
 def doctor(
     ctx: typer.Context,
     only: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
@@ -35,7 +35,7 @@ class EventRow:
     dropped: int
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(EventRow)})
 def events(
     ctx: typer.Context,
     nodes: Nodes = None,

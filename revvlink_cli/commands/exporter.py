@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
 
@@ -35,7 +35,7 @@ class ExporterRow:
     message: str | None = column("MESSAGE")
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(ExporterRow)})
 def exporter(
     ctx: typer.Context,
     nodes: Nodes = None,

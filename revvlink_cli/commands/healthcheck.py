@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import ProbeCommand, Work, make_app, options_of
+from revvlink_cli.commands.base import ProbeCommand, Record, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_names
 from revvlink_cli.output.result import CommandError, ExitCode, Kind, Result, column
 
@@ -36,7 +36,7 @@ class HealthRecord:
     message: str = column("Message")
 
 
-@app.command(cls=ProbeCommand)
+@command(app, prints=lambda: {"": Record(HealthRecord)}, cls=ProbeCommand)
 def healthcheck(
     ctx: typer.Context,
     node: Annotated[

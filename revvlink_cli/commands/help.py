@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from revvlink_cli._names import closest
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Record, command, make_app, options_of
 from revvlink_cli.commands.topics import TOPICS
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
@@ -28,7 +28,7 @@ def topics(incomplete: str) -> list[tuple[str, str]]:
     return [(name, about) for name, (about, _) in TOPICS.items() if name.startswith(incomplete)]
 
 
-@app.command("help", cls=Command)
+@command(app, "help", prints=lambda: {"": Record(HelpRecord)})
 def help_(
     ctx: typer.Context,
     topic: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Record, command, make_app, options_of
 from revvlink_cli.output.result import Result, column
 
 app = make_app()
@@ -21,7 +21,7 @@ class InitRecord:
     path: str = column("Wrote")
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(InitRecord)})
 def init(
     ctx: typer.Context,
     path: Annotated[

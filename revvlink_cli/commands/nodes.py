@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands import fleets, penalties, status
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags, files, regions
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
@@ -31,7 +31,7 @@ class NodeRow:
     password_from: str = column("PASSWORD", rank=3)
 
 
-@app.command("list", cls=Command)
+@command(app, "list", prints=lambda: {"": Rows(NodeRow)})
 def list_nodes(
     ctx: typer.Context,
     nodes: Nodes = None,
@@ -83,7 +83,7 @@ class InfoRecord:
     plugins: tuple[str, ...] = column("Plugins")
 
 
-@app.command("info", cls=Command)
+@command(app, "info", prints=lambda: {"": Record(InfoRecord)})
 def info(
     ctx: typer.Context,
     node: NodeName,
@@ -143,7 +143,7 @@ def _date(milliseconds: int | None) -> str | None:
         return None  # no date a server was built on
 
 
-@app.command("add", cls=Command)
+@command(app, "add", prints=lambda: {"": Rows(NodeRow)})
 def add(
     ctx: typer.Context,
     identifier: Annotated[str, typer.Argument(metavar="ID", help="Name of the node.")],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_option
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clock
@@ -74,7 +74,7 @@ def _row(player: RemotePlayer) -> PlayerRow:
     )
 
 
-@app.command("list", cls=Command)
+@command(app, "list", prints=lambda: {"": Rows(PlayerRow)})
 def list_players(ctx: typer.Context, node: Annotated[str, NODE], session: Annotated[str, SESSION]) -> Work:
     """List the players of a session.
 
@@ -89,7 +89,7 @@ def list_players(ctx: typer.Context, node: Annotated[str, NODE], session: Annota
     return _asked(node, session, options, ask)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(PlayerRow)})
 def show(
     ctx: typer.Context, guild: Annotated[str, GUILD], node: Annotated[str, NODE], session: Annotated[str, SESSION]
 ) -> Work:
@@ -106,7 +106,7 @@ def show(
     return _asked(node, session, options, ask)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(PlayerRow)})
 def destroy(
     ctx: typer.Context,
     guild: Annotated[str, GUILD],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets, status, watching
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Record, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags, files
 from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.result import CommandError, Failure, Kind, Result, Stream, column
@@ -29,7 +29,7 @@ class RecordRecord:
     nodes: int = column("Nodes", Kind.COUNT)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Record(RecordRecord)})
 def record(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write.", autocompletion=files)],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.stdin import arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
@@ -37,7 +37,7 @@ class RouteRow:
     reason: str = column("WHY", flexible=True)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(RegionRow), "--route": Rows(RouteRow)})
 def region(
     ctx: typer.Context,
     endpoints: Annotated[

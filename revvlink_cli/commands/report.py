@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands.base import Command, make_app
+from revvlink_cli.commands.base import Rows, command, make_app
 from revvlink_cli.commands.options import files
 from revvlink_cli.commands.stdin import lines_of
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
@@ -48,7 +48,7 @@ class ReportRow:
     latency_p95_ms: float | None = column("P95", Kind.LATENCY_MS, rank=3)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(ReportRow)})
 def report(
     file: Annotated[
         str, typer.Argument(metavar="FILE | -", help="What `revvlink record` wrote.", autocompletion=files)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets, scores
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_names, regions
 from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
@@ -42,7 +42,7 @@ class ExplainRow:
     why: str = column("WHY", flexible=True)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(RouteRow), "--explain": Rows(ExplainRow)})
 def route(
     ctx: typer.Context,
     endpoint: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
@@ -32,7 +32,7 @@ class PlannerRow:
     addresses: tuple[str, ...] = column("ADDRESSES", rank=2, flexible=True)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(PlannerRow)})
 def status(
     ctx: typer.Context,
     nodes: Nodes = None,
@@ -46,7 +46,7 @@ def status(
     return _each(fleets.with_secrets(settings, entries, options), options, None)
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(PlannerRow)})
 def free(
     ctx: typer.Context,
     node: NodeName,

@@ -13,7 +13,7 @@ import typer
 from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
 from revvlink_cli.client.sources import SOURCES
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
@@ -45,10 +45,17 @@ def identifier_for(query: str, source: str) -> str:
     return f"{source.rstrip(':')}:{words}"
 
 
+def _encoded_row() -> type:
+    """The row type of ``--encoded``, which few ask for and which takes time to make."""
+    from revvlink_cli.commands.encodedrows import EncodedTrackRow
+
+    return EncodedTrackRow
+
+
 CACHE_MODE_HELP = "prefer what is kept, refresh it, bypass it, or use it only and ask no node."
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row())})
 def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],

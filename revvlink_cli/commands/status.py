@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands import fleets, scores, watching
-from revvlink_cli.commands.base import Command, Work, options_of
+from revvlink_cli.commands.base import Rows, Work, command, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, size
@@ -254,4 +254,4 @@ def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
 
 def add_to(app: typer.Typer) -> None:
     """Make this one of the app's commands."""
-    app.command(cls=Command)(status)
+    command(app, prints=lambda: {"": Rows(StatusRow)})(status)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from revvlink_cli.commands import fleets, scores, status, watching
-from revvlink_cli.commands.base import Command, make_app, options_of
+from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
 from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
@@ -130,7 +130,7 @@ class Detail:
     plugins: tuple[str, ...] = column("Plugins")
 
 
-@app.command(cls=Command)
+@command(app, prints=lambda: {"": Rows(status.StatusTick)})
 def top(
     ctx: typer.Context,
     node_names: Nodes = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Command, Work, make_app, options_of
+from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_option
 from revvlink_cli.commands.stdin import arguments
 from revvlink_cli.commands.trackrows import TrackRow, track_row
@@ -25,7 +25,7 @@ def track() -> None:
     """Encoded tracks: what bots store and send."""
 
 
-@app.command("decode", cls=Command)
+@command(app, "decode", prints=lambda: {"": Rows(TrackRow)})
 def decode(
     ctx: typer.Context,
     encoded: Annotated[

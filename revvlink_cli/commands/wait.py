@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import WaitCommand, make_app, options_of
+from revvlink_cli.commands.base import Rows, WaitCommand, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
 
@@ -38,7 +38,7 @@ class WaitRow:
     message: str | None = column("MESSAGE", flexible=True)
 
 
-@app.command(cls=WaitCommand)
+@command(app, prints=lambda: {"": Rows(WaitRow)}, cls=WaitCommand)
 def wait(
     ctx: typer.Context,
     nodes: Nodes = None,
