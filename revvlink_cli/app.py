@@ -12,11 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer._click.shell_completion import CompletionItem
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
-from revvlink_cli.commands.base import CommandLineError, Options, global_options
+from revvlink_cli.commands.base import Options, global_options
+from revvlink_cli.commands.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.renderer import COMMON, Format, default_format

@@ -119,11 +119,11 @@ def _option_in(line: str) -> str:
 def candidates(line: str) -> list[str]:
     """What may stand at the end of a line: values with their help behind a tab, or just ``files``."""
     import typer
-    from typer._click.shell_completion import ShellComplete, split_arg_string
 
     from revvlink_cli.app import app
     from revvlink_cli.commands.base import Options
     from revvlink_cli.commands.options import FILES
+    from revvlink_cli.commands.typer_adapter import ShellComplete, split_arg_string
 
     words = split_arg_string(line)[1:]
     incomplete = "" if not words or line[-1:].isspace() else words.pop()

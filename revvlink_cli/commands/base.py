@@ -7,19 +7,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli.commands.options import files, seconds
+from revvlink_cli.commands.typer_adapter import Choice
 from revvlink_cli.output.renderer import CommonFormat, Format
 from revvlink_cli.output.result import ExitCode, Result
-
-CommandLineError: type[Exception] = next(
-    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
-)
-"""What Typer raises for a command line that cannot be understood; only its newest versions export it by a name."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,77 +69,56 @@ class Options:
 def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) -> list[Any]:
     """The global options as parameters of a command; those of the root also read the environment."""
 
-    def option(
-        *flags: str, name: str, kept_as: str | None = None, check: Callable[[Any], Any] | None = None, **more: Any
-    ) -> Any:
-        variable = f"REVVLINK_{name.upper()}"
-        return typer.Option(
-            *flags,
-            callback=_keeper(kept_as or name, check),
+    def option(name: str, *flags: str, check: Callable[[Any], Any] | None = None, **more: Any) -> TyperOption:
+        variable = f"REVVLINK_{name.removeprefix('given_').upper()}"
+        return TyperOption(
+            param_decls=[f"global_{name}", *flags],
+            callback=_keeper(name, check),
             # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
             envvar=variable if environment and name not in ("config", "export") else None,
             show_envvar=environment,
-            show_default=False,
+            expose_value=False,
             **more,
         )
 
-    def declare(
-        global_config: Annotated[
-            str | None,
-            option("--config", name="config", metavar="PATH", help="Configuration file.", autocompletion=files),
-        ] = None,
-        global_output: Annotated[
-            formats | None,  # type: ignore[valid-type] # Typer reads it when the program runs
-            option(
-                "--output",
-                "-o",
-                name="output",
-                check=Format,
-                help="Output format; table on a terminal, plain elsewhere.",
-            ),
-        ] = None,
-        global_timeout: Annotated[
-            str | None,
-            option(
-                "--timeout",
-                name="timeout",
-                kept_as="given_timeout",
-                metavar="TIME",
-                check=seconds,
-                help="Time for all of it, such as 30 or 1m; default 15s.",
-            ),
-        ] = None,
-        global_quiet: Annotated[bool, option("--quiet", "-q", name="quiet", help="Errors only on stderr.")] = False,
-        global_verbose: Annotated[
-            int, option("--verbose", "-v", name="verbose", count=True, help="Log to stderr; -vv with everything.")
-        ] = 0,
-        global_no_color: Annotated[bool, option("--no-color", name="no_color", help="No colours.")] = False,
-        global_export: Annotated[
-            str | None,
-            option(
-                "--export",
-                name="export",
-                metavar="FILE",
-                check=_exportable,
-                help="Write the table to a file, too: .svg, .html, .md or .csv.",
-                autocompletion=files,
-            ),
-        ] = None,
-    ) -> None:
-        """Never called: Typer reads the options from the signature."""
+    def of_files(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
+        return files(incomplete)
 
-    carrier = typer.Typer(add_completion=False, rich_markup_mode=None)
-    carrier.command()(declare)
-    found = [param for param in typer.main.get_command(carrier).params if (param.name or "").startswith("global_")]
-    for param in found:
-        param.expose_value = False
-    return found
+    return [
+        option("config", "--config", metavar="PATH", help="Configuration file.", autocompletion=of_files),
+        option(
+            "output",
+            "--output",
+            "-o",
+            type=Choice([str(kind) for kind in formats]),
+            check=Format,
+            help="Output format; table on a terminal, plain elsewhere.",
+        ),
+        option(
+            "given_timeout",
+            "--timeout",
+            metavar="TIME",
+            check=seconds,
+            help="Time for all of it, such as 30 or 1m; default 15s.",
+        ),
+        option("quiet", "--quiet", "-q", is_flag=True, help="Errors only on stderr."),
+        option("verbose", "--verbose", "-v", type=int, count=True, help="Log to stderr; -vv with everything."),
+        option("no_color", "--no-color", is_flag=True, help="No colours."),
+        option(
+            "export",
+            "--export",
+            metavar="FILE",
+            check=_exportable,
+            help="Write the table to a file, too: .svg, .html, .md or .csv.",
+            autocompletion=of_files,
+        ),
+    ]
 
 
 def _keeper(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]:
     """A callback that stores an option in the shared `Options` when it was really given."""
 
-    def keep(ctx: typer.Context, value: Any) -> Any:
+    def keep(ctx: typer.Context, param: object, value: Any) -> Any:  # noqa: ARG001 - Typer's signature
         if value is not None and value is not False and not (name == "verbose" and value == 0):
             setattr(ctx.find_root().obj, name, check(value) if check is not None else value)
         return value
