@@ -1,4 +1,4 @@
-"""Typer's private names: what the adapter imports still is what the program takes it for, and nobody else imports it."""
+"""Typer's private names: what the adapter imports is still what the program takes it for, and only it imports them."""
 
 from __future__ import annotations
 
