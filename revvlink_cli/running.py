@@ -147,6 +147,7 @@ def _talk(result: Result, chosen: Format, options: Options) -> None:
     if not options.quiet:
         diagnostics.warnings(result.warnings)
         diagnostics.notes([result.origin] if result.origin is not None else [])
+        diagnostics.notes(f"{failure.node}: {failure.message}" for failure in result.left_out)
         diagnostics.notes(result.notes if chosen is Format.TABLE or unexplained else [])
     is_told = chosen in REPORTS and result.report is not None
     if not is_told and (result.line is None or chosen is not Format.PLAIN):

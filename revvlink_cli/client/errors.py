@@ -120,7 +120,7 @@ class NodeException(RevvlinkException):
     Attributes:
         status: The HTTP status of the answer, or None when there was none.
         retry_after: Seconds the node asked to be left alone, or None.
-        timed_out: Whether the node took what was sent and said nothing until the time was over: it may be well.
+        timed_out: Whether the node took what was sent and said nothing until the time was over.
     """
 
     def __init__(

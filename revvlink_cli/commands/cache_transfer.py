@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -144,6 +144,8 @@ async def _warm(
         async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
             lost = fleets.failures_of(snapshots, options.timeout)
+            told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
+            left_out = tuple(failure for failure in lost if failure.node in told)
             if len(lost) == len(snapshots):
                 yield Result(exit_code=fleets.exit_code_for(lost, len(snapshots)), errors=lost)
                 return
@@ -171,7 +173,7 @@ async def _warm(
                     await asyncio.wait(under_way)
     finally:
         await cache.store.close()
-    yield _warm_result(counts, failures, len(queries), tuple(cache.warnings))
+    yield replace(_warm_result(counts, failures, len(queries), tuple(cache.warnings)), left_out=left_out)
 
 
 class _Pace:

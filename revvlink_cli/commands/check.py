@@ -74,6 +74,7 @@ def check(
     require_filter: demanded.Filters = None,
     canary: demanded.Canaries = None,
     min_healthy: demanded.MinHealthy = None,
+    unknown_on_timeout: demanded.UnknownOnTimeout = False,
     report: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,9 +102,10 @@ def check(
     """Check every node from the name to the tracks it loads, and the fleet as a whole.
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all findings in the order OK, UNKNOWN, WARNING,
-    CRITICAL. Elsewhere than on a terminal the output is one line, for the mail that cron sends; -v shows every check in
-    the table. Thresholds are ranges of what is fine: cpu=90%, websocket=500ms, memory=2GiB, players=10:200, uptime=5m:,
-    and what is not with @, as in players=@0.
+    CRITICAL. A node that gives no answer is CRITICAL; UNKNOWN is what revvlink could not look at. Elsewhere than on a
+    terminal the output is one line, for the mail that cron sends; -v shows every check in the table. Thresholds are
+    ranges of what is fine: cpu=90%, websocket=500ms, memory=2GiB, players=10:200, uptime=5m:, and what is not with @,
+    as in players=@0.
     """
     options = options_of(ctx)
     reports = _formats(report)
@@ -117,10 +119,12 @@ def check(
     flags = demanded.Flags.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
+        unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
     settings = fleets.load_settings(options)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
     policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
+    demanded.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
     told = demanded.messenger(settings, entries, flags, notify, remind)
     chosen = fleets.with_secrets(settings, entries, options)
     return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import Record, Rows, command, make_app, options_of
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
@@ -79,6 +79,7 @@ def validate(ctx: typer.Context) -> Result:
     options = options_of(ctx)
     settings = fleets.load_settings(options)
     fleets.with_secrets(settings, settings.nodes, options)
+    demanded.refuse_out_of_reach(settings.policy, settings, len(settings.nodes), options.usage_exit_code)
     where = str(settings.source.path) if settings.source.path is not None else None
     record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=tuple(map(str, settings.warnings)))
     count = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"

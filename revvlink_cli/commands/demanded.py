@@ -15,6 +15,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
+    from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Demands, Policy
@@ -76,9 +77,13 @@ Canaries = Annotated[
 ]
 MinHealthy = Annotated[
     str | None,
-    typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, one that is "
-                 "down is a WARNING."),
+    typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, whatever "
+                 "fails on another is a WARNING."),
 ]  # fmt: skip
+UnknownOnTimeout = Annotated[
+    bool,
+    typer.Option("--unknown-on-timeout", help="Make a node that does not answer in time UNKNOWN, not CRITICAL."),
+]
 
 
 class Flags(NamedTuple):
@@ -112,6 +117,7 @@ class Flags(NamedTuple):
         filters: Sequence[str] | None = None,
         canaries: Sequence[str] | None = None,
         min_healthy: str | None = None,
+        unknown_on_timeout: bool = False,
     ) -> Flags:
         """Read the options.
 
@@ -133,6 +139,8 @@ class Flags(NamedTuple):
                 raise typer.BadParameter("is empty: say what is demanded, or leave it out", param_hint=flag)
             if values:
                 changes[name] = tuple(values)
+        if unknown_on_timeout:
+            changes["unknown_on_timeout"] = True
         if skip:
             changes["skip"] = _read("--skip", read_codes, skip)
         if min_version is not None:
@@ -203,6 +211,39 @@ def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) ->
     bounds = {code: bounds for code, bounds in policy.common.bounds.items() if code != "quorum"}
     common = replace(policy.common, bounds=MappingProxyType(bounds))
     return replace(policy, common=common, min_healthy=None, elsewhere=elsewhere)
+
+
+def refuse_out_of_reach(policy: Policy, settings: Settings, nodes: int, wrong: int, flags: Flags | None = None) -> None:
+    """Refuse a number of healthy nodes that so many nodes can never meet.
+
+    Raises:
+        typer.BadParameter: A flag demands it.
+        CommandError: The configuration demands it.
+    """
+    found = policy.out_of_reach(nodes)
+    if found is None:
+        return
+    key, wanted = found
+    hint = "demand fewer, or a share such as 50%"
+    told = f"{wanted} healthy nodes are demanded, and there {'is' if nodes == 1 else 'are'} {nodes}"
+    if flags is not None and (flags.min_healthy if key == "min_healthy" else flags.critical.get("quorum")):
+        raise typer.BadParameter(f"{told}: {hint}", param_hint=f"--{key.replace('_', '-')}")
+    origin = settings.origins.get(("check", key))
+    where = f"{origin.text}:{origin.line}: " if origin is not None and origin.line is not None else ""
+    name = "check.min_healthy" if key == "min_healthy" else f"check.{key}.quorum"
+    raise CommandError(Failure("configuration", f"{where}{name}: {told}", hint=hint), exit_code=wrong)
+
+
+def of_chosen(settings: Settings, chosen: Sequence[NodeSettings], wrong: int) -> Policy:
+    """What a configuration demands of these of its nodes.
+
+    Raises:
+        CommandError: So many nodes can never meet it.
+    """
+    names = {entry.identifier for entry in chosen}
+    policy = of_part(settings.policy, settings, [entry for entry in settings.nodes if entry.identifier in names])
+    refuse_out_of_reach(policy, settings, len(chosen), wrong)
+    return policy
 
 
 def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from revvlink_cli._percent import percent
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
@@ -114,7 +115,7 @@ def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> 
             what = f"{len(happening.moved)} players moved, {len(happening.failed)} left"
             return _row(happening.node, "node_drained", None, what, dropped, at)
         case feed.StatsReceived(stats=stats):
-            load = "CPU unknown" if stats.system_load is None else f"CPU {stats.system_load:.0%}"
+            load = "CPU unknown" if stats.system_load is None else f"CPU {percent(stats.system_load)}"
             return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped, at)
         case feed.PlayerMoved():
             target = f"{happening.origin or 'nowhere'} -> {happening.target}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
@@ -55,6 +55,7 @@ def exporter(
     settings = fleets.load_settings(options)
     choose = fleets.chooser(options, nodes, tag, region)
     chosen = choose(settings)
+    policy = demanded.of_chosen(settings, chosen, options.usage_exit_code)
 
     trouble: str | None = None
 
@@ -64,7 +65,8 @@ def exporter(
         nonlocal trouble
         try:
             again = fleets.load_settings(options)
-            plan = Plan(choose(again), again.policy, again.regions)
+            picked = choose(again)
+            plan = Plan(picked, demanded.of_chosen(again, picked, options.usage_exit_code), again.regions)
         except CommandError as error:
             trouble = error.failures[0].message
             return None
@@ -78,7 +80,7 @@ def exporter(
 
         from revvlink_cli.services.exporter import Plan, serving
 
-        plan = Plan(chosen, settings.policy, settings.regions)
+        plan = Plan(chosen, policy, settings.regions)
         try:
             async with serving(plan, host, port, timeout=options.timeout, reload=read) as served:
                 wake, is_over = asyncio.Event(), False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._names import closest
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find
-from revvlink_cli.output.result import CommandError, ExitCode, Failure
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -157,6 +157,16 @@ _HANGING = {
     "request": "it accepts connections but gave no answer",
     "ready": "it took the websocket but sent no ready message",
 }
+
+
+def answered(
+    rows: tuple[Any, ...], row: type, failures: tuple[Failure, ...], nodes: int, *, is_answered: bool
+) -> Result:
+    """The outcome of a question that any node of the fleet may answer: where one did, the others are only noted."""
+    if is_answered:
+        return Result(rows, row, left_out=failures)
+    all_failed = len(failures) == nodes
+    return Result(rows, row, exit_code_for(failures, nodes) if all_failed else ExitCode.FAILED, failures)
 
 
 def exit_code_for(failures: Sequence[Failure], nodes: int) -> ExitCode:

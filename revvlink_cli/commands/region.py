@@ -114,4 +114,5 @@ async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSetting
             best = ranking.candidates[0].node.identifier if ranking.candidates else None
             rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
     failures = fleets.failures_of(snapshots, options.timeout)
-    return Result(tuple(rows), RouteRow, fleets.exit_code_for(failures, len(snapshots)), failures)
+    is_answered = all(row.node is not None for row in rows)
+    return fleets.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)

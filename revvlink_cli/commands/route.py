@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -105,17 +105,16 @@ async def _route(
         label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
         ranking = fleet.rank(label, exclude=left_out)
     failures = fleets.failures_of(snapshots, options.timeout)
-    code = fleets.exit_code_for(failures, len(snapshots))
-    if not ranking.candidates and code is ExitCode.OK:
-        code = ExitCode.FAILED
+    is_answered = bool(ranking.candidates)
     notes = region_notes(endpoint, label, ranking, settings)
     if explain:
         rows = explained(ranking)
         title = f"{place_of(endpoint, label)}: {decision(ranking)}"
-        return Result(rows, ExplainRow, code, failures, notes=(*notes, *scores.marks(rows)), title=title)
+        result = fleets.answered(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
+        return replace(result, notes=(*notes, *scores.marks(rows)), title=title)
     best = ranking.candidates[0].node.identifier if ranking.candidates else None
     row = RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain())
-    return Result((row,), RouteRow, code, failures, notes=notes)
+    return replace(fleets.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered), notes=notes)
 
 
 def place_of(endpoint: str | None, label: str | None) -> str:

@@ -148,9 +148,9 @@ async def _ask(
             failures = tuple(on_the_way) or (fleets.failure_of(error),)
             return Result(None, TrackRow, ExitCode.UNREACHABLE, failures), None
     told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
-    notes = [f"{f.node}: {f.message}" for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way]
+    left_out = tuple(f for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way)
     loaded: Loaded = tuple(found) if isinstance(found, list) else found
-    return view.shown(result_payload(loaded), notes), loaded
+    return replace(view.shown(result_payload(loaded)), left_out=left_out), loaded
 
 
 class View(NamedTuple):
@@ -166,7 +166,7 @@ class View(NamedTuple):
     limit: int | None = None
     encoded: bool = False
 
-    def shown(self, payload: Mapping[str, Any], notes: Sequence[str] = ()) -> Result:
+    def shown(self, payload: Mapping[str, Any]) -> Result:
         """Tracks or a playlist, in the form of the protocol."""
         found = found_in(payload, encoded=self.encoded)
         title = None
@@ -176,12 +176,13 @@ class View(NamedTuple):
         if not found.rows:
             nothing = f"nothing found for {self.identifier}"
             what = f"the playlist {found.playlist} is empty" if found.playlist is not None else nothing
-            return Result((), TrackRow, ExitCode.FAILED, notes=(*notes, what), title=title)
+            return Result((), TrackRow, ExitCode.FAILED, notes=(what,), title=title)
+        notes: tuple[str, ...] = ()
         shown = found.rows[: self.limit]
         if len(shown) < len(found.rows):
             more = len(found.rows) - len(shown)
-            notes = (*notes, f"{more} more of {len(found.rows)} not shown; raise --limit")
-        return Result(shown, type(found.rows[0]), notes=tuple(notes), title=title)
+            notes = (f"{more} more of {len(found.rows)} not shown; raise --limit",)
+        return Result(shown, type(found.rows[0]), notes=notes, title=title)
 
     def kept(self, entry: Entry) -> Result:
         """What was in the cache, and since when.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._percent import percent
 from revvlink_cli.commands import fleets, scores, watching
 from revvlink_cli.commands.base import Rows, Work, command, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
@@ -58,8 +59,15 @@ def memory_of(row: StatusRow) -> str:
     """Memory used, and its share of what may be."""
     if row.memory_used_bytes is None:
         return MISSING
-    share = row.memory_used_bytes / row.memory_reservable_bytes if row.memory_reservable_bytes else None
-    return size(row.memory_used_bytes) + (f" ({share:.0%})" if share is not None else "")
+    share = memory_share(row)
+    return size(row.memory_used_bytes) + (f" ({percent(share)})" if share is not None else "")
+
+
+def memory_share(row: StatusRow) -> float | None:
+    """Memory used, of what the node may take; a NodeLink gives its machine's memory in place of that."""
+    if row.memory_used_bytes is None or not row.memory_reservable_bytes or row.server == "NodeLink":
+        return None
+    return row.memory_used_bytes / row.memory_reservable_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -318,14 +318,13 @@ class Console:
         return [*lines, *[""] * (room - len(lines))]
 
     def _row(self, seen: Watch, row: StatusRow) -> TopRow:
-        used, most = row.memory_used_bytes, row.memory_reservable_bytes
         return TopRow(
             node=row.node,
             state=row.state,
             region=row.region,
             cpu_load_ratio=row.cpu_load_ratio,
             cpu_has_baseline=row.cpu_has_baseline,
-            memory_ratio=used / most if used is not None and most else None,
+            memory_ratio=status.memory_share(row),
             players=status.players_of(row),
             playing_trend=tuple(seen.players.get(row.node, ())),
             penalty=scores.penalty_of(row),

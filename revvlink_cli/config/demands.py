@@ -48,6 +48,7 @@ def demands_of(layers: Sequence[Mapping[str, Any]]) -> Demands:
         filters=values.get("filters", ()),
         canaries=values.get("canaries", ()),
         skip=values.get("skip", frozenset()),
+        unknown_on_timeout=values.get("unknown_on_timeout", False),
     )
 
 

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 from revvlink_cli.health.catalogue import CHECKS, JUDGED, read_range
+from revvlink_cli.health.versions import PATTERN as VERSION_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from revvlink_cli.health.versions import Version
 
 
 class Kind(Enum):
@@ -100,13 +103,15 @@ DEMANDS = (
         help="Check -> range of its figure that is fine; outside it is a WARNING. See `revvlink check --list`"),
     Key(name="critical", kind=Kind.RANGES, example='{ cpu = "98%" }',
         help="Check -> range of its figure outside of which it is CRITICAL"),
-    Key(name="min_version", kind=Kind.VERSION, example='"4.0.8"', help="Oldest version that a Lavalink may have"),
+    Key(name="min_version", kind=Kind.VERSION, example='"4.2.0"', help="Oldest version that a Lavalink may have"),
     Key(name="sources", kind=Kind.TEXTS, default=(), example='["youtube"]', help="Source managers that must be on"),
     Key(name="plugins", kind=Kind.TEXTS, default=(), example='["lavasrc-plugin"]', help="Plugins that must be loaded"),
     Key(name="filters", kind=Kind.TEXTS, default=(), example='["timescale"]', help="Filters that must be on"),
     Key(name="canaries", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',
         help="Queries that must load, each sent as it is"),
     Key(name="skip", kind=Kind.CODES, default=(), example='["penalty"]', help="Checks, or stages, that are not made"),
+    Key(name="unknown_on_timeout", kind=Kind.BOOLEAN, default=False, example="true",
+        help="Whether a node that does not answer in time is UNKNOWN, and not CRITICAL"),
 )  # fmt: skip
 """Keys of ``[check]`` that tags and nodes may set for themselves."""
 
@@ -147,7 +152,8 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
     "check": (
         *DEMANDS,
         Key(name="min_healthy", kind=Kind.QUORUM, example='"50%"',
-            help="Nodes that must be healthy, a number or a share; while they are, one that is down is a WARNING"),
+            help="Nodes that must be healthy, a number or a share; while they are, whatever fails on another is a "
+            "WARNING"),
         Key(name="tags", kind=Kind.TAGS, example='{ canary = { skip = ["uptime"] } }',
             help="Tag -> what is demanded of nodes that have it, written [check.tags.NAME]; keys as in [check]"),
     ),
@@ -282,7 +288,7 @@ def _table(key: Key, value: Any) -> dict[str, Any]:
     return value
 
 
-def _version(key: Key, value: Any) -> tuple[int, ...]:
+def _version(key: Key, value: Any) -> Version:
     from revvlink_cli.health.policy import read_version  # most files demand nothing, and start faster without
 
     return read_version(_text(key, value))
@@ -377,7 +383,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     },
     Kind.TEXTS: {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
     Kind.HEADERS: {"type": "object", "additionalProperties": {"type": "string"}},
-    Kind.VERSION: {"type": "string", "pattern": r"^v?\d+(\.\d+)*$"},
+    Kind.VERSION: {"type": "string", "pattern": VERSION_PATTERN},
     Kind.CODES: {
         "type": "array",
         "items": {"enum": list(dict.fromkeys(name for check in CHECKS for name in (check.code, check.stage)))},

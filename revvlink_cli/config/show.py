@@ -82,14 +82,14 @@ def _demands(prefix: str, demands: Demands, origin: Origin | None) -> list[Effec
         for name, limit in zip(("warning", "critical"), bounds, strict=True):
             if limit is not None:
                 rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.shown, *source))
-    version = ".".join(map(str, demands.min_version)) if demands.min_version is not None else None
     plain = {
-        "min_version": version,
+        "min_version": str(demands.min_version) if demands.min_version is not None else None,
         "sources": list(demands.sources),
         "plugins": list(demands.plugins),
         "filters": list(demands.filters),
         "canaries": list(demands.canaries),
         "skip": sorted(demands.skip),
+        "unknown_on_timeout": demands.unknown_on_timeout,
     }
     return [*rows, *(Effective(f"{prefix}.{name}", value, where, line) for name, value in plain.items() if value)]
 

@@ -46,7 +46,7 @@ CHECKS = (
         "reach",
         "connection",
         "the name resolves, the port takes connections, TLS is valid, HTTP is answered",
-        "very low: a packet lost for longer than the timeout is UNKNOWN, not CRITICAL",
+        "low: what fails on the way to the node looks the same; see --unknown-on-timeout",
         "time until the node was ready",
         Unit.SECONDS,
     ),
@@ -91,7 +91,7 @@ CHECKS = (
     Check(
         "memory",
         "figures",
-        "memory in use, of what the node may take",
+        "memory in use, of what the node may take; of a NodeLink the size only",
         "medium: a JVM fills its heap before it collects garbage",
         "share in use, or with B, MiB, GiB the memory itself",
         Unit.RATIO,
@@ -133,7 +133,7 @@ CHECKS = (
     Check(
         "quorum",
         "fleet",
-        "at least min_healthy nodes are healthy; made where that is given, and then a node that is down is a WARNING",
+        "at least min_healthy nodes are healthy; made where that is given, and then whatever fails on one is a WARNING",
         "none beyond that of its nodes",
         "healthy nodes",
     ),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code, Stage
 from revvlink_cli.health.catalogue import NODE_CHECKS
-from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, judge
 from revvlink_cli.health.policy import NO_DEMANDS, Demands
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
+from revvlink_cli.health.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -20,18 +22,14 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.health.ranges import Bounds
 
-_UNDECIDED = {
-    Code.TIMEOUT,
-    Code.SILENT,
-    Code.RESOLVE_FAILED,
-    Code.RATE_LIMITED,
-    Code.FORBIDDEN,
-    Code.CHALLENGE,
-    Code.INTERNAL,
-    Code.PROXY_FAILED,
-    Code.CA_FILE_UNUSABLE,
-}
-"""Failures after which nobody can say whether the node serves its bots, those of this machine among them."""
+_NOT_LOOKED_AT = {Code.INTERNAL, Code.PROXY_FAILED, Code.CA_FILE_UNUSABLE}
+"""Failures of revvlink and of its own machine: they say nothing about the node, which is UNKNOWN."""
+
+_SILENT = {Code.TIMEOUT, Code.SILENT, Code.RESOLVE_FAILED}
+"""Nothing answered."""
+
+_SHUT_OUT = {Code.RATE_LIMITED, Code.FORBIDDEN, Code.CHALLENGE}
+"""Something answered that does not let this machine through."""
 
 _NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
 """What answers so did not look at the password."""
@@ -127,6 +125,18 @@ class Subject(NamedTuple):
         """A figure that a check judges, by those of its thresholds that are of this unit."""
         return Figure(name, value, unit, self.demands.bounds_of(check).of(unit), maximum)
 
+    def verdict_of(self, error: RevvlinkException) -> Verdict:
+        """How bad it is that the node, or a request to it, failed in this way."""
+        if error.code in _NOT_LOOKED_AT:
+            return Verdict.UNKNOWN
+        no_answer = _is_silent(error) or error.code in _SHUT_OUT
+        return self.on_timeout if no_answer else Verdict.CRITICAL
+
+    @property
+    def on_timeout(self) -> Verdict:
+        """How bad it is that no answer came in time."""
+        return Verdict.UNKNOWN if self.demands.unknown_on_timeout else Verdict.CRITICAL
+
     def untold(self, check: str, what: str) -> Finding:
         """A figure that the node did not tell: unknown where somebody wants it judged."""
         if self.demands.bounds_of(check) == NO_BOUNDS:
@@ -134,6 +144,11 @@ class Subject(NamedTuple):
         return self.finding(
             check, f"{what}, and there is a threshold", Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"
         )
+
+
+def _is_silent(error: RevvlinkException | None) -> bool:
+    """Whether what failed is that nothing answered in time."""
+    return error is not None and (error.code in _SILENT or getattr(error, "timed_out", False))
 
 
 def examine(subject: Subject) -> tuple[Outcome, ...]:
@@ -210,7 +225,7 @@ def _failure(subject: Subject) -> Finding:
         return subject.finding(
             check if check == "websocket" else "reach",
             message,
-            Verdict.UNKNOWN,
+            subject.on_timeout,
             code=str(Code.TIMEOUT),
             stage=str(stage or Stage.CONNECT),
             hint="give it longer with --timeout, or look at the node",
@@ -218,7 +233,7 @@ def _failure(subject: Subject) -> Finding:
     return subject.finding(
         _CHECK_OF_CODE.get(error.code) or (_CHECK_OF[error.stage] if error.stage is not None else "reach"),
         error.message,
-        Verdict.UNKNOWN if error.code in _UNDECIDED or getattr(error, "timed_out", False) else Verdict.CRITICAL,
+        subject.verdict_of(error),
         code=str(error.code),
         stage=str(error.stage) if error.stage is not None else None,
         hint=error.hint,
@@ -273,24 +288,23 @@ def _version(subject: Subject) -> Sequence[Outcome]:
     finding = replace(subject.finding("version", told), facts=facts)
     if wanted is None or server == "NodeLink":
         return (finding,)
-    shown = ".".join(map(str, wanted))
-    have = _numbers(info.version)
+    have = _comparable(info.version)
     if have is None:
         why = "it is a development build" if info.version else "it does not tell its version"
-        message = f"{told} cannot be compared with the required {shown}: {why}"
+        message = f"{told} cannot be compared with the required {wanted}: {why}"
         return (replace(finding, verdict=Verdict.UNKNOWN, message=message, code="no_figure"),)
     if have < wanted:
-        message, hint = f"{told} is older than the required {shown}", "update the node"
+        message, hint = f"{told} is older than the required {wanted}", "update the node"
         return (replace(finding, verdict=Verdict.CRITICAL, message=message, code="too_old", hint=hint),)
-    return (replace(finding, message=f"{told}, {shown} or newer as required"),)
+    return (replace(finding, message=f"{told}, {wanted} or newer as required"),)
 
 
-def _numbers(version: str) -> tuple[int, ...] | None:
-    """The numbers that a version begins with; what comes before a release ranks as that release."""
-    parts = version.partition("-")[0].partition("+")[0].split(".")
-    if len(parts) < 2 or not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+def _comparable(version: str) -> Version | None:
+    """The version of a server; None for a development build, which has a commit in its place."""
+    try:
+        return Version(version) if "." in version else None
+    except ValueError:
         return None
-    return tuple(map(int, parts))
 
 
 def _info(subject: Subject) -> Sequence[Outcome]:
@@ -340,7 +354,8 @@ def _stats(subject: Subject) -> Sequence[Outcome]:
     if stats is None or timed is None or stats.players is None:
         why = f": {node.stats_error}" if node.stats_error is not None else ""
         what = f"no statistics{why}" if stats is None else "statistics without a number of players"
-        return (subject.finding("stats", what, Verdict.UNKNOWN, code="no_stats", hint="look at the node's log"),)
+        verdict = subject.on_timeout if stats is None and _is_silent(node.stats_error) else Verdict.UNKNOWN
+        return (subject.finding("stats", what, verdict, code="no_stats", hint="look at the node's log"),)
     age = max(subject.now - timed.at, 0.0)
     figure = subject.figure("stats", "stats_age", age, Unit.SECONDS)
     return (subject.finding("stats", f"told {Unit.SECONDS.show(age)} ago over {_ORIGINS[str(timed.origin)]}",
@@ -370,10 +385,13 @@ def _memory(subject: Subject, stats: NodeStats) -> Finding:
     used, most = stats.memory_used, stats.memory_reservable
     if used is None or not most or most < 0:
         return subject.untold("memory", "the node does not tell its memory")
-    share = subject.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
     in_use = subject.figure("memory", "memory_used", float(used), Unit.BYTES)
     sizes = {"free": stats.memory_free, "allocated": stats.memory_allocated, "reservable": most}
     more = tuple(Figure(f"memory_{name}", float(size), Unit.BYTES) for name, size in sizes.items() if size is not None)
+    if subject.node.dialect is Dialect.NODELINK:  # used is its heap, reservable the memory of its machine
+        told = f"{Unit.BYTES.show(used)} of heap in use; no share is judged, for a NodeLink does not give its limit"
+        return subject.finding("memory", told, figures=(in_use, *more))
+    share = subject.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
     told = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
     return subject.finding("memory", told, figures=(share, in_use, *more))
 
@@ -402,7 +420,7 @@ def _websocket(subject: Subject) -> Sequence[Outcome]:
         message, hint = "ready, but it answered no ping in time", "look at the node's log, and at any proxy before it"
         return (
             subject.finding(
-                "websocket", message, Verdict.UNKNOWN, code=str(Code.SILENT), stage=str(Stage.READY), hint=hint
+                "websocket", message, subject.on_timeout, code=str(Code.SILENT), stage=str(Stage.READY), hint=hint
             ),
         )
     figure = subject.figure("websocket", "websocket_round_trip", latency / 1000, Unit.SECONDS)
@@ -430,11 +448,10 @@ def _load(subject: Subject) -> Sequence[Outcome]:
 
 def _loaded(subject: Subject, load: Load) -> Finding:
     if load.error is not None:
-        unsure = load.error.code in _UNDECIDED
         return subject.finding(
             "load",
             f"{load.canary} does not load: {load.error.message}",
-            Verdict.UNKNOWN if unsure else Verdict.CRITICAL,
+            subject.verdict_of(load.error),
             code=str(load.error.code),
             stage=str(Stage.REQUEST),
             hint=load.error.hint,
@@ -444,7 +461,7 @@ def _loaded(subject: Subject, load: Load) -> Finding:
         return subject.finding(
             "load",
             message,
-            _exceeded(load.took, subject.demands.bounds_of("load")),
+            graver(subject.on_timeout, _exceeded(load.took, subject.demands.bounds_of("load"))),
             code=str(Code.TIMEOUT),
             stage=str(Stage.REQUEST),
             hint="give it longer with --timeout",
@@ -458,7 +475,7 @@ def _loaded(subject: Subject, load: Load) -> Finding:
 
 
 def _exceeded(at_least: float, bounds: Bounds) -> Verdict:
-    """The verdict on a figure of which only this much is known: what is too long already will not get shorter."""
+    """The least verdict on a figure of which only this much is known: what is too long will not get shorter."""
     for limit, verdict in ((bounds.critical, Verdict.CRITICAL), (bounds.warning, Verdict.WARNING)):
         if limit is not None and not limit.inside and at_least > limit.end:
             return verdict

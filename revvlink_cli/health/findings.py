@@ -101,6 +101,11 @@ class Skipped:
 Outcome: TypeAlias = Finding | Skipped
 
 
+def graver(*verdicts: Verdict) -> Verdict:
+    """The gravest of them."""
+    return max(verdicts, key=lambda verdict: verdict.gravity)
+
+
 def worst(outcomes: Iterable[Outcome]) -> Verdict:
     """The gravest verdict, of OK < UNKNOWN < WARNING < CRITICAL; UNKNOWN when nothing was found."""
     verdicts = (outcome.verdict for outcome in outcomes if isinstance(outcome, Finding))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.checks import Subject, choose, explore
-from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, is_healthy, judge, worst
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, is_healthy, judge, worst
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def assess(
 ) -> Report:
     """Examine every node and the fleet.
 
-    Where a quorum is demanded and held, a node that is down costs no more than a WARNING: that is what it is for.
+    Where a quorum is demanded and held, whatever is wrong with a node costs a WARNING: that is what it is for.
 
     Args:
         fleet: The fleet.
@@ -86,8 +86,9 @@ def assess(
     wanted = {name: frozenset(NODE_CHECKS) - policy.of(name).skip for name in explored}
     state = {name: is_healthy(choose(outcomes, wanted[name])) for name, outcomes in explored.items()}
     healthy = sum(well is True for well in state.values())
+    ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
     of_fleet = (
-        _quorum(policy, state),
+        _quorum(policy, state, ready),
         _regions(fleet, policy, state),
         _skew(fleet, policy),
         _imbalance(fleet, policy, state),
@@ -99,16 +100,17 @@ def assess(
         kept = choose(outcomes, codes)
         chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
     chosen += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
-    ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
     made = tuple(found for found in chain(*explored.values(), of_fleet) if isinstance(found, Finding))
     return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready, made=made)
 
 
 def _forgiven(outcome: Outcome) -> Outcome:
-    """What is critical on a node of a fleet that has its quorum is worth a warning."""
-    if isinstance(outcome, Finding) and outcome.verdict is Verdict.CRITICAL:
-        told = f"{outcome.message} (the quorum holds)"
-        return replace(outcome, verdict=Verdict.WARNING, message=told, unforgiven=Verdict.CRITICAL)
+    """What is CRITICAL or UNKNOWN on a node of a fleet that has its quorum is worth a warning."""
+    if isinstance(outcome, Finding) and outcome.verdict in (Verdict.CRITICAL, Verdict.UNKNOWN):
+        own = outcome.unforgiven or outcome.verdict
+        return replace(
+            outcome, verdict=Verdict.WARNING, message=f"{outcome.message} (the quorum holds)", unforgiven=own
+        )
     return outcome
 
 
@@ -122,13 +124,17 @@ def _judged(
     hint: str | None = None,
 ) -> Finding:
     """A finding on the fleet, of which the figure or what is known already makes the verdict; code and hint if bad."""
-    graver = max((verdict, judge(figure.value, figure.bounds)), key=lambda each: each.gravity)
-    if graver is Verdict.OK:
+    verdict = graver(verdict, judge(figure.value, figure.bounds))
+    if verdict is Verdict.OK:
         code = hint = None
-    return Finding(node=None, check=check, verdict=graver, message=message, figures=(figure,), code=code, hint=hint)
+    return Finding(node=None, check=check, verdict=verdict, message=message, figures=(figure,), code=code, hint=hint)
 
 
-def _quorum(policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
+def _quorum(policy: Policy, state: Mapping[str, bool | None], ready: Mapping[str, bool]) -> Outcome:
+    """Whether enough nodes are healthy: one that was not proven so does not count.
+
+    Only where it could not be looked at, for reasons of this machine, nobody can tell.
+    """
     wanted = policy.quorum(len(state))
     if wanted is None:
         bounds = policy.common.bounds_of("quorum")
@@ -137,8 +143,9 @@ def _quorum(policy: Policy, state: Mapping[str, bool | None]) -> Outcome:
     else:
         bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
     healthy = sum(well is True for well in state.values())
-    unsure = sum(well is None for well in state.values())
-    told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed" if wanted is not None else "")
+    unsure = sum(well is None and not ready[name] for name, well in state.items())
+    share = f" ({policy.min_healthy})" if isinstance(policy.min_healthy, str) else ""
+    told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed{share}" if wanted is not None else "")
     hint = "bring nodes back, or add some"
     figure = Figure("healthy_nodes", healthy, Unit.COUNT, bounds, len(state))
     if judge(healthy, bounds) is Verdict.CRITICAL and judge(healthy + unsure, bounds) is not Verdict.CRITICAL:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli._names import nearest
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, codes_of
+from revvlink_cli.health.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,21 +23,23 @@ class Demands:
 
     Attributes:
         bounds: By code of the check, thresholds in place of its own.
-        min_version: Oldest version a Lavalink may have, as numbers; None for any.
+        min_version: Oldest version a Lavalink may have; None for any.
         sources: Source managers that must be on.
         plugins: Plugins that must be loaded.
         filters: Filters that must be on.
         canaries: What must load, sent as it is.
         skip: Codes of checks that are not made.
+        unknown_on_timeout: Whether a node that does not answer is UNKNOWN, and not CRITICAL.
     """
 
     bounds: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    min_version: tuple[int, ...] | None = None
+    min_version: Version | None = None
     sources: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     canaries: tuple[str, ...] = ()
     skip: frozenset[str] = frozenset()
+    unknown_on_timeout: bool = False
 
     def bounds_of(self, code: str) -> Bounds:
         """The thresholds of a check."""
@@ -79,6 +82,15 @@ class Policy:
         is_told = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
         return demands.canaries if is_told and "load" not in demands.skip else ()
 
+    def out_of_reach(self, nodes: int) -> tuple[str, str] | None:
+        """Which key demands more healthy nodes than so many can be, and what it demands; None where none does."""
+        if isinstance(self.min_healthy, int) and self.min_healthy > nodes:
+            return "min_healthy", str(self.min_healthy)
+        limit = self.common.bounds_of("quorum").critical
+        if limit is not None and all(map(limit.alerts, range(nodes + 1))):
+            return "critical", limit.shown
+        return None
+
     def quorum(self, nodes: int) -> int | None:
         """How many of so many nodes must be healthy; a share is rounded up."""
         if self.min_healthy is None:
@@ -117,16 +129,13 @@ def read_judged(name: str) -> str:
     raise ValueError(f"{name!r} is no check: {nearest(name, JUDGED)}")
 
 
-def read_version(text: str) -> tuple[int, ...]:
-    """The numbers of a version such as ``4.0.8``.
+def read_version(text: str) -> Version:
+    """A version such as ``4.2.0``.
 
     Raises:
-        ValueError: It has none.
+        ValueError: It is none.
     """
-    parts = text.strip().removeprefix("v").split(".")
-    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
-        raise ValueError(f"{text!r} is no version: write numbers and points, such as 4.0.8")
-    return tuple(int(part) for part in parts)
+    return Version(text)
 
 
 def read_share(text: str) -> float:

@@ -14,8 +14,11 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
+
+from revvlink_cli._percent import percent
 
 _TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SIZES = {"B": 1.0} | {
@@ -49,7 +52,7 @@ class Unit(Enum):
         """A value for people."""
         match self:
             case Unit.RATIO:
-                return f"{number(round(value * 100, 1))}%"
+                return percent(value, 1)
             case Unit.DAYS:
                 return f"{number(round(value / 86_400, 1))} days"
             case Unit.SECONDS if abs(value) < 1:
@@ -74,11 +77,14 @@ FORMS = "10, 10:, ~:10, 10:20 or @10:20"
 """The accepted forms, for messages."""
 
 
+_HAS_UNIT = re.compile(r"[A-Za-z%]")
+
 _SIGNS = {Unit.RATIO: "%", Unit.SECONDS: " s", Unit.DAYS: " days", Unit.BYTES: " B"}
 """What stands behind a range whose numbers stand alone."""
 
 
-class Range(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Range:
     """The values from `start` to `end`, in base units.
 
     Attributes:
@@ -86,12 +92,14 @@ class Range(NamedTuple):
         end: Highest value in it.
         inside: Whether to alert inside, and not outside.
         unit: What it is a range of.
+        text: As somebody wrote it, "" where nobody did; it makes no two ranges differ.
     """
 
     start: float
     end: float
     inside: bool = False
     unit: Unit = Unit.COUNT
+    text: str = field(default="", compare=False, repr=False)
 
     def alerts(self, value: float) -> bool:
         """Whether a value is one to alert for."""
@@ -105,8 +113,9 @@ class Range(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """For people: as written, with its unit."""
-        return f"{self.written()}{_SIGNS.get(self.unit, '')}"
+        """For people: as somebody wrote it; numbers that stand alone get the unit that they have then."""
+        text = self.text or self.written()
+        return text if _HAS_UNIT.search(text) else f"{text}{_SIGNS.get(self.unit, '')}"
 
     @property
     def alerting(self) -> tuple[tuple[float, bool, float, bool], ...]:
@@ -179,7 +188,7 @@ def parse(text: str, unit: Unit) -> Range:
     high = math.inf if not found["end"] else end * (unit.suffixes[end_unit] if end_unit else factor)
     if low > high:
         raise ValueError(f"{text!r} begins above its end: write {FORMS}")
-    return Range(low, high, bool(found["inside"]), unit)
+    return Range(low, high, bool(found["inside"]), unit, text.strip())
 
 
 def _read(text: str | None, whole: str, unit: Unit) -> tuple[float, str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli._percent import percent
 from revvlink_cli.output.result import Kind, columns_of
 from revvlink_cli.output.text import clean, shown
 
@@ -195,7 +196,7 @@ def _height(value: float, top: float) -> float:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.0%}" if unit == "%" else f"{value:.3g}{unit}"
+    return percent(value) if unit == "%" else f"{value:.3g}{unit}"
 
 
 def _text(text: str) -> str:

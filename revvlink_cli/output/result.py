@@ -134,6 +134,7 @@ class Result:
         title: Line above the table.
         warnings: What people should know in every format, on stderr.
         origin: Where the data came from, if not from where one would think; on stderr in every format.
+        left_out: Why nodes had no part in an answer that is whole without them; notes on stderr in every format.
         line: What plain output shows in place of the data: the whole outcome on one line.
         view: The rows that a table shows in place of all of them, or None.
         report: What formats of monitoring systems are made of, where the command was a check.
@@ -151,6 +152,7 @@ class Result:
     line: str | None = None
     warnings: tuple[str, ...] = ()
     origin: str | None = None
+    left_out: tuple[Failure, ...] = ()
     view: tuple[Any, ...] | None = None
     report: Report | None = None
     reports: tuple[tuple[Format, str], ...] = ()

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, assert_never
 
+from revvlink_cli._percent import percent
 from revvlink_cli.output.result import Column, Kind
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def human(value: Any, kind: Kind) -> str:
         case Kind.BYTES:
             return size(value)
         case Kind.RATIO:
-            return f"{value * 100:.0f}%" if value >= 0.0995 or value == 0 else f"{value * 100:.1f}%"
+            return percent(value)
         case Kind.DURATION_MS:
             return duration(value)
         case Kind.LATENCY_MS:

@@ -51,7 +51,7 @@ async def run(
         chosen: The nodes.
         policy: What is demanded of them.
         regions: A region map in place of the built-in one.
-        timeout: Seconds for all of it; what is not known by then is UNKNOWN.
+        timeout: Seconds for all of it; a node that has not answered by then is silent.
     """
     at, begun = time.time(), time.monotonic()
     async with connecting([as_checker(entry, timeout) for entry in chosen], regions, timeout) as opening:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.health.policy import Policy
+    from revvlink_cli.health.policy import Demands, Policy
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a request that makes no sense is nothing to fill a journal with
@@ -164,7 +164,7 @@ class Exporter:
         except TimeoutError:
             report = None
         found = [
-            *(_of_node(report) if report is not None else _UNTOLD),
+            *(_of_node(report) if report is not None else _untold(policy.of(chosen[0].identifier))),
             Sample("probe_success", (), float(report is not None and is_healthy(report.outcomes) is True)),
             Sample("probe_duration_seconds", (), time.monotonic() - begun),
         ]
@@ -178,8 +178,10 @@ class Exporter:
         return f"no node named {name[:100]!r} is configured{f', did you mean {near}?' if near is not None else ''}\n"
 
 
-_UNTOLD = [Sample("revvlink_check_verdict", (), float(Verdict.UNKNOWN))]
-"""What is said of a node when time ran out before anything was known."""
+def _untold(demands: Demands) -> list[Sample]:
+    """What is said of a node when time ran out before anything was known: it is as silent as any that hangs."""
+    verdict = Verdict.UNKNOWN if demands.unknown_on_timeout else Verdict.CRITICAL
+    return [Sample("revvlink_check_verdict", (), float(verdict))]
 
 
 def _of_node(report: Report) -> list[Sample]:

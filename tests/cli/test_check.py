@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import ssl
 import stat
@@ -113,16 +114,33 @@ def test_a_wrong_password(config: Callable[..., Path]) -> None:
     assert "canary-phrase" not in ran.out + ran.err
 
 
-def test_a_frozen_node_is_unknown(config: Callable[..., Path], simulator: Simulator) -> None:
-    """Nobody can tell whether it serves its bots, and the stage is named."""
+def test_a_frozen_node_is_critical(config: Callable[..., Path], simulator: Simulator) -> None:
+    """It serves nobody, and the stage is named; where that is demanded, it is UNKNOWN, for a node or for all."""
     path = config(defaults={"timeout": 1.0})
     simulator["asia-1"].freeze()
 
     ran = check(path, "-o", "json")
 
-    (row,) = [row for row in ran.rows if row["verdict"] == "unknown" and row["node"] == "asia-1"]
-    assert ran.code == 3
+    (row,) = [row for row in ran.rows if row["verdict"] == "critical" and row["node"] == "asia-1"]
+    assert ran.code == 2
     assert (row["check"], row["stage"]) == ("reach", "request")
+    kinds = ("nagios", "prometheus", "junit", "github", "markdown")
+    reports = {kind: path.parent / f"frozen.{kind}" for kind in kinds}
+    check(path, *(word for kind, name in reports.items() for word in ("--report", f"{kind}={name}")))
+    told = {kind: name.read_text(encoding="utf-8") for kind, name in reports.items()}
+    assert told["nagios"].startswith("CRITICAL: 2 of 3 nodes healthy, asia-1 reach: ")
+    assert "\nrevvlink_check_verdict 2\n" in told["prometheus"]
+    assert 'revvlink_check_status{node="asia-1",check="reach"} 2' in told["prometheus"]
+    assert 'type="CRITICAL"' in told["junit"]
+    assert "::error title=asia-1 reach CRITICAL" in told["github"]
+    assert "| CRITICAL | asia-1 | reach |" in told["markdown"]
+    mild = check(path, "-o", "json", "--unknown-on-timeout", "--skip", "fleet")
+    assert (mild.code, verdicts(mild)["asia-1", "reach"]) == (3, "unknown")
+    own = config({"asia-1": {"check": {"unknown_on_timeout": True}}}, defaults={"timeout": 1.0})
+    assert check(own, "--skip", "fleet").code == 3
+    both = config(defaults={"timeout": 1.0}, check={"unknown_on_timeout": True})
+    assert check(both, "--skip", "fleet").code == 3
+    assert check(both, "--min-healthy", "2", "--skip", "regions").code == 1
 
 
 @pytest.mark.parametrize(
@@ -149,7 +167,6 @@ def test_a_frozen_node_is_unknown(config: Callable[..., Path], simulator: Simula
         (["--warning", "imbalance=1.2"], 0, {(None, "imbalance"): "skipped"}),
         (["--critical", "certificate=30:"], 0, {("us-1", "certificate"): "skipped"}),
         (["--min-healthy", "3"], 0, {(None, "quorum"): "ok"}),
-        (["--min-healthy", "4"], 2, {(None, "quorum"): "critical"}),
         (["--warning", "quorum=5:"], 1, {(None, "quorum"): "warning"}),
     ],
 )
@@ -224,7 +241,8 @@ def test_a_part_of_the_fleet(config: Callable[..., Path], simulator: Simulator) 
     assert check(path, "eu-1").code == 0
     part = check(path, "us-1", "asia-1", "-o", "json")
     assert (part.code, verdicts(part)[None, "regions"], verdicts(part)[None, "quorum"]) == (2, "ok", "skipped")
-    assert check(path, "eu-1", "--min-healthy", "2").code == 2
+    refused = check(path, "eu-1", "--min-healthy", "2")
+    assert (refused.code, "2 healthy nodes are demanded, and there is 1" in refused.err) == (3, True)
 
 
 WRONG = {
@@ -252,7 +270,10 @@ WRONG = {
     "nobody": ([""], ["no node named ''"]),
     "no file": (["--report", "junit"], ["--report", "FORMAT=FILE"]),
     "no share": (["--min-healthy", "0%"], ["--min-healthy", "1% to 100%"]),
-    "no version": (["--min-version", "latest"], ["--min-version", "4.0.8"]),
+    "no version": (["--min-version", "latest"], ["--min-version", "4.2.0"]),
+    "more than there are": (["--min-healthy", "4"], ["--min-healthy", "4 healthy nodes", "there are 3"]),
+    "more than have the region": (["--min-healthy", "2", "--region", "us"], ["--min-healthy", "there is 1"]),
+    "a range of more": (["-c", "quorum=4:"], ["--critical", "4: healthy nodes", "there are 3"]),
     "no node": (["us-2"], ["no node named us-2", "did you mean us-1"]),
     "no messenger": (["--notify", "pager"], ["--notify", "discord"]),
     "no webhook": (["--notify", "discord"], ["webhook_file"]),
@@ -293,6 +314,24 @@ def test_mistakes_of_the_file(config: Callable[..., Path], simulator: Simulator)
     assert "nodes[0].check: cpu: the warning could never be given" in swapped.err
     assert simulator["us-1"].requests == ()
     assert check(path, "-o", "nagios").out.startswith("UNKNOWN: ")
+
+
+def test_a_quorum_of_the_file_that_is_out_of_reach(config: Callable[..., Path], simulator: Simulator) -> None:
+    """What demands a quorum refuses it, with the line, and sends nothing; a part has none, and the rest works."""
+    path = config(check={"min_healthy": 4})
+
+    refused = check(path)
+    assert (refused.code, "check.min_healthy: 4 healthy nodes are demanded, and there are 3" in refused.err) == (
+        3,
+        True,
+    )
+    assert re.search(r"nodes\.toml:\d+: check\.min_healthy", refused.err)
+    for command in ("config validate", "exporter"):
+        assert run_cli(*command.split(), "--config", str(path)).code == 2
+    assert simulator["us-1"].requests == ()
+    assert check(path, "us-1").code == 0
+    assert check(path, "--min-healthy", "3").code == 0
+    assert run_cli("nodes", "list", "--config", str(path)).code == 0
 
 
 def test_reports(config: Callable[..., Path], tmp_path: Path) -> None:
@@ -520,7 +559,7 @@ def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable
         return ran
 
     ran = asyncio.run(work())  # run_cli fails on what is unclosed
-    assert (ran.code, "answered no ping" in ran.out) == (3, True), ran
+    assert (ran.code, "answered no ping" in ran.out) == (2, True), ran
 
 
 @pytest.mark.parametrize("server", [LAVALINK, NODELINK])
@@ -549,7 +588,7 @@ def test_nodes_are_asked_politely(server: str, write_config: Callable[..., Path]
 
 
 def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
-    """It is UNKNOWN when the time is over, and the node's other checks are judged all the same."""
+    """It is CRITICAL when the time is over, and the node's other checks are judged all the same."""
     script = Listening(LAVALINK)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -568,7 +607,7 @@ def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
     ran = asyncio.run(work())
 
     found = verdicts(ran)
-    assert (ran.code, found["n", "load"], found["n", "stats"]) == (3, "unknown", "ok")
+    assert (ran.code, found["n", "load"], found["n", "stats"]) == (2, "critical", "ok")
 
 
 def test_interrupted(config: Callable[..., Path], simulator: Simulator) -> None:

@@ -92,12 +92,12 @@ def checked(write_config: Callable[..., Path], handlers: dict[str, Handler], *ar
     http("200 OK", '<script src="/challenge.js">', kind="text/html; charset=utf-8"),
 ])  # fmt: skip
 def test_a_challenge_page(write_config: Callable[..., Path], answer: bytes) -> None:
-    """It is one thing whatever its status: nobody knows how the node is, and the machine has to be let through."""
+    """It is one thing whatever its status: no bot gets through, and this machine has to be let through."""
     with serving_raw(always(answer)) as port:
         ran = check(write_config({"identifier": "n", "uri": f"http://127.0.0.1:{port}", "password": "pw"}))
 
     (error,) = ran.json["errors"]
-    assert (ran.code, bad(ran)) == (3, [("reach", "unknown")])
+    assert (ran.code, bad(ran)) == (2, [("reach", "critical")])
     assert (error["code"], "let this machine pass" in error["hint"]) == ("challenge_page", True)
 
 

@@ -28,7 +28,9 @@ COMMANDS = (
     ("connect", 5),
     ("check", 2),
     ("region us-east1.discord.gg x", 0),
-    ("region us-east1.discord.gg --route", 5),
+    ("region us-east1.discord.gg --route", 0),
+    ("route us-east1.discord.gg", 0),
+    ("route --region eu --explain", 0),
     ("search night", 0),
     ("search sim:playlist", 0),
     ("search ytsearch:zzz", 1),
@@ -89,6 +91,31 @@ def test_every_format_ends_the_same(run: Callable[..., Ran], command: str, code:
     assert all(isinstance(json.loads(line), dict) for line in lines.out.splitlines())
     assert "\x1b" not in table.out + plain.out + lines.out
     assert code == table.code or command == "nodes list"
+
+
+@pytest.mark.parametrize("form", ["table", "plain", "json", "jsonl"])
+@pytest.mark.parametrize(
+    "command", ["region us-east1.discord.gg --route", "route us-east1.discord.gg", "route --explain", "search night"]
+)
+def test_a_dead_node_is_noted_where_another_answers(run: Callable[..., Ran], command: str, form: str) -> None:
+    """The question is answered: exit code 0 and no error; that a node had no part in it stands on stderr once."""
+    ran = run(*command.split(), "-o", form)
+
+    assert ran.code == 0
+    assert ran.err.splitlines().count("note: dead: nothing listens on 127.0.0.1:1") == 1
+    assert "error" not in ran.err
+    assert run(*command.split(), "-o", form, "--quiet").err == ""
+
+
+@pytest.mark.parametrize("command", ["region us-east1.discord.gg --route", "route us-east1.discord.gg", "search night"])
+def test_nobody_answers(write_config: Callable[..., Path], command: str) -> None:
+    """Where no node can, each is an error, and the exit code says why."""
+    dead = {"uri": "http://127.0.0.1:1", "password": "pw"}
+    path = write_config({"identifier": "a", **dead}, {"identifier": "b", **dead})
+
+    ran = run_cli("--config", str(path), *command.split())
+
+    assert (ran.code, ran.err.count("error: ")) == (3, 2)
 
 
 def test_schemas_in_the_package_are_current() -> None:

@@ -252,6 +252,24 @@ def test_an_address_is_no_target(write_config: Callable[..., Path]) -> None:
         assert [node.requests for node in simulator] == before
 
 
+def test_a_silent_node_is_critical_in_metrics(write_config: Callable[..., Path]) -> None:
+    """A node that hangs is down, CRITICAL, and serves no region; its canary is CRITICAL for a probe, too."""
+    with fleet() as simulator:
+        simulator["us-1"].freeze()
+        path = configured(write_config, simulator, defaults={"timeout": 1.0})
+        with exporter(path) as running:
+
+            def status() -> float | None:
+                found = samples(ask(f"{running.url}/metrics").text)
+                return found.get(("revvlink_check_status", (("check", "reach"), ("node", "us-1"))))
+
+            eventually(lambda: status() == 2, "it is CRITICAL")
+            assert samples(ask(f"{running.url}/metrics").text)["revvlink_check_verdict", ()] == 2
+            probed = samples(ask(f"{running.url}/probe?target=us-1").text)
+            assert (probed["revvlink_check_verdict", ()], probed["probe_success", ()]) == (2, 0)
+            assert ups(running)["us-1"] == 0
+
+
 @pytest.mark.alone
 def test_a_scrape_has_its_answer_in_time(write_config: Callable[..., Path]) -> None:
     """A frozen node does not keep Prometheus waiting beyond its own timeout: that the probe failed is an answer."""
@@ -266,7 +284,7 @@ def test_a_scrape_has_its_answer_in_time(write_config: Callable[..., Path]) -> N
         assert took < 3
         assert found["probe_success", ()] == 0
         assert 1 < found["probe_duration_seconds", ()] < 3
-        assert found["revvlink_check_status", (("check", "reach"), ("node", "us-1"))] == 3
+        assert found["revvlink_check_status", (("check", "reach"), ("node", "us-1"))] == 2
         begun = time.monotonic()
         other = ask(f"{running.url}/probe?target=us-2", {"X-Prometheus-Scrape-Timeout-Seconds": "nonsense"})
         assert samples(other.text)["probe_success", ()] == 1

@@ -80,9 +80,11 @@ def test_a_node_that_is_well() -> None:
     [
         (NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT), "reach", Verdict.CRITICAL, []),
         (NodeException("x", code=Code.CERTIFICATE_EXPIRED, stage=Stage.TLS), "reach", Verdict.CRITICAL, []),
-        (NodeException("x", code=Code.RESOLVE_FAILED, stage=Stage.RESOLVE), "reach", Verdict.UNKNOWN, []),
-        (NodeException("x", code=Code.SILENT, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
-        (NodeException("x", code=Code.CHALLENGE, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
+        (NodeException("x", code=Code.RESOLVE_FAILED, stage=Stage.RESOLVE), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.SILENT, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.FORBIDDEN, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.RATE_LIMITED, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
+        (NodeException("x", code=Code.CHALLENGE, stage=Stage.REQUEST), "reach", Verdict.CRITICAL, []),
         (AuthorizationFailedException("x"), "auth", Verdict.CRITICAL, ["reach"]),
         (NodeException("x", code=Code.LAVALINK_V3, stage=Stage.VERSION), "version", Verdict.CRITICAL, ["reach"]),
         (
@@ -94,17 +96,19 @@ def test_a_node_that_is_well() -> None:
         (
             NodeException("x", code=Code.NO_READY, stage=Stage.READY, timed_out=True),
             "websocket",
-            Verdict.UNKNOWN,
+            Verdict.CRITICAL,
             ["reach", "auth", "version"],
         ),
         (NodeException("x", code=Code.PROXY_FAILED, stage=Stage.CONNECT), "reach", Verdict.UNKNOWN, []),
+        (NodeException("x", code=Code.CA_FILE_UNUSABLE, stage=Stage.TLS), "reach", Verdict.UNKNOWN, []),
+        (NodeException("x", code=Code.INTERNAL, stage=Stage.REQUEST), "reach", Verdict.UNKNOWN, []),
         (
             NodeException("x", code=Code.CLOSED, stage=Stage.REQUEST),
             "websocket",
             Verdict.CRITICAL,
             ["reach", "auth", "version"],
         ),
-        (None, "reach", Verdict.UNKNOWN, []),
+        (None, "reach", Verdict.CRITICAL, []),
     ],
 )
 def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: list[str]) -> None:
@@ -123,11 +127,31 @@ def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: li
 
 
 def test_the_stage_at_which_time_ran_out() -> None:
-    """A node that never got anywhere is unknown, and how far it got is told."""
-    found = one(outcomes(snapshot(**{**DOWN, "status": NodeStatus.CONNECTING}, stage=Stage.RESOLVE)), "reach")
+    """A node that never got anywhere is CRITICAL, or UNKNOWN if that is demanded, and how far it got is told."""
+    late = snapshot(**{**DOWN, "status": NodeStatus.CONNECTING}, stage=Stage.RESOLVE)
 
-    assert isinstance(found, Finding)
-    assert (found.verdict, found.code, found.stage) == (Verdict.UNKNOWN, "timeout", "resolve")
+    for is_mild, expected in ((False, Verdict.CRITICAL), (True, Verdict.UNKNOWN)):
+        found = one(outcomes(late, unknown_on_timeout=is_mild), "reach")
+        assert isinstance(found, Finding)
+        assert (found.verdict, found.code, found.stage) == (expected, "timeout", "resolve")
+
+
+@pytest.mark.parametrize("code", [Code.TIMEOUT, Code.SILENT, Code.RESOLVE_FAILED, Code.FORBIDDEN, Code.CHALLENGE,
+                                  Code.RATE_LIMITED])  # fmt: skip
+def test_silence_that_is_to_be_unknown(code: Code) -> None:
+    """Where that is demanded, a node that gives no answer is UNKNOWN, its canaries and its pings, too; others are not.
+
+    What refuses, and what breaks off, is CRITICAL all the same.
+    """
+    silent = NodeException("x", code=code, stage=Stage.REQUEST)
+    mild: dict[str, Any] = {"unknown_on_timeout": True}
+
+    assert worst(outcomes(snapshot(**DOWN, error=silent), **mild)) is Verdict.UNKNOWN
+    assert verdict(outcomes(snapshot(), loads=(Load("q", 1, error=silent),), canaries=("q",), **mild), "load") is (
+        Verdict.UNKNOWN
+    )
+    assert verdict(outcomes(snapshot(latency_ms=None), **mild), "websocket") is Verdict.UNKNOWN
+    assert worst(outcomes(snapshot(**DOWN, error=REFUSED), **mild)) is Verdict.CRITICAL
 
 
 @pytest.mark.parametrize("code", NODE_CHECKS)
@@ -198,7 +222,8 @@ def test_what_failed_is_borne_by_what_needs_it(error: Any, skip: tuple[str, ...]
 def test_a_warning_hides_no_doubt() -> None:
     """A node of which something is unknown is not healthy because something else is worth a warning."""
     bounds = {"cpu": Bounds(read_range("cpu", "10%"), None)}
-    doubtful = outcomes(snapshot(), loads=(Load("q", 5.0),), canaries=("q",), bounds=bounds)
+    doubtful = outcomes(snapshot(timed_stats=timed(replace(STATS, uptime_ms=None))),
+                        bounds={**bounds, "uptime": Bounds(read_range("uptime", "1m:"), None)})  # fmt: skip
 
     assert worst(doubtful) is Verdict.WARNING
     assert is_healthy(doubtful) is None
@@ -212,27 +237,29 @@ def test_a_node_that_does_not_say_what_it_is() -> None:
 
     assert worst(outcomes(mute)) is Verdict.WARNING
     assert verdict(outcomes(mute, sources=("youtube",)), "info") is Verdict.UNKNOWN
-    assert verdict(outcomes(mute, min_version=(4,)), "version") is Verdict.UNKNOWN
+    assert verdict(outcomes(mute, min_version=read_version("4")), "version") is Verdict.UNKNOWN
 
 
 def test_a_ping_without_an_answer() -> None:
     """A websocket that answers no ping is no websocket that works."""
-    assert verdict(outcomes(snapshot(latency_ms=None)), "websocket") is Verdict.UNKNOWN
+    assert verdict(outcomes(snapshot(latency_ms=None)), "websocket") is Verdict.CRITICAL
 
 
 @pytest.mark.parametrize(
     ("critical", "expected"), [("1s", Verdict.CRITICAL), ("10s", Verdict.UNKNOWN), ("10s:", Verdict.UNKNOWN)]
 )
 def test_a_canary_that_took_too_long_already(critical: str, expected: Verdict) -> None:
-    """It will not get shorter: the verdict of its threshold counts, not that nobody knows the end."""
+    """It is CRITICAL. Where silence is UNKNOWN, the verdict of its threshold counts: it will not get shorter."""
     bounds = {"load": Bounds(None, read_range("load", critical))}
+    given: dict[str, Any] = {"loads": (Load("q", 5.0),), "canaries": ("q",), "bounds": bounds}
 
-    assert verdict(outcomes(snapshot(), loads=(Load("q", 5.0),), canaries=("q",), bounds=bounds), "load") is expected
+    assert verdict(outcomes(snapshot(), **given), "load") is Verdict.CRITICAL
+    assert verdict(outcomes(snapshot(), **given, unknown_on_timeout=True), "load") is expected
 
 
 def test_a_canary_that_nobody_let_loose() -> None:
-    """It is unknown, and not left out."""
-    assert verdict(outcomes(snapshot(), canaries=("q",)), "load") is Verdict.UNKNOWN
+    """No time was left for it, which is as bad as none for its answer; it is not left out."""
+    assert verdict(outcomes(snapshot(), canaries=("q",)), "load") is Verdict.CRITICAL
 
 
 def test_statistics_that_are_missing_or_too_old() -> None:
@@ -244,6 +271,8 @@ def test_statistics_that_are_missing_or_too_old() -> None:
         assert worst(found) is Verdict.UNKNOWN
         assert verdict(found, "cpu") is None
         assert worst(choose(found, {"cpu"})) is Verdict.UNKNOWN
+    hanging = snapshot(timed_stats=None, stats_error=NodeException("x", code=Code.SILENT, stage=Stage.REQUEST))
+    assert worst(outcomes(hanging)) is Verdict.CRITICAL, "nothing answers requests"
 
 
 @pytest.mark.parametrize(
@@ -345,18 +374,30 @@ def test_certificates(days: float, expected: Verdict) -> None:
         ("4.2.2", "4.2", Verdict.OK),
         ("4.2.2", "4.10", Verdict.CRITICAL),
         ("4.0.8", "4.1", Verdict.CRITICAL),
-        ("4.1.0-beta.1", "4.1.0", Verdict.OK),
+        ("4.1.0-beta.1", "4.1.0", Verdict.CRITICAL),
+        ("4.2.2-beta.1", "4.2.2", Verdict.CRITICAL),
+        ("4.2.2-beta.1", "4.2.1", Verdict.OK),
+        ("4.2.2-beta.1", "4.2.2-beta.1", Verdict.OK),
+        ("4.2.2-beta.2", "4.2.2-beta.11", Verdict.CRITICAL),
+        ("4.2.2-rc.1", "4.2.2-beta.11", Verdict.OK),
+        ("4.2.2+build.5", "4.2.2", Verdict.OK),
+        ("4.2", "4.2.0", Verdict.OK),
+        ("4.2.2-SNAPSHOT", "4.2.2", Verdict.CRITICAL),
+        ("1234567-SNAPSHOT", "4.0", Verdict.UNKNOWN),
         ("ab12cd3-SNAPSHOT", "4.0", Verdict.UNKNOWN),
         ("", "4.0", Verdict.UNKNOWN),
     ],
 )
 def test_versions(version: str, wanted: str, expected: Verdict) -> None:
-    """Versions are compared by their numbers, a development build cannot be; it is all one whether headers tell."""
+    """Versions are compared as semver does it, a development build cannot be; it is all one whether headers tell."""
     node = snapshot(info=replace(INFO, version=version))
 
     assert verdict(outcomes(node, min_version=read_version(wanted)), "version") is expected
     assert verdict(outcomes(replace(node, dialect=None), min_version=read_version(wanted)), "version") is expected
-    assert verdict(outcomes(replace(node, dialect=Dialect.NODELINK), min_version=(9,)), "version") is Verdict.OK
+    assert (
+        verdict(outcomes(replace(node, dialect=Dialect.NODELINK), min_version=read_version("9")), "version")
+        is Verdict.OK
+    )
 
 
 @pytest.mark.parametrize(
@@ -394,9 +435,10 @@ def test_what_is_required_and_not_told() -> None:
         (Load("q", 2.0, tracks=20), Verdict.WARNING),
         (Load("q", 0.2, tracks=0), Verdict.CRITICAL),
         (Load("q", 0.2, error=LavalinkLoadException("login required")), Verdict.CRITICAL),
-        (Load("q", 5.0, error=NodeException("x", code=Code.SILENT)), Verdict.UNKNOWN),
-        (Load("q", 0.5), Verdict.UNKNOWN),
-        (Load("q", 5.0), Verdict.WARNING),
+        (Load("q", 5.0, error=NodeException("x", code=Code.SILENT)), Verdict.CRITICAL),
+        (Load("q", 5.0, error=NodeException("x", code=Code.PROXY_FAILED)), Verdict.UNKNOWN),
+        (Load("q", 0.5), Verdict.CRITICAL),
+        (Load("q", 5.0), Verdict.CRITICAL),
     ],
 )
 def test_canaries(load: Load, expected: Verdict) -> None:
@@ -420,6 +462,7 @@ def test_the_worst_verdict() -> None:
 
 REFUSED = NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT)
 SILENT = NodeException("x", code=Code.SILENT, stage=Stage.REQUEST)
+PROXY = NodeException("x", code=Code.PROXY_FAILED, stage=Stage.CONNECT)
 
 
 def fleet(*nodes: NodeSnapshot) -> FleetSnapshot:
@@ -441,19 +484,88 @@ def of_fleet(snapshots: FleetSnapshot, **policy: Any) -> dict[str, Finding]:
         ((None, None, None), 2, Verdict.OK, Verdict.OK),
         ((None, None, REFUSED), 2, Verdict.OK, Verdict.WARNING),
         ((None, REFUSED, REFUSED), 2, Verdict.CRITICAL, Verdict.CRITICAL),
-        ((None, REFUSED, SILENT), 2, Verdict.UNKNOWN, Verdict.CRITICAL),
-        ((None, None, SILENT), 2, Verdict.OK, Verdict.UNKNOWN),
+        ((None, REFUSED, SILENT), 2, Verdict.CRITICAL, Verdict.CRITICAL),
+        ((None, None, SILENT), 2, Verdict.OK, Verdict.WARNING),
+        ((SILENT, SILENT, SILENT), 2, Verdict.CRITICAL, Verdict.CRITICAL),
+        ((None, None, PROXY), 2, Verdict.OK, Verdict.WARNING),
+        ((None, REFUSED, PROXY), 2, Verdict.UNKNOWN, Verdict.CRITICAL),
+        ((PROXY, PROXY, PROXY), 2, Verdict.UNKNOWN, Verdict.UNKNOWN),
         ((None, None, REFUSED), "67%", Verdict.CRITICAL, Verdict.CRITICAL),
         ((None, None, REFUSED), "66%", Verdict.OK, Verdict.WARNING),
         ((REFUSED, REFUSED, REFUSED), 1, Verdict.CRITICAL, Verdict.CRITICAL),
     ],
 )
 def test_a_quorum(errors: tuple[Any, ...], quorum: int | str, expected: Verdict, whole: Verdict) -> None:
-    """While enough nodes are healthy one that is down is a WARNING; where nobody can tell, that is said."""
+    """While enough nodes are healthy whatever fails is a WARNING; below it is CRITICAL.
+
+    Only where this machine kept revvlink from looking at nodes that may be healthy, nobody can tell.
+    """
     nodes = fleet(*(snapshot() if error is None else snapshot(**DOWN, error=error) for error in errors))
 
     assert of_fleet(nodes, min_healthy=quorum)["quorum"].verdict is expected
     assert assess(nodes, Policy(min_healthy=quorum), timeout=5.0).verdict is whole
+
+
+def test_nodes_that_were_not_proven_healthy() -> None:
+    """A node that does not give a figure that is demanded is UNKNOWN, and no part of a quorum; with it a WARNING."""
+    quiet = snapshot(timed_stats=timed(replace(STATS, uptime_ms=None)))
+    common = Demands(bounds={"uptime": Bounds(read_range("uptime", "1m:"), None)})
+
+    assert assess(fleet(quiet), Policy(common=common), timeout=5.0).verdict is Verdict.UNKNOWN
+    missed = Policy(common=common, min_healthy=2)
+    assert assess(fleet(snapshot(), quiet), missed, timeout=5.0).verdict is Verdict.CRITICAL
+    held = Policy(common=common, min_healthy=1)
+    assert assess(fleet(snapshot(), quiet), held, timeout=5.0).verdict is Verdict.WARNING
+
+
+@pytest.mark.parametrize(
+    ("policy", "nodes", "expected"),
+    [
+        (Policy(min_healthy=4), 3, ("min_healthy", "4")),
+        (Policy(min_healthy=3), 3, None),
+        (Policy(min_healthy="100%"), 3, None),
+        (Policy(common=Demands(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 3, ("critical", "4:")),
+        (Policy(common=Demands(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 4, None),
+        (Policy(common=Demands(bounds={"quorum": Bounds(parse("4:", Unit.COUNT), None)})), 3, None),
+    ],
+)
+def test_more_healthy_nodes_than_there_are(policy: Policy, nodes: int, expected: Any) -> None:
+    """What no number of nodes could meet is known beforehand, with the key that demands it."""
+    assert policy.out_of_reach(nodes) == expected
+
+
+def test_the_memory_of_a_nodelink() -> None:
+    """It gives its heap and its machine's memory: no share of the one in the other is judged; the heap itself is."""
+    node = snapshot(dialect=Dialect.NODELINK)
+
+    for limit, expected in (("20%", Verdict.OK), ("40B", Verdict.CRITICAL)):
+        bounds = {"memory": Bounds(None, read_range("memory", limit))}
+        found = one(outcomes(node, bounds=bounds), "memory")
+        assert isinstance(found, Finding)
+        assert (found.verdict, "no share is judged" in found.message) == (expected, True)
+        assert Unit.RATIO not in {figure.unit for figure in found.figures}
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "shown"),
+    [
+        ("cpu", "40%", "40%"),
+        ("cpu", "40", "40%"),
+        ("memory", "45B", "45B"),
+        ("memory", "0.00000001GiB", "0.00000001GiB"),
+        ("uptime", "1d:", "1d:"),
+        ("websocket", "0.1ms", "0.1ms"),
+        ("websocket", "0.001", "0.001 s"),
+        ("players", "@0:10", "@0:10"),
+        ("penalty", "~:0.5", "~:0.5"),
+    ],
+)
+def test_a_threshold_is_shown_as_it_was_written(check: str, text: str, shown: str) -> None:
+    """Nothing is made of it: neither another unit nor another number of digits."""
+    found = one(outcomes(snapshot(), bounds={check: Bounds(read_range(check, text), None)}), check)
+
+    assert isinstance(found, Finding)
+    assert found.message.endswith(f"(threshold {shown})")
 
 
 def test_only_the_quorum() -> None:
@@ -476,7 +588,10 @@ def test_regions_without_a_healthy_node() -> None:
     assert found.verdict is Verdict.WARNING
     assert "eu" in found.message
     unknown = fleet(snapshot(region="us"), snapshot(**DOWN, error=SILENT, region="eu"))
-    assert of_fleet(unknown)["regions"].verdict is Verdict.UNKNOWN
+    assert of_fleet(unknown)["regions"].verdict is Verdict.WARNING, "silence serves nobody"
+    assert of_fleet(unknown)["regions"].figures[0].value == 1
+    unseen = fleet(snapshot(region="us"), snapshot(**DOWN, error=PROXY, region="eu"))
+    assert of_fleet(unseen)["regions"].verdict is Verdict.UNKNOWN
 
 
 def test_nodes_without_regions() -> None:

@@ -353,7 +353,7 @@ def test_a_webhook_that_hangs(simulator: Simulator, write_config: Callable[..., 
         path = write_config({"identifier": "a", "uri": node.uri, "password": "pw"}, discord={"webhook": address})
         ran = run_cli("check", "--config", str(path), "--notify", "discord", "--timeout", "2")
 
-    assert (ran.code, ran.out.partition(":")[0]) == (3, "UNKNOWN")
+    assert (ran.code, ran.out.partition(":")[0]) == (2, "CRITICAL")
     assert "warning: the webhook did not answer within 5 s, and the message may not have arrived" in ran.err
 
 
