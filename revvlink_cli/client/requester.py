@@ -32,6 +32,7 @@ from revvlink_cli.client.models import (
     WireError,
     decode,
 )
+from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.transport import Progress, explain
 
@@ -46,9 +47,6 @@ MAX_BODY = 16 * 1024 * 1024
 
 MAX_UNKNOWN = 64
 """Kinds of unknown messages that are told apart."""
-
-SHORTEST_SECRET = 8
-"""Characters from which on the value of an extra header is masked in what is told of a node."""
 
 PATIENCE = 10.0
 """Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
@@ -84,6 +82,7 @@ class Requester:
         on_health: Called when `breaker` has changed its mind.
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
+        redact: Masks what is secret in texts of the node.
         oddities: Fields of answers that had another type than any known server sends.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
@@ -104,9 +103,7 @@ class Requester:
         self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
         self.unknown: Counter[str] = Counter()
-        # A header's short value (`1`, `br`) is no secret, and would be masked in the middle of words.
-        told = [value for _, value in settings.headers if len(value) >= SHORTEST_SECRET]
-        self._secrets = tuple(sorted(filter(None, (settings.password, *told)), key=len, reverse=True))
+        self.redact = Redactor.of_node(settings)
 
     @property
     def dialect(self) -> Dialect | None:
@@ -326,7 +323,7 @@ class Requester:
             status=status,
             error=error or _REASONS.get(status, ""),
             reason=reason,
-            path=named or path,
+            path=named or self.excerpt(path),  # which may have a session's id in it
             node=self._settings.identifier,
             code=Code.RATE_LIMITED if status == 429 else Code.SERVER_ERROR,
             retry_after=retry_after,
@@ -352,15 +349,13 @@ class Requester:
         try:
             wire = decode(body, WireError).value
         except UndecodableError:
-            text = "" if "html" in headers.get("Content-Type", "") else body[:400].decode(errors="replace")
+            text = "" if "html" in headers.get("Content-Type", "") else body[:LONGEST_ECHO].decode(errors="replace")
             return "", self.excerpt(text), ""
         return self.excerpt(wire.error), self.excerpt(wire.message or ""), self.excerpt(wire.path)
 
     def excerpt(self, text: str) -> str:
         """The first words of a server's text on one line, without the secrets it may echo."""
-        line = " ".join(text.split())
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
+        line = " ".join(self.redact(text).split())
         return line if len(line) <= 200 else f"{line[:199]}…"
 
 
