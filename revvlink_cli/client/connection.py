@@ -75,6 +75,7 @@ class Connection:
         info: What the node is, None when it answered something else there.
         info_error: Why `info` is None.
         session_id: The session, once ready.
+        shown_session_id: The same as it may be shown.
         resumed: Whether the session is one taken up again.
         ready_ms: Milliseconds from the first packet to ``ready``.
         latency_ms: Milliseconds of the last round trip of a ping, None before the first.
@@ -111,6 +112,7 @@ class Connection:
         self.info: NodeInfo | None = None
         self.info_error: RevvlinkException | None = None
         self.session_id: str | None = None
+        self.shown_session_id: str | None = None
         self.resumed = False
         self.ready_ms: float | None = None
         self.latency_ms: float | None = None
@@ -339,6 +341,7 @@ class Connection:
                     self._note("ready", odd)
                     if ready.session_id:
                         self.session_id, self.resumed = ready.session_id, ready.resumed
+                        self.shown_session_id = self._rest.excerpt(ready.session_id)
                         self._stats_at = max(self._stats_at, time.monotonic())
                     else:
                         self._count_unparsed("a ready message without a session")

@@ -132,12 +132,6 @@ class Redactor:
         self._public = set(public)
         self._search: _Search | None = None
 
-    @classmethod
-    def of_node(cls, settings: NodeSettings) -> Redactor:
-        """A redactor for what one node sends."""
-        names = (settings.identifier, settings.uri, settings.region or "", *settings.tags)
-        return cls(secrets_of(settings), names)
-
     def __bool__(self) -> bool:
         """Whether there is anything to mask."""
         return bool(self._secrets)
@@ -150,6 +144,10 @@ class Redactor:
             self._secrets.update(dict.fromkeys(new))
             self._public |= shown
             self._search = None
+
+    def add_node(self, settings: NodeSettings) -> None:
+        """Take what is secret of a node."""
+        self.add(secrets_of(settings), (settings.identifier, settings.uri, settings.region or "", *settings.tags))
 
     def may_be_in(self, text: str) -> bool:
         """Whether a text has to be masked, or at least looked at closely: fast, and False for nearly all texts."""
@@ -264,7 +262,7 @@ def _is_weak(form: str, shown: Iterable[str]) -> bool:
 
 def _spellings(value: str) -> set[str]:
     """How a secret reads in a text whose encodings are undone, in small letters."""
-    forms = {value}
+    forms = {value, value.replace(" ", "+")}
     if not value.isascii():
         import unicodedata
 

@@ -82,7 +82,8 @@ class Requester:
         on_health: Called when `breaker` has changed its mind.
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
-        redact: Masks what is secret in texts of the node.
+        redact: Masks what is secret in texts of the node. The nodes of a pool share it: one server may be several of
+            them, and say to one what it heard from another.
         oddities: Fields of answers that had another type than any known server sends.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
@@ -93,6 +94,7 @@ class Requester:
         session: aiohttp.ClientSession,
         context: Callable[[], ssl.SSLContext | bool],
         budget: Budget,
+        redact: Redactor | None = None,
     ) -> None:
         self._settings = settings
         self._session = session
@@ -103,7 +105,8 @@ class Requester:
         self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
         self.unknown: Counter[str] = Counter()
-        self.redact = Redactor.of_node(settings)
+        self.redact = redact if redact is not None else Redactor()
+        self.redact.add_node(settings)
 
     @property
     def dialect(self) -> Dialect | None:

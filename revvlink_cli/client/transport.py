@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from revvlink_cli.client.errors import Code, NodeException, Stage
+from revvlink_cli.client.redaction import Redactor
 from revvlink_cli.client.settings import host_and_port
 
 if TYPE_CHECKING:
@@ -40,15 +41,20 @@ class Progress:
 
 
 class Transport:
-    """Connector and sessions of one pool. Made inside a running loop, closed by `close`."""
+    """Connector and sessions of one pool. Made inside a running loop, closed by `close`.
 
-    def __init__(self) -> None:
+    Attributes:
+        redact: Masks what is secret of any of the pool's nodes.
+    """
+
+    def __init__(self, redact: Redactor | None = None) -> None:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
         # the budget of each node bounds what is asked of it.
         self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver())
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self.redact = redact if redact is not None else Redactor()
 
     def session(self, *, trust_env: bool) -> aiohttp.ClientSession:
         """The session for nodes that do, or do not, follow the proxy variables of the environment."""

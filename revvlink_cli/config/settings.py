@@ -136,6 +136,7 @@ class Settings(NamedTuple):
             ConfigError: A password cannot be had; all that cannot are named.
         """
         problems: list[Problem] = []
+        self.mask_passwords()
         found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
         if problems:
             raise ConfigError(problems)
@@ -169,9 +170,9 @@ class Settings(NamedTuple):
         return node
 
     def mask_passwords(self) -> None:
-        """Let every password that can be read be masked, also of nodes that are not asked: a cache has what they said.
+        """Let every password that can be read be masked, also those of nodes that this run does not ask.
 
-        What cannot be read now has been sent to no node by this configuration, and is left out.
+        One server may be several nodes, and the cache has what others said. What cannot be read is left out.
         """
         for entry in self.nodes:
             key = next(name for name in schema.PASSWORDS if name in entry.values)
