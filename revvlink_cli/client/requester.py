@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ from revvlink_cli.client.models import (
 )
 from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress, explain
+from revvlink_cli.client.tls_failures import look_closer
+from revvlink_cli.client.transport import Progress, explain, under_way
 
 if TYPE_CHECKING:
     import ssl
@@ -84,6 +86,7 @@ class Requester:
         dialect: Kind of server as far as its answers have told, or None.
         redact: Masks what is secret in texts of the node. The nodes of a pool share it: one server may be several of
             them, and say to one what it heard from another.
+        has_answered: Whether the node has answered any request over HTTP.
         oddities: Fields of answers that had another type than any known server sends.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
@@ -104,6 +107,7 @@ class Requester:
         self._probe: asyncio.Future[bool] | None = None
         self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
+        self.has_answered = False
         self.unknown: Counter[str] = Counter()
         self.redact = redact if redact is not None else Redactor()
         self.redact.add_node(settings)
@@ -224,6 +228,8 @@ class Requester:
         self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
     ) -> Answer:
         headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
+        under_way.set(progress)
+        began = time.monotonic()
         if data is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -237,7 +243,6 @@ class Requester:
                     ssl=self.context(),
                     proxy=self._settings.proxy,
                     allow_redirects=False,
-                    trace_request_ctx=progress,
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
@@ -252,7 +257,9 @@ class Requester:
                 hint="connect the pool again",
             ) from error
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise explain(error, self._settings, stage=progress.stage, waited=timeout) from error
+            failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
+            raise await self.look_closer(failure, began + timeout) from error
+        self.has_answered = True
         told = dialects.from_headers(response.headers)
         if told is not None:
             self.budget.dialect = told
@@ -261,6 +268,16 @@ class Requester:
         if response.status >= 300:
             raise self._refusal(response.status, response.headers, body, url.raw_path)
         return Answer(response.status, response.headers, body)
+
+    async def look_closer(self, failure: NodeException, deadline: float) -> NodeException:
+        """A failure of the network, with what TLS alone brings to light.
+
+        A node that has answered before wants no certificate, and speaks what it spoke: it is not asked again whenever
+        it drops a connection.
+        """
+        if self.has_answered and failure.code is not Code.TLS_FAILED:
+            return failure
+        return await look_closer(failure, self._settings, self.context(), deadline - time.monotonic())
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
         """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""
@@ -321,6 +338,9 @@ class Requester:
         retry_after = _retry_after(headers.get("Retry-After")) if status in (429, 503) else None
         if status == 403:
             return self._forbidden(kind)
+        if status == 400 and _WANTS_TLS.search(body):
+            hint = "write https:// instead of http:// in uri"
+            return self.bad(Code.NOT_LAVALINK, "speaks TLS, not plain HTTP", hint, stage=Stage.VERSION, status=status)
         error, reason, named = self._error_body(body, headers)
         return LavalinkException(
             status=status,
@@ -377,8 +397,13 @@ def _is_the_nodes(error: RevvlinkException) -> bool:
     """Whether a failure says that the node, or the way to it, is out of order: not that it refused what was asked."""
     if isinstance(error, LavalinkException):
         return error.status in (502, 503, 504)
-    return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE)
+    return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE, Code.TLS_FAILED)
 
+
+_WANTS_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|plain HTTP to an SSL-enabled", re.IGNORECASE
+)
+"""What nginx, servers in Go, and Apache answer to plain HTTP on a port for TLS."""
 
 _CHALLENGES = (b"challenge", b"just a moment")
 """Words in pages that let browsers pass and nothing else."""

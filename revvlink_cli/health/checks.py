@@ -30,6 +30,7 @@ _UNDECIDED = {
     Code.INTERNAL,
     Code.PROXY_FAILED,
     Code.CA_FILE_UNUSABLE,
+    Code.LOCAL_LIMIT,
 }
 """Failures after which nobody can say whether the node serves its bots, those of this machine among them."""
 
