@@ -185,14 +185,17 @@ class _Search:
             folded |= forms
             if forms:
                 exact |= _base64_parts(secret.value)
-                if len(secret.value) > SHORTEST:
+                if len(secret.value) >= SHORTEST:
                     folded.add(secret.value.encode("utf-8", "surrogatepass").hex())
-            if _is_weak(secret.value.casefold(), shown) or len(secret.value) == SHORTEST:
+            if _is_weak(secret.value.casefold(), shown) or len(secret.value) < SHORTEST + 2:
                 weak.append(secret)
         self._folded = _alternatives(folded)
         self._exact = _alternatives(exact)
         # Python searches for one text far faster than for a pattern, and most texts have none of them.
         self._needles = tuple({max(form.split(" "), key=len) for form in folded} | {part.casefold() for part in exact})
+        self._short = [secret.value for secret in weak]
+        if self._short:
+            self._needles += ("basic",)
         short = [_as_base64(secret.value) for secret in weak if len(secret.value) >= SHORTEST]
         self._weak = re.compile("|".join(filter(None, (_in_context(weak), *short)))) if weak else None
 
@@ -222,8 +225,11 @@ class _Search:
         folded = view.folded()
         for pattern, seen in ((self._folded, folded), (self._exact, view)):
             for match in pattern.finditer(seen.text) if pattern is not None else ():
-                start, end = seen.starts[match.start()], seen.ends[match.end() - 1]
+                start, end = seen.starts[match.start()], seen.ends[match.end(1) - 1]
                 yield _whole_token(text, start, end) if pattern is self._exact else (start, end)
+        for match in _BASIC.finditer(view.text) if self._short else ():
+            if any(secret in _from_base64(match[1]) for secret in self._short):
+                yield view.starts[match.start(1)], view.ends[match.end(1) - 1]
         for match in self._weak.finditer(view.text) if self._weak is not None else ():
             start, end = match.span(match.lastgroup or 0)
             yield view.starts[start], view.ends[end - 1]
@@ -271,6 +277,7 @@ def _spellings(value: str) -> set[str]:
         forms |= {data.decode("cp1252", "replace"), data.decode("ascii", "replace")}
         forms |= {unicodedata.normalize(form, value) for form in ("NFC", "NFD")}
     forms |= {_decoded(_View.of(form)).text for form in forms}
+    forms |= {form.rstrip("\\") for form in forms}  # a backslash at the end is taken for part of what follows
     return {" ".join(form.casefold().split()) for form in forms}
 
 
@@ -301,7 +308,7 @@ def _alternatives(texts: Iterable[str]) -> re.Pattern[str] | None:
         for char in text:
             branch = branch.setdefault(char, {})
         branch[""] = {}
-    return re.compile(_branches(tree)) if tree else None
+    return re.compile(f"(?=({_branches(tree)}))") if tree else None  # one secret may begin within another
 
 
 def _branches(tree: _Tree) -> str:
@@ -356,7 +363,7 @@ _TOKEN = re.compile(
     r"|(?<=0)[0-9A-Fa-f]{5,6})\}?"
     r"|\\+(?P<octal>[0-3][0-7]{2})"
     r"|\\+(?P<space>[nrtvf])"
-    r"|\\+(?P<mark>[ !-/:-@\[\]^-`{-~])"
+    r"|\\+(?P<mark>[!-/:-@\[\]^-`{-~])"
     r"|(?P<backslashes>\\{2,})"
     r"|(?P<html>&#?\w{1,31};)"
     r"|(?P<nothing>\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*"
@@ -446,6 +453,19 @@ _MEANINGS: dict[str, Callable[[str], str]] = {
 """Group of `_TOKEN` -> what its text stands for."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*")
+
+_BASIC = re.compile(r"basic[\s:\"']+([A-Za-z0-9+/_-]+={0,2})", re.IGNORECASE)
+"""User and password as HTTP writes them: the one place where a short secret is looked for within base64."""
+
+
+def _from_base64(text: str) -> str:
+    try:
+        return a2b_base64(f"{text.rstrip('=')}==".translate(_STANDARD)).decode("utf-8", "replace")
+    except Error:
+        return ""
+
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:

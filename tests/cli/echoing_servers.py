@@ -35,7 +35,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64 in lines": lambda text: base64.encodebytes(f"{'a' * 52}{text}{'b' * 52}".encode()).decode(),
     "basic": lambda text: f"Basic {base64.b64encode(f'bot:{text}'.encode()).decode()}",
     "JSON": json.dumps,
-    "JSON, all of it": lambda text: "".join(f"\\u{ord(char):04X}" for char in text),
+    "JSON, all of it": lambda text: re.sub(r"....", lambda four: f"\\u{four[0]}", text.encode("utf-16-be").hex()),
     "JSON in JSON": lambda text: json.dumps(json.dumps(f"\n{text}")),
     "HTML": html.escape,
     "HTML, decimal": lambda text: "".join(f"&#{ord(char)};" for char in text),
