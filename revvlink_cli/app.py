@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from revvlink_cli._version import __version__
 from revvlink_cli.commands.base import Options, global_options
 from revvlink_cli.commands.typer_adapter import CommandLineError, CompletionItem
+from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.renderer import COMMON, Format, default_format
@@ -125,6 +126,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
     options = Options()
     output = Output()
+    secrets_in_use.forget()
     try:
         outcome = _outcome(arguments, options)
         if options.verbose:

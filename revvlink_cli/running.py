@@ -12,6 +12,7 @@ import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.limits import limit_of
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.progress import ProgressBar
 from revvlink_cli.output.renderer import REPORTS, Format, default_format, renderer
@@ -126,6 +127,8 @@ def defect(error: Exception, options: Options) -> Result:
     """The last resort: a defect is told in one line, and in full with -vv."""
     if options.verbose > 1:
         diagnostics.trace(error)
+    if (limit := limit_of(error)) is not None:  # no defect: the event loop itself could not open what it needs
+        return Result(exit_code=options.defect_exit_code, errors=(Failure("local_limit", limit.what, hint=limit.hint),))
     what = f"{type(error).__name__}: {error}"
     return Result(
         exit_code=options.defect_exit_code,

@@ -31,7 +31,7 @@ from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady,
 from revvlink_cli.client.requester import request_headers
 from revvlink_cli.client.roster import read_state, read_update
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress, explain
+from revvlink_cli.client.transport import Progress, explain, under_way
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -75,6 +75,7 @@ class Connection:
         info: What the node is, None when it answered something else there.
         info_error: Why `info` is None.
         session_id: The session, once ready.
+        shown_session_id: The same as it may be shown.
         resumed: Whether the session is one taken up again.
         ready_ms: Milliseconds from the first packet to ``ready``.
         latency_ms: Milliseconds of the last round trip of a ping, None before the first.
@@ -111,6 +112,7 @@ class Connection:
         self.info: NodeInfo | None = None
         self.info_error: RevvlinkException | None = None
         self.session_id: str | None = None
+        self.shown_session_id: str | None = None
         self.resumed = False
         self.ready_ms: float | None = None
         self.latency_ms: float | None = None
@@ -169,6 +171,9 @@ class Connection:
         if resume is not None:
             headers["Session-Id"] = resume
         timeout = self._settings.timeout
+        progress = Progress()
+        under_way.set(progress)
+        began = time.monotonic()
         try:
             async with self._rest.budget.draw(Purpose.OBSERVER), asyncio.timeout(timeout):
                 response = await self._session.ws_connect(
@@ -185,7 +190,8 @@ class Connection:
         except aiohttp.WSServerHandshakeError as error:
             self._refused = self._handshake_refusal(error)
         except (aiohttp.ClientError, OSError) as error:
-            self._refused = explain(error, self._settings, stage=Stage.REQUEST, waited=timeout)
+            failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
+            self._refused = await self._rest.look_closer(failure, began + timeout)
         else:
             self._socket = response
             self.certificate_expires = _end_of_certificate(response.get_extra_info("ssl_object"))
@@ -202,7 +208,8 @@ class Connection:
             if unknown.code in _SILENCES:
                 raise self._half(unknown.code, "takes websockets, but REST", "restart the node") from unknown
             raise unknown
-        if unknown is None and self.info is not None and refused.code in _SILENCES:
+        is_silent = refused.code in _SILENCES and refused.stage is not Stage.TLS
+        if unknown is None and self.info is not None and is_silent:
             hint = "any proxy before the node must pass websockets on; else restart the node"
             raise self._half(refused.code, "answers REST, but its websocket", hint) from refused
         raise unknown or refused
@@ -339,6 +346,7 @@ class Connection:
                     self._note("ready", odd)
                     if ready.session_id:
                         self.session_id, self.resumed = ready.session_id, ready.resumed
+                        self.shown_session_id = self._rest.excerpt(ready.session_id)
                         self._stats_at = max(self._stats_at, time.monotonic())
                     else:
                         self._count_unparsed("a ready message without a session")

@@ -53,9 +53,12 @@ class Code(StrEnum):
     TLS_FAILED = "tls_failed"
     CA_FILE_UNUSABLE = "ca_file_unusable"
     PROXY_FAILED = "proxy_failed"
+    LOCAL_LIMIT = "local_limit"
     CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     CERTIFICATE_WRONG_HOST = "certificate_wrong_host"
+    CLIENT_CERTIFICATE_REQUIRED = "client_certificate_required"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - the name of an error, not a password
     FORBIDDEN = "forbidden"
     CHALLENGE = "challenge_page"

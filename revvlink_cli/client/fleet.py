@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.models import NodeStats
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.ranking import Ranking
+    from revvlink_cli.client.redaction import Redactor
     from revvlink_cli.client.tracks import Playable, Playlist
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,13 @@ class Fleet:
     `close`, after which the fleet can connect again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, redact: Redactor | None = None) -> None:
+        """Begin without nodes.
+
+        Args:
+            redact: Masks secrets in what nodes say; those of the nodes are added to it. None is one of the fleet's own.
+        """
+        self._redact = redact
         self.client: Any = None
         self._nodes: dict[str, Node] = {}
         self._regions: dict[str, tuple[str, ...]] | None = None
@@ -158,13 +165,17 @@ class Fleet:
         if self._running is None:
             self._closing = asyncio.Event()
             self._running = asyncio.get_running_loop().create_future()
-            self._supervisor = asyncio.create_task(self._supervise(self._running, self._closing), name="fleet")
+            self._supervisor = asyncio.create_task(
+                self._supervise(self._running, self._closing, self._redact), name="fleet"
+            )
         return await asyncio.shield(self._running)  # who gives up waiting does not end it for the next
 
     @staticmethod
-    async def _supervise(started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event) -> None:
+    async def _supervise(
+        started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event, redact: Redactor | None
+    ) -> None:
         """Hold the connections and the tasks of all nodes until the fleet closes."""
-        transport = Transport()
+        transport = Transport(redact)
         try:
             async with asyncio.TaskGroup() as group:
                 if not started.done():  # nobody waits any more when connecting was given up at once

@@ -210,7 +210,9 @@ class Link:
         except Exception as error:  # the supervision boundary: a defect here must not take the whole pool along
             log.exception("%s: defect in the connection", self._node.identifier)
             failure = NodeException(
-                f"internal error: {type(error).__name__}: {error}", code=Code.INTERNAL, node=self._node.identifier
+                f"internal error: {type(error).__name__}: {self._rest.excerpt(str(error))}",
+                code=Code.INTERNAL,
+                node=self._node.identifier,
             )
             self._fail(failure, opened_at)
             return failure

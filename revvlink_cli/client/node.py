@@ -237,7 +237,7 @@ class Node:
             dialect=rest.dialect if rest else None,
             info=self._info,
             timed_stats=self._stats,
-            session_id=rest.excerpt(live.session_id or "") if live and rest else None,
+            session_id=live.shown_session_id if live else None,
             resumed=live.resumed if live else False,
             ready_ms=live.ready_ms if live else None,
             latency_ms=live.latency_ms if live else None,
@@ -421,6 +421,7 @@ class Node:
             http,
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
             Budget(self.settings.per_second, self.settings.permits),
+            transport.redact,
         )
         self._rest.on_health = self.note_change
         self._link = Link(self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ from revvlink_cli.client.models import (
     WireError,
     decode,
 )
+from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress, explain
+from revvlink_cli.client.tls_failures import look_closer
+from revvlink_cli.client.transport import Progress, explain, under_way
 
 if TYPE_CHECKING:
     import ssl
@@ -46,9 +49,6 @@ MAX_BODY = 16 * 1024 * 1024
 
 MAX_UNKNOWN = 64
 """Kinds of unknown messages that are told apart."""
-
-SHORTEST_SECRET = 8
-"""Characters from which on the value of an extra header is masked in what is told of a node."""
 
 PATIENCE = 10.0
 """Seconds of ``Retry-After`` that a request waits for before it gives the refusal back."""
@@ -84,6 +84,9 @@ class Requester:
         on_health: Called when `breaker` has changed its mind.
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
+        redact: Masks what is secret in texts of the node. The nodes of a pool share it: one server may be several of
+            them, and say to one what it heard from another.
+        has_answered: Whether the node has answered any request over HTTP.
         oddities: Fields of answers that had another type than any known server sends.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
@@ -94,6 +97,7 @@ class Requester:
         session: aiohttp.ClientSession,
         context: Callable[[], ssl.SSLContext | bool],
         budget: Budget,
+        redact: Redactor | None = None,
     ) -> None:
         self._settings = settings
         self._session = session
@@ -103,10 +107,10 @@ class Requester:
         self._probe: asyncio.Future[bool] | None = None
         self.on_health: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
+        self.has_answered = False
         self.unknown: Counter[str] = Counter()
-        # A header's short value (`1`, `br`) is no secret, and would be masked in the middle of words.
-        told = [value for _, value in settings.headers if len(value) >= SHORTEST_SECRET]
-        self._secrets = tuple(sorted(filter(None, (settings.password, *told)), key=len, reverse=True))
+        self.redact = redact if redact is not None else Redactor()
+        self.redact.add_node(settings)
 
     @property
     def dialect(self) -> Dialect | None:
@@ -224,6 +228,8 @@ class Requester:
         self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
     ) -> Answer:
         headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
+        under_way.set(progress)
+        began = time.monotonic()
         if data is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -237,7 +243,6 @@ class Requester:
                     ssl=self.context(),
                     proxy=self._settings.proxy,
                     allow_redirects=False,
-                    trace_request_ctx=progress,
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
@@ -252,7 +257,9 @@ class Requester:
                 hint="connect the pool again",
             ) from error
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise explain(error, self._settings, stage=progress.stage, waited=timeout) from error
+            failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
+            raise await self.look_closer(failure, began + timeout) from error
+        self.has_answered = True
         told = dialects.from_headers(response.headers)
         if told is not None:
             self.budget.dialect = told
@@ -261,6 +268,16 @@ class Requester:
         if response.status >= 300:
             raise self._refusal(response.status, response.headers, body, url.raw_path)
         return Answer(response.status, response.headers, body)
+
+    async def look_closer(self, failure: NodeException, deadline: float) -> NodeException:
+        """A failure of the network, with what TLS alone brings to light.
+
+        A node that has answered before wants no certificate, and speaks what it spoke: it is not asked again whenever
+        it drops a connection.
+        """
+        if self.has_answered and failure.code is not Code.TLS_FAILED:
+            return failure
+        return await look_closer(failure, self._settings, self.context(), deadline - time.monotonic())
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
         """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""
@@ -321,12 +338,15 @@ class Requester:
         retry_after = _retry_after(headers.get("Retry-After")) if status in (429, 503) else None
         if status == 403:
             return self._forbidden(kind)
+        if status == 400 and _WANTS_TLS.search(body):
+            hint = "write https:// instead of http:// in uri"
+            return self.bad(Code.NOT_LAVALINK, "speaks TLS, not plain HTTP", hint, stage=Stage.VERSION, status=status)
         error, reason, named = self._error_body(body, headers)
         return LavalinkException(
             status=status,
             error=error or _REASONS.get(status, ""),
             reason=reason,
-            path=named or path,
+            path=named or self.excerpt(path),  # which may have a session's id in it
             node=self._settings.identifier,
             code=Code.RATE_LIMITED if status == 429 else Code.SERVER_ERROR,
             retry_after=retry_after,
@@ -352,15 +372,13 @@ class Requester:
         try:
             wire = decode(body, WireError).value
         except UndecodableError:
-            text = "" if "html" in headers.get("Content-Type", "") else body[:400].decode(errors="replace")
+            text = "" if "html" in headers.get("Content-Type", "") else body[:LONGEST_ECHO].decode(errors="replace")
             return "", self.excerpt(text), ""
         return self.excerpt(wire.error), self.excerpt(wire.message or ""), self.excerpt(wire.path)
 
     def excerpt(self, text: str) -> str:
         """The first words of a server's text on one line, without the secrets it may echo."""
-        line = " ".join(text.split())
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
+        line = " ".join(self.redact(text).split())
         return line if len(line) <= 200 else f"{line[:199]}…"
 
 
@@ -379,8 +397,13 @@ def _is_the_nodes(error: RevvlinkException) -> bool:
     """Whether a failure says that the node, or the way to it, is out of order: not that it refused what was asked."""
     if isinstance(error, LavalinkException):
         return error.status in (502, 503, 504)
-    return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE)
+    return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE, Code.TLS_FAILED)
 
+
+_WANTS_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|plain HTTP to an SSL-enabled", re.IGNORECASE
+)
+"""What nginx, servers in Go, and Apache answer to plain HTTP on a port for TLS."""
 
 _CHALLENGES = (b"challenge", b"just a moment")
 """Words in pages that let browsers pass and nothing else."""

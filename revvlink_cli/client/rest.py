@@ -30,6 +30,7 @@ from revvlink_cli.client.models import (
     decode,
     decode_json,
 )
+from revvlink_cli.client.redaction import LONGEST_ECHO
 from revvlink_cli.client.requester import Answer, Requester
 from revvlink_cli.client.roster import RemotePlayer
 from revvlink_cli.client.tracks import Playable, Playlist, readable
@@ -50,7 +51,7 @@ class Rest(Requester):
         try:
             return decode_json(answer.body)
         except UndecodableError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered {path} with something that is {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with something that is {error}") from None
 
     async def info(self, progress: Progress | None = None) -> NodeInfo:
         """``GET /v4/info``; this is what tells a v4 node from everything else.
@@ -112,7 +113,7 @@ class Rest(Requester):
     async def version(self) -> str:
         """``GET /version``: plain text such as ``4.2.2``, or ``<commit>-SNAPSHOT``."""
         answer = await self.request("GET", "/version", accept="*/*")
-        return self.excerpt(answer.body[:400].decode(errors="replace"))
+        return self.excerpt(answer.body[:LONGEST_ECHO].decode(errors="replace"))
 
     async def load(self, identifier: str, progress: Progress | None = None) -> list[Playable] | Playlist:
         """``GET /v4/loadtracks``: a search result, a track, a playlist, or an empty list when nothing matches.
@@ -249,7 +250,7 @@ class Rest(Requester):
         path = _players(session_id)
         raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path)
         if not isinstance(raw, list):
-            raise self.bad(Code.BAD_ANSWER, f"answered {path} with JSON that is no list")
+            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with JSON that is no list")
         players = []
         for item in raw:
             try:
@@ -315,7 +316,7 @@ class Rest(Requester):
         try:
             player = RemotePlayer.from_payload(raw)
         except ValueError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered {path} with {error}") from None
+            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with {error}") from None
         if "track" in player.extra:
             self.oddities.add("players track")
         return player

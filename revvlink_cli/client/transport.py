@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,11 +16,16 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from revvlink_cli.client.errors import Code, NodeException, Stage
+from revvlink_cli.client.limits import limit_of
+from revvlink_cli.client.redaction import Redactor
 from revvlink_cli.client.settings import host_and_port
+from revvlink_cli.client.tls_failures import explain_certificate, explain_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import SimpleNamespace
+
+    from aiohttp.connector import AddrInfoType
 
     from revvlink_cli.client.settings import NodeSettings
 
@@ -30,25 +36,58 @@ class Progress:
     Attributes:
         stage: Where it is.
         began: Monotonic second at which it was sent, its turn having come; None before.
+        sockets: Those that were made for it, until one of them is connected, TLS included.
     """
 
-    __slots__ = ("began", "stage")
+    __slots__ = ("began", "sockets", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.CONNECT
         self.began: float | None = None
+        self.sockets: list[socket.socket] = []
+
+    @property
+    def reached(self) -> Stage:
+        """The same stage, TLS told from what is under it."""
+        return Stage.TLS if self.stage is Stage.CONNECT and any(map(_is_connected, self.sockets)) else self.stage
+
+
+under_way: ContextVar[Progress | None] = ContextVar("under_way", default=None)
+"""The request of the running task, for what is told of a connection alone."""
+
+
+def _is_connected(made: socket.socket) -> bool:
+    try:
+        made.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _make_socket(address: AddrInfoType) -> socket.socket:
+    family, kind, protocol = address[:3]
+    made = socket.socket(family, kind, protocol)
+    progress = under_way.get()
+    if progress is not None:
+        progress.sockets.append(made)
+    return made
 
 
 class Transport:
-    """Connector and sessions of one pool. Made inside a running loop, closed by `close`."""
+    """Connector and sessions of one pool. Made inside a running loop, closed by `close`.
 
-    def __init__(self) -> None:
+    Attributes:
+        redact: Masks what is secret of any of the pool's nodes.
+    """
+
+    def __init__(self, redact: Redactor | None = None) -> None:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
         # the budget of each node bounds what is asked of it.
-        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver())
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=_make_socket)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self.redact = redact if redact is not None else Redactor()
 
     def session(self, *, trust_env: bool) -> aiohttp.ClientSession:
         """The session for nodes that do, or do not, follow the proxy variables of the environment."""
@@ -118,12 +157,15 @@ class Resolver(AbstractResolver):
             try:
                 found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError) as error:
-                failure = OSError(str(error))
+                failure = _descriptors_used_up() or OSError(str(error))
                 _tell(loop, answer, lambda: answer.set_exception(failure))
             else:
                 _tell(loop, answer, lambda: answer.set_result(found))
 
-        threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+        try:
+            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+        except RuntimeError as error:  # the system allows no more of them
+            raise OSError(errno.EAGAIN, str(error)) from None
         return [
             ResolveResult(
                 hostname=host,
@@ -138,6 +180,15 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _descriptors_used_up() -> OSError | None:
+    """The system's error when this process can open no file: looking up a name fails then, too, and says otherwise."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], settle: Callable[[], None]) -> None:
@@ -158,10 +209,11 @@ def _stages() -> aiohttp.TraceConfig:
     """A trace that keeps the request's `Progress` up to date."""
 
     def at(stage: Stage) -> Any:
-        async def mark(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:
-            progress = context.trace_request_ctx
-            if isinstance(progress, Progress):
+        async def mark(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
+            progress = under_way.get()
+            if progress is not None:
                 progress.stage = stage
+                progress.sockets.clear()
 
         return mark
 
@@ -199,6 +251,15 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
         return NodeException(message, code=code, node=settings.identifier, stage=at, hint=hint)
 
     cause: Any = getattr(error, "os_error", error)  # certificate errors have none
+    if not isinstance(cause, ssl.SSLError) and isinstance(error.__cause__, ssl.SSLError):
+        cause = error.__cause__  # an alert that came after the handshake: aiohttp takes OpenSSL's number for an errno
+    if (limit := limit_of(error)) is not None:
+        return failure(f"cannot connect to {where}: {limit.what}", Code.LOCAL_LIMIT, Stage.CONNECT, limit.hint)
+    is_cut_off = secure and isinstance(error, aiohttp.ClientConnectorError) and isinstance(cause, _CUT_OFF)
+    is_certificate = isinstance(error, aiohttp.ClientConnectorCertificateError)
+    if not is_certificate and (isinstance(cause, ssl.SSLError) or is_cut_off):
+        told = explain_tls(cause, where)
+        return failure(told.message, told.code, Stage.TLS, told.hint)
     match error:
         case aiohttp.ClientConnectorDNSError():
             return failure(
@@ -215,21 +276,8 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
                 "check proxy in the configuration, or the proxy itself",
             )
         case aiohttp.ClientConnectorCertificateError():
-            return _explain_certificate(error.certificate_error, where, failure)
-        case aiohttp.ClientSSLError() | ssl.SSLError():
-            if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-                return failure(
-                    f"{where} does not speak TLS",
-                    Code.TLS_FAILED,
-                    Stage.TLS,
-                    "write http:// instead of https:// in uri",
-                )
-            return failure(
-                f"TLS with {where} failed: {_reason(cause)}",
-                Code.TLS_FAILED,
-                Stage.TLS,
-                "check the node's certificate and TLS settings",
-            )
+            told = explain_certificate(error.certificate_error, where)
+            return failure(told.message, told.code, Stage.TLS, told.hint)
         case TimeoutError():
             return _explain_timeout(where, stage, waited, failure)
         case aiohttp.ClientConnectorError():
@@ -282,6 +330,13 @@ def _explain_timeout(
         return failure(
             f"no name server answered for {where} within {waited:g} s", Code.TIMEOUT, stage, "check this machine's DNS"
         )
+    if stage is Stage.TLS:
+        return failure(
+            f"{where} accepts connections but did not finish the TLS handshake within {waited:g} s",
+            Code.TIMEOUT,
+            stage,
+            "check that the port in uri speaks TLS; the server hangs or is overloaded: look at its log, restart it",
+        )
     if stage is Stage.CONNECT:
         return failure(
             f"{where} did not take the connection within {waited:g} s",
@@ -297,34 +352,16 @@ def _explain_timeout(
     )
 
 
-def _explain_certificate(
-    error: Exception, where: str, failure: Callable[[str, Code, Stage, str], NodeException]
-) -> NodeException:
-    number = getattr(error, "verify_code", None)
-    told = getattr(error, "verify_message", None) or str(error)
-    if number == 10:  # X509_V_ERR_CERT_HAS_EXPIRED
-        return failure(
-            f"the certificate of {where} has expired",
-            Code.CERTIFICATE_EXPIRED,
-            Stage.TLS,
-            "renew the node's certificate",
-        )
-    if number in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-        return failure(
-            f"the certificate of {where} is for another host",
-            Code.CERTIFICATE_WRONG_HOST,
-            Stage.TLS,
-            "use the certificate's host in uri, or renew the certificate",
-        )
-    return failure(
-        f"the certificate of {where} is not trusted: {told}",
-        Code.CERTIFICATE_UNTRUSTED,
-        Stage.TLS,
-        "name its certificate authority in ca_file",
-    )
+_CUT_OFF = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+"""What ends a connection that was taken: with https, in the middle of its handshake."""
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+    if (
+        isinstance(error, OSError)
+        and not isinstance(error, ssl.SSLError)
+        and error.errno is not None
+        and error.errno > 0
+    ):
         return os.strerror(error.errno)
     return " ".join(str(error).split()) or type(error).__name__

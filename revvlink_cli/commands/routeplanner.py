@@ -92,7 +92,8 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
     rows = tuple(row for row in told if isinstance(row, PlannerRow))
     failures = tuple(row for row in told if isinstance(row, Failure))
     code = fleets.exit_code_for(failures, len(told))
-    unreachable = {"timeout", "silent", "connection_refused", "unreachable", "resolve_failed", "connection_reset"}
+    unreachable = {"timeout", "silent", "connection_refused", "unreachable", "resolve_failed", "connection_reset",
+                   "tls_failed", "local_limit"}  # fmt: skip
     if code is ExitCode.UNREACHABLE and not any(failure.code in unreachable for failure in failures):
         code = ExitCode.FAILED  # they answered, and refused
     return Result(rows, PlannerRow, code, failures)

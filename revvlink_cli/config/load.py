@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._names import nearest
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.config import schema
+from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import CacheSettings, DiscordSettings, NodeEntry, Origin, Settings, beside
@@ -158,6 +158,8 @@ class _Checker:
                     "this file was merely found here and is not trusted with anything outside it",
                     "look at it, then run `revvlink config trust`",
                 )
+            if by_name[name].secret:  # also where it is wrong: what is wrong with it is reported
+                secrets_in_use.use(secrets_in_use.of_setting(name, value))
             try:
                 found[name] = self.within(by_name[name], schema.check(by_name[name], value), (*path, name))
             except ValueError as error:
@@ -333,6 +335,9 @@ def _settings(
     warnings: tuple[Problem, ...],
     origins: Mapping[tuple[str, str], Origin],
 ) -> Settings:
+    for node in nodes:
+        secrets_in_use.use((), (node.identifier, node.uri, node.region or "", node.password_source, *node.tags))
+
     def value(section: str, name: str) -> Any:
         default = next(key.default for key in schema.SECTIONS[section] if key.name == name)
         return sections.get(section, {}).get(name, default)

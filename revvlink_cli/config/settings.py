@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli.client.redaction import Secret, secrets_of
 from revvlink_cli.client.settings import NodeSettings
-from revvlink_cli.config import schema
+from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.files import unreadable
 from revvlink_cli.config.problems import ConfigError, Problem
 
@@ -134,6 +136,7 @@ class Settings(NamedTuple):
             ConfigError: A password cannot be had; all that cannot are named.
         """
         problems: list[Problem] = []
+        self.mask_passwords()
         found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
         if problems:
             raise ConfigError(problems)
@@ -151,7 +154,7 @@ class Settings(NamedTuple):
                 hint = "name a PEM file with the certificate authority"
                 problems.append(Problem(f"cannot be read: {trouble}", self.source.path, place, key=where, hint=hint))
         try:
-            return NodeSettings(password=self._secret(key, values.pop(key)), **values)
+            node = NodeSettings(password=self._secret(key, values.pop(key)), **values)
         except ValueError as error:  # no password, or one that no header can carry
             problems.append(
                 Problem(
@@ -163,6 +166,20 @@ class Settings(NamedTuple):
                 )
             )
             return None
+        secrets_in_use.use(secrets_of(node))
+        return node
+
+    def mask_passwords(self) -> None:
+        """Let every password that can be read be masked, also those of nodes that this run does not ask.
+
+        One server may be several nodes, and the cache has what others said. What cannot be read is left out.
+        """
+        for entry in self.nodes:
+            key = next(name for name in schema.PASSWORDS if name in entry.values)
+            if key == "password_file" and not beside(self.source, entry.values[key]).is_file():
+                continue  # not there, or a pipe, which would be waited for
+            with contextlib.suppress(ValueError, OSError):
+                self._secret(key, entry.values[key])
 
     @property
     def policy(self) -> Policy:
@@ -181,12 +198,14 @@ class Settings(NamedTuple):
         if key is None:
             return None
         try:
-            return self._secret(key, self.discord.value)
+            address = self._secret(key, self.discord.value)
         except ValueError as error:
             origin = self.origins.get(("discord", key))
             line = origin.line if origin is not None else None
             hint = "export the variable, or use webhook_file" if key == "webhook_env" else "write the address into it"
             raise ConfigError([Problem(str(error), self.source.path, line, key=f"discord.{key}", hint=hint)]) from None
+        secrets_in_use.use(secrets_in_use.of_setting("webhook", address))
+        return address
 
     def _secret(self, key: str, value: str) -> str:
         """A secret by the key that says where it is: in the environment, in a file, or here.
@@ -213,6 +232,7 @@ class Settings(NamedTuple):
             raise ValueError(f"{where} is empty")
         if re.search(r"[\x00-\x1f\x7f]", secret):
             raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
+        secrets_in_use.use([Secret(secret)])
         return secret
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.result import columns_of
 from revvlink_cli.output.streams import OutputError, write_file
 from revvlink_cli.output.text import clean, plain, shown
@@ -39,6 +40,7 @@ def export(result: Result, name: str) -> None:
     Raises:
         OutputError: There is no table, or the file cannot be written.
     """
+    result = redacted(result)
     kind = result.row_type
     if kind is None or not columns_of(kind) or result.data is None:
         raise OutputError(f"there is no table to write to {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.output.streams import say
 from revvlink_cli.output.text import clean
 
@@ -16,5 +17,5 @@ class LogHandler(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
-        for line in text.splitlines() or [""]:
+        for line in redact(text).splitlines() or [""]:
             say(f"{record.levelname.lower()}: {clean(line)}")

@@ -6,6 +6,7 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
+from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.streams import is_terminal
 
 if TYPE_CHECKING:
@@ -83,8 +84,31 @@ def default_format() -> Format:
     return Format.TABLE if is_terminal(sys.stdout) else Format.PLAIN
 
 
+class RedactingRenderer:
+    """Masks the secrets in use in what another renderer writes: before that lays it out, cuts it, or escapes it."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    def begin(self, row: type | None) -> None:
+        """See `Renderer.begin`."""
+        self._renderer.begin(row)
+
+    def item(self, row: Any) -> None:
+        """See `Renderer.item`."""
+        self._renderer.item(redacted(row))
+
+    def end(self, result: Result) -> None:
+        """See `Renderer.end`."""
+        self._renderer.end(redacted(result))
+
+
 def renderer(kind: Format, command: str, output: Writer, *, no_color: bool) -> Renderer:
-    """The renderer of a format."""
+    """The renderer of a format, which shows no secret."""
+    return RedactingRenderer(_renderer(kind, command, output, no_color=no_color))
+
+
+def _renderer(kind: Format, command: str, output: Writer, *, no_color: bool) -> Renderer:
     match kind:
         case Format.TABLE:
             from revvlink_cli.output.table import TableRenderer

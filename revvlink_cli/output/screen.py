@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.streams import is_terminal
 from revvlink_cli.output.text import clean
 
@@ -124,7 +125,7 @@ class Screen:
         """Draw a picture, cut to the terminal as it is now."""
         from revvlink_cli.output.table import TableRenderer
 
-        self._last = frame
+        self._last = frame = redacted(frame)
         height, width = self.size()
         result = frame.result
         above, below = ([clipped(line, width) for line in lines] for lines in (frame.above, frame.below))

@@ -8,6 +8,8 @@ import stat
 import sys
 from typing import TextIO
 
+from revvlink_cli.config.secrets_in_use import redact
+
 
 class OutputError(Exception):
     """Stdout cannot take what is written (a full disk); a reader who has seen enough is no error."""
@@ -86,8 +88,8 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to stderr; where that cannot be done there is nobody to tell."""
-    mark(f"{text}\n")
+    """Write one line to stderr, or several, without any secret; where that cannot be done there is nobody to tell."""
+    mark(f"{redact(text)}\n")
 
 
 def mark(text: str) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from revvlink_cli.config.files import write_atomically
 from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def _key(finding: Finding, scope: str) -> str:
 
 def message(report: Report, found: list[Change], now: float) -> str:
     """The message: the verdict, then a line for each change, the gravest first."""
+    report, found = redacted(report), redacted(found)
     lines = [f"**{report.verdict.name}: {report.healthy_nodes}**"]
     ordered = sorted(found, key=lambda change: -change.finding.verdict.gravity if change.finding else 1)
     for index, change in enumerate(ordered):

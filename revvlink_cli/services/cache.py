@@ -61,6 +61,7 @@ def opened(settings: Settings) -> Opened[OpenStore] | None:
     """
     if keeps_nothing(settings):
         return None
+    settings.mask_passwords()  # a node may have said its own in a title, and that may be kept
     cache = settings.cache
     warnings: list[str] = []
     match cache.backend:

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from revvlink_cli._names import closest
 from revvlink_cli._version import __version__
+from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.findings import Verdict, is_healthy
@@ -146,7 +147,7 @@ class Exporter:
             Sample("revvlink_config_reload_success", (), float(self._is_current)),
             Sample("revvlink_scrape_duration_seconds", (), time.monotonic() - begun),
         ]
-        return _text(metrics.exposition(found))
+        return _text(metrics.exposition(redacted(found)))
 
     async def _probe(self, request: web.Request) -> web.Response:
         name = request.query.get("target")
@@ -168,14 +169,15 @@ class Exporter:
             Sample("probe_success", (), float(report is not None and is_healthy(report.outcomes) is True)),
             Sample("probe_duration_seconds", (), time.monotonic() - begun),
         ]
-        return _text(metrics.exposition(found))
+        return _text(metrics.exposition(redacted(found)))
 
     def _no_such(self, name: str | None) -> str:
         known = [entry.identifier for entry in self._plan.chosen]
         if not name:
             return f"name a configured node: /probe?target={known[0] if known else 'NODE'}\n"
         near = closest(name, known)
-        return f"no node named {name[:100]!r} is configured{f', did you mean {near}?' if near is not None else ''}\n"
+        hint = f", did you mean {near}?" if near is not None else ""
+        return f"no node named {redact(name)[:100]!r} is configured{hint}\n"
 
 
 def _untold(demands: Demands) -> list[Sample]:

@@ -12,6 +12,7 @@ from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.config import secrets_in_use
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -96,7 +97,7 @@ async def connecting(
         timeout: Seconds that the nodes have.
     """
     _make_room_for(len(settings))
-    fleet = Fleet()
+    fleet = Fleet(secrets_in_use.redactor())
     nodes = [Node.from_settings(entry) for entry in settings]
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
     task = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")

@@ -11,6 +11,8 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.config.secrets_in_use import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -184,7 +186,7 @@ class Writer:
         Raises:
             OSError: The disk takes no more.
         """
-        self._file.write(json.dumps(look, ensure_ascii=True, separators=(",", ":")) + "\n")
+        self._file.write(json.dumps(redacted(look), ensure_ascii=True, separators=(",", ":")) + "\n")
         self._file.flush()
         self.looks += 1
 

@@ -14,6 +14,7 @@ from revvlink_cli.client.cache.addresses import address_of, check_options
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
 from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, tell_left_out
 from revvlink_cli.client.errors import StoreException
+from revvlink_cli.client.redaction import Redactor, Secret, secrets_in_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -76,6 +77,7 @@ class RedisStore:
         check_options(url)
         Redis.from_url(url)  # raises for an address that is none; opens nothing yet
         self._url = url
+        self._redact = Redactor([*secrets_in_url(url), *([Secret(url)] if "@" in url else [])], [self.address])
         self._timeout = timeout
         self._on_notice = on_notice or log_notice
         self._entries = f"{prefix}:{SCHEMA_VERSION}:entry:"
@@ -135,7 +137,7 @@ class RedisStore:
         """See `OpenStore.stats`."""
         listed = await self.listing(Order.AGE)
         counts, info = await self._do(self._figures(self._redis()))
-        policy = str(info.get("maxmemory_policy", ""))
+        policy = self._redact(str(info.get("maxmemory_policy", "")))
         remark = None
         if policy and not policy.endswith("-lfu"):
             remark = f"maxmemory-policy is {policy}: allkeys-lfu or volatile-lfu keeps what is used most"
@@ -219,8 +221,16 @@ class RedisStore:
                 f"the cache at {self.address} refused the user or password", hint="correct cache.url"
             ) from error
         except (RedisError, OSError) as error:
-            reason = _reason(error)
-            raise StoreException(f"the cache at {self.address} cannot be used: {reason}", hint=_HINT) from error
+            reason = self._reason(error)
+            # Without its cause, which has the server's words as they are.
+            raise StoreException(f"the cache at {self.address} cannot be used: {reason}", hint=_HINT) from None
+
+    def _reason(self, error: Exception) -> str:
+        """What went wrong, in the words of the system or of the server, which may echo what it was sent."""
+        cause = error.__cause__ or error.__context__
+        number = cause.errno if isinstance(cause, OSError) else None
+        told = os.strerror(number) if number is not None and number > 0 else self._redact(str(error))
+        return " ".join(told.split())[:300].rstrip(".") or type(error).__name__
 
     def _name(self, key: Key) -> bytes:
         node = quote(key.node, safe="") if key.node is not None else ""
@@ -304,7 +314,7 @@ class RedisStore:
         answers = await self._do(batch.execute(raise_on_error=False))
         for refused in answers[1::3]:
             if isinstance(refused, Exception) and not _is_wrong_type(refused):
-                raise StoreException(f"the cache at {self.address} cannot be used: {_reason(refused)}", hint=_HINT)
+                raise StoreException(f"the cache at {self.address} cannot be used: {self._reason(refused)}", hint=_HINT)
         now = time.time()
         found: list[Listed] = []
         damaged = 0
@@ -331,14 +341,6 @@ async def _executed(batch: Pipeline) -> None:
     for answer in await batch.execute(raise_on_error=False):
         if isinstance(answer, Exception):
             raise answer
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, in the words of the system or of the server."""
-    cause = error.__cause__ or error.__context__
-    number = cause.errno if isinstance(cause, OSError) else None
-    told = os.strerror(number) if number is not None and number > 0 else str(error)
-    return " ".join(told.split()).rstrip(".") or type(error).__name__
 
 
 def _head(entry: Entry) -> bytes:

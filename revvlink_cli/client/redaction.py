@@ -1,0 +1,493 @@
+"""Finds secrets in texts that come from elsewhere, in whichever encoding, and masks them.
+
+A server, a proxy or a cache may echo what it was sent: as it stands, in another case, percent-encoded, as base64, as
+JSON or HTML escapes, broken over lines. `Redactor` knows the secrets in use and finds them in all of these.
+
+It works at two places, and each has its reason:
+
+- **In the client**, where a server's text becomes part of an exception, a log record or a snapshot
+  (`Requester.excerpt`, `RedisStore`): a bot that uses the library and sends its errors to a tracker leaks nothing.
+  Tracks, events and answers of `Node.send` are data, and stay as the server sent them.
+- **In the program**, where rows, errors and log lines leave the process (`config.secrets_in_use`): a last net that
+  knows the secrets of the whole configuration, and that no new command can forget.
+
+Both mask values before they are cut, wrapped or escaped for a format, and never the finished text: a key of JSON or a
+heading that happens to be somebody's password stays.
+
+A mask over a text that the reader knows anyway gives the secret away. So a *weak* secret, which is one of three
+characters or fewer, a word of this program's own vocabulary (``lavalink``), or a part of something public (a node's
+name, its address), is masked only where the text calls it a secret: ``Authorization: lavalink``, ``password=abc``,
+``user:abc@host``.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, b2a_base64
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from revvlink_cli.client.settings import NodeSettings
+
+MASK = "***"
+
+SHORTEST = 4
+"""Characters from which on a secret is masked wherever it stands."""
+
+LONGEST_ECHO = 65_536
+"""Bytes of an answer that are searched before its first words are shown: a secret is not to be cut in two."""
+
+ROUNDS = 6
+"""How many encodings within each other are undone."""
+
+_WORDS = """
+account address admin alert answer authorization bearer cached canary certificate check closed code config
+configuration connect connected connecting connection cordoned crashed critical debug default disabled discord
+docker doctor error event example exporter failed fixed guild header healthy host hung identifier info internal
+json lava lavalink lavalink4 list local localhost lost main message metrics music name network node nodelink
+nodes none null pass passed passphrase passwd password path plain player players playing port production proxy
+ready redis refused region request resolve response revvlink role root route search secret server session sqlite
+stage state stats status stopped string table test text timeout title token track tripped true unhealthy unknown
+user username value version warning webhook websocket
+"""
+
+VOCABULARY = frozenset(_WORDS.split())
+"""Words of this program's own texts, and the commonest that servers write: see above."""
+
+
+class Secret(NamedTuple):
+    """A text that must not be shown.
+
+    Attributes:
+        value: The text.
+        name: What it is called where it is sent: the name of a header, ``password``.
+    """
+
+    value: str
+    name: str = "password"
+
+
+def secrets_of(settings: NodeSettings) -> Iterator[Secret]:
+    """All that is secret in what a node is sent: its password, the values of its headers, the proxy's credentials."""
+    yield Secret(settings.password, "Authorization")
+    for name, value in settings.headers:
+        yield from secrets_in_header(name, value)
+    if settings.proxy is not None:
+        yield from secrets_in_url(settings.proxy)
+    if settings.trust_env:
+        from urllib.request import getproxies_environment
+
+        for address in getproxies_environment().values():
+            yield from secrets_in_url(address)
+
+
+def secrets_in_header(name: str, value: str) -> Iterator[Secret]:
+    """A header's value, and the parts of it that are long enough to be a secret of their own."""
+    yield Secret(value, name)
+    scheme, _, rest = value.partition(" ")
+    for part in (rest.strip(), *re.split(r"[\s;,=]+", value)):
+        if len(part) >= 2 * SHORTEST and part != value:
+            yield Secret(part, name)
+    if scheme.casefold() == "basic":
+        try:
+            pair = a2b_base64(rest).decode()
+        except (Error, UnicodeDecodeError):
+            return
+        yield from _pair(*pair.partition(":")[::2])
+
+
+def secrets_in_url(url: str) -> Iterator[Secret]:
+    """User and password of an address."""
+    try:
+        parts = urlsplit(url)
+        user, password = parts.username or "", parts.password or ""
+    except ValueError:
+        return
+    yield from _pair(unquote(user), unquote(password))
+    yield from _pair(user, password)
+
+
+def _pair(user: str, password: str) -> Iterator[Secret]:
+    """Both, and the two of them as ``Basic`` authentication joins them."""
+    yield Secret(user, "user")
+    yield Secret(password)
+    if user and password:
+        yield Secret(f"{user}:{password}")
+
+
+class Redactor:
+    """Masks secrets in texts. What it looks for is compiled once, when the first text comes."""
+
+    def __init__(self, secrets: Iterable[Secret] = (), public: Iterable[str] = ()) -> None:
+        """Take the secrets.
+
+        Args:
+            secrets: What to mask; empty ones are left out.
+            public: Texts that are shown anyway, such as names and addresses of nodes.
+        """
+        self._secrets = dict.fromkeys(secret for secret in secrets if secret.value.strip())
+        self._public = set(public)
+        self._search: _Search | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to mask."""
+        return bool(self._secrets)
+
+    def add(self, secrets: Iterable[Secret], public: Iterable[str] = ()) -> None:
+        """Take more of them."""
+        new = [secret for secret in secrets if secret.value.strip() and secret not in self._secrets]
+        shown = set(public) - self._public
+        if new or shown:
+            self._secrets.update(dict.fromkeys(new))
+            self._public |= shown
+            self._search = None
+
+    def add_node(self, settings: NodeSettings) -> None:
+        """Take what is secret of a node."""
+        self.add(secrets_of(settings), (settings.identifier, settings.uri, settings.region or "", *settings.tags))
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether a text has to be masked, or at least looked at closely: fast, and False for nearly all texts."""
+        return bool(self._secrets) and self._compiled().may_be_in(text)
+
+    def __call__(self, text: str) -> str:
+        """The text with every secret in it masked."""
+        if not self.may_be_in(text):
+            return text
+        spans = self._compiled().spans(text)
+        if not spans:
+            return text
+        parts, done = [], 0
+        for start, end in _merged(spans):
+            parts += [text[done:start], MASK]
+            done = end
+        return "".join((*parts, text[done:]))
+
+    def _compiled(self) -> _Search:
+        if self._search is None:
+            self._search = _Search(self._secrets, self._public)
+        return self._search
+
+
+class _Search:
+    """The patterns of a set of secrets."""
+
+    def __init__(self, secrets: Iterable[Secret], public: Iterable[str]) -> None:
+        shown = {text.casefold() for text in public if text}
+        folded: set[str] = set()
+        exact: set[str] = set()
+        weak: list[Secret] = []
+        for secret in secrets:
+            forms = {form for form in _spellings(secret.value) if not _is_weak(form, shown)}
+            folded |= forms
+            if forms:
+                exact |= _base64_parts(secret.value)
+                if len(secret.value) >= SHORTEST:
+                    folded.add(secret.value.encode("utf-8", "surrogatepass").hex())
+            if _is_weak(secret.value.casefold(), shown) or len(secret.value) < SHORTEST + 2:
+                weak.append(secret)
+        self._folded = _alternatives(folded)
+        self._exact = _alternatives(exact)
+        # Python searches for one text far faster than for a pattern, and most texts have none of them.
+        self._needles = tuple({max(form.split(" "), key=len) for form in folded} | {part.casefold() for part in exact})
+        self._short = [secret.value for secret in weak]
+        if self._short:
+            self._needles += ("basic",)
+        short = [_as_base64(secret.value) for secret in weak if len(secret.value) >= SHORTEST]
+        self._weak = re.compile("|".join(filter(None, (_in_context(weak), *short)))) if weak else None
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether a text has one of the secrets, or anything that may be an encoded one."""
+        has_mark = "%" in text or "&" in text or "\\" in text or not text.isprintable()
+        return (has_mark and _ENCODED.search(text) is not None) or self._is_in(text)
+
+    def _is_in(self, text: str) -> bool:
+        folded = text.casefold()
+        for needle in self._needles:
+            if needle in folded:
+                return True
+        return self._weak is not None and self._weak.search(text) is not None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where the secrets are: in the text as it stands, and in what it says once all encodings are undone."""
+        plain = _View.of(text)
+        found = list(self._in(plain, text))
+        if (view := _decoded(plain)) is not plain:
+            found += self._in(view, text)
+        return found
+
+    def _in(self, view: _View, text: str) -> Iterator[tuple[int, int]]:
+        if not self._is_in(view.text):
+            return
+        folded = view.folded()
+        for pattern, seen in ((self._folded, folded), (self._exact, view)):
+            for match in pattern.finditer(seen.text) if pattern is not None else ():
+                start, end = seen.starts[match.start()], seen.ends[match.end(1) - 1]
+                yield _whole_token(text, start, end) if pattern is self._exact else (start, end)
+        for match in _BASIC.finditer(view.text) if self._short else ():
+            if any(secret in _from_base64(match[1]) for secret in self._short):
+                yield view.starts[match.start(1)], view.ends[match.end(1) - 1]
+        for match in self._weak.finditer(view.text) if self._weak is not None else ():
+            start, end = match.span(match.lastgroup or 0)
+            yield view.starts[start], view.ends[end - 1]
+
+
+class _View(NamedTuple):
+    """What a text says, and where in the text each character of that stands."""
+
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    @classmethod
+    def of(cls, text: str) -> _View:
+        """A text as it stands."""
+        return cls(text, range(len(text)), range(1, len(text) + 1))
+
+    def folded(self) -> _View:
+        """The same without upper case, whose letters may be two small ones."""
+        if self.text.isascii():
+            return self._replace(text=self.text.lower())
+        small: list[str] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        for index, char in enumerate(self.text):
+            letters = char.casefold()
+            small.append(letters)
+            starts += [self.starts[index]] * len(letters)
+            ends += [self.ends[index]] * len(letters)
+        return _View("".join(small), starts, ends)
+
+
+def _is_weak(form: str, shown: Iterable[str]) -> bool:
+    return len(form) < SHORTEST or form in VOCABULARY or any(form in text for text in shown)
+
+
+def _spellings(value: str) -> set[str]:
+    """How a secret reads in a text whose encodings are undone, in small letters."""
+    forms = {value, value.replace(" ", "+")}
+    if not value.isascii():
+        import unicodedata
+
+        data = value.encode("utf-8", "surrogatepass")
+        forms |= {data.decode("latin-1"), value.encode("ascii", "replace").decode()}
+        forms |= {data.decode("cp1252", "replace"), data.decode("ascii", "replace")}
+        forms |= {unicodedata.normalize(form, value) for form in ("NFC", "NFD")}
+    forms |= {_decoded(_View.of(form)).text for form in forms}
+    forms |= {form.rstrip("\\") for form in forms}  # a backslash at the end is taken for part of what follows
+    return {" ".join(form.casefold().split()) for form in forms}
+
+
+def _base64_parts(value: str) -> set[str]:
+    """What base64 of anything that has the secret in it has in it, in both alphabets, whatever stands before it.
+
+    Where a text begins in the group of three bytes, its first and last characters depend on its neighbours.
+    """
+    data = value.encode("utf-8", "surrogatepass")
+    found = set()
+    for before in range(3):
+        encoded = b2a_base64(b"\0" * before + data, newline=False).decode()
+        part = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(part) > SHORTEST + 1:
+            found |= {part, part.replace("+", "-").replace("/", "_")}
+    return found
+
+
+_Tree: TypeAlias = "dict[str, _Tree]"
+"""Texts by their characters, one after the other; the character "" ends a text."""
+
+
+def _alternatives(texts: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern for any of these texts, made as a tree, so that many texts take little more time than one."""
+    tree: _Tree = {}
+    for text in texts:
+        branch = tree
+        for char in text:
+            branch = branch.setdefault(char, {})
+        branch[""] = {}
+    return re.compile(f"(?=({_branches(tree)}))") if tree else None  # one secret may begin within another
+
+
+def _branches(tree: _Tree) -> str:
+    stem = ""
+    while len(tree) == 1 and "" not in tree:  # no recursion along a text without branches
+        ((char, tree),) = tree.items()
+        stem += _of_char(char)
+    if set(tree) == {""}:
+        return stem
+    longer = "|".join(_of_char(char) + _branches(rest) for char, rest in tree.items() if char)
+    return f"{stem}(?:{longer}){'?' if '' in tree else ''}"
+
+
+def _of_char(char: str) -> str:
+    return "[ +]*" if char == " " else re.escape(char)  # white space is collapsed, dropped, or a plus in a query
+
+
+def _in_context(weak: Iterable[Secret]) -> str:
+    """A pattern for secrets that are masked only where a text calls them one; "" where there are none."""
+    values = {f"{re.escape(secret.value.strip())}(?![^\\W_])" for secret in weak}
+    if not values:
+        return ""
+    names = "|".join(
+        ("pass(?:word|wd|phrase)?", "pwd", "token", "secret", "credentials?", *map(re.escape, _names(weak)))
+    )
+    quoted = r"[\"'\s\[(\\]"
+    before = rf"(?:{names}){quoted}{{0,4}}(?:[:=,>]{quoted}{{0,4}}|(?<=[\"'])\s)(?:(?:basic|bearer)\s+)?"
+    command = r"(?:auth(?:orization)?|requirepass|pass(?:word|wd)?|basic|bearer)\s+(?:default\s+)?"
+    return rf"(?i:(?:{before}|{command}|//[^\s/@:]*:)(?P<secret>{'|'.join(values)}))"
+
+
+def _names(secrets: Iterable[Secret]) -> set[str]:
+    return {"authorization", *(secret.name for secret in secrets)}
+
+
+def _as_base64(value: str) -> str:
+    """A pattern for the base64 of a secret alone, which may be too short to be looked for in the middle of others."""
+    encoded = b2a_base64(value.encode("utf-8", "surrogatepass"), newline=False).decode().rstrip("=")
+    return rf"(?<![A-Za-z0-9+/_-]){re.escape(encoded)}(?![A-Za-z0-9+/_-])"
+
+
+_ENCODED = re.compile(
+    r"%[0-9A-Fa-f]{2}|\\\S|&#?\w{1,31};"
+    r"|[\x00-\x1f\x7f-\xa0\xad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\U000e0000-\U000e007f]"
+)
+"""What a text without any encoding, line break or invisible character does not have."""
+
+_TOKEN = re.compile(
+    r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
+    r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"
+    r"|\\+(?:u\{?|U0{2,3}|x)(?P<code>(?<=x)[0-9A-Fa-f]{2}|(?<=[u{])[0-9A-Fa-f]{4,5}(?=\})|(?<=u)[0-9A-Fa-f]{4}"
+    r"|(?<=0)[0-9A-Fa-f]{5,6})\}?"
+    r"|\\+(?P<octal>[0-3][0-7]{2})"
+    r"|\\+(?P<space>[nrtvf])"
+    r"|\\+(?P<mark>[!-/:-@\[\]^-`{-~])"
+    r"|(?P<backslashes>\\{2,})"
+    r"|(?P<html>&#?\w{1,31};)"
+    r"|(?P<nothing>\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*"
+    r"|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    r"\U000e0000-\U000e007f]+)"
+    r"|(?P<gap>\s\s+|[^\S ])"
+)
+
+
+def _decoded(view: _View) -> _View:
+    """What a text says once its encodings are undone, those within others too, without line breaks."""
+    for _ in range(ROUNDS):
+        if _TOKEN.search(view.text) is None:
+            break
+        view = _decoded_once(view)
+    return view
+
+
+def _decoded_once(view: _View) -> _View:
+    parts: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    done = 0
+    for token in _TOKEN.finditer(view.text):
+        first, last = token.span()
+        parts.append(view.text[done:first])
+        starts += view.starts[done:first]
+        ends += view.ends[done:first]
+        for char, begin, end in _meaning(token):
+            parts.append(char)
+            starts.append(view.starts[first + begin])
+            ends.append(view.ends[first + end - 1])
+        done = last
+    parts.append(view.text[done:])
+    starts += view.starts[done:]
+    ends += view.ends[done:]
+    return _View("".join(parts), starts, ends)
+
+
+def _meaning(token: re.Match[str]) -> Iterator[tuple[str, int, int]]:
+    """The characters that a token stands for, and from where to where in it each does."""
+    written = token.group()
+    if token.lastgroup == "percent":
+        yield from _percent_decoded(written)
+        return
+    meant = _MEANINGS[token.lastgroup or ""](token.group(token.lastgroup or 0))
+    is_none = meant == written  # as of a name between & and ; that HTML does not know
+    for index, char in enumerate(meant):
+        yield (char, index, index + 1) if is_none else (char, 0, len(written))
+
+
+def _percent_decoded(written: str) -> Iterator[tuple[str, int, int]]:
+    data = bytes.fromhex(written.replace("%", ""))
+    try:
+        chars, is_utf8 = data.decode(), True
+    except UnicodeDecodeError:
+        chars, is_utf8 = data.decode("latin-1"), False
+    at = 0
+    for char in chars:
+        size = len(char.encode()) if is_utf8 else 1
+        yield char, 3 * at, 3 * (at + size)
+        at += size
+
+
+def _of_surrogates(told: str) -> str:
+    high, low = int(told[:4], 16), int(told[-4:], 16)
+    return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
+
+
+def _of_html(written: str) -> str:
+    from html import unescape
+
+    return unescape(written)
+
+
+_MEANINGS: dict[str, Callable[[str], str]] = {
+    "pair": _of_surrogates,
+    "code": lambda told: chr(code) if (code := int(told, 16)) < 0x110000 else "",
+    "octal": lambda told: chr(int(told, 8)),
+    "space": lambda told: " " if told == "t" else "\n",
+    "mark": str,
+    "backslashes": lambda _: "\\",
+    "html": _of_html,
+    "nothing": lambda _: "",
+    "gap": lambda _: " ",
+}
+"""Group of `_TOKEN` -> what its text stands for."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*")
+
+_BASIC = re.compile(r"basic[\s:\"']+([A-Za-z0-9+/_-]+={0,2})", re.IGNORECASE)
+"""User and password as HTTP writes them: the one place where a short secret is looked for within base64."""
+
+
+def _from_base64(text: str) -> str:
+    try:
+        return a2b_base64(f"{text.rstrip('=')}==".translate(_STANDARD)).decode("utf-8", "replace")
+    except Error:
+        return ""
+
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
+    """The base64 around a part of it: what would be left of it could not be decoded, or tells a letter."""
+    while start and _BASE64.fullmatch(text[start - 1]):
+        start -= 1
+    found = _BASE64.match(text, end)
+    end = found.end() if found is not None else end
+    while end < len(text) and text[end] == "=":
+        end += 1
+    return start, end
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same spans in order, those that touch as one."""
+    current: tuple[int, int] | None = None
+    for start, end in sorted(spans):
+        if current is None or start > current[1]:
+            if current is not None:
+                yield current
+            current = (start, end)
+        else:
+            current = (current[0], max(current[1], end))
+    if current is not None:
+        yield current
