@@ -15,7 +15,7 @@ from revvlink_cli.commands.caches import damaged, keys_of, missing, run_on, turn
 from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, clean
+from revvlink_cli.output.text import MISSING
 from revvlink_cli.services.cache import keeps_nothing
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class EntryRow:
     expires_in_ms: int = column("EXPIRES IN", Kind.DURATION_MS, rank=2)
 
 
-def _titles(record: CachedRecord) -> str:
-    return "\n".join(map(clean, record.titles)) or MISSING
+def _titles(record: CachedRecord) -> tuple[str, ...]:
+    return record.titles or (MISSING,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ class WarmRow:
     outcome: str = column("OUTCOME", Kind.STATE)
     tracks: int | None = column("TRACKS", Kind.COUNT)
     took_ms: float = column("TOOK", Kind.LATENCY_MS)
-    message: str | None = column("MESSAGE", flexible=True)
+    message: str | None = column("MESSAGE", wraps=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,9 +34,9 @@ def _threshold(row: CatalogueRow) -> str:
 class CatalogueRow:
     """A check that can be made."""
 
-    check: str = column("CHECK")
+    check: str = column("CHECK", rank=0)
     stage: str = column("STAGE")
-    what: str = column("LOOKS AT", flexible=True, narrowest=48)
+    what: str = column("LOOKS AT", wraps=True, narrowest=48)
     figure: str | None = column("FIGURE", rank=4)
     unit: str | None = column("UNIT", rank=3)
     warning: str | None = column("WARN / CRIT", cell=_threshold, rank=2)

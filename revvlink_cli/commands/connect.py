@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands import fleets, scores
 from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
@@ -27,13 +27,13 @@ app = make_app()
 class ConnectRow:
     """How connecting one node went."""
 
-    node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE)
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, rank=0)
     server: str | None = column("SERVER", rank=3)
     version: str | None = column("VERSION", rank=2)
     session_id: str | None = column("SESSION", rank=4)
     ready_ms: float | None = column("READY IN", Kind.LATENCY_MS)
-    reason: str | None = column("REASON", flexible=True)
+    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
     message: str | None
     uri: str
 

@@ -11,7 +11,7 @@ import typer
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, clean
+from revvlink_cli.output.text import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +22,18 @@ app = make_app()
 
 
 def _subject(row: DoctorRow) -> str:
-    return clean(row.subject) if row.subject is not None else MISSING
+    return row.subject if row.subject is not None else MISSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorRow:
     """A finding: ``ok``, ``fixed``, ``warning``, ``failed``, ``crashed`` or ``skipped``."""
 
-    checkup: str = column("CHECKUP")
+    checkup: str = column("CHECKUP", rank=0)
     subject: str | None = column("SUBJECT", cell=_subject, flexible=True)
-    state: str = column("STATE", Kind.STATE)
-    message: str = column("MESSAGE", flexible=True, narrowest=30)
-    fix: str | None = column("FIX", flexible=True, rank=2)
+    state: str = column("STATE", Kind.STATE, rank=0)
+    message: str = column("MESSAGE", wraps=True, narrowest=30)
+    fix: str | None = column("FIX", wraps=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class CheckupRow:
     """A checkup that can be made."""
 
     checkup: str = column("CHECKUP")
-    what: str = column("LOOKS AT", flexible=True, narrowest=48)
+    what: str = column("LOOKS AT", wraps=True, narrowest=48)
 
 
 @command(app, prints=lambda: {"": Rows(DoctorRow), "--list": Rows(CheckupRow)})

@@ -10,7 +10,7 @@ from revvlink_cli.output.result import column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedTrackRow(TrackRow):
-    """A track, with its encoded form shown instead of most else."""
+    """A track with its encoded form, the fifth field of the plain output: `track decode` finds it there."""
 
     uri: str | None
-    encoded: str = column("ENCODED")
+    encoded: str = column("ENCODED", unbroken=True)

@@ -31,7 +31,7 @@ class EventRow:
     time: str = column("TIME")
     node: str = column("NODE")
     event: str = column("EVENT", Kind.STATE)
-    detail: str | None = column("DETAIL", flexible=True)
+    detail: str | None = column("DETAIL", wraps=True)
     guild_id: str | None
     dropped: int
 

@@ -50,8 +50,8 @@ class PenaltyRow:
     """
 
     rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
-    node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
     region: str | None = column("REGION", rank=4)
     cpu: float | None = column("CPU", Kind.SCORE, cell=_cpu, rank=2)
     deficit: float | None = column("DEFICIT", Kind.SCORE, rank=3)
@@ -66,7 +66,7 @@ class PenaltyRow:
     stats_age_s: float | None = column("AGE", Kind.DURATION_MS, cell=_age, rank=4)
     is_stale: bool
     regions: tuple[str, ...] = column("SERVES", flexible=True, rank=2)
-    reason: str | None
+    reason: str | None = column("REASON", wraps=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

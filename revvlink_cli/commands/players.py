@@ -12,7 +12,7 @@ from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_option
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, clock
+from revvlink_cli.output.text import MISSING, clean, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -122,7 +122,7 @@ def destroy(
                 Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
                 exit_code=ExitCode.USAGE,
             )
-        typer.confirm(f"Destroy the player of guild {guild} on {node}?", abort=True, err=True)
+        typer.confirm(clean(f"Destroy the player of guild {guild} on {node}?"), abort=True, err=True)
 
     async def ask(rest: Rest) -> Result:
         for player in await rest.players(session):

@@ -34,7 +34,7 @@ class RouteRow:
     endpoint: str | None = column("ENDPOINT", flexible=True)
     region: str | None = column("REGION")
     node: str | None = column("NODE")
-    reason: str = column("WHY", flexible=True)
+    reason: str = column("WHY", wraps=True)
 
 
 @command(app, prints=lambda: {"": Rows(RegionRow), "--route": Rows(RouteRow)})

@@ -27,8 +27,8 @@ class ExplainRow:
     """A node as the decision saw it. Null is unknown, never zero; what cannot serve has no rank."""
 
     rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
-    node: str = column("NODE")
-    verdict: str = column("VERDICT", Kind.STATE)
+    node: str = column("NODE", rank=0)
+    verdict: str = column("VERDICT", Kind.STATE, rank=0)
     region: str | None = column("REGION", rank=2)
     match: str | None = column("MATCH", rank=2)
     cpu: float | None = column("CPU", Kind.SCORE, rank=3)
@@ -39,7 +39,7 @@ class ExplainRow:
     penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
-    why: str = column("WHY", flexible=True)
+    why: str = column("WHY", wraps=True)
 
 
 @command(app, prints=lambda: {"": Rows(RouteRow), "--explain": Rows(ExplainRow)})

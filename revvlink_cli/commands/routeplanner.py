@@ -29,7 +29,7 @@ class PlannerRow:
     block: str | None = column("BLOCK", rank=3)
     block_size: str | None = column("SIZE", rank=4)
     failing: int | None = column("FAILING", Kind.COUNT)
-    addresses: tuple[str, ...] = column("ADDRESSES", rank=2, flexible=True)
+    addresses: tuple[str, ...] = column("ADDRESSES", wraps=True)
 
 
 @command(app, prints=lambda: {"": Rows(PlannerRow)})

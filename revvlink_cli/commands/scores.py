@@ -39,6 +39,22 @@ class Scored(Protocol):
         """Whether the CPU is that of the others."""
 
 
+class Explained(Protocol):
+    """A row that says why its node is not as it should be."""
+
+    @property
+    def state(self) -> str:
+        """State of the node."""
+
+    @property
+    def reason(self) -> str | None:
+        """The code of what is wrong; None where nothing is."""
+
+    @property
+    def message(self) -> str | None:
+        """The same as a sentence."""
+
+
 class Dated(Protocol):
     """A row whose figures may be those of another time."""
 
@@ -75,6 +91,12 @@ def state_of(row: Dated) -> str:
     """The state, and where figures are those of another time, how old they are."""
     age = f" {duration(row.stats_age_s * 1000)}" if row.is_stale and row.stats_age_s is not None else ""
     return f"{row.state}{age}"
+
+
+def reason_of(row: Explained) -> str:
+    """The sentence that says what is wrong; a node that is left alone for a while says how long, too."""
+    told = (row.reason, row.message) if row.state == "tripped" else (row.message or row.reason,)
+    return ": ".join(filter(None, told)) or MISSING
 
 
 def rank_of(row: Ranked) -> str:

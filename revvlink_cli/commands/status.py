@@ -74,8 +74,8 @@ def memory_share(row: StatusRow) -> float | None:
 class StatusRow:
     """How a node is doing. Null is unknown, never zero."""
 
-    node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
     region: str | None = column("REGION", rank=3)
     server: str | None
     version: str | None = column("VERSION", rank=6)
@@ -91,7 +91,7 @@ class StatusRow:
     penalty_cpu_is_assumed: bool | None
     penalty_terms: PenaltyTerms | None
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=4)
-    reason: str | None = column("REASON", flexible=True, rank=1)
+    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
     message: str | None
     stats_age_s: float | None
     stats_origin: str | None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import TextIO
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TextIO
 
 MAX_LINE = 1024 * 1024
 """Characters of a line that are read; no endpoint or track is nearly as long."""
@@ -27,6 +27,47 @@ def arguments(given: Sequence[str]) -> Iterator[str]:
             yield from texts_of("-")
         else:
             yield argument
+
+
+_ENCODED = 4
+"""Index of the encoded track among the fields that `search --encoded` prints."""
+
+
+def encoded_in(lines: Iterable[str]) -> Iterator[str]:
+    """The encoded tracks in lines: those themselves, or what `search` prints of tracks in the formats for programs.
+
+    A line of fields has the encoded track in the fifth, as `search` prints it, or in the last. A JSON object has it under
+    ``encoded``, or is an envelope with such objects in ``data``. What is none of that is taken as it stands: it is no
+    track, and the decoder says so.
+    """
+    rest = iter(lines)
+    for line in rest:
+        if not line.startswith("{"):
+            fields = line.split("\t")
+            yield fields[_ENCODED] if len(fields) > _ENCODED else fields[-1]
+        elif (found := _parsed(line)) is not None or (found := _parsed("\n".join((line, *rest)))) is not None:
+            yield from _encoded(found, line)
+        else:
+            yield line
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is, or None."""
+    import json
+
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _encoded(found: dict[str, Any], line: str) -> Iterator[str]:
+    """The encoded tracks in one JSON object."""
+    rows = found["data"] if "revvlink" in found and "data" in found else [found]
+    for row in rows if isinstance(rows, list) else ():
+        encoded = row.get("encoded") if isinstance(row, dict) else None
+        yield encoded if isinstance(encoded, str) else line
 
 
 def texts_of(name: str) -> Iterator[str]:

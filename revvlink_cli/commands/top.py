@@ -10,6 +10,7 @@ import typer
 from revvlink_cli.commands import fleets, scores, status, watching
 from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.output.fitting import TROUBLE, trouble_first
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
 from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import MISSING, duration, human, sparkline
@@ -69,6 +70,11 @@ def _memory(row: TopRow) -> str:
     return _bar(row.memory_ratio)
 
 
+def _gravity(states: tuple[str, int]) -> tuple[bool, str]:
+    """Order of states: trouble first."""
+    return states[0] not in TROUBLE, states[0]
+
+
 def _packed(words: Sequence[str], width: int) -> list[str]:
     """Words beside each other on as few lines as they take."""
     lines: list[str] = []
@@ -89,8 +95,8 @@ def _trend(values: Sequence[float | None]) -> str:
 class TopRow:
     """A node on the screen."""
 
-    node: str = column("NODE", flexible=True)
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of)
+    node: str = column("NODE", flexible=True, rank=0)
+    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
     region: str | None = column("REGION", rank=5)
     cpu_load_ratio: float | None = column("CPU", cell=_cpu, rank=2)
     cpu_has_baseline: bool | None
@@ -101,7 +107,8 @@ class TopRow:
     penalty_trend: tuple[float | None, ...] = column("TREND", cell=lambda row: _trend(row.penalty_trend), rank=3)
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=7)
     uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=8)
-    reason: str | None = column("REASON", flexible=True, rank=1)
+    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
+    message: str | None
     stats_age_s: float | None
     is_stale: bool
     is_selected: bool
@@ -243,7 +250,7 @@ class Console:
             return Frame(Result(), above=tuple(line for text in HELP for line in wrapped(text, width, HELP_INDENT)))
         rows = status.watched_rows(seen, self._job.options, SORTS[self._sort])
         total = len(rows)
-        rows = tuple(row for row in rows if self._fits(row))
+        rows = trouble_first(row for row in rows if self._fits(row))
         self._listed = [row.node for row in rows]
         if self._selected not in self._listed:
             self._selected = self._listed[0] if self._listed else None
@@ -258,10 +265,8 @@ class Console:
         below = (*([""] if events else []), *events, self._prompt())
         room = max(height - len(above) - len(below) - HEAD, 1)
         self._page = room
-        at = self._listed.index(self._selected) if self._selected is not None else 0
-        first = min(max(at - room // 2, 0), max(len(rows) - room, 0))
-        shown = tuple(self._row(seen, row) for row in rows[first : first + room])
-        return Frame(Result(shown, TopRow), above, below)
+        at = self._listed.index(self._selected) if self._selected is not None else None
+        return Frame(Result(tuple(self._row(seen, row) for row in rows), TopRow), above, below, selected=at)
 
     def _fits(self, row: StatusRow) -> bool:
         """Whether the filter lets a node through."""
@@ -276,7 +281,7 @@ class Console:
         states: dict[str, int] = {}
         for row in rows:
             states[row.state] = states.get(row.state, 0) + 1
-        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_gravity))
         playing = sum(row.playing or 0 for row in rows if not row.is_stale)
         players = sum(row.players or 0 for row in rows if not row.is_stale)
         is_paused = self._attention is not None and self._attention.is_paused
@@ -332,6 +337,7 @@ class Console:
             latency_ms=row.latency_ms,
             uptime_ms=row.uptime_ms,
             reason=row.reason,
+            message=row.message,
             stats_age_s=row.stats_age_s,
             is_stale=row.is_stale,
             is_selected=row.node == self._selected,

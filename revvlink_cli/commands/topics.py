@@ -49,8 +49,8 @@ def _output() -> str:
     return """Data goes to standard output, everything else (errors, notes, warnings, -v) to standard error.
 --output takes:
 
-table   the default on a terminal. Columns that do not fit go, the least important first. "-" is an unknown value,
-        never zero.
+table   the default on a terminal. Columns that do not fit go, the least important first; the text that explains a row
+        is never cut. "-" is an unknown value, never zero.
 plain   the default elsewhere: one record a line, fields separated by tabs, nothing cut, no heading, numbers in full.
         A single record is one field a line.
 json    one envelope: {"revvlink": 1, "command", "status": "ok|empty|partial|error", "exit_code", "data", "errors"}.

@@ -9,7 +9,7 @@ import typer
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.options import node_option
-from revvlink_cli.commands.stdin import arguments
+from revvlink_cli.commands.stdin import encoded_in, texts_of
 from revvlink_cli.commands.trackrows import TrackRow, track_row
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
@@ -30,13 +30,16 @@ def decode(
     ctx: typer.Context,
     encoded: Annotated[
         list[str],
-        typer.Argument(metavar="ENCODED... | -", help="Encoded tracks; - reads one a line from standard input."),
+        typer.Argument(
+            metavar="ENCODED... | -",
+            help="Encoded tracks; - reads standard input: one a line, or what `search --encoded` prints.",
+        ),
     ],
     node: Annotated[str | None, node_option("Let this node decode them.")] = None,
 ) -> Result | Work:
     """Show what encoded tracks are. No server is needed."""
     options = options_of(ctx)
-    given = list(arguments(encoded))
+    given = [text for argument in encoded for text in ([argument] if argument != "-" else encoded_in(texts_of("-")))]
     if not given:
         raise CommandError(
             Failure("usage", "no encoded track on standard input", hint="one a line"), exit_code=ExitCode.USAGE

@@ -24,13 +24,17 @@ def _length(row: TrackRow) -> str:
     return MISSING if row.length_ms is None else clock(row.length_ms)
 
 
+def _plain_length(row: TrackRow) -> int | str | None:
+    return "live" if row.is_stream else row.length_ms
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackRow:
     """A track. `length_ms` is null for a live stream and where the length is unknown."""
 
     title: str = column("TITLE", flexible=True)
     author: str = column("AUTHOR", flexible=True, rank=2)
-    length_ms: int | None = column("LENGTH", Kind.DURATION_MS, cell=_length)
+    length_ms: int | None = column("LENGTH", Kind.DURATION_MS, cell=_length, plain=_plain_length)
     source: str = column("SOURCE", rank=4)
     uri: str | None = column("URI", flexible=True, rank=3)
     identifier: str
@@ -39,8 +43,8 @@ class TrackRow:
     isrc: str | None
     artwork: str | None
     is_selected: bool
-    playlist: str | None
     encoded: str
+    playlist: str | None = column("")
 
 
 _FORM: Mapping[str, type | UnionType] = {

@@ -35,7 +35,7 @@ class WaitRow:
     node: str = column("NODE")
     state: str = column("STATE", Kind.STATE)
     waited_ms: int = column("WAITED", Kind.DURATION_MS)
-    message: str | None = column("MESSAGE", flexible=True)
+    message: str | None = column("MESSAGE", wraps=True)
 
 
 @command(app, prints=lambda: {"": Rows(WaitRow)}, cls=WaitCommand)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.output.streams import say
-from revvlink_cli.output.text import clean
+from revvlink_cli.output.text import clean, clean_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ def trace(error: BaseException) -> None:
     """Where an error came from, for who asked for everything."""
     import traceback
 
-    say("".join(traceback.format_exception(error)).rstrip())
+    say(clean_lines("".join(traceback.format_exception(error)).rstrip()))
 
 
 def notes(texts: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.result import columns_of
 from revvlink_cli.output.streams import OutputError, write_file
-from revvlink_cli.output.text import clean, plain, shown
+from revvlink_cli.output.text import bare, clean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,15 +56,19 @@ def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - 
     """Numbers in full, the fields' own names, which are there without rows too."""
     page = io.StringIO()
     writer = csv.writer(page)
-    names = [name for name, _ in columns_of(kind)]
-    writer.writerow(names)
-    writer.writerows([_harmless(plain(getattr(row, name))) for name in names] for row in rows)
+    columns = columns_of(kind)
+    writer.writerow([name for name, _ in columns])
+    writer.writerows([_harmless(bare(row, name, column)) for name, column in columns] for row in rows)
     return page.getvalue()
 
 
+_FORMULA = "=@+-\uff1d\uff20\uff0b\uff0d"
+"""Characters that begin a formula, also as wide ones; a tab that would is written out already."""
+
+
 def _harmless(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula, and a server names its nodes' errors."""
-    return f"'{text}" if text[:1] in ("=", "@", "+") or (text[:1] == "-" and not _is_number(text)) else text
+    """A spreadsheet takes what begins so for a formula, and a server names its tracks and its errors."""
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:
@@ -77,7 +81,7 @@ def _is_number(text: str) -> bool:
 
 def _markdown(kind: type, rows: Sequence[Any], title: str) -> str:
     """As on a terminal."""
-    lines = [f"**{markdown_cell(title)}**", ""] if title else []
+    lines = [f"**{markdown_cell(clean(title))}**", ""] if title else []
     columns = [(name, column) for name, column in columns_of(kind) if column.title]
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(markdown_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
@@ -99,6 +103,7 @@ def _html(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 -
 
 def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
     """What a terminal would show."""
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.text import Text
 
@@ -109,7 +114,7 @@ def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - 
     drawn = Page()
     TableRenderer(drawn, no_color=True).end(Result(tuple(rows), title=title or None))
     lines = drawn.text.rstrip("\n").split("\n")
-    console = Console(record=True, file=io.StringIO(), width=max(map(len, lines), default=PICTURE_WIDTH))
+    console = Console(record=True, file=io.StringIO(), width=max(map(cell_len, lines), default=PICTURE_WIDTH))
     for line in lines:
         console.print(Text(line), soft_wrap=True)
     picture = console.export_svg(title=clean(title) or "revvlink", font_aspect_ratio=0.61)

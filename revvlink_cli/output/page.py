@@ -87,7 +87,7 @@ def table(rows: Sequence[Any]) -> str:
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td{cls}>{_text(shown(row, name, column))}</td>"
+            f"<td{cls}>{_text(shown(row, name, column), lines=True)}</td>"
             for (name, column), cls in zip(columns, mark, strict=True)
         )
         + "</tr>\n"
@@ -199,5 +199,5 @@ def _figure(value: float, unit: str) -> str:
     return percent(value) if unit == "%" else f"{value:.3g}{unit}"
 
 
-def _text(text: str) -> str:
-    return escape(clean(text))
+def _text(text: str, *, lines: bool = False) -> str:
+    return "<br>".join(_text(line) for line in text.split("\n")) if lines else escape(clean(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.result import columns_of
-from revvlink_cli.output.text import clean, plain
+from revvlink_cli.output.text import bare, clean, clean_lines
 
 if TYPE_CHECKING:
     from revvlink_cli.output.renderer import Writer
@@ -23,17 +23,18 @@ class PlainRenderer:
 
     def item(self, row: Any) -> None:
         """One line."""
-        self._output.write("\t".join(plain(getattr(row, name)) for name, _ in columns_of(type(row))) + "\n")
+        self._output.write("\t".join(bare(row, name, column) for name, column in columns_of(type(row))) + "\n")
 
     def end(self, result: Result) -> None:
         """The data."""
         if result.line is not None:
             self._output.write(f"{clean(result.line)}\n")
         elif result.text is not None:
-            self._output.write(result.text if result.text.endswith("\n") or not result.text else f"{result.text}\n")
+            text = clean_lines(result.text)
+            self._output.write(text if text.endswith("\n") or not text else f"{text}\n")
         elif isinstance(result.data, tuple):
             for row in result.data:
                 self.item(row)
         elif result.data is not None:
-            for name, _ in columns_of(type(result.data)):
-                self._output.write(f"{name}\t{plain(getattr(result.data, name))}\n")
+            for name, column in columns_of(type(result.data)):
+                self._output.write(f"{name}\t{bare(result.data, name, column)}\n")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.health.metrics import of_run
 from revvlink_cli.output.renderer import WholeRenderer
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from revvlink_cli.output.result import Result
@@ -19,4 +20,4 @@ class PrometheusRenderer(WholeRenderer):
         if result.report is not None:
             self._output.write(of_run(result.report))
         else:
-            self._output.write("".join(f"# {' '.join(failure.message.split())}\n" for failure in result.errors))
+            self._output.write("".join(f"# {clean(' '.join(failure.message.split()))}\n" for failure in result.errors))

@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -66,32 +66,46 @@ class Column(NamedTuple):
     Attributes:
         title: Head of the column.
         kind: What it holds.
-        cell: Makes the table's text from the whole row where the field alone does not tell enough.
-        rank: Columns of the highest rank are the first to go when the terminal is too narrow.
+        cell: Makes the table's text from the whole row where the field alone does not tell enough: one line, or a
+            sequence of lines. The renderer cleans it.
+        rank: Columns of the highest rank are the first to go when the terminal is too narrow; those of rank 0 stay.
         flexible: Whether a narrow terminal may cut its text.
-        narrowest: Columns that a cut text keeps as long as another column can go instead.
+        wraps: Whether it explains its row: it is never cut and never goes. It takes several lines where it has to, and
+            where the terminal is too narrow even for that it stands below its row.
+        unbroken: The same for a text that is there to be copied: it is not broken into lines either.
+        narrowest: Width that a text which is cut or wraps keeps as long as another column can go instead.
+        plain: Makes the field of the plain output and of CSV from the row, where that is not the field itself.
     """
 
     title: str
     kind: Kind
-    cell: Callable[[Any], str] | None
+    cell: Callable[[Any], str | Sequence[str]] | None
     rank: int
     flexible: bool
+    wraps: bool
+    unbroken: bool
     narrowest: int
+    plain: Callable[[Any], Any] | None
 
 
 def column(
     title: str,
     kind: Kind = Kind.TEXT,
     *,
-    cell: Callable[[Any], str] | None = None,
+    cell: Callable[[Any], str | Sequence[str]] | None = None,
     rank: int = 1,
     flexible: bool = False,
-    narrowest: int = 10,
+    wraps: bool = False,
+    unbroken: bool = False,
+    narrowest: int | None = None,
+    plain: Callable[[Any], Any] | None = None,
     default: Any = dataclasses.MISSING,
 ) -> Any:
     """A dataclass field that is a column, see `Column`."""
-    return field(default=default, metadata={"column": Column(title, kind, cell, rank, flexible, narrowest)})
+    if narrowest is None:
+        narrowest = 20 if wraps else 10
+    made = Column(title, kind, cell, rank, flexible, wraps or unbroken, unbroken, narrowest, plain)
+    return field(default=default, metadata={"column": made})
 
 
 def columns_of(row: type) -> tuple[tuple[str, Column], ...]:
@@ -205,14 +219,17 @@ class Frame(NamedTuple):
     """One picture of a whole screen.
 
     Attributes:
-        result: The table in its middle, and its notes; of rows that do not fit it is said how many there are.
+        result: The table in its middle, and its notes. Of rows that do not fit, those in trouble come first, and it is
+            said how many there are.
         above: Lines above it.
         below: Lines below it.
+        selected: Index of the row that has to be seen, None where no row is selected.
     """
 
     result: Result
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    selected: int | None = None
 
 
 class Live(NamedTuple):

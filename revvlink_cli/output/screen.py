@@ -6,9 +6,7 @@ import os
 import shutil
 import signal
 import sys
-from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from revvlink_cli.config.secrets_in_use import redacted
@@ -16,16 +14,16 @@ from revvlink_cli.output.streams import is_terminal
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from revvlink_cli.output.result import Frame
     from revvlink_cli.output.streams import Output
 
-_ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J"
-"""The alternate screen, no cursor, empty."""
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
+"""The alternate screen, no cursor, empty. Lines do not wrap: terminals differ in how wide they draw some characters."""
 
-_LEAVE = "\x1b[?25h\x1b[?1049l"
+_LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 """Around a picture: terminals that know it show the whole at once."""
@@ -123,6 +121,7 @@ class Screen:
 
     def show(self, frame: Frame) -> None:
         """Draw a picture, cut to the terminal as it is now."""
+        from revvlink_cli.output.fitting import fitted
         from revvlink_cli.output.table import TableRenderer
 
         self._last = frame = redacted(frame)
@@ -130,26 +129,22 @@ class Screen:
         result = frame.result
         above, below = ([clipped(line, width) for line in lines] for lines in (frame.above, frame.below))
         notes = [line for note in result.notes for line in wrapped(note, width)]
+        room = max(height - len(above) - len(below), 0)
         page = Page()
-        room = height - len(above) - len(below)
+        renderer = TableRenderer(page, no_color=self._no_color)
         if isinstance(result.data, tuple) and result.data:
-            rows, around = result.data, HEAD
-            if result.title is not None:
-                result, around = replace(result, title=clipped(result.title, width)), HEAD + 1
-            while notes and room - around - len(notes) < min(len(rows), FEWEST) + 1:
-                notes.pop()  # rows are what one looks for
-            fitting = room - around - len(notes)
-            if fitting < len(rows):
-                fitting = max(fitting - 1, 1)
-                notes = [*wrapped(_left_out(rows[fitting:]), width)[:1], *notes]
-                result = replace(result, data=rows[:fitting])
-        TableRenderer(page, no_color=self._no_color).end(result)
-        middle = [*page.text.rstrip("\n").split("\n"), *notes] if page.text or notes else []
-        lines = [*above, *middle[: max(room, 0)], *below][:height]
+            has_title = result.title is not None and room > HEAD + 2
+            title = renderer.heading(clipped(result.title or "", width)) if has_title else []
+            rest = fitted(renderer, result.data, frame.selected, notes, room=room - len(title), width=width)
+            middle = [*title, *rest]
+        else:
+            renderer.end(result)
+            middle = [*page.text.rstrip("\n").split("\n"), *notes] if page.text or notes else []
+        lines = [*above, *middle[:room], *below][:height]
         # A line is emptied before it is written: behind one that fills the width that would take its last character.
-        shown = "\n".join(f"\x1b[2K{line}" for line in lines)
-        rest = "\n\x1b[J" if len(lines) < height else ""
-        self._output.write(f"{_BEGIN}\x1b[H{shown}{rest}{_END}")
+        picture = "\n".join(f"\x1b[2K{line}" for line in lines)
+        more = "\n\x1b[J" if len(lines) < height else ""
+        self._output.write(f"{_BEGIN}\x1b[H{picture}{more}{_END}")
 
 
 def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
@@ -169,15 +164,11 @@ def clipped(text: str, width: int) -> str:
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """A text on lines of so many columns."""
-    import textwrap
+    """A text on lines of so many columns; some characters take two."""
+    from rich.console import Console
+    from rich.text import Text
 
-    lines = textwrap.wrap(clean(text), max(width, len(indent) + 1), subsequent_indent=indent) or [""]
-    return [clipped(line, width) for line in lines]
-
-
-def _left_out(rows: Sequence[Any]) -> str:
-    """What is said of rows for which there is no room: those in trouble are often the last ones."""
-    states = Counter(str(getattr(row, "state", "")) for row in rows)
-    told = ", ".join(f"{count} {state}".rstrip() for state, count in states.most_common())
-    return f"and {len(rows)} more nodes ({told}); make the terminal higher, or name some"
+    console = Console(width=max(width, 1))
+    first, *rest = Text(clean(text)).wrap(console, max(width, 1), overflow="fold") or [Text()]
+    left = Text(" ").join(rest).wrap(console, max(width - len(indent), 1), overflow="fold") if rest else ()
+    return [first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left)]

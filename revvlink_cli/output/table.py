@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from revvlink_cli.output.result import Kind, columns_of
-from revvlink_cli.output.screen import terminal_size
+from revvlink_cli.output.screen import HEAD, terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
-from revvlink_cli.output.text import clean, shown
+from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_M
 _STATES = {
     "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
-    "failed": "red", "disconnected": "red", "lost": "red", "critical": "red",
+    "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "critical": "red",
     "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
     "excluded": "dim", "skipped": "dim",
 }  # fmt: skip
@@ -40,9 +40,33 @@ _UNLIMITED = 10_000
 _GAP = 3
 """Columns between two cells."""
 
+_SHORTEST = 8
+"""Columns to which any text is cut before one of them is cut altogether."""
+
+
+class Layout(NamedTuple):
+    """How rows are laid out in the width that there is.
+
+    Attributes:
+        rows: The rows.
+        cells: Their texts, column by column.
+        columns: The columns beside each other: title, kind, index of its texts, width.
+        below: Lines below each row, for texts that found no room beside it.
+        heights: Lines that each row takes, those below it too.
+    """
+
+    rows: Sequence[Any]
+    cells: Sequence[Sequence[str]]
+    columns: Sequence[tuple[Column, int, int]]
+    below: Sequence[Sequence[str]]
+    heights: Sequence[int]
+
 
 class TableRenderer:
-    """A table as wide as its content and no wider than the terminal; the least important columns go first."""
+    """A table as wide as its content and no wider than the terminal; the least important columns go first.
+
+    What explains a row stays: it takes several lines, or stands below its row.
+    """
 
     def __init__(self, output: Writer, *, no_color: bool) -> None:
         self._output = output
@@ -82,41 +106,90 @@ class TableRenderer:
 
     def _lay_out(self, result: Result) -> None:
         if result.text is not None:
-            text = "\n".join(map(clean, result.text.rstrip("\n").split("\n")))  # a folder's name may hold anything
-            self._console.print(Text(text), soft_wrap=True)
+            self._console.print(Text(clean_lines(result.text.rstrip("\n"))), soft_wrap=True)
             return
         if result.title is not None:
-            self._console.print(Text(clean(result.title), style="bold"), soft_wrap=True)
+            self._page.writelines(f"{line}\n" for line in self.heading(result.title))
         if isinstance(result.data, tuple):
             kind = result.row_type
             rows = result.view if result.view is not None else result.data
             if rows and kind is not None:
-                self._rows(rows, columns_of(kind))
+                layout = self.layout(rows, kind)
+                self._page.writelines(f"{line}\n" for line in self.drawn(layout, range(len(rows))))
         elif result.data is not None:
             self._record(result.data)
 
-    def _rows(self, rows: Sequence[Any], columns: Sequence[tuple[str, Column]]) -> None:
-        columns = [(name, column) for name, column in columns if column.title]  # the rest is for programs
-        cells = [[shown(row, name, column) for name, column in columns] for row in rows]
+    def layout(self, rows: Sequence[Any], kind: type) -> Layout:
+        """Decide what of the rows is shown, and where."""
+        columns = [(name, column) for name, column in columns_of(kind) if column.title]  # the rest is for programs
+        cells = [[shown(row, name, column).replace("\n", " ") for name, column in columns] for row in rows]
         widths = [
             max(cell_len(column.title), *(cell_len(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
         ]
-        kept = _fit(columns, widths, self._console.width)
+        beside = _fit([column for _, column in columns], widths, self._console.width)
+        places = {index for index, _ in beside}
+        under = [i for i, (_, column) in enumerate(columns) if column.wraps and i not in places]
+        wrapping = [(i, width) for i, width in beside if columns[i][1].wraps]
+        below = [[part for i in under for part in self._below(columns[i][1], line[i])] for line in cells]
+        heights = [
+            max((len(self._wrapped(line[i], width)) for i, width in wrapping), default=1) + len(more)
+            for line, more in zip(cells, below, strict=True)
+        ]
+        return Layout(rows, cells, [(columns[i][1], i, width) for i, width in beside], below, heights)
+
+    def drawn(self, layout: Layout, chosen: Sequence[int]) -> list[str]:
+        """The table's head, and these of its rows, line by line."""
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1))
-        for index, limit in kept:
-            column = columns[index][1]
+        for column, _, width in layout.columns:
             table.add_column(
                 column.title,
                 justify="right" if column.kind in _NUMBERS else "left",
                 no_wrap=True,
                 overflow="ellipsis",
-                width=limit,
+                width=width,
             )
-        for row, line in zip(rows, cells, strict=True):
-            marks = (("reverse", "is_selected"), ("dim", "is_stale"))
-            style = " ".join(style for style, mark in marks if getattr(row, mark, False)) or None
-            table.add_row(*(_styled(line[index], columns[index][1]) for index, _ in kept), style=style)
-        self._console.print(table)
+        for index in chosen:
+            texts = layout.cells[index]
+            table.add_row(
+                *(
+                    _styled("\n".join(self._wrapped(texts[i], width)) if column.wraps else texts[i], column)
+                    for column, i, width in layout.columns
+                ),
+                style=_style_of(layout.rows[index]),
+            )
+        lines = self._lines(table)
+        drawn, lines = lines[:HEAD], lines[HEAD:]
+        for index in chosen:
+            more = layout.below[index]
+            count = layout.heights[index] - len(more)
+            drawn += lines[:count]
+            lines = lines[count:]
+            style = _style_of(layout.rows[index]) or ""
+            drawn += [line for text in more for line in self._lines(Text(text, style=style))]
+        return drawn
+
+    def heading(self, title: str) -> list[str]:
+        """The line above a table."""
+        return self._lines(Text(clean(title), style="bold"))
+
+    def _lines(self, thing: Any) -> list[str]:
+        with self._console.capture() as captured:
+            self._console.print(thing, soft_wrap=isinstance(thing, Text))
+        return captured.get().removesuffix("\n").split("\n")
+
+    def _wrapped(self, text: str, width: int) -> list[str]:
+        """A text on lines of so many columns; words that are longer are broken."""
+        return [line.plain.rstrip() for line in Text(text).wrap(self._console, width, overflow="fold")] or [""]
+
+    def _below(self, column: Column, text: str) -> list[str]:
+        """What stands below a row for a column that found no room beside it."""
+        if text == MISSING:
+            return []
+        if column.unbroken:
+            return [text]
+        indent = "  "
+        lines = self._wrapped(f"{column.title.lower()}: {text}", max(self._console.width - len(indent), 1))
+        return [indent + line for line in lines]
 
     def _record(self, record: Any) -> None:
         entries = [(column, shown(record, name, column)) for name, column in columns_of(type(record))]
@@ -133,28 +206,54 @@ def _styled(text: str, column: Column) -> Text:
     return Text(text, style=_STATES.get(text.split(" ", 1)[0], "") if column.kind is Kind.STATE else "")
 
 
-def _fit(columns: Sequence[tuple[str, Column]], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Which columns to show and how wide, within `room`."""
+def _style_of(row: Any) -> str | None:
+    marks = (("reverse", "is_selected"), ("dim", "is_stale"))
+    return " ".join(style for style, mark in marks if getattr(row, mark, False)) or None
+
+
+def _fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Which columns to show beside each other and how wide, within `room`.
+
+    A column that wraps has a fair width, or stands below the rows, the last one first, and the others have its room.
+    """
+    floors = [
+        width if column.unbroken or not (column.flexible or column.wraps) else min(width, column.narrowest)
+        for column, width in zip(columns, widths, strict=True)
+    ]
+
+    def over(now: Sequence[int]) -> int:
+        return sum(floors[i] for i in now) + _GAP * (len(now) - 1) - room
+
+    def dropped(now: list[int], least: int) -> list[int]:
+        """Without the least important columns, of rank `least` or above, as far as there is no room for them."""
+        while over(now) > 0 and len(now) > 1:
+            going = [i for i in now if columns[i].rank >= least and not columns[i].wraps]
+            if not going:
+                break
+            now = [i for i in now if i != max(going, key=lambda i: (columns[i].rank, i))]
+        return now
+
     kept = list(range(len(columns)))
-    while True:
-        over = sum(widths[i] for i in kept) + _GAP * (len(kept) - 1) - room
-        flexible = [i for i in kept if columns[i][1].flexible]
-        give = sum(max(widths[i] - columns[i][1].narrowest, 0) for i in flexible)
-        worst = max(columns[i][1].rank for i in kept)
-        if over <= give or worst == 0 or len(kept) == 1:
-            return _shrink(kept, widths, flexible, max(over, 0))
-        kept.remove(next(i for i in reversed(kept) if columns[i][1].rank == worst))
+    if over(kept) > 0:
+        kept = [i for i in kept if not columns[i].unbroken]
+    wide = dropped(kept, 2)
+    while over(wide) > 0 and (wrapping := [i for i in kept if columns[i].wraps]) and len(kept) > 1:
+        kept = [i for i in kept if i != wrapping[-1]]
+        wide = dropped(kept, 2)
+    return _shrunk(dropped(wide, 1), columns, widths, floors, room)
 
 
-def _shrink(kept: Sequence[int], widths: Sequence[int], flexible: Sequence[int], over: int) -> list[tuple[int, int]]:
-    """Take `over` columns from the widest flexible ones."""
+def _shrunk(
+    kept: Sequence[int], columns: Sequence[Column], widths: Sequence[int], floors: Sequence[int], room: int
+) -> list[tuple[int, int]]:
+    """Take what is too much from the widest columns: first from those that give, then from texts, then from any."""
     now = {i: widths[i] for i in kept}
-    while over > 0 and flexible:
-        widest = max(flexible, key=lambda i: now[i])
-        if now[widest] <= 1:
-            break
-        now[widest] -= 1
-        over -= 1
+    over = sum(now.values()) + _GAP * (len(kept) - 1) - room
+    texts = [i for i in kept if columns[i].kind is Kind.TEXT]
+    for some, least in ((kept, floors), (texts, [_SHORTEST] * len(columns)), (kept, [1] * len(columns))):
+        while over > 0 and (giving := [i for i in some if now[i] > least[i]]):
+            now[max(giving, key=lambda i: now[i])] -= 1
+            over -= 1
     return [(i, now[i]) for i in kept]
 
 

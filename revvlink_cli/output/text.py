@@ -13,15 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _UNSAFE = (
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 """Control characters, direction marks and overrides, invisible characters, lone surrogates, no characters at all."""
+
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d"
+    "\u3297\u3299\U0001f000-\U0001faff][\U0001f3fb-\U0001f3ff]?[\ufe0e\ufe0f]?"
+)
+"""An emoji: its skin, and whether it is drawn as text or as a picture, are characters that are not seen."""
+
+_EMOJI = f"{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3"
+"""One emoji, or several that invisible joiners make one."""
 
 
 @cache
 def _unsafe() -> re.Pattern[str]:
-    return re.compile(_UNSAFE)  # when it is needed: most text is harmless
+    return re.compile(f"(?P<emoji>{_EMOJI})|{_UNSAFE}")  # when it is needed: most text is harmless
 
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -32,23 +42,33 @@ MISSING = "-"
 
 def clean(text: str) -> str:
     r"""`text` with everything that is not plainly visible written out: ``\x1b``, ``\u202e``, ``\n``."""
-    return text if text.isprintable() else _unsafe().sub(_written_out, text)
+    return text if text.isascii() and text.isprintable() else _unsafe().sub(_written_out, text)
+
+
+def clean_lines(text: str) -> str:
+    """A text of this program on several lines, each of them cleaned: a name in it may hold anything."""
+    return "\n".join(map(clean, text.split("\n")))
 
 
 def clean_json(text: str) -> str:
     """JSON text in which what terminals act on is escaped the JSON way; it means the same to a parser."""
-    return _unsafe().sub(lambda found: found.group() if found.group() == "\n" else _json_escape(found.group()), text)
+    return _unsafe().sub(_escaped, text)
 
 
 def _written_out(found: re.Match[str]) -> str:
     char = found.group()
+    if found["emoji"] is not None:
+        return char
     if char in _SHORT:
         return _SHORT[char]
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _json_escape(char: str) -> str:
+def _escaped(found: re.Match[str]) -> str:
+    char = found.group()
+    if found["emoji"] is not None or char == "\n":
+        return char
     code = ord(char)
     if code < 0x10000:
         return f"\\u{code:04x}"
@@ -68,7 +88,7 @@ def plain(value: Any) -> str:
         case tuple() | list():
             return ",".join(plain(item) for item in value)
         case dict():
-            return ",".join(f"{key}={plain(item)}" for key, item in value.items())
+            return ",".join(f"{plain(key)}={plain(item)}" for key, item in value.items())
     return clean(str(value))
 
 
@@ -100,8 +120,16 @@ def human(value: Any, kind: Kind) -> str:
 
 
 def shown(row: Any, name: str, column: Column) -> str:
-    """The table's cell of one field."""
-    return column.cell(row) if column.cell is not None else human(getattr(row, name), column.kind)
+    """The table's cell of one field: whatever a column's own function gives, nothing in it acts on a terminal."""
+    if column.cell is None:
+        return human(getattr(row, name), column.kind)
+    made = column.cell(row)
+    return clean(made) if isinstance(made, str) else "\n".join(map(clean, made))
+
+
+def bare(row: Any, name: str, column: Column) -> str:
+    """One field for programs."""
+    return plain(column.plain(row) if column.plain is not None else getattr(row, name))
 
 
 def size(count: float) -> str:

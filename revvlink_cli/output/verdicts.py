@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
 from revvlink_cli.output.result import Failure, Kind, column
-from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +19,7 @@ FLEET = "(fleet)"
 
 
 def _node(row: CheckRow) -> str:
-    return clean(row.node) if row.node is not None else FLEET
+    return row.node if row.node is not None else FLEET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +38,10 @@ class FigureRow:
 class CheckRow:
     """The outcome of one check: ok, warning, critical, unknown or skipped. Without a node it is one of the fleet."""
 
-    node: str | None = column("NODE", cell=_node)
-    check: str = column("CHECK")
-    verdict: str = column("VERDICT", Kind.STATE)
-    message: str = column("MESSAGE", flexible=True)
+    node: str | None = column("NODE", cell=_node, rank=0)
+    check: str = column("CHECK", rank=0)
+    verdict: str = column("VERDICT", Kind.STATE, rank=0)
+    message: str = column("MESSAGE", wraps=True)
     subject: str | None
     code: str | None
     stage: str | None

@@ -1,0 +1,130 @@
+"""Which rows a screen shows when there is no room for all: what is wrong stays in sight."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from revvlink_cli.output.table import TableRenderer
+
+TROUBLE = ("failed", "lost", "disconnected", "tripped")
+"""States of a node that serves nobody though it should, the gravest first."""
+
+
+def is_troubled(row: Any) -> bool:
+    """Whether something is wrong with the row's node."""
+    return getattr(row, "state", None) in TROUBLE
+
+
+def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
+    """Rows with those in trouble on top: one for each reason, then the others of them; else as they were."""
+    kept = list(rows)
+    seen: set[object] = set()
+    examples: list[Any] = []
+    more: list[Any] = []
+    for row in filter(is_troubled, kept):
+        reason = (row.state, getattr(row, "reason", None))
+        (more if reason in seen else examples).append(row)
+        seen.add(reason)
+    return (*examples, *more, *(row for row in kept if not is_troubled(row)))
+
+
+def fitted(
+    renderer: TableRenderer, rows: Sequence[Any], selected: int | None, notes: Sequence[str], *, room: int, width: int
+) -> list[str]:
+    """A table and its notes in `room` lines.
+
+    Where there is no room for all rows, those in trouble stand on top and leave some room for the rest; those of them
+    that are not shown are counted and named above the table. Without a selection it is said below the table how many
+    rows are missing; with one, the rows around it are shown, and keys reach the others.
+    """
+    notes = list(notes)
+    while notes and room - HEAD - len(notes) < min(len(rows), FEWEST) + 1:
+        notes.pop()  # rows are what one looks for
+    free = room - HEAD - len(notes)
+    if len(rows) <= free:
+        layout = renderer.layout(rows, type(rows[0]))
+        if sum(layout.heights) <= free:
+            return [*renderer.drawn(layout, range(len(rows))), *notes]
+    order = trouble_first(rows)
+    troubled = sum(map(is_troubled, order))
+    at = order.index(rows[selected]) if selected is not None else None
+    near = troubled if at is None else at
+    candidates = sorted({*range(min(troubled, room)), *range(max(near - room, 0), min(near + room, len(order)))})
+    layout = renderer.layout([order[index] for index in candidates], type(rows[0]))
+    heights = dict(zip(candidates, layout.heights, strict=True))
+    above: list[str] = []
+    below = int(at is None and free > 1)  # lines
+    chosen = _chosen(heights, troubled, at, free - below)
+    if hidden := [row for index, row in enumerate(order[:troubled]) if index not in set(chosen)]:
+        above = [_trouble(order, hidden, width)]
+        below = min(below, max(free - 2, 0))  # on the lowest of screens one row counts for more
+        chosen = _chosen(heights, troubled, at, free - below - len(above))
+    missing = [_missing(order, len(order) - len(chosen), width)] if below and len(chosen) < len(order) else []
+    drawn = renderer.drawn(layout, [candidates.index(index) for index in chosen])
+    left = max(room - len(above) - len(missing) - len(notes), 0)  # one row may be higher than all of that
+    return [*above, *drawn[:left], *missing, *notes]
+
+
+def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int) -> list[int]:
+    """Indices of the rows for which `free` lines are enough, those in trouble first; one row at least."""
+    if at is None:
+        others = sum(height for index, height in heights.items() if index >= troubled)
+        spared = min(FEWEST, free // 2, others)
+    else:
+        spared = free // 2
+    pinned = 0
+    while pinned < troubled and pinned in heights:
+        is_only = not pinned and at is None  # it is cut rather than left out
+        height = min(heights[pinned], free) if is_only else heights[pinned]
+        if not is_only and free - height < spared:
+            break
+        free -= height
+        pinned += 1
+    while at is not None and at >= pinned > 0 and heights[at] > free:  # a selected row is seen, however high it is
+        pinned -= 1
+        free += heights[pinned]
+    start = end = max(troubled if at is None else at, pinned)
+    is_stuck = False
+    while not is_stuck:  # a row below, a row above, and so on
+        is_stuck = True
+        if heights.get(end, free + 1) <= free:
+            free -= heights[end]
+            end, is_stuck = end + 1, False
+        if at is not None and start > pinned and heights.get(start - 1, free + 1) <= free:
+            start -= 1
+            free -= heights[start]
+            is_stuck = False
+    return [*range(pinned), *range(start, end)] or [0 if at is None else at]
+
+
+def _trouble(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str:
+    """How many are in trouble, and as many of their names as fit, those first that are not shown."""
+    counts = Counter(row.state for row in rows if is_troubled(row))
+    (worst, count), *others = sorted(counts.items(), key=lambda item: TROUBLE.index(item[0]))
+    told = ", ".join([f"{count} of {len(rows)} {worst}", *(f"{number} {state}" for state, number in others)])
+    names = dict.fromkeys(row.node for row in (*hidden, *filter(is_troubled, rows)))
+    line, found = told, ""
+    for number, name in enumerate(names, start=1):
+        found = f"{found}, {name}" if found else f"{told}: {name}"
+        whole = found if number == len(names) else f"{found}, and {len(names) - number} more"
+        if len(wrapped(whole, width)) > 1:
+            break
+        line = whole
+    return clipped(line, width)
+
+
+def _missing(rows: Sequence[Any], count: int, width: int) -> str:
+    """How many rows are not shown, and the states of all there are, the worst first."""
+    states = Counter(str(getattr(row, "state", "")) for row in rows)
+    worst = sorted(states.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
+    told = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
+    return clipped(
+        wrapped(f"and {count} more nodes (of {len(rows)}: {told}); make the terminal higher, or name some", width)[0],
+        width,
+    )

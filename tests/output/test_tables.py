@@ -1,0 +1,116 @@
+"""Tables on terminals of any width: what explains a row is never cut."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revvlink_cli.commands.connect import ConnectRow
+from revvlink_cli.commands.doctor import DoctorRow
+from revvlink_cli.commands.region import RouteRow
+from revvlink_cli.output.fitting import fitted
+from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.result import Kind, Result, column
+from revvlink_cli.output.screen import Page
+from revvlink_cli.output.table import TableRenderer
+from revvlink_cli.output.verdicts import CheckRow
+from tests.output.test_golden import STATUS
+
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"
+WIDTHS = (40, 80, 120, 200)
+WHY = "the certificate of the node at lavalink.example:443 ended 12 days ago, and no client that checks it will connect"
+FIX = "renew it, and restart the node with `systemctl restart lavalink-with-a-rather-long-name-to-break@1.service`"
+
+CONNECT = ConnectRow(
+    node="us-1", state="failed", server="Lavalink", version="4.2.2", session_id=None, ready_ms=None,
+    reason="certificate_expired", message=WHY, uri="https://lavalink.example:443",
+)  # fmt: skip
+ROUTE = RouteRow(endpoint="c-gru03-1a2b3c4d.discord.media:8443", region="southamerica", node="us-1", reason=WHY)
+CHECK = CheckRow(
+    node="us-1", check="reach", verdict="critical", message=WHY, subject=None, code=None, stage=None, hint=None,
+    figures=(), facts={},
+)  # fmt: skip
+DOCTOR = DoctorRow(checkup="nodes", subject="lavalink.example", state="failed", message=WHY, fix=FIX)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("row", [CONNECT, ROUTE, CHECK, DOCTOR], ids=lambda row: type(row).__name__)
+def test_an_explanation_is_whole(row: object, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every word of it is there, no line is wider than the terminal, and names and states stay."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = Page()
+    renderer(Format.TABLE, "x", page, no_color=True).end(Result((row, row)))
+    lines = page.text.splitlines()
+    assert max(map(len, lines)) <= width
+    seen = re.sub(r"\s", "", "".join(re.split(r" {3,}", line.rstrip())[-1] for line in lines))
+    if type(row) is not DoctorRow or width < 120:
+        assert seen.count(WHY.replace(" ", "")) == 2
+    for words in [WHY.split(), *([FIX.split()] if type(row) is DoctorRow else [])]:
+        assert all(word in page.text for word in words if len(word) < 20)
+    assert "failed" in page.text or "critical" in page.text or "us-1" in page.text
+    assert "certificate_expired" not in page.text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_golden_widths(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status table is laid out as the files say."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    page = Page()
+    renderer(Format.TABLE, "nodes status", page, no_color=True).end(STATUS)
+    path = GOLDEN / f"status-{width}.table"
+    if os.environ.get("REVVLINK_TEST_GOLDEN") == "write":
+        path.write_text(page.text, encoding="utf-8", newline="\n")
+    assert page.text == path.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A node."""
+
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, rank=0)
+    reason: str = column("REASON", wraps=True)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["connected", "failed", "lost", "tripped"]), st.integers(1, 30)),
+        min_size=1,
+        max_size=60,
+    ),
+    st.integers(4, 40),
+    st.sampled_from([12, 20, 40, 80]),
+    st.none() | st.integers(0, 59),
+    st.lists(st.just("a note"), max_size=3),
+)
+def test_what_does_not_fit_is_counted(
+    told: list[tuple[str, int]], room: int, width: int, at: int | None, notes: list[str]
+) -> None:
+    """Lines never exceed the room; rows that are not shown are counted, trouble by name; a selected row is shown."""
+    rows = [
+        Row(node=f"n{number:02}", state=state, reason="-" if state == "connected" else "word " * words)
+        for number, (state, words) in enumerate(told)
+    ]
+    selected = None if at is None else at % len(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(width))
+        table = TableRenderer(Page(), no_color=True)
+        lines = fitted(table, rows, selected, notes, room=room, width=width)
+    assert len(lines) <= room
+    assert all(len(line) <= width for line in lines)
+    shown = {line[:3] for line in lines if re.match(r"n\d\d ", line)}
+    assert shown
+    if selected is not None and room > 3:
+        assert rows[selected].node in shown
+    hidden = [row for row in rows if row.node not in shown and row.state != "connected"]
+    if hidden and width >= 20:
+        assert re.match(r"\d+ of \d+ (failed|lost|tripped)", lines[0]), lines
+    missing = [int(line.split()[1]) for line in lines if line.startswith("and ")]
+    if selected is None and room >= 5:
+        assert sum(missing) == len(rows) - len(shown), lines
