@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,21 +99,26 @@ class Interleaving(RuleBasedStateMachine):
         loop.set_exception_handler(lambda _, context: self.defects.found.append(str(context)))
         self.operations: list[asyncio.Task[Any]] = []
         self.count = 0
-        self.runner.run(
-            self.pool.connect(
-                nodes=[
-                    Node(
-                        identifier=node.profile.identifier,
-                        uri=node.uri,
-                        password=PASSWORD,
-                        resume_timeout=1,
-                        heartbeat=0.5,
-                        timeout=TIMEOUT,
-                    )
-                    for node in self.simulator
-                ]
+        self.runner.run(self.join())
+
+    async def join(self) -> None:
+        """Connect all nodes, however slow the machine is."""
+        nodes = [
+            Node(
+                identifier=node.profile.identifier,
+                uri=node.uri,
+                password=PASSWORD,
+                resume_timeout=1,
+                heartbeat=0.5,
+                timeout=TIMEOUT,
             )
-        )
+            for node in self.simulator
+        ]
+        with suppress(RevvlinkException):
+            await self.pool.connect(nodes=nodes)
+        async with asyncio.timeout(30):
+            while len(self.pool.nodes) < len(nodes):
+                await asyncio.sleep(0.02)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> None:
         """Begin an operation, and let it take its first steps."""
