@@ -16,7 +16,7 @@ from revvlink_cli.client.errors import (
     PlayerDestroyedException,
     RevvlinkException,
 )
-from revvlink_cli.client.events import TrackEnd
+from revvlink_cli.client.events import TrackEnd, TrackStart
 from revvlink_cli.client.failover import DrainReport, Failover
 from revvlink_cli.client.feed import (
     Feed,
@@ -360,8 +360,11 @@ class Fleet:
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
         player = self._players.get(event.guild_id or "")
-        if player is not None and node is (player.bound_for or player.node) and isinstance(event, TrackEnd):
-            self._track_ended(player, event)
+        if player is not None and node is (player.bound_for or player.node):
+            if isinstance(event, TrackEnd):
+                self._track_ended(player, event)
+            elif isinstance(event, TrackStart):
+                player.note_started(event.track)
         self.tell(NodeEvent(node=node.identifier, event=event))
 
     def _track_ended(self, player: Player, event: TrackEnd) -> None:

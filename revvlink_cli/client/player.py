@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.wishes import VoiceState, Wishes, check_flag, check_number, check_track, checked_filters
+from revvlink_cli.client.wishes import (
+    TRACK_FIELDS,
+    VoiceState,
+    Wishes,
+    check_flag,
+    check_number,
+    check_track,
+    checked_filters,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -67,6 +75,7 @@ class Player:
         self._kept = self._wishes  # those that were kept, while some of them are left out
         self._untried: list[Wishes] | None = None  # what is left to try with fewer of them
         self._starting: Playable | None = None  # the track of a change that is under way
+        self._unanswered: Wishes | None = None  # with a track that the node may play though it did not say so
         self._is_bare = False  # its node has a player of the guild, but not its wishes
         self._is_stuck = False  # a Lavalink is still busy with its last voice state
         self._began_at = 0
@@ -176,7 +185,7 @@ class Player:
     async def stop(self) -> None:
         """Play nothing; raises as `play`."""
         async with self.turn:
-            await self._change(track=None, position=0, end_time=None)
+            await self._change(track=None, position=0, end_time=None, paused=False)
 
     async def pause(self, paused: bool = True) -> None:
         """Stand still, or go on; raises as `play`."""
@@ -277,6 +286,7 @@ class Player:
             self._began_at, self._began_when = began
             if not is_refusal(error):
                 self.turn.doubt(DOUBTFUL * node.settings.timeout)
+                self._unanswered = wishes if names is not None and starting is not None else None
             raise
         finally:
             has_ended, self._starting = self._starting is not starting, None
@@ -298,7 +308,7 @@ class Player:
             if self._accepted is None or not self._wishes.differing(self._accepted):
                 self._wishes, self._accepted = replace(self._wishes, position=None), None
         if names is None or "track" in names:
-            self._began_when = time.monotonic()
+            self._began_when, self._unanswered = time.monotonic(), None
         elif "position" in names:
             self._began_at = 0  # it has been where somebody wanted it
 
@@ -309,6 +319,7 @@ class Player:
             RevvlinkException: It refused, or did not answer; the player is where it was.
         """
         self.session = await self._send(node, replace(self._wishes, position=self.position), None)
+        self._is_stuck = False
         self.attach(node)
 
     async def catch_up(self, node: Node, *, is_there: bool) -> None:
@@ -406,6 +417,13 @@ class Player:
         is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
         too_soon = is_new and left_ms > TOO_SOON * 5000
         return track if reason == "loadFailed" or too_soon else None
+
+    def note_started(self, track: Playable | None) -> None:
+        """A track begins on its node; one that was asked for without an answer has been accepted then."""
+        late, self._unanswered = self._unanswered, None
+        if late is not None and self._starting is None and _is_same(track, late.track):
+            self._count(late, TRACK_FIELDS)
+            self._began_at = late.position or 0
 
     def forget_track(self, track: Playable | None) -> None:
         """A track has ended on the node: its own, or one that a change under way has started."""

@@ -14,6 +14,9 @@ from revvlink_cli.client.tracks import Playable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+TRACK_FIELDS = ("track", "position", "end_time", "paused")
+"""The wishes that are sent with a track."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceState:
@@ -129,9 +132,8 @@ class Wishes:
             accepted: What counted before the changes.
             voice: Whether a new voice state may be one of them.
         """
-        filters, track = ("filters",), ("track", "position", "end_time", "paused")
-        groups = [filters, track, (*filters, *track)]
-        groups += [(*filters, *track, "volume", "voice")] if voice else []
+        groups = [("filters",), TRACK_FIELDS, ("filters", *TRACK_FIELDS)]
+        groups += [("filters", *TRACK_FIELDS, "volume", "voice")] if voice else []
         found: list[Wishes] = []
         for names in groups:
             left = replace(self, **{name: getattr(accepted, name) for name in names})

@@ -381,6 +381,26 @@ def test_a_request_that_is_done_after_it_was_given_up() -> None:
     run(work)
 
 
+def test_a_track_whose_answer_never_came() -> None:
+    """The call raises, and the player is as before; when the track begins on the server after all, it counts."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), timeout=0.3, heartbeat=60.0) as watched:
+            player = watched.pool.create_player(guild(1))
+            await player.update_voice(**voice(1))
+            await player.play(TRACKS[0])
+            await asyncio.to_thread(watched.simulator["a"].freeze)
+            with pytest.raises(RevvlinkException):
+                await player.play(TRACKS[1], position=5000)
+            assert player.track is TRACKS[0]
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+            await watched.until(lambda: player.track is TRACKS[1])
+            assert there(watched, player).track.identifier == TRACKS[1].identifier
+            assert 5000 <= player.position < 10_000
+
+    run(work)
+
+
 @pytest.mark.parametrize(("position", "end_time"), [(60_000, None), (60_000, 62_000), (0, None)])
 def test_seeking_to_the_end_ends_a_track(position: int, end_time: int | None) -> None:
     """A track that began in the middle is over when somebody goes to its end: it does not begin again."""
