@@ -34,7 +34,7 @@ CARE_PAUSES = (1.0, 30.0)
 GONE_AFTER = 2.0
 """Seconds for which a lost node must refuse connections to be a dead process: a proxy that restarts takes one."""
 
-PROBE_PAUSE = 0.5
+PROBE_PAUSE = 1.0
 """Seconds between two questions whether the process of a lost node is gone."""
 
 
@@ -81,15 +81,25 @@ class Failover:
             except RevvlinkException as error:
                 log.info("%s: its players could not be cared for yet: %s", node.identifier, error)
             if self.needs_care(node):
-                await self._fleet.wait(pause)
+                await self._rest(node, pause)
                 pause = min(2 * pause, longest)
+
+    async def _rest(self, node: Node, seconds: float) -> None:
+        """Wait so long, but no longer than until the node is lost or back."""
+        session = node.session_id
+        try:
+            async with asyncio.timeout(seconds):
+                while node.session_id == session:
+                    await self._fleet.changed()
+        except TimeoutError:
+            return
 
     async def _tidy(self, node: Node) -> None:
         """Bring the players of a connected node's session and ours together.
 
-        Orphans are destroyed: what was abandoned there, and, after a resume, players that nobody here has ever been
-        told of (the answer to the request that made them was lost). Those that a program made by `Node.update_player`
-        are its own. Kept changes are sent, and players that the server has lost are made again, here or elsewhere.
+        Orphans are destroyed: what was abandoned there, and, after a resume, players that this pool never heard of, as
+        the answer to the request that made them was lost. Those that a program made by `Node.update_player` are its
+        own. Kept changes are sent, and players that the server has lost are made again, here or elsewhere.
 
         Raises:
             RevvlinkException: The node did not answer for all of them.
@@ -211,6 +221,10 @@ class Failover:
                     continue
                 except RevvlinkException as error:
                     failed[player.guild_id] = error
+                except Exception as error:  # as in `_move_all`
+                    log.exception("guild %s: defect in moving it", player.guild_id)
+                    told = f"internal error: {type(error).__name__}: {error}"
+                    failed[player.guild_id] = NodeException(told, code=Code.INTERNAL, node=node.identifier)
                 else:
                     moved[player.guild_id] = player.node.identifier if player.node is not None else ""
 

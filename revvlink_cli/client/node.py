@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.assignments import Assignments
-from revvlink_cli.client.budget import Budget, Purpose
+from revvlink_cli.client.budget import Budget
 from revvlink_cli.client.connection import STALE_INTERVALS
 from revvlink_cli.client.dialect import TRAITS, Dialect, StatsReader
 from revvlink_cli.client.errors import (
@@ -452,7 +452,7 @@ class Node:
         Raises:
             RevvlinkException: It did not answer.
         """
-        told = await self.rest.stats(Purpose.PLAYER)
+        told = await self.rest.stats()
         return told.value.uptime is not None and 0 <= told.value.uptime < self._uptime_ms
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:

@@ -99,9 +99,9 @@ class Rest(Requester):
         told = f"is no Lavalink: /v4/info {what}"
         return self.bad(Code.NOT_LAVALINK, told, hint, stage=Stage.VERSION, status=status)
 
-    async def stats(self, purpose: Purpose = Purpose.OBSERVER) -> Decoded[WireStats]:
+    async def stats(self) -> Decoded[WireStats]:
         """``GET /v4/stats``: never with frame statistics on Lavalink."""
-        answer = await self.request("GET", "/v4/stats", purpose=purpose)
+        answer = await self.request("GET", "/v4/stats")
         try:
             told = decode(answer.body, WireStats)
         except UndecodableError as error:
