@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         LavalinkException,
         LavalinkLoadException,
         NodeException,
+        PlayerDestroyedException,
         RevvlinkException,
         StoreException,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "Penalty",
     "Playable",
     "Player",
+    "PlayerDestroyedException",
     "Playlist",
     "Pool",
     "RedisStore",

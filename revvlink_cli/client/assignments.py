@@ -19,12 +19,15 @@ class Assignments:
 
     Attributes:
         players: By guild, those that the node serves.
-        abandoned: Guilds of which the node may still have a player that nobody wants there.
+        abandoned: Guilds of which the node may still have a player that is not wanted there, with the monotonic
+            second until which it may still make one.
+        is_unchecked: Whether the session was taken up again and its players have not been compared with ours since.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.players: dict[str, Player] = {}
-        self.abandoned: set[str] = set()
+        self.abandoned: dict[str, float] = {}
+        self.is_unchecked = False
         self._reservations: list[float] = []
         self._on_change = on_change
 
@@ -35,7 +38,7 @@ class Assignments:
     def hold(self, player: Player) -> None:
         """The node serves the player."""
         self.players[player.guild_id] = player
-        self.abandoned.discard(player.guild_id)
+        self.abandoned.pop(player.guild_id, None)
         self._on_change()
 
     def let_go(self, player: Player) -> None:
@@ -59,11 +62,20 @@ class Assignments:
         """Statistics have come in: what was assigned before them is in them."""
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
 
-    def abandon(self, guild_id: str) -> None:
-        """What the node may still have of a guild is not wanted."""
+    def abandon(self, guild_id: str, until: float = 0.0) -> None:
+        """What the node has of a guild, or may make of it until this monotonic second, is not wanted."""
         if guild_id not in self.players:
-            self.abandoned.add(guild_id)
+            self.abandoned[guild_id] = max(until, time.monotonic())
 
     def cleared(self, *guilds: str) -> None:
-        """Nothing is left of these guilds."""
-        self.abandoned.difference_update(guilds)
+        """Nothing is left of these guilds now."""
+        now = time.monotonic()
+        for guild in guilds:
+            if self.abandoned.get(guild, now) <= now:
+                self.abandoned.pop(guild, None)
+
+    def begin_session(self, *, resumed: bool) -> None:
+        """The node is connected: a new session has no players, one that was taken up again has to be compared."""
+        self.is_unchecked = resumed
+        if not resumed:
+            self.abandoned.clear()

@@ -9,6 +9,7 @@
     ├── InvalidClientException      the client object has no usable user id
     ├── LavalinkException           a node answered with an error of its own
     ├── LavalinkLoadException       a node answered that it could not load a track
+    ├── PlayerDestroyedException    the player was destroyed, or its pool closed
     └── StoreException              where search results are kept cannot be used
 
 Catch `RevvlinkException` to catch them all. Each carries `node`, `stage`, `code` and `hint`, so that nobody needs to
@@ -85,6 +86,7 @@ class Code(StrEnum):
     INVALID_CLIENT = "invalid_client"
     INVALID_NODE = "invalid_node"
     NOT_CONNECTED = "not_connected"
+    PLAYER_DESTROYED = "player_destroyed"
     INTERNAL = "internal_error"
 
 
@@ -233,8 +235,38 @@ class LavalinkLoadException(RevvlinkException):
         self.cause = cause
 
 
+class PlayerDestroyedException(RevvlinkException):
+    """The player was destroyed, or its pool closed: nothing brings it back."""
+
+    def __init__(self, guild_id: str) -> None:
+        super().__init__(
+            f"the player of guild {guild_id} was destroyed",
+            code=Code.PLAYER_DESTROYED,
+            hint="make another one with Pool.create_player",
+        )
+
+
 class StoreException(RevvlinkException):
     """Where search results are kept cannot be used: a full disk, a server that is down. Searches go on without."""
 
     def __init__(self, message: str, *, hint: str | None = None, code: Code = Code.CACHE_UNAVAILABLE) -> None:
         super().__init__(message, code=code, hint=hint)
+
+
+_PASSING = frozenset({404, 405, 407, 408, 425, 429})
+"""Statuses of 400 to 499 that say nothing about what was asked: of a session that is gone, a proxy, or a limit."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a node has refused what was asked of it, and would refuse it again.
+
+    A 500 counts when the server says why, as a Lavalink does of a corrupt track; a proxy's does not.
+    """
+    match error:
+        case AuthorizationFailedException():
+            return True
+        case LavalinkException(status=500, error=name, reason=reason):
+            return reason not in ("", name)
+        case LavalinkException(status=status):
+            return 400 <= status < 500 and status not in _PASSING
+    return False

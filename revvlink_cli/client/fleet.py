@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
-from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
-from revvlink_cli.client.events import TrackEnd
+from revvlink_cli.client.errors import (
+    Code,
+    InvalidNodeException,
+    NodeException,
+    PlayerDestroyedException,
+    RevvlinkException,
+)
+from revvlink_cli.client.events import TrackEnd, TrackStart
 from revvlink_cli.client.failover import DrainReport, Failover
 from revvlink_cli.client.feed import (
     Feed,
@@ -25,6 +31,7 @@ from revvlink_cli.client.feed import (
     name_of,
 )
 from revvlink_cli.client.node import Node, user_id_of
+from revvlink_cli.client.placement import Placement
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.regions import checked_map, region_from_endpoint
 from revvlink_cli.client.searches import Searches
@@ -80,7 +87,8 @@ class Fleet:
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._feed = Feed()
-        self.failover = Failover(self)
+        self.placement = Placement(self)
+        self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
 
     # Nodes and their connections.
@@ -200,7 +208,10 @@ class Fleet:
         self._rescues.clear()
         self._chores.clear()
         self._feed.end()
+        self.placement = Placement(self)
+        self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()
+        self.note_change()  # who waits for one finds the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
 
     async def reconnect(self) -> dict[str, Node]:
@@ -280,18 +291,23 @@ class Fleet:
         known = self._players.get(str(guild_id))
         if known is not None:
             return known
-        player = self._players[str(guild_id)] = Player(self.failover, guild_id, region=region)
+        player = self._players[str(guild_id)] = Player(self.placement, guild_id, region=region)
         if node is not None:
             if node.fleet is not self:
                 raise NodeException(
                     f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier
                 )
-            player.attach(node, None)
+            player.attach(node)
         return player
 
     def get_player(self, guild_id: int | str) -> Player | None:
         """See `Pool.get_player`."""
         return self._players.get(str(guild_id))
+
+    @property
+    def players(self) -> tuple[Player, ...]:
+        """All there are."""
+        return tuple(self._players.values())
 
     @property
     def has_players(self) -> bool:
@@ -331,14 +347,14 @@ class Fleet:
     def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
         """A node is connected."""
         self.tell(NodeReady(node=node.identifier, session_id=session_id, resumed=resumed))
-        if resumed or self.failover.needs_care(node):
-            self._rescue(node)
+        self.care_for(node)
 
     def note_lost(self, node: Node, reason: RevvlinkException) -> None:
         """A node that was connected is not any more."""
+        for player in node.players.values():
+            player.hold()
         self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
-        if node.players:
-            self._rescue(node)
+        self.care_for(node)
 
     def note_failed(self, node: Node, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect a node has failed."""
@@ -351,54 +367,50 @@ class Fleet:
     def note_stats(self, node: Node, stats: NodeStats) -> None:
         """A node sent its statistics."""
         self.tell(StatsReceived(node=node.identifier, stats=stats))
-        if node.assignments.abandoned:  # a request to destroy a player failed: a good moment for another
-            self._rescue(node)
 
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
         player = self._players.get(event.guild_id or "")
-        if player is not None and node is (player.bound_for or player.node) and isinstance(event, TrackEnd):
-            self._track_ended(player, event)
+        if player is not None and node is (player.bound_for or player.node):
+            if isinstance(event, TrackEnd):
+                self._track_ended(player, event)
+            elif isinstance(event, TrackStart):
+                player.note_started(event.track)
         self.tell(NodeEvent(node=node.identifier, event=event))
 
     def _track_ended(self, player: Player, event: TrackEnd) -> None:
         """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
-        if player.starts_over(event.reason):
-            self.spawn(self._start_over(player), name=f"start over {player.guild_id}")
+        track = player.to_start_over(event.track, event.reason)
+        if track is not None:
+            self.spawn(self._start_over(player, track), name=f"start over {player.guild_id}")
         elif event.reason != "replaced":
             player.forget_track(event.track)
 
     @staticmethod
-    async def _start_over(player: Player) -> None:
-        track = player.track
+    async def _start_over(player: Player, track: Playable) -> None:
         for pause in START_OVER_PAUSES:
-            if player.track is not track:
-                return
             try:
-                await player.start_over()
+                await player.start_over(track)
+            except PlayerDestroyedException:
+                return
             except RevvlinkException as error:
                 log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
                 await asyncio.sleep(pause)
             else:
                 return
 
-    def _rescue(self, node: Node) -> None:
-        """Care for the players of a node; one task a node does."""
-        if node.identifier in self._rescues:
+    def care_for(self, node: Node) -> None:
+        """See to the players of a node, if there is need and a pool that is open; one task a node does."""
+        if node.identifier in self._rescues or self._group is None or not self.failover.needs_care(node):
             return
 
         async def care() -> None:
             try:
-                if node.status is NodeStatus.CONNECTED and (node.snapshot().resumed or node.assignments.abandoned):
-                    await self.failover.synchronise(node)
-                while self.failover.needs_care(node):
-                    await self.failover.rescue(node)
-            except RevvlinkException as error:
-                log.info("%s: its players could not be brought together: %s", node.identifier, error)
+                await self.failover.care(node)
             finally:
                 self._rescues.pop(node.identifier, None)  # at once: what comes next may need another
 
-        self._rescues[node.identifier] = self.spawn(care(), name=f"rescue {node.identifier}")
+        self._rescues[node.identifier] = self.spawn(care(), name=f"care for {node.identifier}")
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""
@@ -424,6 +436,17 @@ class Fleet:
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)
+
+    async def wait(self, seconds: float, *, anything: bool = False) -> None:
+        """Wait so long; with `anything` no longer than until something about a node changes."""
+        if not anything:
+            await asyncio.sleep(seconds)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self.changed()
+        except TimeoutError:
+            return
 
     def snapshot(self) -> FleetSnapshot:
         """All nodes as they are now."""

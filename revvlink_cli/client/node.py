@@ -298,14 +298,18 @@ class Node:
 
     async def fetch_players(self) -> list[RemotePlayer]:
         """Ask the node for the players of this session; `roster` has them from then on."""
-        players = await self.rest.players(self._session_in_use())
-        self.roster.replace(players)
+        session = self._session_in_use()
+        players = await self.rest.players(session)
+        if self.session_id in (None, session):
+            self.roster.replace(players)
         return players
 
     async def update_player(self, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False) -> RemotePlayer:
         """Change, or make, a player of this session; `data` and `no_replace` as in the protocol."""
-        player = await self.rest.update_player(self._session_in_use(), guild_id, data, no_replace=no_replace)
-        self.roster.put(player)
+        session = self._session_in_use()
+        player = await self.rest.update_player(session, guild_id, data, no_replace=no_replace)
+        if self.session_id in (None, session):
+            self.roster.put(player)
         return player
 
     async def destroy_player(self, guild_id: str) -> None:
@@ -443,6 +447,15 @@ class Node:
         """Whether a task keeps the node connected."""
         return self._link is not None and self._link.is_supervised
 
+    async def is_another_process(self) -> bool:
+        """Ask a node that was lost whether its server was started since.
+
+        Raises:
+            RevvlinkException: It did not answer.
+        """
+        told = await self.rest.stats()
+        return told.value.uptime is not None and 0 <= told.value.uptime < self._uptime_ms
+
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:
         """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome.
 
@@ -469,7 +482,7 @@ class Node:
         """A connection is ready."""
         if not connection.resumed:
             self.roster.replace(())
-            self.assignments.abandoned.clear()  # a new session has no players
+        self.assignments.begin_session(resumed=connection.resumed)
         if connection.info is not None:
             self._info = connection.info
         if self._fleet is not None and connection.session_id is not None:

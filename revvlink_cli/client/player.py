@@ -1,110 +1,85 @@
 """A player: what a bot wants for one guild, whichever node serves it now.
 
-Its wishes are kept here, so that another node can be given all of them. What the node says of it stands in the node's
-roster.
+Its wishes count once a node has accepted them. They are kept here, so that another node can be given all of them. What
+the node says of the player stands in the node's roster.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.errors import Code, NodeException
+from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
 from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.client.wishes import (
+    TRACK_FIELDS,
+    VoiceState,
+    Wishes,
+    check_flag,
+    check_number,
+    check_track,
+    checked_filters,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from revvlink_cli.client.failover import Failover
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.roster import RemotePlayer
+    from revvlink_cli.client.placement import Placement
     from revvlink_cli.client.tracks import Playable
 
 
 TOO_SOON = 5.0
 """Seconds within which a track of which five times as much was left cannot have been played to its end."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceState:
-    """What a node needs to speak in a guild.
-
-    Attributes:
-        token: From Discord's VOICE_SERVER_UPDATE.
-        endpoint: From the same.
-        session_id: From VOICE_STATE_UPDATE.
-        channel_id: From the same; Lavalink 4.2 needs it.
-
-    Raises:
-        ValueError: Something is missing; the text names all that is.
-    """
-
-    token: str
-    endpoint: str
-    session_id: str
-    channel_id: str
-
-    def __post_init__(self) -> None:
-        """Refuse what a server would."""
-        names = ("token", "endpoint", "session_id", "channel_id")
-        missing = [name for name in names if not str(getattr(self, name) or "").strip()]
-        if missing:
-            raise ValueError(f"the voice state has no {' and no '.join(missing)}")
-        if not str(self.channel_id).isascii() or not str(self.channel_id).isdigit():
-            raise ValueError(f"channel_id is a channel's number, not {self.channel_id!r}")
-
-    def payload(self) -> dict[str, str]:
-        """As the protocol writes it."""
-        return {
-            "token": self.token,
-            "endpoint": self.endpoint,
-            "sessionId": self.session_id,
-            "channelId": str(self.channel_id),
-        }
+DOUBTFUL = 2.0
+"""Times a node's timeout within which it may still do what it has not answered."""
 
 
 class Player:
     """A guild's player. `Pool.create_player` makes it; its first voice update places it on a node.
 
-    Changes reach the node at once while it is connected; made while it is lost they are kept, and reach it, or the
-    node the player is moved to, as soon as there is one.
+    Changes are made one after the other, in the order of the calls. While its node is connected a change reaches it at
+    once, and counts when the node has accepted it: a call that raises leaves the player as it was. Only a new voice
+    state that got no answer is kept, as Discord has ended the one before. Changes made while there is no node, or while
+    it is lost, are kept; they reach the node that serves the player next, and those that it refuses are dropped.
+
+    A call that is cancelled after its request was sent lets the request come to its end. After `destroy`, and after the
+    pool was closed, every change raises `PlayerDestroyedException`.
 
     Attributes:
         guild_id: Its guild.
         node: The node that serves it, None before the first voice update.
-        voice: Its voice state, or None.
-        track: What it plays, or None.
-        volume: Per cent, 0..1000.
-        paused: Whether it stands still.
-        filters: Its filters, as in the protocol.
         region: Region to prefer over that of its voice endpoint, or None.
         session: The session of `node` in which it was made, None before that.
         bound_for: The node that is being asked to take it, None when none is: its first events may come before it has
             answered.
+        turn: Held while the player is changed or moved: one after the other, also if another `Player` had the guild
+            before.
+        refusal: The last answer by which kept changes were refused, None if none ever was.
     """
 
-    def __init__(self, failover: Failover, guild_id: int | str, *, region: str | None = None) -> None:
+    def __init__(self, placement: Placement, guild_id: int | str, *, region: str | None = None) -> None:
         self.guild_id = str(guild_id)
         self.node: Node | None = None
-        self.voice: VoiceState | None = None
-        self.track: Playable | None = None
-        self.volume = 100
-        self.paused = False
-        self.filters: Mapping[str, Any] = {}
         self.region = region
         self.session: str | None = None
         self.bound_for: Node | None = None
-        self._failover = failover
-        self._end_time: int | None = None
-        self._held: int | None = 0
-        self._is_behind = False
+        self.turn = placement.turn_of(self.guild_id)
+        self.refusal: RevvlinkException | None = None
+        self._placement = placement
+        self._wishes = Wishes()
+        self._accepted: Wishes | None = None  # what counted before changes were kept, None when none are
+        self._kept = self._wishes  # those that were kept, while some of them are left out
+        self._untried: list[Wishes] | None = None  # what is left to try with fewer of them
+        self._starting: Playable | None = None  # the track of a change that is under way
+        self._unanswered: Wishes | None = None  # with a track that the node may play though it did not say so
+        self._is_bare = False  # its node has a player of the guild, but not its wishes
+        self._is_stuck = False  # a Lavalink is still busy with its last voice state
         self._began_at = 0
         self._began_when: float | None = None  # not before the node has answered
-        self._is_stuck = False  # a Lavalink is still busy with its last voice state
-        self.turn = asyncio.Lock()
-        """Held while the player is changed or moved: one after the other."""
 
     def __repr__(self) -> str:
         """Guild, node and track."""
@@ -112,13 +87,39 @@ class Player:
         return f"<Player {self.guild_id} on {where} {self.track.title if self.track else 'idle'}>"
 
     @property
+    def voice(self) -> VoiceState | None:
+        """Its voice state, or None."""
+        return self._wishes.voice
+
+    @property
+    def track(self) -> Playable | None:
+        """What it plays, or None."""
+        return self._wishes.track
+
+    @property
+    def volume(self) -> int:
+        """Per cent, 0..1000."""
+        return self._wishes.volume
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        return self._wishes.paused
+
+    @property
+    def filters(self) -> Mapping[str, Any]:
+        """Its filters, as in the protocol."""
+        return MappingProxyType(dict(self._wishes.filters))
+
+    @property
     def position(self) -> int:
         """Milliseconds into the track, from the node's last word and the time since."""
         if self.track is None:
             return 0
+        held = self._wishes.position
         told = self.node.roster.state_of(self.guild_id) if self.node is not None else None
-        if self._held is not None or told is None:
-            return self._held or 0
+        if held is not None or told is None:
+            return held or 0
         state, heard_at = told
         position = state.position
         if not self.paused and state.connected:
@@ -130,22 +131,18 @@ class Player:
         """Pass on what Discord said of the voice connection; the first time this places the player.
 
         Raises:
+            TypeError: Something is of another type: nothing was sent.
             ValueError: Something is missing: nothing was sent.
-            RevvlinkException: No node took it.
+            PlayerDestroyedException: The player was destroyed.
+            RevvlinkException: No node took it, or none took what was wanted before; see `node` for which.
         """
-        self.voice = VoiceState(token=token, endpoint=endpoint, session_id=session_id, channel_id=str(channel_id or ""))
-        if self.node is None:
-            await self._failover.place(self)
-            return
-        try:
-            if self._is_stuck:
-                await self._failover.renew(self)
-            else:
-                await self._change({"voice": self.voice.payload()})
-        except NodeException as error:
-            self._is_stuck = error.code in (Code.SILENT, Code.TIMEOUT)
-            raise
-        self._is_stuck = False
+        channel: Any = str(channel_id) if type(channel_id) is int else channel_id
+        voice = VoiceState(token=token, endpoint=endpoint, session_id=session_id, channel_id=channel)
+        async with self.turn:
+            await self._change(voice=voice)
+            is_placed = self.node is not None
+        if not is_placed:
+            await self._placement.place(self)
 
     async def play(
         self,
@@ -164,90 +161,233 @@ class Player:
             end_time: Where to end, milliseconds; None is at the track's end.
             paused: Whether to stand still at first.
             no_replace: Whether to leave a track alone that plays already.
+
+        Raises:
+            TypeError: An argument is of another type: nothing was sent.
+            ValueError: `end_time` is not above 0, or the track's `user_data` cannot be sent: nothing was sent.
+            PlayerDestroyedException: The player was destroyed.
+            RevvlinkException: The node refused, or did not answer.
         """
-        if no_replace and self.track is not None:
-            return
-        self.track, self._end_time, self.paused = track, end_time, paused
-        self._held = position
-        await self._change(self._track_payload(), played=True)
+        check_track(track)
+        check_number("position", position)
+        check_flag("paused", paused)
+        check_flag("no_replace", no_replace)
+        if end_time is not None:
+            check_number("end_time", end_time)
+            if end_time <= 0:
+                raise ValueError(f"end_time must be above 0, not {end_time}")
+        async with self.turn:
+            if no_replace and self.track is not None:
+                self._placement.check(self)
+                return
+            await self._change(track=track, position=max(position, 0), end_time=end_time, paused=paused)
 
     async def stop(self) -> None:
-        """Play nothing."""
-        self.track, self._end_time, self._held = None, None, 0
-        await self._change({"track": {"encoded": None}})
+        """Play nothing; raises as `play`."""
+        async with self.turn:
+            await self._change(track=None, position=0, end_time=None, paused=False)
 
     async def pause(self, paused: bool = True) -> None:
-        """Stand still, or go on."""
-        if self._held is None:
-            self._held = self.position
-        self.paused = paused
-        await self._change({"paused": paused}, played=True)
+        """Stand still, or go on; raises as `play`."""
+        check_flag("paused", paused)
+        async with self.turn:
+            await self._change(paused=paused)
 
     async def seek(self, position: int) -> None:
-        """Go to a position of the track, milliseconds."""
-        self._held = max(position, 0)
-        await self._change({"position": self._held}, played=True)
+        """Go to a position of the track, milliseconds; raises as `play`."""
+        check_number("position", position)
+        async with self.turn:
+            await self._change(position=max(position, 0))
 
     async def set_volume(self, volume: int) -> None:
-        """Set the volume, 0..1000 per cent."""
-        self.volume = min(max(volume, 0), 1000)
-        await self._change({"volume": self.volume})
+        """Set the volume, 0..1000 per cent; raises as `play`."""
+        check_number("volume", volume)
+        async with self.turn:
+            await self._change(volume=min(max(volume, 0), 1000))
 
     async def set_filters(self, filters: Mapping[str, Any]) -> None:
-        """Set the filters, as in the protocol; an empty mapping takes them off."""
-        self.filters = dict(filters)
-        await self._change({"filters": self.filters})
-
-    async def start_over(self) -> None:
-        """Play the track from its beginning."""
-        self._held = 0
-        await self._change(self._track_payload(), played=True)
+        """Set the filters, as in the protocol; an empty mapping takes them off. Raises as `play`."""
+        checked = checked_filters(filters)
+        async with self.turn:
+            await self._change(filters=checked)
 
     async def switch_node(self, node: Node) -> None:
         """Be served by another node from now on.
 
         Raises:
+            TypeError: `node` is no `Node`.
+            PlayerDestroyedException: The player was destroyed.
             RevvlinkException: It refused; the player is where it was.
         """
-        await self._failover.switch(self, node)
+        await self._placement.switch(self, node)
 
     async def destroy(self) -> None:
-        """End it everywhere."""
-        await self._failover.destroy(self)
+        """End it everywhere, for good. `Pool.create_player` makes another one."""
+        await self._placement.destroy(self)
 
-    async def _change(self, data: Mapping[str, Any], *, played: bool = False) -> None:
-        """Tell the node, if there is one to be told now."""
-        async with self.turn:
-            node = self.node
-            if node is None:
-                return
-            if node.status is not NodeStatus.CONNECTED:
-                self._is_behind = True
-                return
-            told = await node.update_player(self.guild_id, data)
-            self.session = node.session_id
-            if played or told.track is None:
-                self._held = None
-                self._began_when = time.monotonic()
+    # Changes: whoever calls what follows holds the turn.
 
-    # What follows is for Failover and Fleet.
+    async def _change(self, **wanted: Any) -> None:
+        """Have wishes accepted by the node; without a connected one they are kept."""
+        self._placement.check(self)
+        node = self.node
+        if node is None or node.status is not NodeStatus.CONNECTED:
+            self._keep(wanted)
+        else:
+            await self.turn.finish(lambda: self._ask(node, wanted))
+
+    def _keep(self, wanted: Mapping[str, Any]) -> None:
+        self.hold()
+        if self._accepted is None:
+            self._accepted = self._wishes
+        self._wishes, self._untried = replace(self._wishes, **wanted), None
+
+    async def _ask(self, node: Node, wanted: Mapping[str, Any]) -> None:
+        """Ask the node for a change; for all wishes where it does not have the others."""
+        if node.session_id is None:  # it was lost a moment ago
+            self._keep(wanted)
+            return
+        voice = wanted.get("voice")
+        try:
+            if voice is not None and self._is_stuck:  # such a Lavalink takes no other voice state
+                self.hold()
+                self._is_bare = True
+                await node.destroy_player(self.guild_id)
+            is_foreign = self.session not in (None, node.session_id)
+            names = None if self._is_bare or is_foreign else wanted.keys()
+            self.session = await self._send(node, replace(self._wishes, **wanted), names)
+        except RevvlinkException as error:
+            if voice is not None and not is_refusal(error):
+                self._wishes = replace(self._wishes, voice=voice)
+                self._is_stuck = error.code in (Code.SILENT, Code.TIMEOUT)
+            raise
+        if voice is not None:
+            self._is_stuck = False
+
+    async def _send(self, node: Node, wishes: Wishes, names: Collection[str] | None) -> str | None:
+        """Send fields of `wishes` to a node, None is all, and count them when it has accepted them; gives its session.
+
+        Raises:
+            RevvlinkException: It refused, or did not answer: nothing has changed here.
+        """
+        if names is None and wishes.position is None:
+            wishes = replace(wishes, position=self.position)
+        session, began = node.session_id, (self._began_at, self._began_when)
+        if names is None or "track" in names:
+            self._starting = wishes.track
+            self._began_at, self._began_when = wishes.position or 0, None
+        starting = self._starting
+        try:
+            data = wishes.payload() if names is None else wishes.changes(names)
+            await node.update_player(self.guild_id, data)
+            if names is None:
+                _check_session(node, session)
+        except BaseException as error:
+            self._began_at, self._began_when = began
+            if not is_refusal(error):
+                self.turn.doubt(DOUBTFUL * node.settings.timeout)
+                self._unanswered = wishes if names is not None and starting is not None else None
+            raise
+        finally:
+            has_ended, self._starting = self._starting is not starting, None
+        self._count(wishes.idle() if has_ended else wishes, names)
+        if node.session_id != session:
+            self.hold()
+        return session
+
+    def _count(self, wishes: Wishes, names: Collection[str] | None) -> None:
+        """A node has accepted these fields of `wishes`, None is all."""
+        self._untried = None
+        if names is None:
+            self._wishes, self._accepted, self._is_bare = replace(wishes, position=None), None, False
+        else:
+            fields = {name: getattr(wishes, name) for name in names}
+            self._wishes = replace(self._wishes, **fields)
+            if self._accepted is not None:
+                self._accepted = replace(self._accepted, **fields)
+            if self._accepted is None or not self._wishes.differing(self._accepted):
+                self._wishes, self._accepted = replace(self._wishes, position=None), None
+        if names is None or "track" in names:
+            self._began_when, self._unanswered = time.monotonic(), None
+        elif "position" in names:
+            self._began_at = 0  # it has been where somebody wanted it
+
+    async def move_to(self, node: Node) -> None:
+        """Be served by a node from now on: it gets all wishes.
+
+        Raises:
+            RevvlinkException: It refused, or did not answer; the player is where it was.
+        """
+        self.session = await self._send(node, replace(self._wishes, position=self.position), None)
+        self._is_stuck = False
+        self.attach(node)
+
+    async def catch_up(self, node: Node, *, is_there: bool) -> None:
+        """Send its node what it lacks, as after a loss; kept changes that it refuses are dropped.
+
+        Args:
+            node: Its node.
+            is_there: Whether the node has the player at all.
+
+        Raises:
+            RevvlinkException: The node refused it altogether, or did not answer.
+        """
+        self._is_bare = self._is_bare or not is_there
+        while self._is_bare or self._accepted is not None:
+            names = None if self._is_bare or self._accepted is None else self._wishes.differing(self._accepted)
+            try:
+                self.session = await self._send(node, self._wishes, names)
+            except RevvlinkException as error:
+                if not is_refusal(error) or not self.drop_kept(error, voice=True):
+                    raise
+        self._wishes = replace(self._wishes, position=None)
+
+    def drop_kept(self, refusal: RevvlinkException, *, voice: bool) -> bool:
+        """Do without kept changes that no node accepts, as few as can be; False when none is left to do without.
+
+        Args:
+            refusal: The answer.
+            voice: Whether to do without a new voice state in the end; a first placement cannot.
+        """
+        if self._accepted is None:
+            return False
+        if self._untried is None:
+            self._kept, self._untried = self._wishes, self._wishes.without(self._accepted, voice=voice)
+        if not self._untried:
+            return False
+        self._wishes, self.refusal = self._untried.pop(0), refusal
+        if self._wishes == self._accepted:
+            self._accepted = None
+        return True
+
+    def drop_voice(self, refusal: RevvlinkException) -> None:
+        """No node accepts the new voice state, whatever else it is sent with: the other kept changes stay kept."""
+        if self._accepted is not None:
+            kept = self._wishes if self._untried is None else self._kept
+            self._wishes, self._untried = replace(kept, voice=self._accepted.voice), None
+            self.refusal = refusal
+            if self._wishes == self._accepted:
+                self._accepted = None
+
+    # What follows is for Placement, Failover and Fleet.
+
+    @property
+    def is_served(self) -> bool:
+        """Whether its node is connected, with the session in which the player was made, and has all of its wishes."""
+        session = self.node.session_id if self.node is not None else None
+        return session is not None and self.session in (None, session) and self._accepted is None
 
     def hold(self) -> None:
         """Remember the position: the node that knew it is lost."""
-        if self._held is None:
-            self._held = self.position
+        if self._wishes.position is None:
+            self._wishes = replace(self._wishes, position=self.position)
 
-    def attach(self, node: Node, told: RemotePlayer | None) -> None:
-        """This node serves it now, and has all of its wishes."""
+    def attach(self, node: Node) -> None:
+        """This node serves it now."""
         if self.node is not None and self.node is not node:
             self.node.assignments.let_go(self)
         self.node = node
         node.assignments.hold(self)
-        if told is not None:
-            self.session = node.session_id
-            self._held = None
-            self._began_when = time.monotonic()
-            self._is_behind = False
 
     def detach(self) -> None:
         """No node serves it any more."""
@@ -255,53 +395,61 @@ class Player:
         if node is not None:
             node.assignments.let_go(self)
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether there were changes that its node has not been told of."""
-        return self._is_behind
+    async def start_over(self, track: Playable) -> None:
+        """Play a track from its beginning, if it is still the one."""
+        async with self.turn:
+            if self.track is track:
+                await self._change(track=track, position=0, end_time=self._wishes.end_time, paused=self.paused)
 
-    def resumed(self) -> None:
-        """Its node is back with the player as it was."""
-        self._held = None
-
-    def starts_over(self, reason: str) -> bool:
-        """Whether its track, which ended as it began in the middle, is worth playing from its beginning; once.
+    def to_start_over(self, ended: Playable | None, reason: str) -> Playable | None:
+        """The track that has ended, if it began in the middle and is worth playing from its beginning; once.
 
         A Lavalink whose decoder fails there says so, or, when two of its threads meet badly, that it is finished.
         """
-        if self.track is None or self._began_at == 0 or reason not in ("finished", "loadFailed"):
-            return False
+        track = self._starting or self.track
+        if track is None or self._began_at == 0 or not _is_same(ended, track):
+            return None
+        if reason not in ("finished", "loadFailed"):
+            return None
         began_at, self._began_at = self._began_at, 0
-        left_ms = (self.track.duration or 0) - began_at
+        ends = [end for end in (track.duration, self._wishes.end_time) if end is not None]
+        left_ms = min(ends, default=0) - began_at
         is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
         too_soon = is_new and left_ms > TOO_SOON * 5000
-        return reason == "loadFailed" or too_soon
+        return track if reason == "loadFailed" or too_soon else None
+
+    def note_started(self, track: Playable | None) -> None:
+        """A track begins on its node; one that was asked for without an answer has been accepted then."""
+        late, self._unanswered = self._unanswered, None
+        if late is not None and self._starting is None and _is_same(track, late.track):
+            self._count(late, TRACK_FIELDS)
+            self._began_at = late.position or 0
 
     def forget_track(self, track: Playable | None) -> None:
-        """Its track has ended on the node."""
-        if track is None or self.track is None or track.identifier == self.track.identifier:
-            self.track, self._end_time, self._held = None, None, 0
+        """A track has ended on the node: its own, or one that a change under way has started."""
+        if self._starting is not self.track and _is_same(track, self.track):
+            self._wishes = self._wishes.idle()
+        elif _is_same(track, self._starting):
+            self._starting = None
+        if self._accepted is not None and _is_same(track, self._accepted.track):
+            self._accepted = self._accepted.idle()
 
-    def payload(self) -> dict[str, Any]:
-        """All its wishes, for a node that knows nothing of it."""
-        wishes: dict[str, Any] = {"volume": self.volume}
-        if self.voice is not None:
-            wishes["voice"] = self.voice.payload()
-        if self.filters:
-            wishes["filters"] = dict(self.filters)
-        return wishes | (self._track_payload() if self.track is not None else {})
 
-    def _track_payload(self) -> dict[str, Any]:
-        if self.track is None:
-            return {}
-        told = self.track.to_payload()
-        track: dict[str, Any] = {"encoded": told["encoded"]}
-        if told["userData"]:
-            track["userData"] = told["userData"]
-        wishes: dict[str, Any] = {"track": track, "paused": self.paused}
-        self._began_at, self._began_when = self.position, None
-        if self._began_at:
-            wishes["position"] = self._began_at
-        if self._end_time is not None:
-            wishes["endTime"] = self._end_time
-        return wishes
+def _check_session(node: Node, session: str | None) -> None:
+    """Whether the session in which a node was given a player is still there.
+
+    Raises:
+        NodeException: It is not.
+    """
+    if node.session_id != session:
+        raise NodeException(
+            f"{node.identifier} was lost while it took the player",
+            code=Code.CLOSED,
+            node=node.identifier,
+            hint="another node is tried",
+        )
+
+
+def _is_same(ended: Playable | None, track: Playable | None) -> bool:
+    """Whether the track that an event names is this one; a name that could not be read may be any."""
+    return track is not None and (ended is None or ended.identifier == track.identifier)

@@ -483,8 +483,8 @@ def test_exported_names() -> None:
     assert sorted(revvlink_cli.__all__) == [
         "AuthorizationFailedException", "CacheMode", "InvalidClientException", "InvalidNodeException",
         "LavalinkException", "LavalinkLoadException", "Node", "NodeException", "NodeStatus", "Penalty", "Playable",
-        "Player", "Playlist", "Pool", "RedisStore", "RevvlinkException", "SQLiteStore", "Store", "StoreException",
-        "__version__",
+        "Player", "PlayerDestroyedException", "Playlist", "Pool", "RedisStore", "RevvlinkException", "SQLiteStore",
+        "Store", "StoreException", "__version__",
     ]  # fmt: skip
     with pytest.raises(AttributeError):
         _ = revvlink_cli.nothing

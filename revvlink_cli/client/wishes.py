@@ -1,0 +1,212 @@
+"""What a bot wants of one player, as one record that is kept, sent and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from revvlink_cli.client.models import NOTHING
+from revvlink_cli.client.tracks import Playable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+TRACK_FIELDS = ("track", "position", "end_time", "paused")
+"""The wishes that are sent with a track."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceState:
+    """What a node needs to speak in a guild.
+
+    Attributes:
+        token: From Discord's VOICE_SERVER_UPDATE.
+        endpoint: From the same.
+        session_id: From VOICE_STATE_UPDATE.
+        channel_id: From the same; Lavalink 4.2 needs it.
+
+    Raises:
+        TypeError: Something is of another type.
+        ValueError: Something is missing; the text names all that is.
+    """
+
+    token: str
+    endpoint: str
+    session_id: str
+    channel_id: str
+
+    def __post_init__(self) -> None:
+        """Refuse what a server would."""
+        names = ("token", "endpoint", "session_id", "channel_id")
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+        missing = [name for name in names if not (getattr(self, name) or "").strip()]
+        if missing:
+            raise ValueError(f"the voice state has no {' and no '.join(missing)}")
+        if not self.channel_id.isascii() or not self.channel_id.isdigit():
+            raise ValueError(f"channel_id is a channel's number, not {self.channel_id!r}")
+
+    def payload(self) -> dict[str, str]:
+        """As the protocol writes it."""
+        return {
+            "token": self.token,
+            "endpoint": self.endpoint,
+            "sessionId": self.session_id,
+            "channelId": self.channel_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a player is to be like.
+
+    Attributes:
+        voice: Its voice state, or None.
+        track: What it plays, or None.
+        position: Where the track is to go on, milliseconds; None is where the node has it.
+        end_time: Where the track is to end, milliseconds; None is at its end.
+        paused: Whether it stands still.
+        volume: Per cent, 0..1000.
+        filters: Its filters, as in the protocol.
+    """
+
+    voice: VoiceState | None = None
+    track: Playable | None = None
+    position: int | None = 0
+    end_time: int | None = None
+    paused: bool = False
+    volume: int = 100
+    filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+
+    def payload(self) -> dict[str, Any]:
+        """All of it, for a node that has no such player."""
+        names = {"volume"}
+        names |= {"voice"} if self.voice is not None else set()
+        names |= {"filters"} if self.filters else set()
+        names |= {"track"} if self.track is not None else set()
+        return self.changes(names)
+
+    def changes(self, names: Collection[str]) -> dict[str, Any]:
+        """These of its fields, for a node that has the others; with the track goes all that is about it."""
+        data: dict[str, Any] = {}
+        if "volume" in names:
+            data["volume"] = self.volume
+        if "voice" in names and self.voice is not None:
+            data["voice"] = self.voice.payload()
+        if "filters" in names:
+            data["filters"] = dict(self.filters)
+        if "track" in names:
+            return data | self._track()
+        if "paused" in names:
+            data["paused"] = self.paused
+        if "position" in names and self.position is not None:
+            data["position"] = self.position
+        return data
+
+    def _track(self) -> dict[str, Any]:
+        if self.track is None:
+            return {"track": {"encoded": None}}
+        told = self.track.to_payload()
+        track = {key: told[key] for key in ("encoded", "userData") if told[key]}
+        data: dict[str, Any] = {"track": track, "paused": self.paused}
+        if self.position:
+            data["position"] = self.position
+        if self.end_time is not None:
+            data["endTime"] = self.end_time
+        return data
+
+    def differing(self, other: Wishes) -> set[str]:
+        """The names of the fields in which the two differ."""
+        names = (each.name for each in fields(self))
+        return {name for name in names if getattr(self, name) != getattr(other, name)}
+
+    def without(self, accepted: Wishes, *, voice: bool) -> list[Wishes]:
+        """What is left without changes that may have been refused, from the fewest to all of them.
+
+        Args:
+            accepted: What counted before the changes.
+            voice: Whether a new voice state may be one of them.
+        """
+        groups = [("filters",), TRACK_FIELDS, ("filters", *TRACK_FIELDS)]
+        groups += [("filters", *TRACK_FIELDS, "volume", "voice")] if voice else []
+        found: list[Wishes] = []
+        for names in groups:
+            left = replace(self, **{name: getattr(accepted, name) for name in names})
+            if left not in (self, *found):
+                found.append(left)
+        return found
+
+    def idle(self) -> Wishes:
+        """The same without a track."""
+        return replace(self, track=None, end_time=None, position=0)
+
+
+def check_track(track: object) -> None:
+    """Refuse what is no track.
+
+    Raises:
+        TypeError: It is none; the text says what is wanted.
+        ValueError: Its `user_data` cannot be sent as JSON.
+    """
+    if not isinstance(track, Playable):
+        wanted = "a Playable, such as Pool.fetch_tracks gives"
+        raise TypeError(f"track must be {wanted}, not {type(track).__name__}")
+    plain(track.to_payload()["userData"], "the track's user_data")
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse what is no whole number.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+
+
+def checked_filters(filters: object) -> Any:
+    """A copy of a player's filters.
+
+    Raises:
+        TypeError: They are no mapping of names, or something in them is of no type that JSON knows.
+        ValueError: JSON cannot express them for another reason.
+    """
+    if not isinstance(filters, Mapping) or not all(isinstance(name, str) for name in filters):
+        raise TypeError(f"filters must be a mapping of names to settings, not {type(filters).__name__}")
+    return plain(filters, "filters")
+
+
+def plain(value: Any, name: str) -> Any:
+    """A copy of JSON values, as a server gets them.
+
+    Raises:
+        TypeError: Something in it is of no type that JSON knows.
+        ValueError: JSON cannot express it for another reason.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_as_dict))
+    except TypeError as error:
+        raise TypeError(f"{name} cannot be sent as JSON: {error}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{name} cannot be sent as JSON: {error}") from None
+
+
+def _as_dict(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no place there")
