@@ -171,7 +171,7 @@ class Failover:
     async def _leave(self, guild: str, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
         origin.assignments.abandon(guild)
-        if origin.status is NodeStatus.CONNECTED:
+        if origin.status is NodeStatus.CONNECTED and origin.snapshot().hanging is None:
             try:
                 await origin.destroy_player(guild)
             except RevvlinkException as error:

@@ -15,9 +15,11 @@ from revvlink_cli.client.failover import DrainReport, Failover
 from revvlink_cli.client.feed import (
     Feed,
     Happening,
+    NodeAnswering,
     NodeClosed,
     NodeEvent,
     NodeFailed,
+    NodeHanging,
     NodeLost,
     NodeReady,
     StatsReceived,
@@ -328,6 +330,15 @@ class Fleet:
         self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
         if node.players:
             self._rescue(node)
+
+    def note_hanging(self, node: Node, reason: RevvlinkException | None) -> None:
+        """A connected node answers no request any more, or with None does so again. Its players stay: they play."""
+        if reason is None:
+            self.tell(NodeAnswering(node=node.identifier))
+            if node.assignments.abandoned:  # players that left it meanwhile
+                self._rescue(node)
+        else:
+            self.tell(NodeHanging(node=node.identifier, reason=reason, players=len(node.players)))
 
     def note_failed(self, node: Node, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect a node has failed."""

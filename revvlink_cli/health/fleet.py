@@ -31,7 +31,7 @@ class Report:
         outcomes: Node by node in the order of the configuration, those of the fleet last.
         nodes: How many nodes there are.
         healthy: How many of them are healthy.
-        ready: By node, whether it took the connection, the password and the websocket.
+        ready: By node, whether it took the connection, the password and the websocket, and answers requests.
         at: When, in seconds since the epoch; 0 where nobody said.
         took: Seconds that it took.
         made: All findings, those of checks that are left out, too: trouble may be over though nobody reports it.
@@ -99,7 +99,7 @@ def assess(
         kept = choose(outcomes, codes)
         chosen += map(_forgiven, kept) if quorum is not None and healthy >= quorum else kept
     chosen += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
-    ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
+    ready = {node.identifier: node.ready_ms is not None and node.hanging is None for node in fleet.nodes}
     made = tuple(found for found in chain(*explored.values(), of_fleet) if isinstance(found, Finding))
     return Report(worst(chosen), tuple(chosen), len(fleet.nodes), healthy, ready, made=made)
 
