@@ -70,6 +70,7 @@ class Code(StrEnum):
     NO_READY = "no_ready"
     CLOSED = "closed"
     SILENT = "silent"
+    REST_UNRESPONSIVE = "rest_unresponsive"
     BAD_ANSWER = "bad_answer"
     TOO_LARGE = "answer_too_large"
     RATE_LIMITED = "rate_limited"

@@ -64,6 +64,32 @@ class NodeFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHanging:
+    """A connected node answers no request any more: it gets no new players, those it has stay while they play.
+
+    Attributes:
+        node: Its identifier.
+        reason: What was seen.
+        players: How many players of this pool it serves.
+    """
+
+    node: str
+    reason: RevvlinkException
+    players: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAnswering:
+    """A node that was hanging answers requests again.
+
+    Attributes:
+        node: Its identifier.
+    """
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeClosed:
     """A node was closed here, or is not tried any more.
 
@@ -148,7 +174,17 @@ class NodeEvent:
 
 
 Happening: TypeAlias = (
-    NodeReady | NodeLost | NodeFailed | NodeClosed | NodeDrained | StatsReceived | PlayerMoved | PlayerLost | NodeEvent
+    NodeReady
+    | NodeLost
+    | NodeFailed
+    | NodeHanging
+    | NodeAnswering
+    | NodeClosed
+    | NodeDrained
+    | StatsReceived
+    | PlayerMoved
+    | PlayerLost
+    | NodeEvent
 )
 
 

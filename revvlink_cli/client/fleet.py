@@ -21,9 +21,11 @@ from revvlink_cli.client.failover import DrainReport, Failover
 from revvlink_cli.client.feed import (
     Feed,
     Happening,
+    NodeAnswering,
     NodeClosed,
     NodeEvent,
     NodeFailed,
+    NodeHanging,
     NodeLost,
     NodeReady,
     StatsReceived,
@@ -355,6 +357,15 @@ class Fleet:
             player.hold()
         self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
         self.care_for(node)
+
+    def note_hanging(self, node: Node, reason: RevvlinkException | None) -> None:
+        """A connected node answers no request any more, or with None does so again. Its players stay: they play."""
+        if reason is None:
+            self.tell(NodeAnswering(node=node.identifier))
+            if node.assignments.abandoned:  # players that left it meanwhile
+                self.care_for(node)
+        else:
+            self.tell(NodeHanging(node=node.identifier, reason=reason, players=len(node.players)))
 
     def note_failed(self, node: Node, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect a node has failed."""

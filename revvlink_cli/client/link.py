@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.connection import Connection
 from revvlink_cli.client.dialect import TRAITS
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException
+from revvlink_cli.client.rest_watch import RestWatch
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Link:
         status: Where it stands.
         error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
         stats_error: Why a connected node has given no statistics though they were asked for, or None.
+        rest_watch: Knows whether a connected node still answers requests.
         was_connected: Whether it has ever been ready.
         is_supervised: Whether a task keeps it connected.
         connection: The connection there is, or that is being made; None between two.
@@ -86,6 +88,7 @@ class Link:
         self.status = NodeStatus.DISCONNECTED
         self.error: RevvlinkException | None = None
         self.stats_error: RevvlinkException | None = None
+        self.rest_watch = RestWatch(node.settings, rest, node.note_hanging)
         self.was_connected = False
         self.is_supervised = False
         self.connection: Connection | None = None
@@ -243,7 +246,11 @@ class Link:
     async def _serve(self, connection: Connection) -> RevvlinkException:
         """Listen until the connection ends, with what has to be asked for meanwhile."""
         async with asyncio.TaskGroup() as group:
-            chores = [group.create_task(self._settle_in(connection)), group.create_task(self._announce())]
+            chores = [
+                group.create_task(self._settle_in(connection)),
+                group.create_task(self._announce()),
+                group.create_task(self.rest_watch.run()),
+            ]
             try:
                 await connection.listen()
             except RevvlinkException as error:
@@ -295,6 +302,7 @@ class Link:
         """A connection has ended, or never came to be."""
         log.info("%s: %s", self._node.identifier, error)
         self._node.forget_stats()
+        self.rest_watch.reset()
         self._set(NodeStatus.DISCONNECTED, error)
         if opened_at is None:
             self._node.note_failed(error, self.attempts + 1)

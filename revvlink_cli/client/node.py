@@ -252,6 +252,7 @@ class Node:
             held=len(self.assignments.players),
             stats_error=link.stats_error if link else None,
             certificate_expires=live.certificate_expires if live else None,
+            hanging=link.rest_watch.failure if link and live else None,
         )
 
     async def fetch_info(self) -> NodeInfo:
@@ -497,6 +498,12 @@ class Node:
         """A connection that was ready has ended."""
         if self._fleet is not None:
             self._fleet.note_lost(self, error)
+
+    def note_hanging(self) -> None:
+        """A connected node has stopped to answer requests, or does so again."""
+        self.note_change()
+        if self._fleet is not None and self._link is not None:
+            self._fleet.note_hanging(self, self._link.rest_watch.failure)
 
     def note_failed(self, error: RevvlinkException, attempts: int) -> None:
         """An attempt to connect has failed."""

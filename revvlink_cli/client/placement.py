@@ -216,7 +216,7 @@ class Placement:
     async def leave(self, guild: str, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
         origin.assignments.abandon(guild, self.turn_of(guild).doubtful_until)
-        if origin.status is not NodeStatus.CONNECTED:
+        if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
             return
         try:
             await origin.destroy_player(guild)

@@ -56,6 +56,9 @@ PATIENCE = 10.0
 LOOP_LAG = 0.25
 """Seconds by which a timeout may come late before this program's own event loop is to blame."""
 
+GATEWAY_STATUSES = (502, 503, 504)
+"""Statuses that a proxy answers for a node which does not."""
+
 MAX_RETRY_AFTER = 2
 """How often one request comes back after it was told to wait."""
 
@@ -82,6 +85,8 @@ class Requester:
         budget: What may be asked of the node.
         breaker: Whether its requests fail so often that it is left alone.
         on_health: Called when `breaker` has changed its mind.
+        answered_at: Monotonic second of the last answer of the node's own, whatever its status; minus infinity before.
+        on_answer: Called after each such answer.
         context: Gives what verifies the node's certificate; raises NodeException when that cannot be had.
         dialect: Kind of server as far as its answers have told, or None.
         redact: Masks what is secret in texts of the node. The nodes of a pool share it: one server may be several of
@@ -106,6 +111,8 @@ class Requester:
         self.breaker = Breaker()
         self._probe: asyncio.Future[bool] | None = None
         self.on_health: Callable[[], None] = lambda: None
+        self.answered_at = float("-inf")
+        self.on_answer: Callable[[], None] = lambda: None
         self.oddities: set[str] = set()
         self.has_answered = False
         self.unknown: Counter[str] = Counter()
@@ -260,6 +267,9 @@ class Requester:
             failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
             raise await self.look_closer(failure, began + timeout) from error
         self.has_answered = True
+        if response.status not in GATEWAY_STATUSES:
+            self.answered_at = time.monotonic()
+            self.on_answer()
         told = dialects.from_headers(response.headers)
         if told is not None:
             self.budget.dialect = told
@@ -396,8 +406,9 @@ def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:
 def _is_the_nodes(error: RevvlinkException) -> bool:
     """Whether a failure says that the node, or the way to it, is out of order: not that it refused what was asked."""
     if isinstance(error, LavalinkException):
-        return error.status in (502, 503, 504)
+        return error.status in GATEWAY_STATUSES
     return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE, Code.TLS_FAILED)
+
 
 
 _WANTS_TLS = re.compile(

@@ -88,6 +88,7 @@ class NodeSnapshot:
         held: Players of this pool that it serves.
         stats_error: Why it has given no statistics though they were asked for, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
+        hanging: Why a connected node counts as hanging: its websocket is open, but it answers no request. Else None.
     """
 
     identifier: str
@@ -115,11 +116,14 @@ class NodeSnapshot:
     held: int = 0
     stats_error: RevvlinkException | None = None
     certificate_expires: float | None = None
+    hanging: RevvlinkException | None = None
 
     def condition(self, now: float) -> str:
         """Its status at `now` (monotonic seconds), or what keeps a connected one from being given players."""
         if self.status is not NodeStatus.CONNECTED:
             return str(self.status)
+        if self.hanging is not None:
+            return "hanging"
         if self.is_cordoned:
             return "cordoned"
         if self.tripped_until is not None and now < self.tripped_until:

@@ -132,12 +132,13 @@ def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | Non
     """The row to print, None when nothing an operator acts on has changed."""
     from datetime import datetime
 
-    state = str(node.status)
+    error = node.hanging or node.error
+    state = "hanging" if node.hanging is not None else str(node.status)
     if state == "connecting" and before is not None:
         return None  # it tries again: news when it succeeds, or fails in another way
     if state == "disconnected":
-        state = "lost" if before is not None and before[0] in ("connected", "lost") else "failed"
-    message = f"{node.error.message}" if node.error is not None else None
+        state = "lost" if before is not None and before[0] in ("connected", "hanging", "lost") else "failed"
+    message = error.message if error is not None else None
     if before == (state, node.session_id, message):
         return None
     return ChangeRow(
@@ -145,6 +146,6 @@ def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | Non
         node=node.identifier,
         state=state,
         session_id=node.session_id,
-        reason=str(node.error.code) if node.error is not None else None,
+        reason=str(error.code) if error is not None else None,
         message=message,
     )

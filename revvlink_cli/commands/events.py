@@ -109,6 +109,10 @@ def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> 
             return _row(happening.node, "node_lost", None, happening.reason.message, dropped, at)
         case feed.NodeFailed():
             return _row(happening.node, "node_failed", None, happening.reason.message, dropped, at)
+        case feed.NodeHanging():
+            return _row(happening.node, "node_hanging", None, happening.reason.message, dropped, at)
+        case feed.NodeAnswering():
+            return _row(happening.node, "node_answering", None, None, dropped, at)
         case feed.NodeClosed():
             return _row(happening.node, "node_closed", None, None, dropped, at)
         case feed.NodeDrained():

@@ -131,12 +131,14 @@ def chooser(
 
 
 def failures_of(nodes: Iterable[NodeSnapshot], timeout: float) -> tuple[Failure, ...]:
-    """Why nodes are not connected, those that are left out."""
+    """Why nodes are not connected, or hang; those that are well are left out."""
     return tuple(failure for node in nodes if (failure := node_failure(node, timeout)) is not None)
 
 
 def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
-    """Why a node is not connected, None when it is."""
+    """Why a node is not connected, or hangs; None when all is well with it."""
+    if node.hanging is not None:
+        return failure_of(node.hanging, node.identifier)
     if str(node.status) == "connected":
         return None
     if node.error is not None:

@@ -169,7 +169,7 @@ def _rows(
             serves.setdefault(best[0].node.identifier, []).append(label)
     for node in snapshot.nodes:
         name = node.identifier
-        cost, last = snapshot.penalties.get(name), seen.last.get(name)
+        cost, last = snapshot.penalties.get(name), seen.last_of(node)
         failure = None if watched and node.error is None else fleets.node_failure(node, options.timeout)
         yield PenaltyRow(
             rank=ranks.get(name),
@@ -187,7 +187,7 @@ def _rows(
 
 
 def _state(node: NodeSnapshot, now: float, *, was_connected: bool, is_failed: bool) -> str:
-    if is_failed:
+    if is_failed and node.hanging is None:
         return "lost" if was_connected else "failed"
     return node.condition(now)
 

@@ -104,7 +104,7 @@ class StatusRow:
 
 
 _SORTS: dict[str, Callable[[StatusRow], Any]] = {
-    "penalty": lambda row: None if row.is_stale else row.penalty,
+    "penalty": lambda row: None if row.is_stale or row.state == "hanging" else row.penalty,
     "node": lambda row: row.node.casefold(),
     "state": lambda row: row.state,
     "region": lambda row: row.region,
@@ -187,8 +187,8 @@ def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) 
             node,
             snapshot.penalties.get(node.identifier),
             snapshot.at,
-            fleets.node_failure(node, options.timeout) if seen is None or node.error is not None else None,
-            seen.last.get(node.identifier) if seen is not None else None,
+            fleets.node_failure(node, options.timeout) if seen is None or node.error or node.hanging else None,
+            seen.last_of(node) if seen is not None else None,
         )
         for node in snapshot.nodes
     ]
@@ -198,7 +198,8 @@ def status_row(
     node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: LastSeen | None = None
 ) -> StatusRow:
     """One row of the status table; `last` are the figures to show, as stale, when there are none now."""
-    stats = node.stats(now) if failure is None else None
+    is_connected = str(node.status) == "connected"
+    stats = node.stats(now) if is_connected else None
     timed = node.timed_stats
     is_stale = stats is None and last is not None
     if is_stale and last is not None:
@@ -206,7 +207,7 @@ def status_row(
         stats = timed.stats
     return StatusRow(
         node=node.identifier,
-        state=node.condition(now) if failure is None else "lost" if is_stale else "failed",
+        state=node.condition(now) if is_connected or failure is None else "lost" if is_stale else "failed",
         region=node.region,
         server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
         version=node.info.version if node.info is not None else None,

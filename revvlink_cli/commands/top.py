@@ -302,7 +302,7 @@ class Console:
             groups.setdefault(row.region or "no region", []).append(row)
         words = []
         for label, members in groups.items():
-            alive = [row for row in members if not row.is_stale and row.penalty is not None]
+            alive = [row for row in members if not row.is_stale and row.state != "hanging" and row.penalty is not None]
             playing = sum(row.playing or 0 for row in alive)
             best = min((row.penalty or 0 for row in alive), default=None)
             lowest = f", lowest penalty {human(best, Kind.SCORE)}" if best is not None else ""

@@ -161,7 +161,7 @@ def explore(subject: Subject) -> tuple[Outcome, ...]:
     node = subject.node
     found: dict[str, Sequence[Outcome]] = {}
     failed: Finding | None = None
-    if node.ready_ms is None:
+    if node.ready_ms is None or node.hanging is not None:
         failed = _failure(subject)
         for check in _passed(failed, node.error):
             found[check] = (subject.finding(check, _TOLD[check]),)
@@ -216,8 +216,8 @@ def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome
 
 
 def _failure(subject: Subject) -> Finding:
-    """The check that failed on a node which is not ready."""
-    error = subject.node.error
+    """The check that failed on a node which is not ready, or hangs."""
+    error = subject.node.hanging or subject.node.error
     if error is None:
         stage = subject.node.stage
         check = _CHECK_OF[stage] if stage is not None else "reach"

@@ -31,7 +31,7 @@ class Report:
         outcomes: Node by node in the order of the configuration, those of the fleet last.
         nodes: How many nodes there are.
         healthy: How many of them are healthy.
-        ready: By node, whether it took the connection, the password and the websocket.
+        ready: By node, whether it took the connection, the password and the websocket, and answers requests.
         at: When, in seconds since the epoch; 0 where nobody said.
         took: Seconds that it took.
         made: All findings, those of checks that are left out, too: trouble may be over though nobody reports it.
@@ -86,7 +86,7 @@ def assess(
     wanted = {name: frozenset(NODE_CHECKS) - policy.of(name).skip for name in explored}
     state = {name: is_healthy(choose(outcomes, wanted[name])) for name, outcomes in explored.items()}
     healthy = sum(well is True for well in state.values())
-    ready = {node.identifier: node.ready_ms is not None for node in fleet.nodes}
+    ready = {node.identifier: node.ready_ms is not None and node.hanging is None for node in fleet.nodes}
     of_fleet = (
         _quorum(policy, state, ready),
         _regions(fleet, policy, state),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli.client.errors import Code
 from revvlink_cli.health.findings import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
 
 HELP = {
-    "revvlink_node_up": "Whether the node took the connection, the password and the websocket.",
+    "revvlink_node_up": "Whether the node took the connection, the password and the websocket, and answers requests.",
+    "revvlink_node_hanging": "Whether the node answers no request though its websocket is open.",
     "revvlink_node_info": "What the node is, as labels.",
     "revvlink_node_ready_seconds": "Time from the first packet until the node was ready.",
     "revvlink_node_certificate_left_seconds": "Time until the node's certificate ends.",
@@ -73,6 +75,8 @@ class Sample(NamedTuple):
 def samples(report: Report) -> list[Sample]:
     """What a report says, apart from when it was made."""
     found = [Sample("revvlink_node_up", (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
+    hanging = {found.node for found in report.made if found.code == str(Code.REST_UNRESPONSIVE)}
+    found += [Sample("revvlink_node_hanging", (("node", node),), float(node in hanging)) for node in report.ready]
     statuses: dict[tuple[str | None, str], Verdict] = {}
     for finding in report.findings:
         place = (finding.node, finding.check)

@@ -29,7 +29,7 @@ _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_M
 _STATES = {
     "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
-    "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "critical": "red",
+    "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "hanging": "red", "critical": "red",
     "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
     "excluded": "dim", "skipped": "dim",
 }  # fmt: skip

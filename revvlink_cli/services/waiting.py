@@ -90,7 +90,7 @@ async def wait_for(
 def _look(
     node: NodeSnapshot, snapshot: FleetSnapshot, policy: Policy | None, timeout: float
 ) -> tuple[bool, Finding | None]:
-    if policy is None and node.status is NodeStatus.CONNECTED:
+    if policy is None and node.status is NodeStatus.CONNECTED and node.hanging is None:
         return True, None
     demands = policy.of(node.identifier) if policy is not None else None
     penalty = snapshot.penalties.get(node.identifier)

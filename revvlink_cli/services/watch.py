@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.client.snapshot import FleetSnapshot, TimedStats
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
 
 NEWS = 100
 """Happenings that are remembered."""
@@ -96,6 +96,15 @@ class Watch:
             del self.penalties[name], self.players[name]
             self.last.pop(name, None)
         return snapshot
+
+    def last_of(self, node: NodeSnapshot) -> LastSeen | None:
+        """The figures to show of a node that has none now, as stale; None where there are none.
+
+        Figures from before a loss belong to a node that is lost. One that is connected again has none until it sends
+        its first: another process may run there.
+        """
+        is_back = node.status is NodeStatus.CONNECTED and node.timed_stats is None
+        return None if is_back else self.last.get(node.identifier)
 
     @property
     def is_hopeless(self) -> bool:

@@ -73,10 +73,13 @@ class Node:
         self.players = profile.players
         self.playing = profile.playing
         self.system_load = profile.system_load
+        self.answer_delay = profile.answer_delay
         self.sessions: dict[str, Session] = {}
         self.requests: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
         self.thawed = asyncio.Event()
         self.thawed.set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._names = names
         self._lives: set[asyncio.Task[None]] = set()
         self._began = self.clock.now() - uptime_ms / 1000
@@ -144,10 +147,10 @@ class Node:
     async def _arrive(self, request: web.Request) -> None:
         """Every request is remembered, waits for a thaw, and for as long as the node takes to answer."""
         self.requests.append((request.method, request.path_qs))
-        await self.thawed.wait()
-        if self.profile.answer_delay:
-            await asyncio.sleep(self.profile.answer_delay)
-            await self.thawed.wait()
+        await self.answers.wait()
+        if self.answer_delay:
+            await asyncio.sleep(self.answer_delay)
+            await self.answers.wait()
 
     async def _answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]

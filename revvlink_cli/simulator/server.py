@@ -84,13 +84,22 @@ class SimulatedNode:
         """Lose every connection, as a network does: the node goes on, and its sessions wait for their clients."""
         self._simulator.call(self._drop())
 
-    def freeze(self) -> None:
-        """Take connections and answer nothing, on old ones too."""
-        self._simulator.call(self._freeze())
+    def freeze(self, *, websockets: bool = True) -> None:
+        """Take connections and answer nothing, on old ones too.
+
+        Args:
+            websockets: Whether open websockets freeze as well. Those of a Lavalink whose HTTP workers all hang do not:
+                statistics and pongs go on, while no request and no handshake is answered.
+        """
+        self._simulator.call(self._freeze(websockets=websockets))
 
     def thaw(self) -> None:
         """Undo `freeze`."""
         self._simulator.call(self._thaw())
+
+    def set_delay(self, seconds: float) -> None:
+        """Take so long for every answer and handshake from now on."""
+        self._simulator.call(self._set_delay(seconds))
 
     def set_load(
         self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
@@ -168,8 +177,11 @@ class SimulatedNode:
         if self._runner is not None:
             self._reset(self._runner)
 
-    async def _freeze(self) -> None:
+    async def _freeze(self, *, websockets: bool) -> None:
         if self._node is None or self._runner is None or self._runner.server is None:
+            return
+        self._node.answers.clear()
+        if not websockets:
             return
         self._node.thawed.clear()
         for connection in self._runner.server.connections:
@@ -188,6 +200,11 @@ class SimulatedNode:
         self._frozen.clear()
         if self._node is not None:
             self._node.thawed.set()
+            self._node.answers.set()
+
+    async def _set_delay(self, seconds: float) -> None:
+        if self._node is not None:
+            self._node.answer_delay = seconds
 
     async def _set_load(self, players: int | None, playing: int | None, system_load: float | None) -> None:
         if self._node is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -19,6 +21,10 @@ from revvlink_cli.output.text import sparkline
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
+from tests.fidelity.listening import Listening
+from tests.fidelity.recordings import LAVALINK
+from tests.fidelity.replay import PASSWORD as REPLAYED
+from tests.fidelity.replay import read_request, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,6 +122,53 @@ def test_a_node_that_dies_and_returns(fleet: Simulator, config: Path, command: s
         assert not back["is_stale"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
+
+
+@pytest.mark.parametrize("command", ["penalties", "status"])
+def test_a_node_that_is_back_and_has_told_nothing_yet(write_config: Callable[..., Path], command: str) -> None:
+    """It is connected, and its figures are unknown until its first: those from before are of another process."""
+    script = Listening(LAVALINK)  # sends no statistics by itself, so that the client asks for them
+    may_tell = threading.Event()
+    may_tell.set()
+    asked = threading.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            if request.path == "/v4/stats" and not may_tell.is_set():
+                asked.set()
+                while not may_tell.is_set():
+                    await asyncio.sleep(0.01)
+            if await script.answer(request, reader, writer):
+                return
+
+    def watch(config: Path, drop: Callable[[], object]) -> None:
+        with running(config, "nodes", command, *WATCH) as process:
+            known = until(process, lambda nodes: nodes["n"]["penalty"] is not None)["n"]
+            may_tell.clear()
+            drop()
+            assert asked.wait(20), "it is back, and waits for statistics"
+            back = until(process, lambda nodes: nodes["n"]["state"] == "connected")["n"]
+            while back["penalty"] is not None and not back["is_stale"]:  # lines from before the loss
+                back = tick(process)["n"]
+            back = until(process, lambda nodes: nodes["n"]["state"] == "connected")["n"]
+            assert (back["penalty"], back["stats_age_s"], back["is_stale"]) == (None, None, False)
+            may_tell.set()
+            told = until(process, lambda nodes: nodes["n"]["penalty"] is not None)["n"]
+            assert (told["state"], told["is_stale"]) == ("connected", False)
+            assert told["penalty"] == known["penalty"]
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        async with serving(handle) as uri:
+            config = write_config({"identifier": "n", "uri": uri, "password": REPLAYED, "timeout": 30})
+
+            def drop() -> None:
+                assert script.writer is not None
+                loop.call_soon_threadsafe(script.writer.close)
+
+            await asyncio.to_thread(watch, config, drop)
+
+    asyncio.run(work())
 
 
 def test_count_and_duration(config: Path) -> None:

@@ -1,0 +1,246 @@
+"""A node whose websocket lives while no request is answered: it hangs, gets nothing new, and is back at one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli import InvalidNodeException, NodeStatus
+from revvlink_cli.client.errors import Code
+from revvlink_cli.client.feed import NodeAnswering, NodeHanging, NodeLost, StatsReceived
+from tests.faults.watched import Watched, fleet, guild, placed, profiles, run, voice
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.snapshot import NodeSnapshot
+
+QUICK: dict[str, Any] = {"heartbeat": 0.5, "timeout": 0.5}
+"""Settings with which a hanging node is found out within three seconds."""
+
+
+def shot(watched: Watched, name: str) -> NodeSnapshot:
+    """What is known of a node."""
+    return watched.pool.nodes[name].snapshot()
+
+
+def versions(watched: Watched, name: str) -> int:
+    """How often a node was asked for its version."""
+    return sum(path == "/version" for _, path in watched.simulator[name].requests)
+
+
+def test_new_players_go_elsewhere() -> None:
+    """The pool names the reason, places and loads elsewhere, and leaves the players there alone, for they play."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), **QUICK) as watched:
+            watched.simulator["b"].set_load(players=500, playing=500)
+            await watched.until(lambda: watched.pool.get_node().identifier == "a")
+            player = watched.pool.create_player(guild(1))
+            await player.update_voice(**voice(1))
+            assert player.node is watched.pool.nodes["a"]
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+
+            why = shot(watched, "a").hanging
+            assert why is not None
+            assert why.code is Code.REST_UNRESPONSIVE
+            assert "hangs: its websocket is open, but no request is answered (accepts connections but" in why.message
+            assert shot(watched, "a").condition(time.monotonic()) == "hanging"
+            assert shot(watched, "a").status is NodeStatus.CONNECTED
+            await watched.until(lambda: watched.told(NodeHanging))
+            (told,) = watched.told(NodeHanging)
+            assert (told.node, told.players, told.reason) == ("a", 1, why)
+            assert watched.pool.get_node().identifier == "b"
+            for number in (2, 3):
+                await watched.pool.create_player(guild(number)).update_voice(**voice(number))
+            assert watched.pool.nodes["b"].players.keys() == {str(guild(2)), str(guild(3))}
+            assert await watched.pool.fetch_tracks("simsearch:night")
+            assert player.node is watched.pool.nodes["a"], "it plays where it is"
+            before = len(watched.told(StatsReceived))
+            watched.simulator["a"].set_load(players=7)
+            await watched.until(lambda: len(watched.told(StatsReceived)) > before)
+            await asyncio.sleep(2)
+            assert watched.simulator["a"].open_sockets == 1
+            assert not watched.told(NodeLost)
+            assert not watched.moves()
+
+            watched.simulator["b"].kill()
+            await watched.until_status("b", NodeStatus.DISCONNECTED)
+            with pytest.raises(InvalidNodeException, match=r"a: hanging: .* hangs: its websocket is open"):
+                watched.pool.get_node()
+            watched.simulator["a"].thaw()
+            await watched.until(lambda: shot(watched, "a").hanging is None)
+            assert watched.pool.get_node().identifier == "a"
+            await watched.until(lambda: watched.told(NodeAnswering))
+            assert watched.pool.nodes["a"].players[str(guild(1))] is player
+
+    run(work)
+
+
+def test_one_answer_is_enough_whoever_asked() -> None:
+    """As soon as any request is answered the node is as before, with an error for an answer, too."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), **QUICK) as watched:
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+            watched.simulator["a"].thaw()
+            with pytest.raises(Exception, match="404"):
+                await watched.pool.nodes["a"].send("GET", path="/v4/nothing")
+            assert shot(watched, "a").hanging is None
+            assert watched.pool.get_node().identifier == "a"
+
+    run(work)
+
+
+def test_a_slow_node_does_not_hang() -> None:
+    """One that takes three quarters of its time for every answer is asked again and again, and stays."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), heartbeat=0.5, timeout=1.2) as watched:
+            watched.simulator["a"].set_delay(0.9)
+            await watched.until(lambda: versions(watched, "a") >= 3)
+            assert not watched.told(NodeHanging)
+            assert watched.pool.get_node().identifier == "a"
+
+    run(work)
+
+
+@pytest.mark.parametrize("fault", ["silent", "refused", "reset", "502", "503", "504"])
+def test_whatever_keeps_requests_from_it(fault: str) -> None:
+    """Silence, a closed port, connections that are broken off, and a proxy without a server come to the same."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), networked=True, **QUICK) as watched:
+            wire = watched.networks["a"]
+            if fault == "silent":
+                watched.simulator["a"].freeze(websockets=False)
+            elif fault == "refused":
+                wire.refuse()
+                wire.cut(websockets=False)
+            elif fault == "reset":
+                wire.limit = 0
+                wire.cut(websockets=False)
+            else:
+                wire.answer = lambda _: f"HTTP/1.1 {fault} No\r\nContent-Length: 0\r\n\r\n".encode()
+            await watched.until(lambda: shot(watched, "a").hanging)
+            assert not watched.told(NodeLost)
+            watched.simulator["a"].thaw()
+            wire.limit = None
+            wire.answer = lambda _: None
+            if fault == "refused":
+                await wire.listen()
+            await watched.until(lambda: shot(watched, "a").hanging is None)
+
+    run(work)
+
+
+@pytest.mark.parametrize("status", ["401 No", "403 No", "404 No", "429 No", "500 No"])
+def test_an_error_is_an_answer(status: str) -> None:
+    """A node that refuses what it is asked does not hang."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), networked=True, **QUICK) as watched:
+            asked = 0
+
+            def answer(_: bytes) -> bytes:
+                nonlocal asked
+                asked += 1
+                return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+
+            watched.networks["a"].answer = answer
+            await watched.until(lambda: asked >= 4)
+            assert shot(watched, "a").hanging is None
+            watched.networks["a"].answer = lambda _: None
+
+    run(work)
+
+
+def test_one_miss_is_no_proof() -> None:
+    """A single question without an answer changes nothing; the next one, which is answered, comes sooner."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), networked=True, **QUICK) as watched:
+            missed: list[float] = []
+
+            def answer(_: bytes) -> bytes | None:
+                missed.append(time.monotonic())
+                return b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n" if len(missed) % 2 else None
+
+            watched.networks["a"].answer = answer
+            await watched.until(lambda: len(missed) >= 6)
+            assert not watched.told(NodeHanging)
+            assert shot(watched, "a").hanging is None
+
+    run(work)
+
+
+def test_who_asks_anyway_costs_no_second_request() -> None:
+    """While other requests are answered nothing more is asked; without them it is once an interval, and no more."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), heartbeat=1.0, timeout=0.5) as watched:
+            node = watched.pool.nodes["a"]
+            for _ in range(8):
+                await asyncio.sleep(0.5)
+                await node.fetch_stats()
+            assert versions(watched, "a") == 0
+            await asyncio.sleep(5)
+            assert 1 <= versions(watched, "a") <= 3
+
+    run(work)
+
+
+def test_a_short_run_asks_nothing() -> None:
+    """With the usual heartbeat nothing is asked within the first seconds: one-shot commands never wake it."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a")) as watched:
+            await asyncio.sleep(3)
+            assert versions(watched, "a") == 0
+
+    run(work)
+
+
+def test_a_node_that_hangs_is_drained() -> None:
+    """An operator may move its players by hand; what is left there is cleared once it answers."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), **QUICK) as watched:
+            await placed(watched, 12)
+            there = watched.pool.nodes["a"].players.keys()
+            assert len(there) > 2
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+            begun = time.monotonic()
+            report = await watched.pool.drain(watched.pool.nodes["a"])
+            assert report.moved == dict.fromkeys(there, "b")
+            assert time.monotonic() - begun < 3, "nothing is asked of the node that answers nothing"
+            watched.simulator["a"].thaw()
+            await watched.until(lambda: shot(watched, "a").hanging is None)
+            await watched.until_settled(12)
+
+    run(work)
+
+
+def test_hanging_and_then_lost() -> None:
+    """When the websocket goes, too, it is lost as any other node, and comes back without the mark."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), resume_timeout=1, **QUICK) as watched:
+            watched.simulator["b"].set_load(players=500, playing=500)
+            await watched.until(lambda: watched.pool.get_node().identifier == "a")
+            await placed(watched, 2)
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+            watched.simulator["a"].kill()
+            await watched.until_status("a", NodeStatus.DISCONNECTED)
+            assert shot(watched, "a").hanging is None
+            await watched.until(lambda: len(watched.pool.nodes["b"].players) == 2)
+            watched.simulator["a"].start()
+            await watched.until_status("a", NodeStatus.CONNECTED)
+            assert shot(watched, "a").hanging is None
+
+    run(work)
