@@ -118,7 +118,7 @@ def check(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
     )  # fmt: skip
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
     policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
     told = demanded.messenger(settings, entries, flags, notify, remind)

@@ -52,7 +52,7 @@ def exporter(
     """
     options = options_of(ctx)
     host, port = _address(listen)
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     choose = fleets.chooser(options, nodes, tag, region)
     chosen = choose(settings)
 
@@ -63,7 +63,7 @@ def exporter(
 
         nonlocal trouble
         try:
-            again = fleets.load_settings(options)
+            again = fleets.load_settings(options, for_verdict=True)
             plan = Plan(choose(again), again.policy, again.regions)
         except CommandError as error:
             trouble = error.failures[0].message

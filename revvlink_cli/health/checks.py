@@ -30,6 +30,7 @@ _UNDECIDED = {
     Code.INTERNAL,
     Code.PROXY_FAILED,
     Code.CA_FILE_UNUSABLE,
+    Code.CONFIGURATION,
 }
 """Failures after which nobody can say whether the node serves its bots, those of this machine among them."""
 
@@ -37,6 +38,7 @@ _NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
 """What answers so did not look at the password."""
 
 _CHECK_OF = {
+    Stage.CONFIG: "reach",
     Stage.RESOLVE: "reach",
     Stage.CONNECT: "reach",
     Stage.TLS: "reach",
