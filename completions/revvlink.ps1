@@ -6,8 +6,8 @@ Register-ArgumentCompleter -Native -CommandName revvlink -ScriptBlock {
     try { $found = @(revvlink $line 2>$null) } finally { Remove-Item Env:_REVVLINK_COMPLETE }
     if ($found[0] -eq 'files') { return }
     foreach ($entry in $found) {
-        $value, $help = $entry -split "`t", 2
+        $typed, $value, $help = $entry -split "`t", 3
         if (-not $help) { $help = $value }
-        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $help)
+        [System.Management.Automation.CompletionResult]::new($typed, $value, 'ParameterValue', $help)
     }
 }

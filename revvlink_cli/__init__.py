@@ -5,11 +5,9 @@ Names are loaded when they are first used, so that the command line starts witho
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from revvlink_cli._version import __version__
 
+TYPE_CHECKING = False  # `typing` takes longer to load than all that a quick Ctrl-C may meet, see _interrupts
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.entries import CacheMode
     from revvlink_cli.client.cache.redis import RedisStore
@@ -75,4 +73,6 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.client.{_HOMES.get(name, 'errors')}"), name)

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
-from revvlink_cli.commands.base import Options, global_options
+from revvlink_cli.commands.base import Group, Options, global_options
 from revvlink_cli.commands.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
@@ -27,6 +27,8 @@ from revvlink_cli.running import defect, render, settle, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from revvlink_cli.config.source import Source
 
 COMMANDS = {
     "nodes": "The configured nodes: list them, see how they are doing, add one.",
@@ -58,7 +60,7 @@ MONITOR, PROBE = "check", "healthcheck"
 """Commands whose exit codes are those of monitoring systems, and of container engines."""
 
 
-class Root(TyperGroup):
+class Root(Group):
     """Knows every command by name and loads its module when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
@@ -131,6 +133,8 @@ def run(arguments: Sequence[str]) -> int:
         outcome = _outcome(arguments, options)
         if options.verbose:
             _show_log(options.verbose)
+        if options.source is not None and options.source.instead_of is not None and not options.quiet:
+            diagnostics.warnings([_replaced(options.source)])
         if isinstance(outcome, Script):
             return _play(outcome, options, output, _format(arguments, options))
         return show(outcome, _format(arguments, options), options, output)
@@ -139,6 +143,12 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.FAILED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+
+
+def _replaced(source: Source) -> str:
+    """What people should know where a file of the working directory takes the place of their own."""
+    why = "trusted" if source.trusted else "not trusted: review it, then run `revvlink config trust`"
+    return f"using {source.path} of this folder ({why}) instead of {source.instead_of}; --config names another"
 
 
 def _outcome(arguments: Sequence[str], options: Options) -> Any:
@@ -153,6 +163,8 @@ def _outcome(arguments: Sequence[str], options: Options) -> Any:
         return _usage(error, arguments, options)
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except OutputError:
+        raise
     except Exception as error:  # noqa: BLE001 - see defect
         return defect(error, options)
 
@@ -179,6 +191,8 @@ def _play(script: Script, options: Options, output: Output, chosen: Format) -> i
                 if not options.quiet:
                     diagnostics.heading(f"$ revvlink {' '.join(step)}")
             code = show(outcome, _format(step, inner), inner, output) or code
+            if output.is_closed:
+                break
     if envelopes:
         inner = replace(options, command=name)
         render(Result(tuple(envelopes), exit_code=code), Format.JSON, inner, output)

@@ -9,6 +9,7 @@ shows such things.
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,9 @@ Register-ArgumentCompleter -Native -CommandName revvlink -ScriptBlock {
     try { $found = @(revvlink $line 2>$null) } finally { Remove-Item Env:_REVVLINK_COMPLETE }
     if ($found[0] -eq 'files') { return }
     foreach ($entry in $found) {
-        $value, $help = $entry -split "`t", 2
+        $typed, $value, $help = $entry -split "`t", 3
         if (-not $help) { $help = $value }
-        [System.Management.Automation.CompletionResult]::new($value, $value, 'ParameterValue', $help)
+        [System.Management.Automation.CompletionResult]::new($typed, $value, 'ParameterValue', $help)
     }
 }
 """,
@@ -105,6 +106,8 @@ def answer(shell: str, arguments: Sequence[str]) -> None:
                 lines = _for_bash(lines, arguments[0] if len(arguments) > 1 else "", line)
             case "zsh":
                 lines = [_for_zsh(candidate) for candidate in lines]
+            case "powershell":
+                lines = [_for_powershell(_option_in(line) + candidate) for candidate in lines]
             case _:
                 lines = [_option_in(line) + candidate for candidate in lines]
     Output().write("".join(f"{candidate}\n" for candidate in lines))
@@ -170,6 +173,14 @@ def _for_zsh(line: str) -> str:
     value, _, told = line.partition("\t")
     escaped = value.replace("\\", "\\\\").replace(":", "\\:")
     return f"{escaped}:{told}" if told else escaped
+
+
+def _for_powershell(line: str) -> str:
+    """PowerShell inserts what it is given: what means something to it is quoted, and stands before what is shown."""
+    value = line.partition("\t")[0]
+    is_harmless = re.fullmatch(r"[A-Za-z0-9_./:=-]+", value) is not None
+    typed = value if is_harmless else "'" + re.sub("['\u2018\u2019\u201a\u201b]", r"\g<0>\g<0>", value) + "'"
+    return f"{typed}\t{line}"
 
 
 def main(folder: str) -> None:

@@ -92,7 +92,8 @@ def _write_reports(result: Result, options: Options) -> list[Failure]:
         writer.begin(result.row_type)
         writer.end(result)
         try:
-            write_file(name, page.text)
+            # The collector that reads it runs as somebody else.
+            write_file(name, page.text, mode=0o644 if kind is Format.PROMETHEUS else None)
         except OSError as error:
             told = f"--report {kind}={name}: cannot be written: {error.strerror or error}"
             failures.append(Failure("output", told, hint="write FORMAT=FILE, FILE in a folder that is there"))

@@ -31,7 +31,7 @@ from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady,
 from revvlink_cli.client.requester import request_headers
 from revvlink_cli.client.roster import read_state, read_update
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress, explain, under_way
+from revvlink_cli.client.transport import Progress, explain, proxy_of, under_way
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
@@ -180,7 +180,7 @@ class Connection:
                     self._rest.url("/v4/websocket"),
                     headers=headers,
                     ssl=self._rest.context(),
-                    proxy=self._settings.proxy,
+                    proxy=proxy_of(self._settings),
                     autoping=False,
                     max_msg_size=MAX_MESSAGE,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class Stage(StrEnum):
     """How far a conversation with a node got before it failed."""
 
+    CONFIG = "config"
     RESOLVE = "resolve"
     CONNECT = "connect"
     TLS = "tls"
@@ -46,6 +47,7 @@ class Stage(StrEnum):
 class Code(StrEnum):
     """What went wrong, in a word that never changes: scripts may key on it."""
 
+    CONFIGURATION = "configuration"
     RESOLVE_FAILED = "resolve_failed"
     REFUSED = "connection_refused"
     UNREACHABLE = "unreachable"

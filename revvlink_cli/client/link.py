@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.connection import Connection
 from revvlink_cli.client.dialect import TRAITS
-from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException
+from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.rest_watch import RestWatch
 from revvlink_cli.client.snapshot import NodeStatus
 
@@ -169,7 +169,9 @@ class Link:
         )
 
     def _is_final(self, ended: RevvlinkException) -> bool:
-        """Whether trying again is no use: a refused password, or an address that never was a v4 node's."""
+        """Whether trying again is no use: a refused password, settings or an address that cannot be a v4 node's."""
+        if ended.code is Code.CONFIGURATION:
+            return True
         if self._node.settings.retry_within is not None:
             return False
         if isinstance(ended, AuthorizationFailedException):
@@ -202,6 +204,7 @@ class Link:
         opened_at: float | None = None
         self._asks_again = False
         try:
+            self._check_usable()
             await connection.open(self._lost_session)
             self._check_resumed(connection)
             opened_at = time.monotonic()
@@ -225,6 +228,22 @@ class Link:
                 self._lost_session = connection.session_id  # one that was not adopted is not worth taking up again
             self.connection = None
             await asyncio.shield(connection.close())
+
+    def _check_usable(self) -> None:
+        """Send nothing to a node whose settings are known not to work.
+
+        Raises:
+            NodeException: They are.
+        """
+        settings = self._node.settings
+        if settings.fault is not None:
+            raise NodeException(
+                settings.fault.message,
+                code=Code.CONFIGURATION,
+                node=settings.identifier,
+                stage=Stage.CONFIG,
+                hint=settings.fault.hint,
+            )
 
     def _check_resumed(self, connection: Connection) -> None:
         """While the server still holds the old connection, half open, it gives a new session: ask again, briefly.

@@ -414,9 +414,9 @@ class Node:
         self._forget()
         own = self._context
         http = (
-            transport.session(trust_env=self.settings.trust_env)
+            transport.session()
             if self._session is None or self._session.connector is None
-            else transport.session_on(self._session.connector, trust_env=self.settings.trust_env)
+            else transport.session_on(self._session.connector)
         )
         self._fleet = fleet
         if self.client is not None:

@@ -36,7 +36,7 @@ from revvlink_cli.client.models import (
 from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tls_failures import look_closer
-from revvlink_cli.client.transport import Progress, explain, under_way
+from revvlink_cli.client.transport import Progress, explain, proxy_of, under_way
 
 if TYPE_CHECKING:
     import ssl
@@ -45,7 +45,10 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
 
 MAX_BODY = 16 * 1024 * 1024
-"""Bytes of the largest answer that is read; a playlist of 10,000 tracks has about 7 MiB."""
+"""Bytes of the largest answer with tracks or players that is read; a playlist of 10,000 tracks has about 7 MiB."""
+
+MAX_PLAIN_BODY = 1024 * 1024
+"""Bytes of any other answer, refusals too."""
 
 MAX_UNKNOWN = 64
 """Kinds of unknown messages that are told apart."""
@@ -141,6 +144,7 @@ class Requester:
         accept: str = "application/json",
         progress: Progress | None = None,
         voice: str | None = None,
+        most: int = MAX_PLAIN_BODY,
     ) -> Answer:
         """Send one request and check the answer.
 
@@ -154,6 +158,7 @@ class Requester:
             accept: Content type to ask for.
             progress: Told how far the request has come.
             voice: The voice server that the request makes the node connect to, if it does.
+            most: Bytes that the answer may have.
 
         Raises:
             AuthorizationFailedException: The password was refused.
@@ -180,6 +185,7 @@ class Requester:
                             timeout=limit,
                             accept=accept,
                             progress=progress,
+                            most=most,
                         )
                     except NodeException as error:
                         is_slow_here = time.monotonic() - began > limit + LOOP_LAG  # the answer may lie unread
@@ -232,7 +238,15 @@ class Requester:
         return self.bad(Code.VOICE_UNREACHABLE, what, hint)
 
     async def _send(
-        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
+        self,
+        method: str,
+        url: URL,
+        data: Any,
+        *,
+        timeout: float,
+        accept: str,
+        progress: Progress,
+        most: int = MAX_PLAIN_BODY,
     ) -> Answer:
         headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
         under_way.set(progress)
@@ -248,12 +262,12 @@ class Requester:
                     data=None if data is None else msgspec.json.encode(data),
                     headers=headers,
                     ssl=self.context(),
-                    proxy=self._settings.proxy,
+                    proxy=proxy_of(self._settings),
                     allow_redirects=False,
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
-                body = await self._read(response)
+                body = await self._read(response, most if response.status < 300 else min(most, MAX_PLAIN_BODY))
         except RuntimeError as error:
             if not self._session.closed:
                 raise
@@ -297,17 +311,17 @@ class Requester:
             full += f"{'&' if '?' in full else '?'}{query}"
         return URL(full, encoded=True)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
             raise self.bad(Code.BAD_ANSWER, "answered compressed though nothing but plain was offered")
         length = response.content_length
-        if length is not None and length > MAX_BODY:
-            raise self.bad(Code.TOO_LARGE, f"announced an answer of {length} bytes, more than {MAX_BODY} are not read")
+        if length is not None and length > most:
+            raise self.bad(Code.TOO_LARGE, f"announced an answer of {length} bytes, more than {most} are not read")
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
-            if len(body) > MAX_BODY:
-                raise self.bad(Code.TOO_LARGE, f"sent an answer of more than {MAX_BODY} bytes")
+            if len(body) > most:
+                raise self.bad(Code.TOO_LARGE, f"sent an answer of more than {most} bytes")
         return bytes(body)
 
     def bad(
@@ -408,7 +422,6 @@ def _is_the_nodes(error: RevvlinkException) -> bool:
     if isinstance(error, LavalinkException):
         return error.status in GATEWAY_STATUSES
     return error.code in (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED, Code.UNREACHABLE, Code.TLS_FAILED)
-
 
 
 _WANTS_TLS = re.compile(

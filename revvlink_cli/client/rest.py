@@ -31,7 +31,7 @@ from revvlink_cli.client.models import (
     decode_json,
 )
 from revvlink_cli.client.redaction import LONGEST_ECHO
-from revvlink_cli.client.requester import Answer, Requester
+from revvlink_cli.client.requester import MAX_BODY, Answer, Requester
 from revvlink_cli.client.roster import RemotePlayer
 from revvlink_cli.client.tracks import Playable, Playlist, readable
 
@@ -133,6 +133,7 @@ class Rest(Requester):
                 purpose=Purpose.LOAD,
                 timeout=max(LOAD_TIMEOUT, self._settings.timeout),
                 progress=progress,
+                most=MAX_BODY,
             )
         except LavalinkException as error:
             if error.status == 500 and error.reason.startswith("Source or search alias not found"):
@@ -195,11 +196,13 @@ class Rest(Requester):
         """Let the node decode encoded tracks: one bad track makes the node refuse them all."""
         if len(encoded) == 1:
             answer = await self.request(
-                "GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]}, purpose=Purpose.LOAD
+                "GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]}, purpose=Purpose.LOAD, most=MAX_BODY
             )
             raw = [self._value(answer, "/v4/decodetrack")]
         else:
-            answer = await self.request("POST", "/v4/decodetracks", data=list(encoded), purpose=Purpose.LOAD)
+            answer = await self.request(
+                "POST", "/v4/decodetracks", data=list(encoded), purpose=Purpose.LOAD, most=MAX_BODY
+            )
             raw = self._value(answer, "/v4/decodetracks")
         try:
             return [Playable.from_payload(track) for track in raw]
@@ -248,7 +251,7 @@ class Rest(Requester):
             LavalinkException: There is no such session.
         """
         path = _players(session_id)
-        raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path)
+        raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER, most=MAX_BODY), path)
         if not isinstance(raw, list):
             raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with JSON that is no list")
         players = []
@@ -269,7 +272,9 @@ class Rest(Requester):
             LavalinkException: There is no such session or player.
         """
         path = _players(session_id, guild_id)
-        return self._player(self._value(await self.request("GET", path, purpose=Purpose.PLAYER), path), path)
+        return self._player(
+            self._value(await self.request("GET", path, purpose=Purpose.PLAYER, most=MAX_BODY), path), path
+        )
 
     async def update_player(
         self, session_id: str, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False
@@ -293,6 +298,7 @@ class Rest(Requester):
             data=data,
             purpose=Purpose.PLAYER,
             voice=_endpoint_in(data),
+            most=MAX_BODY,
         )
         told = self._value(answer, path) if answer.body else {}
         if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
@@ -323,7 +329,7 @@ class Rest(Requester):
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""
-        answer = await self.request(method, path, params=params, data=data)
+        answer = await self.request(method, path, params=params, data=data, most=MAX_BODY)  # it may be tracks
         if not answer.body:
             return None
         try:

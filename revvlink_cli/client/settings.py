@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
@@ -18,6 +18,18 @@ DEFAULT_USER_ID = 170939974227541168
 """Sent as ``User-Id`` when nobody gives one. Eighteen digits: NodeLink takes 18 or 19 and refuses the rest."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Fault(NamedTuple):
+    """Why a node cannot be tried: its own part of the configuration does not hold what it takes.
+
+    Attributes:
+        message: What is wrong, one sentence.
+        hint: What to do, or None.
+    """
+
+    message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +55,7 @@ class NodeSettings:
             before one has started; a refused password is tried again after a minute. None for pauses that grow, and
             for giving up on what is no node and on a password that was refused.
         per_second: Requests of any kind, handshakes included, within any one second; None for the usual budget.
+        fault: Why the node cannot be tried, or None. Such a node fails at once, and costs the others nothing.
         permits: One for each of these requests, where several connections to one server are to keep the bound together;
             it says nothing of what the node is, and does not count when settings are compared.
 
@@ -66,6 +79,7 @@ class NodeSettings:
     trust_env: bool = False
     retry_within: float | None = None
     per_second: int | None = None
+    fault: Fault | None = None
     permits: asyncio.Semaphore | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

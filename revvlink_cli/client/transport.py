@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from revvlink_cli.client.errors import Code, NodeException, Stage
 from revvlink_cli.client.limits import limit_of
 from revvlink_cli.client.redaction import Redactor
-from revvlink_cli.client.settings import host_and_port
+from revvlink_cli.client.settings import host_and_port, is_proxy
 from revvlink_cli.client.tls_failures import explain_certificate, explain_tls
 
 if TYPE_CHECKING:
@@ -84,25 +84,28 @@ class Transport:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
         # the budget of each node bounds what is asked of it.
         self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=_make_socket)
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._session: aiohttp.ClientSession | None = None
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.redact = redact if redact is not None else Redactor()
 
-    def session(self, *, trust_env: bool) -> aiohttp.ClientSession:
-        """The session for nodes that do, or do not, follow the proxy variables of the environment."""
-        if trust_env not in self._sessions:
-            self._sessions[trust_env] = self.session_on(self._connector, trust_env=trust_env)
-        return self._sessions[trust_env]
+    def session(self) -> aiohttp.ClientSession:
+        """The session of all nodes."""
+        if self._session is None:
+            self._session = self.session_on(self._connector)
+        return self._session
 
-    def session_on(self, connector: aiohttp.BaseConnector, *, trust_env: bool) -> aiohttp.ClientSession:
-        """A session on somebody else's connections: their own session may follow redirects, raise, or time out."""
+    def session_on(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+        """A session on somebody else's connections: their own session may follow redirects, raise, or time out.
+
+        It does not trust the environment: aiohttp would look for passwords in ``.netrc`` then, and fail where it finds
+        one. See `proxy_of` for the proxies.
+        """
         session = aiohttp.ClientSession(
             connector=connector,
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trust_env=trust_env,
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[_stages()],
         )
@@ -135,8 +138,33 @@ class Transport:
         for session in self._made:
             await session.close()
         self._made.clear()
-        self._sessions.clear()
+        self._session = None
         await self._connector.close()
+
+
+def proxy_of(settings: NodeSettings) -> str | None:
+    """The proxy on the way to a node: its own, or where it trusts the environment the one of the usual variables.
+
+    Raises:
+        NodeException: The environment names none that can be used.
+    """
+    if settings.proxy is not None or not settings.trust_env:
+        return settings.proxy
+    from urllib.request import getproxies, proxy_bypass  # loaded by aiohttp
+
+    parts = urlsplit(settings.uri)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    if not is_proxy(proxy):
+        raise NodeException(
+            f"{parts.scheme.upper()}_PROXY is not the address of an HTTP proxy",
+            code=Code.PROXY_FAILED,
+            node=settings.identifier,
+            stage=Stage.CONNECT,
+            hint="write it as in http://127.0.0.1:3128, or leave out trust_env",
+        )
+    return proxy
 
 
 class Resolver(AbstractResolver):

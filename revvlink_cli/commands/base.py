@@ -3,19 +3,25 @@
 Annotations are evaluated here, because Typer reads those of a function within a function.
 """
 
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from revvlink_cli import _interrupts
 from revvlink_cli.commands.options import files, seconds
 from revvlink_cli.commands.typer_adapter import Choice
 from revvlink_cli.output.renderer import CommonFormat, Format
-from revvlink_cli.output.result import ExitCode, Result
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+from revvlink_cli.output.streams import Output
+
+if TYPE_CHECKING:
+    from revvlink_cli.config.source import Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,6 +50,7 @@ class Options:
         verbose: How much of the log to show on stderr: 0 nothing, 1 what happens, 2 everything and tracebacks.
         no_color: Whether to leave colours out.
         export: File to write the table to as well, or None.
+        source: The configuration that the command uses, once it has looked for one.
     """
 
     command: str = ""
@@ -58,6 +65,7 @@ class Options:
     verbose: int = 0
     no_color: bool = False
     export: str | None = None
+    source: "Source | None" = None
 
     @property
     def timeout(self) -> float:
@@ -136,6 +144,27 @@ def _exportable(name: str) -> str:
     return name
 
 
+def _help_option_of(option: Any) -> Any:
+    """``--help`` that writes as everything else does: to a full disk, or to a reader who has gone."""
+
+    def write(ctx: typer.Context, _param: Any, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            Output().write(f"{ctx.get_help()}\n")
+            ctx.exit()
+
+    if option is not None:
+        option.callback = write
+    return option
+
+
+class Group(TyperGroup):
+    """A group of commands."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """``--help``."""
+        return _help_option_of(super().get_help_option(ctx))
+
+
 class Command(TyperCommand):
     """A command that takes the global options too."""
 
@@ -144,6 +173,10 @@ class Command(TyperCommand):
     most_errors: int | None = None
     formats: type[StrEnum] = CommonFormat
     usual_timeout = DEFAULT_TIMEOUT
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """``--help``."""
+        return _help_option_of(super().get_help_option(ctx))
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Own parameters, then the global ones."""
@@ -164,6 +197,7 @@ class Command(TyperCommand):
                 ctx=ctx,
                 param_hint="--output",
             )
+        _interrupts.raise_again()  # all that the command line needs has been loaded
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -258,7 +292,7 @@ def prints_of(found: Any) -> Mapping[str, Rows | Record]:
 def make_app() -> typer.Typer:
     """A Typer app for one module, set up so that nothing loads Rich; what it is for stands in `app.COMMANDS`."""
     return typer.Typer(
-        cls=TyperGroup,
+        cls=Group,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
@@ -272,3 +306,24 @@ def options_of(ctx: typer.Context) -> Options:
     if not isinstance(found, Options):
         raise TypeError("commands run under the root command")
     return found
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Have the user say yes to what cannot be undone.
+
+    Args:
+        question: What is asked on a terminal.
+        yes: Whether the command line has said so.
+
+    Raises:
+        CommandError: There is nobody to ask.
+        typer.Abort: The answer is no.
+    """
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise CommandError(
+            Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
+            exit_code=ExitCode.USAGE,
+        )
+    typer.confirm(question, abort=True, err=True)

@@ -10,7 +10,7 @@ import typer
 
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.commands import cache_transfer, fleets
-from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.caches import damaged, keys_of, missing, run_on, turned_off, where
 from revvlink_cli.commands.options import Source, node_option
 from revvlink_cli.commands.trackrows import TrackRow, found_in
@@ -186,8 +186,11 @@ def clear(
     source: Source = None,
     node: Annotated[str | None, node_option(NODE_HELP)] = None,
     expired: Annotated[bool, typer.Option("--expired", help="Forget only what is too old to count.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before everything on a shared server is forgotten.")
+    ] = False,
 ) -> Result | Work:
-    """Forget one search, what is too old, or everything."""
+    """Forget one search, what is too old, or everything; a server that others use too takes a yes for that."""
     options = options_of(ctx)
     settings = fleets.load_settings(options)
     if expired and query:
@@ -200,6 +203,8 @@ def clear(
             Failure("usage", "--node tells which search is meant", hint="name the query too"), exit_code=ExitCode.USAGE
         )
     keys = keys_of(settings, options, query, source, node) if query else ()
+    if settings.cache.backend == "redis" and not keys and not expired and not keeps_nothing(settings):
+        confirm(f"Forget everything that the cache on {where(settings)} holds, for all who use it?", yes=yes)
 
     async def forget(store: OpenStore) -> Result:
         if not keys:

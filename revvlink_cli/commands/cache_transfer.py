@@ -138,6 +138,7 @@ async def _warm(
     counts = dict.fromkeys(("loaded", "cached", "empty", "stream", "failed"), 0)
     failures: list[Failure] = []
     under_way: set[asyncio.Task[WarmRow]] = set()
+    done: set[asyncio.Task[WarmRow]] = set()
     waiting = iter(queries)
     pace = _Pace(rate)
     try:
@@ -169,8 +170,8 @@ async def _warm(
             finally:
                 for task in under_way:
                     task.cancel()
-                if under_way:
-                    await asyncio.wait(under_way)
+                # What stops one stops them all, and has been told: a full disk, say.
+                await asyncio.gather(*done, *under_way, return_exceptions=True)
     finally:
         await cache.store.close()
     yield replace(_warm_result(counts, failures, len(queries), tuple(cache.warnings)), left_out=left_out)

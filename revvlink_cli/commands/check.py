@@ -121,7 +121,7 @@ def check(
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
         unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
     policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
     demanded.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)

@@ -11,9 +11,9 @@ import typer
 
 from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import Record, Rows, command, make_app, options_of
-from revvlink_cli.config.load import load
+from revvlink_cli.config.load import parse
 from revvlink_cli.config.problems import ConfigError
-from revvlink_cli.config.source import find
+from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 app = make_app()
@@ -33,7 +33,7 @@ def path(ctx: typer.Context) -> Result:
     """Print which configuration file is used."""
     options = options_of(ctx)
     try:
-        source = find(options.config, os.environ, fleets.here())
+        source = fleets.find_source(options)
     except ConfigError as error:
         raise fleets.config_failure(error, options) from None
     where = str(source.path) if source.path is not None else None
@@ -78,7 +78,10 @@ def validate(ctx: typer.Context) -> Result:
     """Check the whole configuration, passwords included, and tell every mistake at once. Nothing is sent."""
     options = options_of(ctx)
     settings = fleets.load_settings(options)
-    fleets.with_secrets(settings, settings.nodes, options)
+    try:
+        settings.resolve(strict=True)
+    except ConfigError as error:
+        raise fleets.config_failure(error, options) from None
     demanded.refuse_out_of_reach(settings.policy, settings, len(settings.nodes), options.usage_exit_code)
     where = str(settings.source.path) if settings.source.path is not None else None
     record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=tuple(map(str, settings.warnings)))
@@ -103,6 +106,7 @@ class TrustRecord:
     """A file that is trusted from now on, until its content changes."""
 
     path: str = column("Trusted")
+    uses: tuple[str, ...] = column("Uses")
 
 
 @command(app, "trust", prints=lambda: {"": Record(TrustRecord)})
@@ -115,8 +119,11 @@ def trust(
     """Trust a configuration found in the working directory.
 
     Until then it gets nothing from the environment or other files, so that a directory somebody else wrote cannot have
-    your passwords sent to its nodes. Trust ends when the file's content changes.
+    your passwords sent to its nodes. What it may use from then on is listed. Trust ends when the file's content
+    changes, when a ca_file that it names by a relative path changes, or when such a path leads to another file.
     """
+    from revvlink_cli.config.files import read_text
+    from revvlink_cli.config.show import uses
     from revvlink_cli.config.trust import trust as record
 
     options = options_of(ctx)
@@ -126,8 +133,11 @@ def trust(
             Failure("configuration", f"{path} is no file", hint="name the file to trust"), exit_code=ExitCode.USAGE
         )
     try:
-        load(find(str(target), os.environ, fleets.here()))
-        record(target)
+        text = read_text(target)  # once: what was looked at is what is approved
+        settings = parse(text, Source(SourceKind.FLAG, target, trusted=True, environment=os.environ))
+        record(target, text)
     except ConfigError as error:
         raise fleets.config_failure(error, options) from None
-    return Result(TrustRecord(path=str(target)), text=str(target), notes=(f"{target} is trusted until it changes",))
+    used = uses(settings)
+    notes = (*(f"it may use {what}" for what in used), f"{target} is trusted until it changes")
+    return Result(TrustRecord(path=str(target), uses=used), text=str(target), notes=notes)

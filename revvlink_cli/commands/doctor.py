@@ -76,6 +76,7 @@ def doctor(
         return Result(tuple(rows), CheckupRow)
     wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
     patient = Patient(options.config, os.environ, fleets.here(), timeout=options.timeout, fixes=fix)
+    options.source = patient.source
     return _examine(patient, wanted, redact=redact)
 
 

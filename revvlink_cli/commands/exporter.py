@@ -52,7 +52,7 @@ def exporter(
     """
     options = options_of(ctx)
     host, port = _address(listen)
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     choose = fleets.chooser(options, nodes, tag, region)
     chosen = choose(settings)
     policy = demanded.of_chosen(settings, chosen, options.usage_exit_code)
@@ -64,7 +64,7 @@ def exporter(
 
         nonlocal trouble
         try:
-            again = fleets.load_settings(options)
+            again = fleets.load_settings(options, for_verdict=True)
             picked = choose(again)
             plan = Plan(picked, demanded.of_chosen(again, picked, options.usage_exit_code), again.regions)
         except CommandError as error:

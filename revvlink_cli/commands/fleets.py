@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._names import closest
 from revvlink_cli.config.load import load
-from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import find
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
@@ -21,18 +21,39 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.settings import NodeEntry, Settings
+    from revvlink_cli.config.source import Source
 
 
-def load_settings(options: Options) -> Settings:
+def load_settings(options: Options, *, for_verdict: bool = False) -> Settings:
     """The configuration that these options, the environment and the folders name.
 
+    Args:
+        options: The global options.
+        for_verdict: Whether somebody acts on the outcome without looking at it: a file that was found in the working
+            directory, and that may have been put there by others, does not take the place of the user's own then.
+
     Raises:
-        CommandError: There is none, or it is wrong; every problem is told.
+        CommandError: There is none, it is wrong, or it is not clear that it is meant; every problem is told.
     """
     try:
-        return load(find(options.config, os.environ, here()))
+        return load(find_source(options, for_verdict=for_verdict))
     except ConfigError as error:
         raise config_failure(error, options) from None
+
+
+def find_source(options: Options, *, for_verdict: bool = False) -> Source:
+    """Where the configuration is; the program says so if it takes the place of another.
+
+    Raises:
+        ConfigError: There is none, or it is not clear that it is meant.
+    """
+    source = find(options.config, os.environ, here())
+    if for_verdict and source.is_doubtful:
+        told = f"was found in this folder and is not trusted, and there is {source.instead_of}: it is not used unasked"
+        hint = "name the one that is meant with --config or REVVLINK_CONFIG, or run `revvlink config trust`"
+        raise ConfigError([Problem(told, source.path, hint=hint)])
+    options.source = source
+    return source
 
 
 def here() -> Path:
@@ -96,10 +117,10 @@ def unknown_node(name: str, known: Sequence[str]) -> Failure:
 
 
 def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Options) -> tuple[NodeSettings, ...]:
-    """The nodes with their passwords read.
+    """The nodes with their passwords read; one whose password cannot be had fails on its own, see `Settings.resolve`.
 
     Raises:
-        CommandError: A password cannot be had; all that cannot are told.
+        CommandError: No password can be had; each reason is given.
     """
     try:
         return settings.resolve(entries)

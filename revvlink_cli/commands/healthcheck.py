@@ -54,7 +54,7 @@ def healthcheck(
     """
     options = options_of(ctx)
     flags = demanded.Flags.of(canaries=canary)
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     known = [entry.identifier for entry in settings.nodes]
     if node is None and len(known) > 1:
         raise typer.BadParameter(f"name one of {', '.join(known)}", param_hint="NODE")

@@ -189,7 +189,7 @@ def add(
     values |= {"password_env": password_env} if password_env else {"password_file": password_file}
     values |= {key: value for key, value in (("region", region), ("tags", tag), ("user_id", user_id)) if value}
     try:
-        append_node(path, values)
+        added = append_node(path, values)
     except ConfigError as error:
         raise fleets.config_failure(error, options) from None
     row = NodeRow(
@@ -199,4 +199,7 @@ def add(
         tags=tuple(tag or ()),
         password_from=f"env {password_env}" if password_env else f"file {password_file}",
     )
-    return Result((row,), NodeRow, notes=(f"added to {path}",))
+    warnings = [f"{problem.message} ({problem.hint})" for problem in added.mistakes(added.nodes[-1])]
+    if not settings.source.trusted:
+        warnings.append(f"{path} is not trusted with this; run `revvlink config trust {path}`")
+    return Result((row,), NodeRow, notes=(f"added to {path}",), warnings=tuple(warnings))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.base import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.options import node_option
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, clean, clock
+from revvlink_cli.output.text import MISSING, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -116,13 +115,7 @@ def destroy(
 ) -> Work:
     """Destroy a player: what it plays ends, and it leaves the voice channel."""
     options = options_of(ctx)
-    if not yes:
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise CommandError(
-                Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
-                exit_code=ExitCode.USAGE,
-            )
-        typer.confirm(clean(f"Destroy the player of guild {guild} on {node}?"), abort=True, err=True)
+    confirm(f"Destroy the player of guild {guild} on {node}?", yes=yes)
 
     async def ask(rest: Rest) -> Result:
         for player in await rest.players(session):

@@ -82,14 +82,11 @@ def region(
 
 def _configured_regions(options: Options) -> Any:
     """The user's region map, None when there is no configuration: this command does without one."""
-    import os
-
     from revvlink_cli.commands import fleets
     from revvlink_cli.config.problems import ConfigError
-    from revvlink_cli.config.source import find
 
     try:
-        find(options.config, os.environ, fleets.here())
+        fleets.find_source(options)
     except ConfigError as error:
         if error.is_missing:
             return None

@@ -55,7 +55,7 @@ def wait(
     all refused the password.
     """
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = fleets.load_settings(options, for_verdict=True)
     chosen = fleets.chooser(options, nodes, tag, region)(settings)
     policy = settings.policy if goal is Goal.HEALTHY else None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.files import read_text, write_atomically
 from revvlink_cli.config.load import parse
+from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.config.trust import is_trusted, trust
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from revvlink_cli.config.settings import Settings
 
-def append_node(path: Path, values: Mapping[str, Any]) -> None:
+
+def append_node(path: Path, values: Mapping[str, Any]) -> Settings:
     """Add a ``[[nodes]]`` table to the end of a configuration file.
 
     The result is checked as a whole before the file is replaced; a file that was trusted stays so.
@@ -25,10 +28,18 @@ def append_node(path: Path, values: Mapping[str, Any]) -> None:
         path: The file.
         values: The node's keys; never a password itself.
 
+    Returns:
+        The configuration as it is now; the new node is its last.
+
     Raises:
         ConfigError: The node is wrong or its name is taken, the file cannot take a table at its end, or cannot be
             written. The file is untouched then.
     """
+    with changing(path):
+        return _append(path, values)
+
+
+def _append(path: Path, values: Mapping[str, Any]) -> Settings:
     import tomli_w
 
     with path.open("rb") as file:
@@ -39,13 +50,14 @@ def append_node(path: Path, values: Mapping[str, Any]) -> None:
     gap = "" if not text else newline if text.endswith("\n") else newline * 2
     longer = f"{text}{gap}{table}"
     try:
-        parse(longer, Source(SourceKind.FLAG, path, trusted=True, environment=os.environ))
+        settings = parse(longer, Source(SourceKind.FLAG, path, trusted=True, environment=os.environ))
     except ConfigError as error:
         if len(error.problems) == 1 and "TOML" in error.problems[0].message:
             hint = "write the nodes as [[nodes]] tables instead of nodes = [ ... ]"
             raise ConfigError([Problem("cannot take another [[nodes]] table at its end", path, hint=hint)]) from None
         raise
     was_trusted = is_trusted(path, text)
-    write_atomically(path, ("\ufeff" if has_mark else "") + longer, mode=path.stat().st_mode & 0o777)
+    write_atomically(path, ("\ufeff" if has_mark else "") + longer, keeps_mode=True)
     if was_trusted:
-        trust(path)
+        trust(path, longer)
+    return settings

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from pathlib import Path
+import stat
+import sys
+from typing import TYPE_CHECKING
 
 from revvlink_cli.config.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
 
 MAX_SIZE = 1024 * 1024
 """Bytes of the largest file that is read as a configuration."""
@@ -37,8 +44,14 @@ def read_text(path: Path) -> str:
         raise ConfigError([Problem("is not UTF-8 text", path, line=line, hint="save the file as UTF-8")]) from None
 
 
-def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+def write_atomically(path: Path, text: str, *, mode: int = 0o600, keeps_mode: bool = False) -> None:
     """Write a file as a whole or not at all; a link is followed, its target replaced, its folder made.
+
+    Args:
+        path: The file.
+        text: All of it.
+        mode: Its mode.
+        keeps_mode: Whether a file that is there keeps the mode it has.
 
     Raises:
         ConfigError: It cannot be written; what was there is untouched.
@@ -46,31 +59,122 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
     target = path.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        replace_whole(target, text, mode=mode)
+        replace_whole(target, text, mode=mode, keeps_mode=keeps_mode)
     except OSError as error:
         raise ConfigError([Problem(f"cannot be written: {error.strerror or error}", path)]) from None
 
 
-def replace_whole(target: Path, text: str, *, mode: int) -> None:
-    """Put a file where `target` is, when all of it is on the disk.
+_CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV})
+"""What the system answers where a file may be written and not replaced: it is mounted alone, as containers do, or its
+folder is read-only."""
+
+
+def replace_whole(target: Path, text: str, *, mode: int | None = None, keeps_mode: bool = True) -> None:
+    """Put a file where `target` is, when all of it is on the disk; its owner stays the same.
+
+    A file that cannot be replaced is written where it is; what it held is put back if that fails.
+
+    Args:
+        target: The file, links resolved.
+        text: All of it.
+        mode: Its mode; None leaves that to the umask.
+        keeps_mode: Whether a file that is there keeps the mode it has.
 
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
-    import tempfile  # what only reads starts faster without
-
-    number, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
+        before = target.stat()
+    except FileNotFoundError:
+        before = None
+    if before is not None and keeps_mode:
+        mode = stat.S_IMODE(before.st_mode)
+    new = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}")
+    try:
+        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if mode is not None else 0o666)
+        with os.fdopen(number, "wb") as file:
+            try:
+                file.write(data)
+                file.flush()
+                if mode is not None:
+                    new.chmod(_with_owner(file.fileno(), before, mode) if before is not None else mode)
+                os.fsync(file.fileno())
+                new.replace(target)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    new.unlink()
+                raise
+    except OSError as error:
+        if before is None or error.errno not in _CANNOT_REPLACE:
+            raise
+        _overwrite(target, data)
+
+
+def _with_owner(number: int, before: os.stat_result, mode: int) -> int:
+    """Give a new file the owner and the group of the one before it, and say what mode it may have.
+
+    Only root can give files away. Where the group cannot be kept, rights that were meant for it go to nobody else.
+    """
+    if sys.platform == "win32":
+        return mode
+    now = os.fstat(number)
+    if now.st_uid != before.st_uid:
+        with contextlib.suppress(PermissionError):
+            os.fchown(number, before.st_uid, -1)
+    if now.st_gid != before.st_gid:
+        try:
+            os.fchown(number, -1, before.st_gid)
+        except PermissionError:
+            return mode & ~0o070
+    return mode
+
+
+def _overwrite(target: Path, data: bytes) -> None:
+    """Write a file where it is, once there is room for all of it; what it held is put back if that fails."""
+    with target.open("r+b") as file:
+        before = file.read()
+        try:
+            if hasattr(os, "posix_fallocate") and data:
+                os.posix_fallocate(file.fileno(), 0, len(data))
+            _fill(file, data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                _fill(file, before)
+            raise
+
+
+def _fill(file: BinaryIO, data: bytes) -> None:
+    file.seek(0)
+    file.write(data)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def read_line(path: Path) -> str:
+    """The first line of a file, without its end; a pipe that nobody writes to is not waited for without end.
+
+    Raises:
+        OSError: It cannot be read.
+        UnicodeDecodeError: It is no text.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            import select
+
+            if not select.select([file], [], [], PIPE_PATIENCE)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, f"nothing came through this pipe within {PIPE_PATIENCE:g} s")
+            os.set_blocking(file.fileno(), True)
+        return file.readline(65_536).decode().rstrip("\r\n")
+
+
+PIPE_PATIENCE = 5.0
+"""Seconds to wait for a secret that comes through a pipe."""
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def unreadable(path: Path) -> str | None:

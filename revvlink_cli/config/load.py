@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._names import nearest
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
+from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import CacheSettings, DiscordSettings, NodeEntry, Origin, Settings, beside
@@ -28,8 +28,7 @@ def load(source: Source) -> Settings:
     """
     if source.path is None:
         return _from_environment(source)
-    text = read_text(source.path)
-    return parse(text, source)
+    return parse(read_text(source.path) if source.text is None else source.text, source)
 
 
 def _from_environment(source: Source) -> Settings:
@@ -74,24 +73,17 @@ def parse(text: str, source: Source) -> Settings:
     Raises:
         ConfigError: It has mistakes; every one is named.
     """
-    import tomllib
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([_syntax(error, text, source)]) from None
-    except RecursionError:
-        raise ConfigError([Problem("is nested too deep", source.path)]) from None
-    return _Checker(document, text, source).settings()
+    return _Checker(read_toml(text, source.path), text, source).settings()
 
 
-def _syntax(error: Exception, text: str, source: Source) -> Problem:
-    found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error), re.DOTALL)
-    if found is None:
-        return Problem(f"is not valid TOML: {error}", source.path)
-    if found[2] is None:
-        return Problem(f"is not valid TOML: {found[1]}", source.path, text.count("\n") + 1, 1)
-    return Problem(f"is not valid TOML: {found[1]}", source.path, int(found[2]), int(found[3]))
+MOST_PROBLEMS = 100
+"""Mistakes that are told one by one."""
+
+LONGEST_KEY = 100
+"""Characters of a key in a message."""
+
+LARGEST = 2**63
+"""Where whole numbers end in TOML."""
 
 
 class _Checker:
@@ -106,6 +98,7 @@ class _Checker:
         self.places: dict[KeyPath, tuple[int, int]] | None = None
 
     def settings(self) -> Settings:
+        self.numbers()
         known = [*schema.SECTIONS, "regions"]
         for name in self.document:
             if name not in known:
@@ -122,6 +115,20 @@ class _Checker:
         origins = {(section, key): self.origin((section, key)) for section, values in plain.items() for key in values}
         return _settings(self.source, nodes, plain, regions, tuple(self.warnings), origins)
 
+    def numbers(self) -> None:
+        """Refuse numbers that nothing below can reckon with."""
+        waiting: list[tuple[KeyPath, Any]] = [((), self.document)]
+        while waiting:
+            path, value = waiting.pop()
+            if isinstance(value, dict):
+                waiting += [((*path, name), item) for name, item in value.items()]
+            elif isinstance(value, list):
+                waiting += [((*path, index), item) for index, item in enumerate(value)]
+            elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+                self.problem(path, "must be a number of 64 bits")
+        if self.problems:
+            raise ConfigError(self.problems)
+
     def place(self, path: KeyPath) -> tuple[int, int] | tuple[None, None]:
         from revvlink_cli.config.locate import find as find_place
         from revvlink_cli.config.locate import locate
@@ -135,7 +142,9 @@ class _Checker:
 
     def problem(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         line, column = self.place(path)
-        self.problems.append(Problem(message, self.source.path, line, column, _written(path), hint))
+        self.problems.append(Problem(message, self.source.path, line, column, _written(path)[:LONGEST_KEY], hint))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise ConfigError([*self.problems, Problem("has more mistakes than these", self.source.path)])
 
     def section(self, name: str) -> dict[str, Any]:
         """The checked values of a plain section."""

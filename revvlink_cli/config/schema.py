@@ -55,6 +55,7 @@ class Key(NamedTuple):
         secret: Whether its value is never shown.
         required: Whether it may not be left out.
         reaches_out: Whether it draws on the environment or on other files, which takes trust.
+        names_file: Whether its value is the path of a file.
         example: A value for the documentation, in TOML.
     """
 
@@ -69,6 +70,7 @@ class Key(NamedTuple):
     secret: bool = False
     required: bool = False
     reaches_out: bool = False
+    names_file: bool = False
     example: str = ""
 
 
@@ -81,7 +83,7 @@ COMMON = (
         help="Seconds of silence before the websocket is pinged"),
     Key(name="retries", kind=Kind.INTEGER, minimum=0, maximum=1_000_000, example="2",
         help="Attempts to reconnect; left out, there is no bound"),
-    Key(name="ca_file", reaches_out=True, kind=Kind.TEXT, example='"ca.pem"',
+    Key(name="ca_file", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"ca.pem"',
         help="PEM file of a private certificate authority; a relative path counts from this file's folder"),
     Key(name="headers", kind=Kind.HEADERS, secret=True, example='{ "CF-Access-Client-Id" = "id" }',
         help="Extra request headers, for proxies before the node"),
@@ -120,7 +122,7 @@ NODE = (
     Key(name="uri", kind=Kind.URI, required=True, example='"http://127.0.0.1:2333"', help="Address of the node"),
     Key(name="password_env", reaches_out=True, kind=Kind.TEXT, example='"LAVALINK_PASSWORD"',
         help="Environment variable that holds the password"),
-    Key(name="password_file", reaches_out=True, kind=Kind.TEXT, example='"/run/secrets/us-1"',
+    Key(name="password_file", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"/run/secrets/us-1"',
         help="File whose first line is the password; a relative path counts from this file's folder"),
     Key(name="password", kind=Kind.TEXT, secret=True, example='"youshallnotpass"',
         help="The password itself; keep the file to yourself then (chmod 600)"),
@@ -143,7 +145,7 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             help="How long an entry counts: 90s, 15m, 1h, 1d3h, or a number of seconds"),
         Key(name="backend", kind=Kind.TEXT, default="sqlite", choices=("memory", "sqlite", "redis"),
             example='"sqlite"', help="Where entries are kept"),
-        Key(name="path", reaches_out=True, kind=Kind.TEXT, example='"cache.sqlite3"',
+        Key(name="path", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"cache.sqlite3"',
             help="Database of the sqlite backend, in the user's cache folder if left out; a relative path counts from "
             "this file's folder"),
         Key(name="url", reaches_out=True, secret=True, kind=Kind.TEXT, example='"redis://127.0.0.1:6379/0"',
@@ -160,7 +162,7 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
     "discord": (
         Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"DISCORD_WEBHOOK"',
             help="Environment variable that holds the address of the webhook for `check --notify discord`"),
-        Key(name="webhook_file", reaches_out=True, kind=Kind.TEXT, example='"/run/secrets/webhook"',
+        Key(name="webhook_file", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"/run/secrets/webhook"',
             help="File whose first line is that address; a relative path counts from this file's folder"),
         Key(name="webhook", kind=Kind.TEXT, secret=True,
             help="The address itself, which is a secret: keep the file to yourself then (chmod 600)"),
@@ -173,7 +175,7 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
 
 REGIONS_HELP = "Label -> parts of the endpoint's first host label; replaces the built-in map"
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?")
 _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -229,6 +231,8 @@ def _text(key: Key, value: Any) -> str:
         raise ValueError(f"must be one of {', '.join(key.choices)}")
     if key.name == "identifier" and re.search(r"[*?\[\],\s]", value):
         raise ValueError("must not have spaces, commas, or the pattern characters * ? [ ]")
+    if key.name == "identifier" and not value.isprintable():
+        raise ValueError("must be visible text")
     if key.name == "proxy" and not is_proxy(value):
         raise ValueError(f"must be the address of an HTTP proxy, such as {key.example}")
     return value

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.client.redaction import Secret, secrets_of
-from revvlink_cli.client.settings import NodeSettings
+from revvlink_cli.client.settings import Fault, NodeSettings
 from revvlink_cli.config import schema, secrets_in_use
-from revvlink_cli.config.files import unreadable
+from revvlink_cli.config.files import read_line, unreadable
 from revvlink_cli.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -129,43 +130,50 @@ class Settings(NamedTuple):
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
 
-    def resolve(self, entries: Sequence[NodeEntry] | None = None) -> tuple[NodeSettings, ...]:
+    def resolve(self, entries: Sequence[NodeEntry] | None = None, *, strict: bool = False) -> tuple[NodeSettings, ...]:
         """These nodes, or all, with their passwords read.
 
+        A node whose own part of the configuration does not work is given back with its `fault`: the others work.
+
+        Args:
+            entries: The nodes, None for all.
+            strict: Whether one such node is a mistake.
+
         Raises:
-            ConfigError: A password cannot be had; all that cannot are named.
+            ConfigError: None of these nodes can be used, or, if `strict`, not all; every mistake is named.
         """
         problems: list[Problem] = []
         self.mask_passwords()
         found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
-        if problems:
+        if problems and (strict or all(node.fault is not None for node in found)):
             raise ConfigError(problems)
-        return tuple(node for node in found if node is not None)
+        return tuple(found)
 
-    def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings | None:
+    def mistakes(self, entry: NodeEntry) -> tuple[Problem, ...]:
+        """What keeps a node from being tried."""
+        problems: list[Problem] = []
+        self._resolved(entry, problems)
+        return tuple(problems)
+
+    def _resolved(self, entry: NodeEntry, problems: list[Problem]) -> NodeSettings:
         values = dict(entry.values)
         key = next(name for name in schema.PASSWORDS if name in values)
         values.pop("check", None)
+        password, own = "", list[Problem]()
         if "ca_file" in values:
             values["ca_file"] = str(beside(self.source, values["ca_file"]))
             if (trouble := unreadable(Path(values["ca_file"]))) is not None:
-                place = entry.origins["ca_file"].line
-                where = f"nodes[{entry.position}].ca_file"
                 hint = "name a PEM file with the certificate authority"
-                problems.append(Problem(f"cannot be read: {trouble}", self.source.path, place, key=where, hint=hint))
-        try:
-            node = NodeSettings(password=self._secret(key, values.pop(key)), **values)
-        except ValueError as error:  # no password, or one that no header can carry
-            problems.append(
-                Problem(
-                    str(error),
-                    self.source.path,
-                    entry.origins[key].line,
-                    key=f"nodes[{entry.position}].{key}" if self.source.path else None,
-                    hint=_PASSWORD_HINTS[key],
+                own.append(
+                    self._problem(entry, "ca_file", f"the file {values['ca_file']} cannot be read: {trouble}", hint)
                 )
-            )
-            return None
+        try:
+            password = self._secret(key, values.pop(key))
+        except ValueError as error:  # there is none, or one that no header can carry
+            own.append(self._problem(entry, key, str(error), _PASSWORD_HINTS[key]))
+        problems += own
+        fault = Fault(own[0].message, own[0].hint) if own else None
+        node = NodeSettings(password=password, fault=fault, **values)
         secrets_in_use.use(secrets_of(node))
         return node
 
@@ -180,6 +188,11 @@ class Settings(NamedTuple):
                 continue  # not there, or a pipe, which would be waited for
             with contextlib.suppress(ValueError, OSError):
                 self._secret(key, entry.values[key])
+
+    def _problem(self, entry: NodeEntry, key: str, message: str, hint: str | None) -> Problem:
+        """A mistake in a node's own part of the configuration."""
+        where = f"nodes[{entry.position}].{key}" if self.source.path is not None else None
+        return Problem(message, self.source.path, entry.origins[key].line, key=where, hint=hint)
 
     @property
     def policy(self) -> Policy:
@@ -224,12 +237,13 @@ class Settings(NamedTuple):
         else:
             where = f"the file {value}"
             try:
-                with beside(self.source, value).open(encoding="utf-8") as file:
-                    secret = file.readline(65_536).rstrip("\r\n")
+                secret = read_line(beside(self.source, value))
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
         if not secret:
             raise ValueError(f"{where} is empty")
+        if re.search(r"[\ud800-\udfff]", secret):  # bytes of a variable that are no text
+            raise ValueError(f"{where} is not UTF-8 text")
         if re.search(r"[\x00-\x1f\x7f]", secret):
             raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
         secrets_in_use.use([Secret(secret)])
@@ -239,7 +253,7 @@ class Settings(NamedTuple):
 def beside(source: Source, name: str) -> Path:
     """A path that a configuration names, from the file's own folder."""
     folder = source.path.parent if source.path is not None else Path()
-    return folder / Path(name).expanduser()
+    return folder / os.path.expanduser(name)  # noqa: PTH111 - Path's raises where a user is unknown
 
 
 _PASSWORD_HINTS = {

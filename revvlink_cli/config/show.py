@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config import schema
+from revvlink_cli.config.settings import beside
 from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
@@ -70,6 +71,35 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             name = f"nodes[{entry.identifier}].{key.name}"
             rows.append(_row(name, key, value, found))
     return tuple(rows)
+
+
+def uses(settings: Settings) -> tuple[str, ...]:
+    """What a configuration draws on outside of itself, and for what: variables, files, and the cache's server."""
+    found: dict[str, list[str]] = {}
+    for entry in settings.nodes:
+        for key in schema.NODE:
+            if key.reaches_out and entry.values.get(key.name):
+                found.setdefault(_used(settings, key, entry.values[key.name]), []).append(
+                    f"{key.name} of {entry.identifier}, sent to {entry.uri}"
+                    if key.name in schema.PASSWORDS
+                    else f"{key.name} of {entry.identifier}"
+                )
+    cache, discord = settings.cache, settings.discord
+    for section, name, value in (("cache", "path", cache.path), ("cache", "url", cache.url),
+                                 ("discord", discord.key, discord.value)):  # fmt: skip
+        key = next(key for key in schema.SECTIONS[section] if key.name == (name or "webhook"))
+        if key.reaches_out and value is not None:
+            found.setdefault(_used(settings, key, value), []).append(f"{section}.{name}")
+    return tuple(f"{what} ({'; '.join(who)})" for what, who in found.items())
+
+
+def _used(settings: Settings, key: schema.Key, value: Any) -> str:
+    """One thing outside of a configuration."""
+    if key.names_file:
+        return f"the file {beside(settings.source, str(value)).resolve()}"
+    if key.secret:
+        return "the Redis server that it names"
+    return f"the variable {value}" if key.kind is schema.Kind.TEXT else "the proxy variables"
 
 
 def _demands(prefix: str, demands: Demands, origin: Origin | None) -> list[Effective]:

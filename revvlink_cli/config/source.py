@@ -38,15 +38,24 @@ class Source(NamedTuple):
         path: The file, None when it is the environment.
         trusted: Whether it may use the environment and other files.
         environment: The variables that count.
+        text: What is in the file, where that was read to see whether it is trusted: what was judged is what is used.
+        instead_of: The user's or the site's configuration whose place a file in the working directory takes, or None.
     """
 
     kind: SourceKind
     path: Path | None
     trusted: bool
     environment: Mapping[str, str]
+    text: str | None = None
+    instead_of: Path | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nobody has said that this file is meant, and there is another that may be."""
+        return self.instead_of is not None and not self.trusted
 
     def __repr__(self) -> str:
-        """Without the environment, which holds secrets."""
+        """Without the environment and the text, which hold secrets."""
         return f"Source({self.kind!s}, {self.path})"
 
 
@@ -62,16 +71,19 @@ def find(flag: str | None, environment: Mapping[str, str], directory: Path) -> S
         return Source(SourceKind.ENVIRONMENT, None, trusted=True, environment=environment)
     if environment.get("REVVLINK_CONFIG"):
         return Source(SourceKind.VARIABLE, Path(environment["REVVLINK_CONFIG"]), trusted=True, environment=environment)
+    usual = ((SourceKind.USER, user_path()), (SourceKind.SITE, site_path()))
+    own = next((found for found in usual if _is_file(found[1])), None)
     here = directory / FILE_NAME
-    if here.is_file():
+    if _is_file(here):
         here = here.resolve()  # what is trusted is the file itself, and its paths count from its own folder
         from revvlink_cli.config.files import read_text
         from revvlink_cli.config.trust import is_trusted
 
-        return Source(SourceKind.DIRECTORY, here, trusted=is_trusted(here, read_text(here)), environment=environment)
-    for kind, path in ((SourceKind.USER, user_path()), (SourceKind.SITE, site_path())):
-        if path.is_file():
-            return Source(kind, path, trusted=True, environment=environment)
+        text = read_text(here)
+        instead_of = own[1] if own is not None and own[1].resolve() != here else None
+        return Source(SourceKind.DIRECTORY, here, is_trusted(here, text), environment, text, instead_of)
+    if own is not None:
+        return Source(*own, trusted=True, environment=environment)
     raise ConfigError(
         [
             Problem(
@@ -81,6 +93,14 @@ def find(flag: str | None, environment: Mapping[str, str], directory: Path) -> S
         ],
         is_missing=True,
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; one in a folder that may not be searched is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def user_path() -> Path:

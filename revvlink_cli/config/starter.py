@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.config.files import write_atomically
+from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import FILE_NAME, user_path
 from revvlink_cli.config.trust import trust
@@ -56,8 +57,10 @@ def write_starter(path: Path, *, force: bool) -> Path:
         ConfigError: There is a file already, or it cannot be written.
     """
     target = path / FILE_NAME if path.is_dir() else path
-    if target.exists() and not force:
-        raise ConfigError([Problem("is there already", target, hint="look at it, or replace it with --force")])
-    write_atomically(target, starter_text())
-    trust(target)
+    text = starter_text()
+    with changing(target):
+        if target.exists() and not force:
+            raise ConfigError([Problem("is there already", target, hint="look at it, or replace it with --force")])
+        write_atomically(target, text)
+        trust(target, text)
     return target

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.health.ranges import Bounds
 
-_NOT_LOOKED_AT = {Code.INTERNAL, Code.PROXY_FAILED, Code.CA_FILE_UNUSABLE, Code.LOCAL_LIMIT}
+_NOT_LOOKED_AT = {Code.INTERNAL, Code.PROXY_FAILED, Code.CA_FILE_UNUSABLE, Code.LOCAL_LIMIT, Code.CONFIGURATION}
 """Failures of revvlink and of its own machine: they say nothing about the node, which is UNKNOWN."""
 
 _SILENT = {Code.TIMEOUT, Code.SILENT, Code.RESOLVE_FAILED}
@@ -35,6 +35,7 @@ _NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
 """What answers so did not look at the password."""
 
 _CHECK_OF = {
+    Stage.CONFIG: "reach",
     Stage.RESOLVE: "reach",
     Stage.CONNECT: "reach",
     Stage.TLS: "reach",

@@ -145,7 +145,13 @@ def read_share(text: str) -> float:
         ValueError: It is none.
     """
     digits = text.strip().removesuffix("%")
-    if not text.strip().endswith("%") or not digits.isascii() or not digits.isdecimal() or not 1 <= int(digits) <= 100:
+    if (
+        not text.strip().endswith("%")
+        or not digits.isascii()
+        or not digits.isdecimal()
+        or len(digits) > 3
+        or not 1 <= int(digits) <= 100
+    ):
         raise ValueError(f"{text!r} is no share of the nodes: write 1% to 100%, or a number of nodes")
     return int(digits) / 100
 

@@ -45,7 +45,8 @@ class GitHubRenderer(WholeRenderer):
                 ]
                 if len(bad) > room:
                     lines.append(_command(level, "revvlink check", f"and {len(bad) - room} more, see the job summary"))
-        self._output.write("".join(f"{line}\n" for line in lines))
+        write = self._output.write_commands if isinstance(self._output, Output) else self._output.write
+        write("".join(f"{line}\n" for line in lines))
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary and isinstance(self._output, Output):
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import sys
 from typing import TextIO
@@ -40,6 +41,10 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write `text`, and have it out before anything that follows on stderr."""
+        self.write_commands(inert(text))
+
+    def write_commands(self, text: str) -> None:
+        """Write `text` that may hold commands for the machine that a workflow runs on."""
         if self.is_closed:
             return
         try:
@@ -54,8 +59,8 @@ class Output:
             raise OutputError(f"cannot write the output: {error.strerror or error}") from None
 
 
-def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
-    """Write a file as a whole or not at all, for everybody to read: collectors run as somebody else.
+def write_file(name: str, text: str, *, mode: int | None = None) -> None:
+    """Write a file as a whole or not at all; one that is there keeps its mode, a new one gets this, or the umask's.
 
     What is no plain file (a pipe, a device), or is open already under a name such as /dev/stdout, is added to; a reader
     who has seen enough is no error. Folders are not made: a misspelt one would stay.
@@ -87,6 +92,17 @@ def write_file(name: str, text: str, *, mode: int = 0o644) -> None:
     replace_whole(path.resolve(), text, mode=mode)
 
 
+def inert(text: str) -> str:
+    """`text` in which nothing is a command where a workflow's machine reads what is printed.
+
+    GitHub's takes ``::name::`` at a line's start, and like Azure's ``##[name]`` and ``##vso[name]`` anywhere: a track
+    could be called so, or a plugin.
+    """
+    if not (os.environ.get("GITHUB_ACTIONS") or os.environ.get("TF_BUILD")):
+        return text
+    return re.sub(r"^(\s*:)(?=:)|(#)(?=#\w*\[)", r"\1\2 ", text, flags=re.MULTILINE)
+
+
 def say(text: str) -> None:
     """Write one line to stderr, or several, without any secret; where that cannot be done there is nobody to tell."""
     mark(f"{redact(text)}\n")
@@ -98,7 +114,7 @@ def mark(text: str) -> None:
         return
     _never_fail_on_characters(sys.stderr)
     try:
-        sys.stderr.write(text)
+        sys.stderr.write(inert(text))
         sys.stderr.flush()
     except OSError:
         _point_to_nowhere(sys.stderr)

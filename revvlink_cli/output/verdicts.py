@@ -151,10 +151,15 @@ def shortened(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
+def _stage(found: Finding) -> str:
+    """What a finding is about: a check, but for one that could not be made for want of a usable configuration."""
+    return found.stage if found.stage == "config" else found.check
+
+
 def failures(findings: Iterable[Finding]) -> tuple[Failure, ...]:
     """Those that are not OK as a command's failures."""
     return tuple(
-        Failure(found.code or found.verdict.name.lower(), found.message, found.node, found.check, found.hint)
+        Failure(found.code or found.verdict.name.lower(), found.message, found.node, _stage(found), found.hint)
         for found in findings
         if found.verdict is not Verdict.OK
     )

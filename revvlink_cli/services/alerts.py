@@ -8,22 +8,21 @@ Nothing here changes a verdict: whatever fails is a warning.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from revvlink_cli.config.files import write_atomically
+from revvlink_cli.config.locking import locked
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
     from revvlink_cli.health.fleet import Report
 
@@ -184,7 +183,9 @@ async def tell_discord(
         return ("nobody is told: the webhook's address must begin with https://",)
     name = hashlib.sha256(f"{address}\n{source}".encode()).hexdigest()[:16]
     try:
-        with _alone(_folder() / f"{name}.lock") as is_alone:
+        lock = _folder() / f"{name}.lock"
+        _insist_on_file(lock)
+        with locked(lock) as is_alone:
             if not is_alone:
                 return ()  # another run is telling; what it does not know yet, the next run will
             path = _folder() / f"{name}.json"
@@ -253,14 +254,6 @@ def _folder() -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether no other run is telling at the moment; for the time of the block none will."""
-    _insist_on_file(path)
-    with path.open("a", encoding="utf-8") as file:
-        yield _is_locked(file)
-
-
 def _insist_on_file(path: Path) -> None:
     """Open nothing else: a pipe in its place would be waited for without end.
 
@@ -269,18 +262,6 @@ def _insist_on_file(path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is no file")
-
-
-def _is_locked(file: IO[str]) -> bool:
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _read(path: Path) -> dict[str, Told]:

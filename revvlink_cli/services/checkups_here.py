@@ -110,13 +110,16 @@ async def configuration(patient: Patient) -> Found:
     nodes = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"
     found = [find.ok(f"{where}, {nodes}, found by {settings.source.kind}")]
     try:
-        settings.resolve()
+        settings.resolve(strict=True)
     except ConfigError as error:
         found += [find.fail(str(problem), problem.hint or "correct it") for problem in error.problems]
     try:
         settings.webhook()
     except ConfigError as error:
         found += [find.warn(str(problem), problem.hint or "correct it") for problem in error.problems]
+    if settings.source.instead_of is not None:
+        fix = "name the one that is meant with --config or REVVLINK_CONFIG"
+        found.append(find.warn(f"{where} takes the place of {settings.source.instead_of}", fix))
     if not settings.source.trusted:
         fix = "look at it, then run `revvlink config trust`"
         found.append(find.warn(f"{where} is not trusted with anything outside it", fix))

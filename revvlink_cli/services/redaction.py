@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text
 from revvlink_cli.config.problems import ConfigError
 
@@ -86,8 +86,8 @@ def _as_written(patient: Patient) -> list[dict[str, Any]]:
     if patient.source.path is None:
         return [{"uri": patient.environment.get("REVVLINK_URI")}]
     try:
-        document = tomllib.loads(read_text(patient.source.path))
-    except (ConfigError, tomllib.TOMLDecodeError, RecursionError):
+        document = read_toml(read_text(patient.source.path))
+    except ConfigError:
         return []  # which is what the doctor says, and nothing of what is in it
     nodes = document.get("nodes")
     return [table for table in (*(nodes if isinstance(nodes, list) else ()), document.get("cache"))

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.errors import AuthorizationFailedException
+from revvlink_cli.client.errors import AuthorizationFailedException, Code
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks import Subject, examine
 from revvlink_cli.health.findings import Finding, Verdict, is_healthy
@@ -71,7 +71,7 @@ async def wait_for(
                 if node.identifier not in missing:
                     continue
                 is_there, finding = _look(node, snapshot, policy, timeout)
-                if is_there or isinstance(node.error, AuthorizationFailedException):
+                if is_there or _is_hopeless(node):
                     missing.discard(node.identifier)
                     yield Waited(node, time.monotonic() - begun, is_there, finding)
             try:
@@ -85,6 +85,12 @@ async def wait_for(
             if node.identifier in missing:
                 is_there, finding = _look(node, snapshot, policy, timeout)
                 yield Waited(node, time.monotonic() - begun, is_there, finding)
+
+
+def _is_hopeless(node: NodeSnapshot) -> bool:
+    """Whether somebody has to act before the node can be there."""
+    error = node.error
+    return isinstance(error, AuthorizationFailedException) or (error is not None and error.code is Code.CONFIGURATION)
 
 
 def _look(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cache.helpers import loads, redis_server
+from tests.cli.terminal import Terminal
 from tests.cli.test_start_up import SLOW, loaded
 from tests.conftest import run_cli
 
@@ -446,7 +448,24 @@ def test_redis(run: Callable[..., Ran], node: SimulatedNode, tmp_path: Path) -> 
         assert run("search", "night", "--cache-mode", "only", cache=cache).code == 1
         server.start()
         assert run("cache", "warm", "-", cache=cache, stdin="night\n").code == 0
-        assert run("cache", "clear", "-o", "json", cache=cache).rows == {"removed": 1}
+        assert run("cache", "clear", "--yes", "-o", "json", cache=cache).rows == {"removed": 1}
+
+
+def test_what_others_share_is_not_forgotten_unasked(run: Callable[..., Ran], isolated: Path, tmp_path: Path) -> None:
+    """Without a terminal everything on a shared server takes --yes; on one the answer counts; a part needs neither."""
+    with redis_server(tmp_path) as server:
+        cache = {"backend": "redis", "url": f"redis://127.0.0.1:{server.port}/0"}
+        run("search", "night", cache=cache)
+        unasked = run("cache", "clear", cache=cache)
+        assert unasked.code == 2
+        assert "add --yes" in unasked.err
+        terminal = Terminal(isolated / "nodes.toml", "cache", "clear", columns=150)
+        terminal.press("n\n")
+        assert terminal.end() == 130
+        assert f"redis://127.0.0.1:{server.port}/0" in terminal.seen
+        assert run("cache", "stats", "-o", "json", cache=cache).rows["entries"] == 1
+        assert run("cache", "clear", "--expired", cache=cache).code == 0
+        assert run("cache", "clear", "night", "-o", "json", cache=cache).rows == {"removed": 1}
 
 
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1", "127.0.0.1:6379"])
@@ -500,3 +519,25 @@ def test_what_is_kept_is_shown_fast(
     path = write_config({"identifier": "one", "uri": node.uri, "password": node.password})
 
     assert loaded("--config", str(path), *arguments).isdisjoint({*SLOW, "redis"})
+
+
+# Disks.
+
+
+@pytest.mark.parametrize("room", [0, 20_000, 60_000])
+def test_warming_on_a_full_disk(run: Callable[..., Ran], isolated: Path, room: int) -> None:
+    """Several queries are under way when it is full: the reason is one line."""
+    queries = isolated / "queries"
+    queries.write_text("".join(f"night {number}\n" for number in range(60)), encoding="utf-8")
+    cache = {"path": str(isolated / "small" / "cache.sqlite3")}
+    run("cache", "path", cache=cache)
+    done = subprocess.run(
+        [sys.executable, "-m", "revvlink_cli", "--config", str(isolated / "nodes.toml"), "cache", "warm", str(queries),
+         "--parallel", "8", "--rate", "500"],
+        capture_output=True, text=True, check=False, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+
+    assert done.returncode in (1, 5)
+    assert done.stderr.startswith("error: the cache ")
+    assert done.stderr.count("\n") == 1, done.stderr

@@ -243,3 +243,29 @@ def test_entries_from_the_future(run: Callable[..., Ran], path: Path) -> None:
     assert run("cache", "export").out == ""
     stats = run("cache", "stats", "-o", "json").rows
     assert (stats["entries"], stats["expired"], stats["oldest_ms"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "CREATE TRIGGER mine AFTER INSERT ON entries BEGIN DELETE FROM bodies; END",
+        "DROP TRIGGER entry_gone; CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN DELETE FROM fleets; END",
+        "CREATE VIEW mine AS SELECT * FROM entries",
+        "CREATE TABLE mine (name TEXT)",
+        "CREATE INDEX mine ON entries (upper(identifier))",
+        "ALTER TABLE entries ADD COLUMN mine TEXT",
+        "ALTER TABLE bodies RENAME TO real; CREATE VIEW bodies AS SELECT * FROM real",
+    ],
+)
+def test_a_database_with_what_others_put_there(run: Callable[..., Ran], path: Path, foreign: str) -> None:
+    """It is not used: it is set aside as it is, a new one takes its place, and that is said."""
+    run("search", "night")
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(foreign)
+
+    ran = run("search", "night")
+
+    assert ran.code == 0
+    assert "from the cache" not in ran.err
+    assert "is kept as tracks.sqlite3.aside-" in ran.err
+    assert "from the cache" in run("search", "night").err

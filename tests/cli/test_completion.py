@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from revvlink_cli.completion import SCRIPTS, candidates
 from tests.cli.test_start_up import SLOW
+from tests.conftest import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "completions"
@@ -237,3 +239,32 @@ def test_fish(command: dict[str, str], isolated: Path) -> None:
     assert offered("revvlink nodes status --region=ho") == ["--region=home"]
     assert offered("revvlink cache warm nod") == ["nodes.toml"]
     assert offered("revvlink nodes status nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "typed"),
+    [
+        ("plain-1", "plain-1"),
+        ("two words", "'two words'"),
+        ("$HOME", "'$HOME'"),
+        ("$(Remove-Item x)", "'$(Remove-Item x)'"),
+        ("a`b", "'a`b'"),
+        ("it's", "'it''s'"),
+        ("\u2018curly\u2019", "'\u2018\u2018curly\u2019\u2019'"),
+        ('"quoted"', "'\"quoted\"'"),
+        ("a;b|c&d", "'a;b|c&d'"),
+        ("@splat", "'@splat'"),
+        ("#comment", "'#comment'"),
+    ],
+)
+def test_powershell_is_given_what_it_can_insert(isolated: Path, tag: str, typed: str) -> None:
+    """What means something to it stands in quotes; what is shown and its help follow as they are."""
+    path = isolated / "revvlink.toml"
+    node = {"identifier": "a", "uri": "http://h", "password": "x", "tags": [tag]}
+    path.write_text(tomli_w.dumps({"nodes": [node]}), encoding="utf-8")
+
+    for line in ("revvlink nodes list --tag ", "revvlink nodes list --tag="):
+        ran = run_cli(line, _REVVLINK_COMPLETE="powershell")
+        option = "--tag=" if line.endswith("=") else ""
+        wanted = typed if not option else f"{option}{typed}" if typed == tag else f"'{option}{typed[1:]}"
+        assert ran.out == f"{wanted}\t{option}{tag}\n"

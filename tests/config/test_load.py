@@ -125,7 +125,7 @@ def test_a_found_file_gets_nothing_from_outside(isolated: Path) -> None:
 
     with pytest.raises(ConfigError, match="not trusted"):
         load(find(None, {"SECRET": "canary"}, isolated))
-    trust(path)
+    trust(path, text)
     settings = load(find(None, {"SECRET": "canary"}, isolated))
     assert settings.resolve()[0].password == "canary"
     path.write_text(text.replace("http://h", "http://evil"), encoding="utf-8")

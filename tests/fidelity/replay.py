@@ -115,7 +115,7 @@ async def answering(answer: Answer, *, piece: int | None = None, timeout: float 
 def rest(uri: str, transport: Transport, *, timeout: float = 5.0, password: str = PASSWORD) -> Rest:
     """REST calls to a node, with a budget that nothing was drawn from yet."""
     settings = NodeSettings(identifier="node", uri=uri, password=password, timeout=timeout)
-    return Rest(settings, transport.session(trust_env=False), lambda: True, Budget())
+    return Rest(settings, transport.session(), lambda: True, Budget())
 
 
 async def call(node: Rest, exchange: Exchange) -> Any:

@@ -116,6 +116,54 @@ def test_a_flood(head: bytes, piece: bytes, count: int, code: Code) -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "status", "taken"),
+    [
+        ("info", "200 OK", False),
+        ("stats", "200 OK", False),
+        ("version", "200 OK", False),
+        ("route_planner", "200 OK", False),
+        ("session", "200 OK", False),
+        ("load", "500 Internal Server Error", False),
+        ("load", "200 OK", True),
+        ("players", "200 OK", True),
+    ],
+)
+def test_only_tracks_and_players_may_be_large(call: str, status: str, taken: bool) -> None:
+    """An answer of two MiB is refused with its reason unless it is one that can be so large."""
+    blank = b" " * (2 * MIB)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            body = b"[]" if "players" in request.path else b'{"loadType":"empty","data":{}}'
+            writer.write(response(blank + body, status=status))
+
+    async def work() -> None:
+        async with serving(handle) as uri:
+            transport = Transport()
+            try:
+                node = rest(uri, transport)
+                calls: dict[str, Callable[[], Awaitable[Any]]] = {
+                    "info": node.info,
+                    "stats": node.stats,
+                    "version": node.version,
+                    "route_planner": node.route_planner,
+                    "session": lambda: node.update_session("s", resuming=True),
+                    "load": lambda: node.load("x"),
+                    "players": lambda: node.players("s"),
+                }
+                if taken:
+                    assert await calls[call]() == []
+                    return
+                with pytest.raises(NodeException) as caught:
+                    await calls[call]()
+                assert caught.value.code is Code.TOO_LARGE
+            finally:
+                await transport.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (deep(1000), "nested too deep"),

@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import stat
 import time
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from revvlink_cli.client.errors import Code, StoreException
@@ -216,6 +217,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.text_factory = _text
     try:
         with told(path):
+            connection.execute("PRAGMA trusted_schema = OFF")
             _judge(connection, path)
             connection.execute("PRAGMA synchronous = NORMAL")  # WAL survives a crash; the last uses may be lost
     except BaseException:
@@ -241,9 +243,11 @@ def _judge(connection: sqlite3.Connection, path: Path) -> None:
             hint="update revvlink, or name another file with cache.path",
             code=Code.CACHE_NEWER,
         )
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if version != SCHEMA_VERSION or not tables.issuperset(_TABLES):
+    declared = connection.execute(_DECLARED).fetchall()
+    if version != SCHEMA_VERSION or not {name for kind, name, _ in declared if kind == "table"}.issuperset(_TABLES):
         raise Damaged("its tables are not all there")
+    if declared != _own_declarations():  # a trigger of somebody else's would act for this program
+        raise Damaged("it holds what revvlink did not put there")
 
 
 def _make(path: Path) -> None:
@@ -281,15 +285,19 @@ def set_aside(path: Path, reason: str, on_notice: Callable[[str], None]) -> None
 
 def _is_sound(path: Path) -> bool:
     """Whether the file is a database of ours without any damage."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as model:
-        model.executescript(_SCHEMA)
-        wanted = model.execute(_DECLARED).fetchall()
     try:
         with contextlib.closing(_opened(path)) as connection, told(path):
-            findings = connection.execute("PRAGMA quick_check(1)").fetchall()
-            return findings == [("ok",)] and connection.execute(_DECLARED).fetchall() == wanted
+            return connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
     except Damaged:
         return False
+
+
+@cache
+def _own_declarations() -> list[tuple[str, str, str]]:
+    """What a database of ours is made of."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_SCHEMA)
+        return model.execute(_DECLARED).fetchall()
 
 
 _DECLARED = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"

@@ -1,0 +1,34 @@
+"""Ctrl-C from the first moment: a process that has done nothing yet ends at once, without a word.
+
+This is the first module that a command line loads, so it loads nothing itself: `typing` and `signal`, which brings
+`enum`, take longer than a quick Ctrl-C.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
+
+EXIT_CODE = 130
+
+
+def end_at_once() -> None:
+    """From here on Ctrl-C ends the process on the spot, unless whoever started it keeps Ctrl-C from it.
+
+    While modules are loaded an exception could come out anywhere, also where Python can only print it.
+    """
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _end)
+
+
+def raise_again() -> None:
+    """From here on there is something to put in order: Ctrl-C raises KeyboardInterrupt, as usual."""
+    if _signal.getsignal(_signal.SIGINT) is _end:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _end(_number: int, _frame: object) -> None:
+    os._exit(EXIT_CODE)
