@@ -19,6 +19,7 @@ from revvlink_cli.commands.typer_adapter import Choice
 from revvlink_cli.output.renderer import CommonFormat, Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.streams import Output
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from revvlink_cli.config.source import Source
@@ -326,4 +327,4 @@ def confirm(question: str, *, yes: bool) -> None:
             Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
             exit_code=ExitCode.USAGE,
         )
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(clean(question), abort=True, err=True)
