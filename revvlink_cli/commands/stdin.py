@@ -36,9 +36,9 @@ _ENCODED = 4
 def encoded_in(lines: Iterable[str]) -> Iterator[str]:
     """The encoded tracks in lines: those themselves, or what `search` prints of tracks in the formats for programs.
 
-    A line of fields has the encoded track in the fifth, as `search` prints it, or in the last. A JSON object has it as
-    ``encoded``, or is an envelope with such objects in ``data``. What is none of that is taken as it stands: it is no
-    track, and the decoder says so.
+    A line of fields has the encoded track in the fifth, as `search` prints it, or in the last. A JSON object has it
+    under ``encoded``, or is an envelope with such objects in ``data``. What is none of that is taken as it stands: it
+    is no track, and the decoder says so.
     """
     rest = iter(lines)
     for line in rest:

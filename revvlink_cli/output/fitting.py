@@ -89,6 +89,8 @@ def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int
     while at is not None and at >= pinned > 0 and heights[at] > free:  # a selected row is seen, however high it is
         pinned -= 1
         free += heights[pinned]
+    if at is not None and at >= pinned and heights[at] > free:
+        return [at]
     start = end = max(troubled if at is None else at, pinned)
     is_stuck = False
     while not is_stuck:  # a row below, a row above, and so on
