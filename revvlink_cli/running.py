@@ -213,6 +213,7 @@ async def _follow(stream: Stream, options: Options, output: Output) -> int:
         )
     usual = default_format()
     chosen = options.output or stream.otherwise or (stream.piped if usual is Format.PLAIN else None) or usual
+    output.is_dispensable = stream.is_service
     writer = renderer(chosen, options.command, output, no_color=options.no_color)
     writer.begin(stream.row)
     result, last = Result(), None

@@ -13,6 +13,7 @@ import typer
 from revvlink_cli.commands import demanded, fleets
 from revvlink_cli.commands.base import Rows, command, make_app, options_of
 from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def exporter(
 
         plan = Plan(chosen, policy, settings.regions)
         try:
-            async with serving(plan, host, port, timeout=options.timeout, reload=read) as served:
+            async with serving(plan, host, port, timeout=options.timeout, reload=read, complain=_warn) as served:
                 wake, is_over = asyncio.Event(), False
 
                 def stop() -> None:
@@ -105,6 +106,10 @@ def exporter(
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 
     return Stream(ExporterRow, items(), is_service=True)
+
+
+def _warn(text: str) -> None:
+    diagnostics.warnings([text])
 
 
 def _address(text: str) -> tuple[str, int]:

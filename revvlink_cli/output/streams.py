@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -21,9 +22,11 @@ class Output:
 
     Attributes:
         is_closed: Whether the reader has gone; what is written from then on is dropped.
+        is_dispensable: Whether the program goes on when stdout takes nothing, as a service does whose output is a log.
     """
 
     def __init__(self) -> None:
+        self.is_dispensable = False
         self.is_closed = sys.stdout is None
         if not self.is_closed:
             _never_fail_on_characters(sys.stdout)
@@ -54,6 +57,9 @@ class Output:
             self.is_closed = True
             _point_to_nowhere(sys.stdout)
         except OSError as error:
+            if self.is_dispensable:
+                _lose(sys.stdout, error)
+                return
             self.is_closed = True
             _point_to_nowhere(sys.stdout)
             raise OutputError(f"cannot write the output: {error.strerror or error}") from None
@@ -68,7 +74,6 @@ def write_file(name: str, text: str, *, mode: int | None = None) -> None:
     Raises:
         OSError: It cannot be written; what was there is untouched.
     """
-    import errno
     from pathlib import Path
 
     from revvlink_cli.config.files import replace_whole
@@ -116,8 +121,8 @@ def mark(text: str) -> None:
     try:
         sys.stderr.write(inert(text))
         sys.stderr.flush()
-    except OSError:
-        _point_to_nowhere(sys.stderr)
+    except OSError as error:
+        _lose(sys.stderr, error)
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -140,12 +145,30 @@ def _never_fail_on_characters(stream: TextIO) -> None:
         reconfigure(errors="backslashreplace")
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a disk says that has no room now, and may have some later."""
+
+
+def _lose(stream: TextIO, error: OSError) -> None:
+    """Drop what could not be written; the stream itself stays where a disk is full, for there may be room later."""
+    try:
+        kept = os.dup(stream.fileno()) if error.errno in _FULL else None
+    except (OSError, ValueError):
+        kept = None
+    _point_to_nowhere(stream)
+    if kept is not None:
+        with contextlib.suppress(OSError):
+            stream.flush()  # into the null device
+        os.dup2(kept, stream.fileno())
+        os.close(kept)
+
+
 def _point_to_nowhere(stream: TextIO) -> None:
     """Let the flush at the interpreter's end go to the null device instead of failing once more."""
     try:
         number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
     except (OSError, ValueError):
-        return  # a stream without a file, as under a test runner
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+        return  # a stream without a file, as under a test runner, or no more files can be opened
     os.dup2(nowhere, number)
     os.close(nowhere)

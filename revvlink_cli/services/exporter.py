@@ -1,6 +1,6 @@
 """A small HTTP server for Prometheus: the fleet, kept connected, and probes of single nodes.
 
-``/metrics`` says what is known at the moment: figures come over the websockets, nothing is asked for. ``/probe`` checks
+``/metrics`` says what is known at the moment: figures come over the websockets and are not asked for. ``/probe`` checks
 one configured node from the beginning, canaries included, within the time that the scrape has. It takes names of the
 configuration only: an address would have a node's password sent to whoever is named.
 """
@@ -29,11 +29,14 @@ from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
-from revvlink_cli.services.probe import GRACE, as_observer, connecting
+from revvlink_cli.services.listener import FEWEST, Limits, Listener
+from revvlink_cli.services.probe import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.watch import follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from aiohttp.typedefs import Middleware
 
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
@@ -92,9 +95,9 @@ class Exporter:
         """How many nodes are served."""
         return len(self._plan.chosen)
 
-    def application(self) -> web.Application:
+    def application(self, *middlewares: Middleware) -> web.Application:
         """The routes."""
-        app = web.Application()
+        app = web.Application(middlewares=middlewares)
         app.add_routes(
             [
                 web.get("/", self._landing),
@@ -219,7 +222,13 @@ def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSetti
 
 @asynccontextmanager
 async def serving(
-    plan: Plan, host: str, port: int, *, timeout: float, reload: Callable[[], Plan | None]
+    plan: Plan,
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    reload: Callable[[], Plan | None],
+    complain: Callable[[str], object],
 ) -> AsyncIterator[Exporter]:
     """An exporter that listens for the time of the block.
 
@@ -229,6 +238,7 @@ async def serving(
         port: Port to listen on; 0 takes a free one.
         timeout: Seconds that a request to a node, and a probe, may take at most.
         reload: Gives the plan anew, None when the configuration cannot be read.
+        complain: Called with a sentence, seldom, when connections cannot be taken.
 
     Raises:
         OSError: The address cannot be listened on.
@@ -240,10 +250,12 @@ async def serving(
         return _sharing(permits, found) if found is not None else None
 
     plan = _sharing(permits, plan)
+    room = make_room_for(len(plan.chosen), Limits().connections)
+    listener = Listener(Limits(connections=max(room, FEWEST)), complain)
     async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout) as opening:
         exporter = Exporter(opening.fleet, plan, timeout, again)
         runner = web.AppRunner(
-            exporter.application(),
+            exporter.application(listener.middleware()),
             logger=log,
             access_log=None,
             handle_signals=False,
@@ -252,11 +264,13 @@ async def serving(
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host or None, port).start()
-            shown, number = runner.addresses[0][:2]
+            if runner.server is None:
+                raise AssertionError("a runner that is set up has a server")
+            shown, number = await listener.start(runner.server, host, port)
             shown = f"[{shown}]" if ":" in shown else shown
             exporter.url = f"http://{shown}:{number}"
             yield exporter
         finally:
+            await listener.stop()
             await runner.cleanup()
             await exporter.close()

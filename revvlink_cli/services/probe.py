@@ -96,7 +96,7 @@ async def connecting(
         regions: A region map in place of the built-in one.
         timeout: Seconds that the nodes have.
     """
-    _make_room_for(len(settings))
+    make_room_for(len(settings))
     fleet = Fleet(secrets_in_use.redactor())
     nodes = [Node.from_settings(entry) for entry in settings]
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
@@ -114,20 +114,29 @@ def as_observer(settings: NodeSettings, timeout: float) -> NodeSettings:
     return replace(settings, resume_timeout=0, timeout=min(settings.timeout, timeout))
 
 
-def _make_room_for(nodes: int) -> None:
+def make_room_for(nodes: int, others: int = 0) -> int:
     """Raise this process' own limit of open files, within what the system allows, if so many nodes may pass it.
 
     A node takes a websocket and a connection for requests; many systems start processes with a limit of 1,024.
+
+    Args:
+        nodes: How many nodes there are.
+        others: Connections beside them.
+
+    Returns:
+        How many connections beside them there is room for.
     """
     if sys.platform == "win32":
-        return
+        return others
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 3 * nodes + 128
+    wanted = 3 * nodes + 128 + others
     if soft != resource.RLIM_INFINITY and soft < wanted:
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        soft = limit
+    return others if soft == resource.RLIM_INFINITY else min(others, max(soft - 3 * nodes - 32, 0))
 
 
 async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Sequence[str]] | None) -> None:
