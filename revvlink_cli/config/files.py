@@ -180,8 +180,9 @@ def _open_at_once(name: str, flags: int) -> int:
 def unreadable(path: Path) -> str | None:
     """Why a file cannot be read, None when it can."""
     try:
-        with path.open("rb"):
-            return None
+        with open(path, "rb", opener=_open_at_once) as file:
+            # What reads it later would wait for a pipe without end.
+            return None if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else "it is no file"
     except OSError as error:
         return error.strerror or str(error)
 
