@@ -27,8 +27,10 @@ from binascii import Error, a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from revvlink_cli.client.encodings import ENCODED, View, decoded
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from revvlink_cli.client.settings import NodeSettings
 
@@ -39,9 +41,6 @@ SHORTEST = 4
 
 LONGEST_ECHO = 65_536
 """Bytes of an answer that are searched before its first words are shown: a secret is not to be cut in two."""
-
-ROUNDS = 6
-"""How many encodings within each other are undone."""
 
 _WORDS = """
 account address admin alert answer authorization bearer cached canary certificate check closed code config
@@ -202,7 +201,7 @@ class _Search:
     def may_be_in(self, text: str) -> bool:
         """Whether a text has one of the secrets, or anything that may be an encoded one."""
         has_mark = "%" in text or "&" in text or "\\" in text or not text.isprintable()
-        return (has_mark and _ENCODED.search(text) is not None) or self._is_in(text)
+        return (has_mark and ENCODED.search(text) is not None) or self._is_in(text)
 
     def _is_in(self, text: str) -> bool:
         folded = text.casefold()
@@ -213,13 +212,13 @@ class _Search:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where the secrets are: in the text as it stands, and in what it says once all encodings are undone."""
-        plain = _View.of(text)
+        plain = View.of(text)
         found = list(self._in(plain, text))
-        if (view := _decoded(plain)) is not plain:
+        if (view := decoded(plain)) is not plain:
             found += self._in(view, text)
         return found
 
-    def _in(self, view: _View, text: str) -> Iterator[tuple[int, int]]:
+    def _in(self, view: View, text: str) -> Iterator[tuple[int, int]]:
         if not self._is_in(view.text):
             return
         folded = view.folded()
@@ -233,33 +232,6 @@ class _Search:
         for match in self._weak.finditer(view.text) if self._weak is not None else ():
             start, end = match.span(match.lastgroup or 0)
             yield view.starts[start], view.ends[end - 1]
-
-
-class _View(NamedTuple):
-    """What a text says, and where in the text each character of that stands."""
-
-    text: str
-    starts: Sequence[int]
-    ends: Sequence[int]
-
-    @classmethod
-    def of(cls, text: str) -> _View:
-        """A text as it stands."""
-        return cls(text, range(len(text)), range(1, len(text) + 1))
-
-    def folded(self) -> _View:
-        """The same without upper case, whose letters may be two small ones."""
-        if self.text.isascii():
-            return self._replace(text=self.text.lower())
-        small: list[str] = []
-        starts: list[int] = []
-        ends: list[int] = []
-        for index, char in enumerate(self.text):
-            letters = char.casefold()
-            small.append(letters)
-            starts += [self.starts[index]] * len(letters)
-            ends += [self.ends[index]] * len(letters)
-        return _View("".join(small), starts, ends)
 
 
 def _is_weak(form: str, shown: Iterable[str]) -> bool:
@@ -276,7 +248,7 @@ def _spellings(value: str) -> set[str]:
         forms |= {data.decode("latin-1"), value.encode("ascii", "replace").decode()}
         forms |= {data.decode("cp1252", "replace"), data.decode("ascii", "replace")}
         forms |= {unicodedata.normalize(form, value) for form in ("NFC", "NFD")}
-    forms |= {_decoded(_View.of(form)).text for form in forms}
+    forms |= {decoded(View.of(form)).text for form in forms}
     forms |= {form.rstrip("\\") for form in forms}  # a backslash at the end is taken for part of what follows
     return {" ".join(form.casefold().split()) for form in forms}
 
@@ -349,108 +321,6 @@ def _as_base64(value: str) -> str:
     encoded = b2a_base64(value.encode("utf-8", "surrogatepass"), newline=False).decode().rstrip("=")
     return rf"(?<![A-Za-z0-9+/_-]){re.escape(encoded)}(?![A-Za-z0-9+/_-])"
 
-
-_ENCODED = re.compile(
-    r"%[0-9A-Fa-f]{2}|\\\S|&#?\w{1,31};"
-    r"|[\x00-\x1f\x7f-\xa0\xad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\U000e0000-\U000e007f]"
-)
-"""What a text without any encoding, line break or invisible character does not have."""
-
-_TOKEN = re.compile(
-    r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
-    r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"
-    r"|\\+(?:u\{?|U0{2,3}|x)(?P<code>(?<=x)[0-9A-Fa-f]{2}|(?<=[u{])[0-9A-Fa-f]{4,5}(?=\})|(?<=u)[0-9A-Fa-f]{4}"
-    r"|(?<=0)[0-9A-Fa-f]{5,6})\}?"
-    r"|\\+(?P<octal>[0-3][0-7]{2})"
-    r"|\\+(?P<space>[nrtvf])"
-    r"|\\+(?P<mark>[!-/:-@\[\]^-`{-~])"
-    r"|(?P<backslashes>\\{2,})"
-    r"|(?P<html>&#?\w{1,31};)"
-    r"|(?P<nothing>\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*"
-    r"|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    r"\U000e0000-\U000e007f]+)"
-    r"|(?P<gap>\s\s+|[^\S ])"
-)
-
-
-def _decoded(view: _View) -> _View:
-    """What a text says once its encodings are undone, those within others too, without line breaks."""
-    for _ in range(ROUNDS):
-        if _TOKEN.search(view.text) is None:
-            break
-        view = _decoded_once(view)
-    return view
-
-
-def _decoded_once(view: _View) -> _View:
-    parts: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    done = 0
-    for token in _TOKEN.finditer(view.text):
-        first, last = token.span()
-        parts.append(view.text[done:first])
-        starts += view.starts[done:first]
-        ends += view.ends[done:first]
-        for char, begin, end in _meaning(token):
-            parts.append(char)
-            starts.append(view.starts[first + begin])
-            ends.append(view.ends[first + end - 1])
-        done = last
-    parts.append(view.text[done:])
-    starts += view.starts[done:]
-    ends += view.ends[done:]
-    return _View("".join(parts), starts, ends)
-
-
-def _meaning(token: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """The characters that a token stands for, and from where to where in it each does."""
-    written = token.group()
-    if token.lastgroup == "percent":
-        yield from _percent_decoded(written)
-        return
-    meant = _MEANINGS[token.lastgroup or ""](token.group(token.lastgroup or 0))
-    is_none = meant == written  # as of a name between & and ; that HTML does not know
-    for index, char in enumerate(meant):
-        yield (char, index, index + 1) if is_none else (char, 0, len(written))
-
-
-def _percent_decoded(written: str) -> Iterator[tuple[str, int, int]]:
-    data = bytes.fromhex(written.replace("%", ""))
-    try:
-        chars, is_utf8 = data.decode(), True
-    except UnicodeDecodeError:
-        chars, is_utf8 = data.decode("latin-1"), False
-    at = 0
-    for char in chars:
-        size = len(char.encode()) if is_utf8 else 1
-        yield char, 3 * at, 3 * (at + size)
-        at += size
-
-
-def _of_surrogates(told: str) -> str:
-    high, low = int(told[:4], 16), int(told[-4:], 16)
-    return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
-
-
-def _of_html(written: str) -> str:
-    from html import unescape
-
-    return unescape(written)
-
-
-_MEANINGS: dict[str, Callable[[str], str]] = {
-    "pair": _of_surrogates,
-    "code": lambda told: chr(code) if (code := int(told, 16)) < 0x110000 else "",
-    "octal": lambda told: chr(int(told, 8)),
-    "space": lambda told: " " if told == "t" else "\n",
-    "mark": str,
-    "backslashes": lambda _: "\\",
-    "html": _of_html,
-    "nothing": lambda _: "",
-    "gap": lambda _: " ",
-}
-"""Group of `_TOKEN` -> what its text stands for."""
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*")
 
