@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ MAX_RETRY_AFTER = 2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer with a status below 400.
+    """An HTTP answer, read in full; its `repr` shows nothing of it that could be an echo.
 
     Attributes:
         status: HTTP status.
@@ -71,8 +71,8 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Requester:
@@ -223,9 +223,26 @@ class Requester:
     async def _send(
         self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
     ) -> Answer:
-        headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
-        if data is not None:
-            headers["Content-Type"] = "application/json"
+        outcome = await self._exchange(method, url, data, timeout=timeout, accept=accept, progress=progress)
+        if isinstance(outcome, RevvlinkException):
+            raise outcome
+        told = dialects.from_headers(outcome.headers)
+        if told is not None:
+            self.budget.dialect = told
+        elif _is_challenge(outcome.status, outcome.headers, outcome.body):
+            raise self._challenge(outcome.status)
+        if outcome.status >= 300:
+            raise self._refusal(outcome.status, outcome.headers, outcome.body, url.raw_path)
+        return outcome
+
+    async def _exchange(
+        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
+    ) -> Answer | RevvlinkException:
+        """Send one request; returns the answer whatever its status, or why there is none.
+
+        The failure is returned, and raised by the caller: raised here it would carry aiohttp's own exceptions in its
+        chain, and they carry the request with the password to every error tracker.
+        """
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -233,7 +250,7 @@ class Requester:
                     method,
                     url,
                     data=None if data is None else msgspec.json.encode(data),
-                    headers=headers,
+                    headers=self._headers(data, accept),
                     ssl=self.context(),
                     proxy=self._settings.proxy,
                     allow_redirects=False,
@@ -241,26 +258,25 @@ class Requester:
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
-                body = await self._read(response)
-        except RuntimeError as error:
+                return Answer(response.status, response.headers, await self._read(response))
+        except RevvlinkException as error:
+            return error
+        except (RuntimeError, AssertionError):  # both are what aiohttp says of a session that was closed under it
             if not self._session.closed:
                 raise
-            raise NodeException(
+            return NodeException(
                 "the pool was closed before the node answered",
                 code=Code.NOT_CONNECTED,
                 node=self._settings.identifier,
                 hint="connect the pool again",
-            ) from error
+            )
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise explain(error, self._settings, stage=progress.stage, waited=timeout) from error
-        told = dialects.from_headers(response.headers)
-        if told is not None:
-            self.budget.dialect = told
-        elif _is_challenge(response.status, response.headers, body):
-            raise self._challenge(response.status)
-        if response.status >= 300:
-            raise self._refusal(response.status, response.headers, body, url.raw_path)
-        return Answer(response.status, response.headers, body)
+            return explain(error, self._settings, stage=progress.stage, waited=timeout)
+
+    def _headers(self, data: Any, accept: str) -> dict[str, str]:
+        """The headers of one request. They are in no frame's variables, which error trackers send along."""
+        headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
+        return headers if data is None else {**headers, "Content-Type": "application/json"}
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
         """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""
