@@ -23,8 +23,8 @@ class Assignments:
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        self.players: dict[str, Player] = {}
-        self.abandoned: set[str] = set()
+        self.players: dict[int, Player] = {}
+        self.abandoned: set[int] = set()
         self._reservations: list[float] = []
         self._on_change = on_change
 
@@ -59,11 +59,11 @@ class Assignments:
         """Statistics have come in: what was assigned before them is in them."""
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
 
-    def abandon(self, guild_id: str) -> None:
+    def abandon(self, guild_id: int) -> None:
         """What the node may still have of a guild is not wanted."""
         if guild_id not in self.players:
             self.abandoned.add(guild_id)
 
-    def cleared(self, *guilds: str) -> None:
+    def cleared(self, *guilds: int) -> None:
         """Nothing is left of these guilds."""
         self.abandoned.difference_update(guilds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from revvlink_cli.client.guilds import read_guild_id
 from revvlink_cli.client.models import NOTHING, UndecodableError
 from revvlink_cli.client.tracks import Playable
 
@@ -25,7 +26,7 @@ class TrackStart:
         track: The track, or None when it could not be read.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
 
 
@@ -39,7 +40,7 @@ class TrackEnd:
         reason: ``finished``, ``loadFailed``, ``stopped``, ``replaced`` or ``cleanup``, as sent.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     reason: str
 
@@ -56,7 +57,7 @@ class TrackException:
         cause: The exception's class and message, "" if untold.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     message: str
     severity: str
@@ -73,7 +74,7 @@ class TrackStuck:
         threshold_ms: Milliseconds without audio, None if untold.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     threshold_ms: int | None
 
@@ -89,7 +90,7 @@ class VoiceClosed:
         by_remote: Whether Discord closed it. NodeLink says so of changes it made itself, too.
     """
 
-    guild_id: str
+    guild_id: int
     code: int | None
     reason: str
     by_remote: bool
@@ -106,7 +107,7 @@ class OtherEvent:
     """
 
     type: str
-    guild_id: str | None
+    guild_id: int | None
     data: Mapping[str, Any] = field(hash=False)
 
 
@@ -159,12 +160,9 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
 _KNOWN = ("TrackStartEvent", "TrackEndEvent", "TrackExceptionEvent", "TrackStuckEvent", "WebSocketClosedEvent")
 
 
-def read_guild(raw: Mapping[str, Any]) -> str | None:
+def read_guild(raw: Mapping[str, Any]) -> int | None:
     """``guildId``: a text on every server known; a number is as good."""
-    guild = raw.get("guildId")
-    if isinstance(guild, int) and not isinstance(guild, bool):
-        return str(guild)
-    return guild if isinstance(guild, str) and guild else None
+    return read_guild_id(raw.get("guildId"))
 
 
 class _Reader:

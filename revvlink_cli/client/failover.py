@@ -51,8 +51,8 @@ class DrainReport:
     """
 
     node: str
-    moved: dict[str, str]
-    failed: dict[str, RevvlinkException]
+    moved: dict[int, str]
+    failed: dict[int, RevvlinkException]
 
 
 class Failover:
@@ -168,7 +168,7 @@ class Failover:
                 hint="another node is tried",
             )
 
-    async def _leave(self, guild: str, origin: Node) -> None:
+    async def _leave(self, guild: int, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
         origin.assignments.abandon(guild)
         if origin.status is NodeStatus.CONNECTED:
@@ -329,8 +329,8 @@ class Failover:
         node.cordon()
         players = list(node.players.values())
         waiting = players.copy()
-        moved: dict[str, str] = {}
-        failed: dict[str, RevvlinkException] = {}
+        moved: dict[int, str] = {}
+        failed: dict[int, RevvlinkException] = {}
 
         async def work() -> None:
             while waiting:

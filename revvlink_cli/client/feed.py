@@ -98,7 +98,7 @@ class PlayerMoved:
         refused: The nodes that were tried before, with their reasons.
     """
 
-    guild_id: str
+    guild_id: int
     origin: str | None
     target: str
     refused: tuple[tuple[str, RevvlinkException], ...] = ()
@@ -114,7 +114,7 @@ class PlayerLost:
         reason: Why no node took it.
     """
 
-    guild_id: str
+    guild_id: int
     origin: str | None
     reason: RevvlinkException
 
@@ -130,8 +130,8 @@ class NodeDrained:
     """
 
     node: str
-    moved: Mapping[str, str]
-    failed: Mapping[str, RevvlinkException]
+    moved: Mapping[int, str]
+    failed: Mapping[int, RevvlinkException]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from revvlink_cli.client.feed import (
     Subscription,
     name_of,
 )
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.regions import checked_map, region_from_endpoint
@@ -69,7 +70,7 @@ class Fleet:
         self._supervisor: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._closing: asyncio.Event | None = None
-        self._players: dict[str, Player] = {}
+        self._players: dict[int, Player] = {}
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._feed = Feed()
@@ -266,10 +267,11 @@ class Fleet:
 
     def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
         """See `Pool.create_player`."""
-        known = self._players.get(str(guild_id))
+        guild_id = checked_guild_id(guild_id)
+        known = self._players.get(guild_id)
         if known is not None:
             return known
-        player = self._players[str(guild_id)] = Player(self.failover, guild_id, region=region)
+        player = self._players[guild_id] = Player(self.failover, guild_id, region=region)
         if node is not None:
             if node.fleet is not self:
                 raise NodeException(
@@ -280,7 +282,7 @@ class Fleet:
 
     def get_player(self, guild_id: int | str) -> Player | None:
         """See `Pool.get_player`."""
-        return self._players.get(str(guild_id))
+        return self._players.get(checked_guild_id(guild_id))
 
     @property
     def has_players(self) -> bool:
@@ -345,7 +347,7 @@ class Fleet:
 
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
-        player = self._players.get(event.guild_id or "")
+        player = self._players.get(event.guild_id or 0)
         if player is not None and node is (player.bound_for or player.node) and isinstance(event, TrackEnd):
             self._track_ended(player, event)
         self.tell(NodeEvent(node=node.identifier, event=event))

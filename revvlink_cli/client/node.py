@@ -18,6 +18,7 @@ from revvlink_cli.client.errors import (
     NodeException,
     RevvlinkException,
 )
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.link import Link
 from revvlink_cli.client.penalty import compute
 from revvlink_cli.client.rest import Rest
@@ -302,14 +303,18 @@ class Node:
         self.roster.replace(players)
         return players
 
-    async def update_player(self, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False) -> RemotePlayer:
+    async def update_player(
+        self, guild_id: int | str, data: Mapping[str, Any], *, no_replace: bool = False
+    ) -> RemotePlayer:
         """Change, or make, a player of this session; `data` and `no_replace` as in the protocol."""
+        guild_id = checked_guild_id(guild_id)
         player = await self.rest.update_player(self._session_in_use(), guild_id, data, no_replace=no_replace)
         self.roster.put(player)
         return player
 
-    async def destroy_player(self, guild_id: str) -> None:
+    async def destroy_player(self, guild_id: int | str) -> None:
         """Destroy a player of this session; it is no error if there is none."""
+        guild_id = checked_guild_id(guild_id)
         await self.rest.destroy_player(self._session_in_use(), guild_id)
         self.roster.drop(guild_id)
 
@@ -325,7 +330,7 @@ class Node:
         return session
 
     @property
-    def players(self) -> dict[str, Player]:
+    def players(self) -> dict[int, Player]:
         """The players of the pool that this node serves, by guild; a copy."""
         return dict(self.assignments.players)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.errors import Code, NodeException
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Player:
     """
 
     def __init__(self, failover: Failover, guild_id: int | str, *, region: str | None = None) -> None:
-        self.guild_id = str(guild_id)
+        self.guild_id = checked_guild_id(guild_id)
         self.node: Node | None = None
         self.voice: VoiceState | None = None
         self.track: Playable | None = None
