@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
+from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.events import TrackEnd
@@ -88,8 +89,8 @@ class Fleet:
         regions: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[str, Node]:
         """See `Pool.connect`."""
+        wanted = items_of("nodes", nodes, Node)
         self._drop_dead()
-        wanted = list(nodes)
         async with self._lifecycle:
             outcomes = await self._begin(wanted, client, cache_capacity, regions)
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
@@ -112,9 +113,10 @@ class Fleet:
         own_regions = checked_map(regions) if regions is not None else None
         if client is not None:
             user_id_of(client)
-            self.client = client
         if cache_capacity is not None:
-            self.cache(cache_capacity)
+            self._searches.resize(cache_capacity, "cache_capacity")
+        if client is not None:  # nothing was refused: from here on all of it counts
+            self.client = client
         if own_regions is not None:
             self._regions = own_regions
             self._rankings.clear()
@@ -268,17 +270,29 @@ class Fleet:
     def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
         """See `Pool.create_player`."""
         guild_id = checked_guild_id(guild_id)
+        if node is not None:
+            check_type("node", node, Node, "a Node or None")
+        check_text("region", region, optional=True)
         known = self._players.get(guild_id)
         if known is not None:
             return known
+        if node is not None:
+            self._check_member(node)
         player = self._players[guild_id] = Player(self.failover, guild_id, region=region)
         if node is not None:
-            if node.fleet is not self:
-                raise NodeException(
-                    f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier
-                )
             player.attach(node, None)
         return player
+
+    def _check_member(self, node: Node) -> None:
+        """Refuse what is no node of this fleet.
+
+        Raises:
+            TypeError: It is no node.
+            NodeException: It belongs to another pool, or to none.
+        """
+        check_type("node", node, Node, "a Node")
+        if node.fleet is not self:
+            raise NodeException(f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier)
 
     def get_player(self, guild_id: int | str) -> Player | None:
         """See `Pool.get_player`."""
@@ -393,6 +407,9 @@ class Fleet:
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""
+        check_type("node", node, Node, "a Node")
+        if node.fleet is not None:  # one that has left has no players here any more
+            self._check_member(node)
         return await self.failover.drain(node)
 
     async def remove_node(self, node: Node) -> DrainReport:
@@ -461,7 +478,12 @@ class Fleet:
 
     def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
         """See `Pool.get_node`."""
-        return self._named(identifier) if identifier is not None else self.best(region)
+        if region is not None and not isinstance(region, str):
+            raise wrong_type("region", "a str or None", region)
+        if identifier is None:
+            return self.best(region)
+        check_text("identifier", identifier, optional=True)
+        return self._named(identifier)
 
     def _named(self, identifier: str) -> Node:
         node = self._nodes.get(identifier)
@@ -479,6 +501,8 @@ class Fleet:
 
     def region_from_endpoint(self, endpoint: str | None) -> str | None:
         """See `Pool.region_from_endpoint`."""
+        if endpoint is not None and not isinstance(endpoint, str):
+            raise wrong_type("endpoint", "a str or None", endpoint)
         return region_from_endpoint(endpoint, self._regions)
 
     # Tracks.
@@ -493,10 +517,18 @@ class Fleet:
         on_failure: Callable[[RevvlinkException], None] | None = None,
     ) -> list[Playable] | Playlist:
         """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
+        check_text("query", query)
+        if node is not None:
+            check_type("node", node, Node, "a Node or None")
+        try:
+            mode = CacheMode(cache_mode)
+        except ValueError:
+            told = f"cache_mode is one of {', '.join(CacheMode)}, not {cache_mode!r:.60}"
+            raise ValueError(told) from None
         return await self._searches.fetch(
             query,
             node.identifier if node is not None else None,
-            CacheMode(cache_mode),
+            mode,
             lambda: self._load(query, node, on_failure),
         )
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import ssl
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import aiohttp
+
+from revvlink_cli.client.arguments import check_mapping, check_text, check_type, texts, wrong_type
 from revvlink_cli.client.assignments import Assignments
 from revvlink_cli.client.budget import Budget
 from revvlink_cli.client.connection import STALE_INTERVALS
@@ -27,10 +32,7 @@ from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Mapping
-
-    import aiohttp
 
     from revvlink_cli.client.connection import Connection
     from revvlink_cli.client.events import Event
@@ -66,7 +68,7 @@ class Node:
         resume_timeout: int = 60,
         tags: Iterable[str] = (),
         headers: Mapping[str, str] | None = None,
-        ssl: str | ssl.SSLContext | None = None,
+        ssl: str | os.PathLike[str] | ssl.SSLContext | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
     ) -> None:
@@ -91,30 +93,37 @@ class Node:
             trust_env: Whether proxy variables of the environment count.
 
         Raises:
-            ValueError: The address cannot be a node's.
+            TypeError: An argument is of another type; the text names the parameter and what is wanted.
+            ValueError: A value that no node could be reached with; the text names the parameter, too.
             InvalidClientException: `client` has no integer at ``.user.id``.
         """
-        address = normalise_uri(uri)
+        check_text("identifier", identifier, optional=True)
+        address = _address(uri)
+        if session is not None:
+            check_type("session", session, aiohttp.ClientSession, "an aiohttp.ClientSession or None")
+        if headers is not None:
+            check_mapping("headers", headers, "a dict or other mapping of str to str, or None", is_secret=True)
+        ca_file, context = _verification(ssl)
         self._bind(
             NodeSettings(
                 identifier=identifier or host_and_port(address),
                 uri=address,
                 password=password,
                 region=region,
-                tags=tuple(tags),
+                tags=texts("tags", tags),
                 user_id=user_id,
                 heartbeat=heartbeat,
                 timeout=timeout,
                 retries=retries,
                 resume_timeout=resume_timeout,
                 headers=tuple((headers or {}).items()),
-                ca_file=ssl if isinstance(ssl, str) else None,
+                ca_file=ca_file,
                 proxy=proxy,
                 trust_env=trust_env,
             ),
             client=client,
             session=session,
-            context=None if isinstance(ssl, str) else ssl,
+            context=context,
         )
 
     @classmethod
@@ -154,6 +163,14 @@ class Node:
         self._is_cordoned = False
         self.assignments = Assignments(self.note_change)
         self.roster.replace(())
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the password would be in it, and a connection cannot be copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a Node cannot be pickled or copied: it holds a password and a connection; make another Node")
 
     def __repr__(self) -> str:
         """Name, address and status; never the password."""
@@ -292,10 +309,14 @@ class Node:
             NodeException: The node did not answer.
             AuthorizationFailedException: The node refused the password.
         """
-        texts = {
+        check_text("method", method)
+        check_text("path", path)
+        if params is not None:
+            check_mapping("params", params, "a dict or other mapping of str to str, numbers, True and False, or None")
+        query = {
             key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params or {}).items()
         }
-        return await self.rest.send(method, path, params=texts or None, data=data)
+        return await self.rest.send(method, path, params=query or None, data=data)
 
     async def fetch_players(self) -> list[RemotePlayer]:
         """Ask the node for the players of this session; `roster` has them from then on."""
@@ -308,6 +329,7 @@ class Node:
     ) -> RemotePlayer:
         """Change, or make, a player of this session; `data` and `no_replace` as in the protocol."""
         guild_id = checked_guild_id(guild_id)
+        check_mapping("data", data, "a dict or other mapping, as in the protocol", is_secret=True)
         player = await self.rest.update_player(self._session_in_use(), guild_id, data, no_replace=no_replace)
         self.roster.put(player)
         return player
@@ -535,6 +557,41 @@ class Node:
         self._snapshot = None
         if self._fleet is not None:
             self._fleet.note_change()
+
+
+def _address(uri: object) -> str:
+    """The address of a node, in its one form.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: No node can have it.
+    """
+    if not isinstance(uri, str):
+        raise wrong_type("uri", "a str, as in http://127.0.0.1:2333", uri)
+    try:
+        return normalise_uri(uri)
+    except ValueError as error:
+        raise ValueError(f"uri: {error}") from None
+
+
+def _verification(given: object) -> tuple[str | None, ssl.SSLContext | None]:
+    """The file of a certificate authority, or the context, that the parameter `ssl` gives.
+
+    Raises:
+        TypeError: It gives neither.
+        ValueError: The file is not there, or is none of a certificate authority.
+    """
+    if given is None or isinstance(given, ssl.SSLContext):
+        return None, given
+    path = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(path, str):
+        raise wrong_type("ssl", "the path of a PEM file, an ssl.SSLContext, or None", given)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
+        raise ValueError(f"ssl: {path!r} is no PEM file of a certificate authority: {reason}") from None
+    return path, None
 
 
 def user_id_of(client: Any) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from revvlink_cli.client.arguments import check_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.failover import DrainReport
     from revvlink_cli.client.feed import Happening
-    from revvlink_cli.client.node import Node
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.tracks import Playable, Playlist
 
@@ -86,6 +87,8 @@ class Pool:
             Nodes of the pool that have been connected, by identifier.
 
         Raises:
+            TypeError: An argument is of another type; the text names the parameter and what is wanted.
+            ValueError: `cache_capacity` or `regions` is nothing that works.
             AuthorizationFailedException: A node refused the password.
             InvalidClientException: The client has no user id.
             NodeException: A node could not be reached, is no v4 server, or two have one identifier.
@@ -113,12 +116,17 @@ class Pool:
             guild_id: The guild.
             node: The node that is to serve it; None leaves it to the first voice update.
             region: Region to prefer over that of its voice endpoint.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: No guild can have that id.
+            NodeException: `node` is not of this pool.
         """
         return cls._fleet.create_player(guild_id, node=node, region=region)
 
     @classmethod
     def get_player(cls, guild_id: int | str) -> Player | None:
-        """The player of a guild, None if there is none."""
+        """The player of a guild, None if there is none; raises as `create_player` where no guild can have that id."""
         return cls._fleet.get_player(guild_id)
 
     @classmethod
@@ -137,6 +145,7 @@ class Pool:
     @classmethod
     async def add_node(cls, node: Node) -> Node:
         """Connect one more node; raises as `connect`."""
+        check_type("node", node, Node, "a Node")
         await cls._fleet.connect([node])
         return node
 
