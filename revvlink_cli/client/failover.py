@@ -61,6 +61,26 @@ class Failover:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._gate = asyncio.Semaphore(AT_ONCE)
+        self._is_over = False
+
+    def end(self) -> None:
+        """The pool is closed: its players are placed no more."""
+        self._is_over = True
+
+    def _check(self) -> None:
+        """Refuse to act for a pool that was closed, or from another event loop than its own.
+
+        Raises:
+            NodeException: The pool was closed.
+            RuntimeError: The event loop is another.
+        """
+        self._fleet.check_loop()
+        if self._is_over:
+            raise NodeException(
+                "the pool was closed, and its players with it",
+                code=Code.NOT_CONNECTED,
+                hint="make another player with Pool.create_player",
+            )
 
     async def place(
         self,
@@ -81,6 +101,7 @@ class Failover:
         Raises:
             RevvlinkException: None took it in time; the same has been told in the feed.
         """
+        self._check()
         async with player.turn:
             await self._place(player, origin, frozenset(exclude), limit)
 
@@ -126,6 +147,7 @@ class Failover:
         Raises:
             InvalidNodeException: No node can serve.
         """
+        self._check()  # again: it may have waited long
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
@@ -204,6 +226,7 @@ class Failover:
         Raises:
             RevvlinkException: It refused.
         """
+        self._check()
         async with player.turn:
             origin = player.node
             if origin is node:
@@ -225,6 +248,7 @@ class Failover:
         Raises:
             RevvlinkException: The node refused.
         """
+        self._check()
         async with player.turn:
             node = player.node
             if node is not None:
@@ -233,7 +257,8 @@ class Failover:
                 player.attach(node, await node.update_player(player.guild_id, player.payload()))
 
     async def destroy(self, player: Player) -> None:
-        """End a player."""
+        """End a player; one whose pool was closed has ended with it."""
+        self._fleet.check_loop()
         async with player.turn:
             self._fleet.drop_player(player)
             node = player.node

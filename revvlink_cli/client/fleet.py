@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
+from revvlink_cli.client.binding import LoopBinding
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.events import TrackEnd
@@ -34,7 +36,16 @@ from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.events import Event
@@ -56,7 +67,7 @@ class Fleet:
     """Everything that one `Pool` knows.
 
     A fleet can be configured before there is an event loop; what is bound to one is born in `connect` and dies in
-    `close`, after which the fleet can connect again.
+    `close`, after which the fleet is as new. Until then it belongs to that one loop.
     """
 
     def __init__(self) -> None:
@@ -74,6 +85,7 @@ class Fleet:
         self._players: dict[int, Player] = {}
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
+        self._binding = LoopBinding()
         self._feed = Feed()
         self.failover = Failover(self)
         self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
@@ -91,8 +103,12 @@ class Fleet:
         """See `Pool.connect`."""
         wanted = items_of("nodes", nodes, Node)
         self._drop_dead()
-        async with self._lifecycle:
-            outcomes = await self._begin(wanted, client, cache_capacity, regions)
+        self._binding.bind()
+        try:
+            async with self._lifecycle:
+                outcomes = await self._begin(wanted, client, cache_capacity, regions)
+        finally:
+            self._release_if_idle()
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
         if failures:
@@ -109,6 +125,7 @@ class Fleet:
         regions: Mapping[str, Sequence[str]] | None,
     ) -> list[asyncio.Future[RevvlinkException | None]]:
         """Check the nodes, take them in, and start them; gives the outcomes of their first attempts."""
+        self._binding.bind()  # the pool may have been closed since
         self._check_new(wanted)
         own_regions = checked_map(regions) if regions is not None else None
         if client is not None:
@@ -177,27 +194,52 @@ class Fleet:
             await transport.close()
 
     def _drop_dead(self) -> None:
-        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it."""
+        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it.
+
+        What `cache` and `use_store` have set stays: neither is bound to a loop.
+        """
         supervisor = self._supervisor
-        if supervisor is not None and (supervisor.done() or supervisor.get_loop().is_closed()):
+        if self._binding.is_dead or (supervisor is not None and supervisor.done()):
             self._feed = Feed()  # the readers went with their loop
+            self._searches.let_go()
             self._let_go()
 
     def _let_go(self) -> None:
-        """Forget everything that was bound to an event loop."""
+        """Forget everything that `connect` was given, and all that came of it."""
+        for player in tuple(self._players.values()):
+            player.detach()
         for node in tuple(self._nodes.values()):
             self.forget(node)
-        self._searches.let_go()
+        self.client = None
+        self._regions = None
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
         self._feed.end()
+        self._feed = Feed()
+        self.failover.end()
+        self.failover = Failover(self)
         self._lifecycle = asyncio.Lock()
         self._supervisor = self._running = self._closing = self._change = self._group = None
+        self._binding.release()
+
+    def _release_if_idle(self) -> None:
+        """Belong to no event loop while nothing is connected and nobody reads events."""
+        if self._supervisor is None and not self._feed.has_readers and not self._lifecycle.locked():
+            self._binding.release()
+
+    def check_loop(self) -> None:
+        """Refuse to be used from another event loop, or from another thread.
+
+        Raises:
+            RuntimeError: It is.
+        """
+        self._binding.check()
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
         self._drop_dead()
+        self.check_loop()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         async with self._lifecycle:
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
@@ -233,6 +275,7 @@ class Fleet:
     async def close(self) -> None:
         """See `Pool.close`."""
         self._drop_dead()
+        self.check_loop()
         async with self._lifecycle:
             await self._end()
 
@@ -242,12 +285,13 @@ class Fleet:
             chore.cancel()
         if chores:
             await asyncio.wait(chores)
-        await asyncio.gather(*(node.close() for node in self._nodes.values()))
+        await asyncio.gather(*(node.shut() for node in self._nodes.values()))
         await self._searches.end()
         if self._supervisor is not None and self._closing is not None:
             self._closing.set()
             await asyncio.wait([self._supervisor])
         self._let_go()
+        self._searches = Searches()
 
     def forget(self, node: Node) -> None:
         """Let a closed node go; it may join a pool again."""
@@ -269,6 +313,7 @@ class Fleet:
 
     def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
         """See `Pool.create_player`."""
+        self._drop_dead()
         guild_id = checked_guild_id(guild_id)
         if node is not None:
             check_type("node", node, Node, "a Node or None")
@@ -310,12 +355,23 @@ class Fleet:
 
     # What happens.
 
-    def events(self) -> AsyncGenerator[Happening, None]:
+    async def events(self) -> AsyncGenerator[Happening, None]:
         """See `Pool.events`."""
-        return self._feed.read()
+        self._drop_dead()
+        self._binding.bind()
+        feed = self._feed
+        subscription = feed.subscribe()
+        try:
+            while (happening := await subscription.next()) is not None:
+                yield happening
+        finally:
+            feed.leave(subscription)
+            if feed is self._feed:
+                self._release_if_idle()
 
     def subscribe(self) -> Subscription:
         """A queue of what happens from now on; `unsubscribe` ends it."""
+        self.check_loop()
         return self._feed.subscribe()
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -410,13 +466,52 @@ class Fleet:
         check_type("node", node, Node, "a Node")
         if node.fleet is not None:  # one that has left has no players here any more
             self._check_member(node)
-        return await self.failover.drain(node)
+        self.check_loop()
+        async with node.closing, self._instead_of_rescue(node):  # a second drain finds what the first has left
+            return await self.failover.drain(node)
 
     async def remove_node(self, node: Node) -> DrainReport:
         """See `Pool.remove_node`."""
         report = await self.drain(node)
-        await node.close(eject=True)
+        await self._shut(node, eject=True)
         return report
+
+    async def close_node(self, node: Node, *, eject: bool) -> None:
+        """Move a node's players to others, then close it; see `Node.close`."""
+        was_cordoned = node.is_cordoned
+        node.cordon()
+        try:
+            if node.players:
+                await self.drain(node)
+            await self._shut(node, eject=eject)
+        finally:
+            if not was_cordoned:
+                node.uncordon()  # it takes players again when it is connected again
+
+    async def _shut(self, node: Node, *, eject: bool) -> None:
+        """Close a node. Players that are still there have no node from then on; a voice update places them again."""
+        async with node.closing, self._instead_of_rescue(node):
+            for player in node.players.values():
+                async with player.turn:
+                    if player.node is node:
+                        player.hold()
+                        player.detach()
+            await node.shut()
+            if eject and node.fleet is self:
+                self.forget(node)
+
+    @asynccontextmanager
+    async def _instead_of_rescue(self, node: Node) -> AsyncIterator[None]:
+        """Act on a node's players while nothing waits for it to come back; what is left then is cared for again."""
+        rescue = self._rescues.get(node.identifier)
+        if rescue is not None:
+            rescue.cancel()
+            await asyncio.wait([rescue])
+        try:
+            yield
+        finally:
+            if node.fleet is self and self._group is not None and self.failover.needs_care(node):
+                self._rescue(node)
 
     # What is known, and what follows from it.
 
@@ -429,6 +524,7 @@ class Fleet:
 
     async def changed(self) -> None:
         """Wait until something about a node changes."""
+        self.check_loop()
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)
@@ -518,6 +614,8 @@ class Fleet:
     ) -> list[Playable] | Playlist:
         """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
         check_text("query", query)
+        self._drop_dead()
+        self.check_loop()
         if node is not None:
             check_type("node", node, Node, "a Node or None")
         try:
@@ -544,6 +642,7 @@ class Fleet:
 
     def cache(self, capacity: int | bool | None = None) -> None:
         """See `Pool.cache`."""
+        self._drop_dead()
         self._searches.resize(capacity)
 
     def has_cache(self) -> bool:
@@ -552,4 +651,5 @@ class Fleet:
 
     def use_store(self, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
         """See `Pool.use_store`."""
+        self._drop_dead()
         self._searches.use_store(store, ttl)

@@ -162,6 +162,7 @@ class Node:
         self._uptime_ms = 0
         self._is_cordoned = False
         self.assignments = Assignments(self.note_change)
+        self.closing = asyncio.Lock()
         self.roster.replace(())
 
     def __reduce__(self) -> NoReturn:
@@ -363,11 +364,13 @@ class Node:
 
     def cordon(self) -> None:
         """Take nothing new from now on; what is here stays, and the connection too."""
+        self._check_loop()
         self._is_cordoned = True
         self.note_change()
 
     def uncordon(self) -> None:
         """Take new players again."""
+        self._check_loop()
         self._is_cordoned = False
         self.note_change()
 
@@ -385,17 +388,44 @@ class Node:
                 node=self.identifier,
                 hint="connect it with Pool.connect",
             )
+        self._check_loop()
         return self._rest
 
+    def _check_loop(self) -> None:
+        """Refuse to be used from another event loop than the pool's.
+
+        Raises:
+            RuntimeError: It is.
+        """
+        if self._fleet is not None:
+            self._fleet.check_loop()
+
     async def close(self, eject: bool = False) -> None:
-        """Close the connection and stop reconnecting. With `eject` the node also leaves its pool."""
+        """Move the node's players to others, as `Pool.drain` does, then close the connection and stop reconnecting.
+
+        A player that no other node takes is kept without one (`PlayerLost`), and goes on with its next voice update.
+        Cancelled while players move, the moves in flight are finished, and the node stays connected with the rest.
+        A second call does nothing. `Pool.close` closes all nodes and moves no player: it ends them.
+
+        Args:
+            eject: Whether the node also leaves its pool; otherwise `Pool.reconnect` connects it again.
+
+        Raises:
+            RuntimeError: Another event loop than the pool's calls it.
+        """
+        fleet = self._fleet
+        if fleet is None:
+            return
+        fleet.check_loop()
+        await fleet.close_node(self, eject=eject)
+
+    async def shut(self) -> None:
+        """Close the connection as it is, with all that the server has of this session."""
         session = self.session_id
         if session is not None and self.settings.resume_timeout > 0:
             await self._let_session_go(session)
         if self._link is not None:
             await self._link.close()
-        if eject and self._fleet is not None:
-            self._fleet.forget(self)
 
     async def _let_session_go(self, session: str) -> None:
         """Tell the server not to keep a session that nobody will take up: it would for `resume_timeout` seconds."""
@@ -457,6 +487,8 @@ class Node:
         self._fleet = None
         self._rest = None
         self._stats = None
+        self._is_cordoned = False
+        self.roster.replace(())
         self.note_change()
 
     @property

@@ -29,8 +29,9 @@ class _Nodes:
 class Pool:
     """A collection of nodes: connects them, keeps them connected, routes to the best one and searches tracks.
 
-    Everything is on the class; it is not to be instantiated. A subclass has nodes, cache and regions of its own, so
-    that programs with several bots need not share them::
+    Everything is on the class; it is not to be instantiated. From `connect` to `close` a pool belongs to one event
+    loop: used from another, or from another thread, it raises RuntimeError. A subclass has nodes, cache, regions and
+    event loop of its own, so that programs with several bots need not share them::
 
         class Music(Pool): ...
 
@@ -156,12 +157,24 @@ class Pool:
 
     @classmethod
     async def remove_node(cls, node: Node) -> DrainReport:
-        """Drain a node, close it and let it go."""
+        """Drain a node, close it and let it go; players that no other node takes are kept without one."""
         return await cls._fleet.remove_node(node)
 
     @classmethod
     async def close(cls) -> None:
-        """Close every node and leave the pool empty."""
+        """Close every node, end every player, and leave the pool as new.
+
+        Nothing is moved: the servers end the players with their sessions, and the players that the program still holds
+        are without a node for good. Gone are also the client, the map of regions, the cache and what it holds, the
+        store (which stays open, it is the caller's) with its `ttl`, cordons, readers of `events` (they come to their
+        end), and the event loop: the pool can be used on another one from then on. What `cache` and `use_store` set
+        after that counts for the next `connect`.
+
+        An event loop that ends without `close` has the same effect, except that cache and store stay.
+
+        Raises:
+            RuntimeError: Another event loop than the pool's calls it.
+        """
         await cls._fleet.close()
 
     @classmethod

@@ -88,6 +88,12 @@ class Searches:
             if kept is not None:
                 return _given_out(kept)
         task = self._loads.get((key, mode))
+        if task is not None and (loop := task.get_loop()) is not asyncio.get_running_loop():
+            if not loop.is_closed():
+                raise RuntimeError(
+                    f"{key.identifier:.40} is being loaded on another event loop: give each its own Pool"
+                )
+            task = None
         if task is None:
             task = asyncio.create_task(self._find(key, mode, load), name=f"load {key.identifier[:40]}")
             self._loads[key, mode] = task
