@@ -165,6 +165,7 @@ class Failover:
         player.bound_for = node
         try:
             if player.guild_id in node.assignments.abandoned:  # what an attempt before left there would block this one
+                player.effects.expect_end()
                 await node.destroy_player(player.guild_id)
                 node.assignments.cleared(player.guild_id)
             told = await node.update_player(player.guild_id, player.payload())
@@ -177,6 +178,7 @@ class Failover:
             player.attach(node, told)
         finally:
             player.bound_for = None
+            self._fleet.note_held_events(player)
         if origin is not None and origin is not node:
             await self._leave(player.guild_id, origin)
 
@@ -253,6 +255,7 @@ class Failover:
             node = player.node
             if node is not None:
                 player.hold()
+                player.effects.expect_end()
                 await node.destroy_player(player.guild_id)
                 player.attach(node, await node.update_player(player.guild_id, player.payload()))
 
@@ -342,6 +345,7 @@ class Failover:
                 if player.node is not node:
                     continue
                 if player.guild_id not in listed or player.is_behind:
+                    player.effects.expect_end()
                     player.attach(node, await node.update_player(player.guild_id, player.payload()))
                 else:
                     player.resumed()

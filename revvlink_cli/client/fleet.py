@@ -6,12 +6,14 @@ import asyncio
 import logging
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
 from revvlink_cli.client.binding import LoopBinding
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
+from revvlink_cli.client.effects import is_effect
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.events import TrackEnd
 from revvlink_cli.client.failover import DrainReport, Failover
@@ -381,6 +383,8 @@ class Fleet:
     def tell(self, happening: Happening) -> None:
         """Something has happened: readers and the client are told."""
         self._feed.tell(happening)
+        if isinstance(happening, NodeEvent) and happening.event.caused_by_pool:
+            return  # no bot asked for it, and none is to act on it
         dispatch = getattr(self.client, "dispatch", None)
         if callable(dispatch):
             try:
@@ -418,19 +422,41 @@ class Fleet:
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
         player = self._players.get(event.guild_id or 0)
-        if player is not None and node is (player.bound_for or player.node) and isinstance(event, TrackEnd):
-            self._track_ended(player, event)
-        self.tell(NodeEvent(node=node.identifier, event=event))
+        if player is not None and player.bound_for not in (None, node) and isinstance(event, TrackEnd):
+            player.held_events.append((node, event))  # whether it counts shows when the move has ended
+            return
+        is_ours = is_effect(event, player, node)
+        if player is not None and not is_ours and isinstance(event, TrackEnd):
+            is_ours = self._track_ended(player, node, event)
+        self.tell(NodeEvent(node=node.identifier, event=replace(event, caused_by_pool=True) if is_ours else event))
 
-    def _track_ended(self, player: Player, event: TrackEnd) -> None:
-        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
+    def note_held_events(self, player: Player) -> None:
+        """A move has ended, well or not: now the ends of tracks that came meanwhile can be judged."""
+        held, player.held_events = player.held_events, []
+        for node, event in held:
+            self.note_event(node, event)
+
+    def _track_ended(self, player: Player, node: Node, event: TrackEnd) -> bool:
+        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them.
+
+        Returns:
+            Whether it is played from its beginning; then the end is none for the bot.
+        """
         if player.starts_over(event.reason):
-            self.spawn(self._start_over(player), name=f"start over {player.guild_id}")
-        elif event.reason != "replaced":
-            player.forget_track(event.track)
+            player.effects.expect_end()  # a NodeLink ends a track that fails twice
+            self.spawn(self._start_over(player, node, event), name=f"start over {player.guild_id}")
+            return True
+        self._end_track(player, event)
+        return False
 
     @staticmethod
-    async def _start_over(player: Player) -> None:
+    def _end_track(player: Player, event: TrackEnd) -> None:
+        player.effects.ended()
+        if event.reason != "replaced":
+            player.forget_track(event.track)
+
+    async def _start_over(self, player: Player, node: Node, event: TrackEnd) -> None:
+        """Play a track from its beginning; where no node takes it the bot gets the end that was kept from it."""
         track = player.track
         for pause in START_OVER_PAUSES:
             if player.track is not track:
@@ -442,6 +468,9 @@ class Fleet:
                 await asyncio.sleep(pause)
             else:
                 return
+        if player.track is track:
+            self._end_track(player, event)
+            self.tell(NodeEvent(node=node.identifier, event=event))
 
     def _rescue(self, node: Node) -> None:
         """Care for the players of a node; one task a node does."""

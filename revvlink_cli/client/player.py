@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.effects import Effects
 from revvlink_cli.client.errors import Code, NodeException
 from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.snapshot import NodeStatus
@@ -18,6 +19,7 @@ from revvlink_cli.client.snapshot import NodeStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from revvlink_cli.client.events import TrackEnd
     from revvlink_cli.client.failover import Failover
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.roster import RemotePlayer
@@ -104,6 +106,8 @@ class Player:
         self._began_at = 0
         self._began_when: float | None = None  # not before the node has answered
         self._is_stuck = False  # a Lavalink is still busy with its last voice state
+        self.effects = Effects()
+        self.held_events: list[tuple[Node, TrackEnd]] = []  # of the node it leaves, while another is asked to take it
         self.turn = asyncio.Lock()
         """Held while the player is changed or moved: one after the other."""
 
@@ -264,6 +268,12 @@ class Player:
     def resumed(self) -> None:
         """Its node is back with the player as it was."""
         self._held = None
+
+    @property
+    def begins_in_the_middle(self) -> bool:
+        """Whether its track was begun in the middle a moment ago: a failure now makes it start over."""
+        is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
+        return self.track is not None and self._began_at != 0 and is_new
 
     def starts_over(self, reason: str) -> bool:
         """Whether its track, which ended as it began in the middle, is worth playing from its beginning; once.

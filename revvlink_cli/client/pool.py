@@ -139,7 +139,11 @@ class Pool:
             async for happening in Pool.events(): ...
 
         A reader that falls a thousand happenings behind misses the oldest. The client, if it has a ``dispatch``, gets
-        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on.
+        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on, but for events of servers that the
+        pool itself brought about: here they have `caused_by_pool` set.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop.
         """
         return cls._fleet.events()
 
