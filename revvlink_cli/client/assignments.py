@@ -25,8 +25,8 @@ class Assignments:
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        self.players: dict[str, Player] = {}
-        self.abandoned: dict[str, float] = {}
+        self.players: dict[int, Player] = {}
+        self.abandoned: dict[int, float] = {}
         self.is_unchecked = False
         self._reservations: list[float] = []
         self._on_change = on_change
@@ -62,12 +62,12 @@ class Assignments:
         """Statistics have come in: what was assigned before them is in them."""
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
 
-    def abandon(self, guild_id: str, until: float = 0.0) -> None:
+    def abandon(self, guild_id: int, until: float = 0.0) -> None:
         """What the node has of a guild, or may make of it until this monotonic second, is not wanted."""
         if guild_id not in self.players:
             self.abandoned[guild_id] = max(until, time.monotonic())
 
-    def cleared(self, *guilds: str) -> None:
+    def cleared(self, *guilds: int) -> None:
         """Nothing is left of these guilds now."""
         now = time.monotonic()
         for guild in guilds:

@@ -35,7 +35,7 @@ from revvlink_cli.client.transport import Progress, explain, proxy_of, under_way
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from revvlink_cli.client.events import Event
     from revvlink_cli.client.models import Decoded, NodeInfo
@@ -163,13 +163,6 @@ class Connection:
             self.info_error = error
 
     async def _shake_hands(self, resume: str | None) -> None:
-        headers = {
-            **request_headers(self._settings),
-            "User-Id": str(self._user_id),
-            "Client-Name": CLIENT_NAME,
-        }
-        if resume is not None:
-            headers["Session-Id"] = resume
         timeout = self._settings.timeout
         progress = Progress()
         under_way.set(progress)
@@ -178,7 +171,7 @@ class Connection:
             async with self._rest.budget.draw(Purpose.OBSERVER), asyncio.timeout(timeout):
                 response = await self._session.ws_connect(
                     self._rest.url("/v4/websocket"),
-                    headers=headers,
+                    headers=self._headers(resume),
                     ssl=self._rest.context(),
                     proxy=proxy_of(self._settings),
                     autoping=False,
@@ -195,6 +188,13 @@ class Connection:
         else:
             self._socket = response
             self.certificate_expires = _end_of_certificate(response.get_extra_info("ssl_object"))
+
+    def _headers(self, resume: str | None) -> dict[str, str]:
+        """The headers of the handshake. They are in no frame's variables, which error trackers send along."""
+        own = {"User-Id": str(self._user_id), "Client-Name": CLIENT_NAME}
+        if resume is not None:
+            own["Session-Id"] = resume
+        return {**request_headers(self._settings), **own}
 
     def _check_both(self) -> None:
         """Raise unless the websocket is open and REST is at least no stranger."""
@@ -299,10 +299,21 @@ class Connection:
         if self._socket is None or self._pinged_at is not None:
             return
         self._pinged_at = time.monotonic()
+        await self._control(self._socket.ping())
+
+    async def _control(self, sending: Awaitable[None]) -> None:
+        """Send a control frame.
+
+        Raises:
+            NodeException: The connection is lost; aiohttp's own exception is not in its chain.
+        """
+        is_sent = True
         try:
-            await self._socket.ping()
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._lost(None) from error
+            await sending
+        except (aiohttp.ClientError, OSError):
+            is_sent = False
+        if not is_sent:
+            raise self._lost(None)
 
     async def _receive(self) -> None:
         """Take one message."""
@@ -320,10 +331,7 @@ class Connection:
                     self._pinged_at = None
                     self._on_change()
             case aiohttp.WSMsgType.PING:
-                try:
-                    await socket.pong(message.data)
-                except (aiohttp.ClientError, OSError) as error:
-                    raise self._lost(None) from error
+                await self._control(socket.pong(message.data))
             case aiohttp.WSMsgType.BINARY:
                 self._count_unparsed("a binary message")
             case aiohttp.WSMsgType.CLOSE:

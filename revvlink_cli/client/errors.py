@@ -241,7 +241,7 @@ class LavalinkLoadException(RevvlinkException):
 class PlayerDestroyedException(RevvlinkException):
     """The player was destroyed, or its pool closed: nothing brings it back."""
 
-    def __init__(self, guild_id: str) -> None:
+    def __init__(self, guild_id: int) -> None:
         super().__init__(
             f"the player of guild {guild_id} was destroyed",
             code=Code.PLAYER_DESTROYED,

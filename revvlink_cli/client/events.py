@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from revvlink_cli.client.guilds import read_guild_id
 from revvlink_cli.client.models import NOTHING, UndecodableError
 from revvlink_cli.client.tracks import Playable
 
@@ -23,10 +24,12 @@ class TrackStart:
     Attributes:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
+    caused_by_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,21 @@ class TrackEnd:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
         reason: ``finished``, ``loadFailed``, ``stopped``, ``replaced`` or ``cleanup``, as sent.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     reason: str
+    caused_by_pool: bool = False
+
+    @property
+    def may_start_next(self) -> bool:
+        """Whether the protocol lets a bot play its next track after this: it has finished, or could not be loaded.
+
+        Not of an end that was `caused_by_pool`: the track goes on elsewhere, or is about to be tried again.
+        """
+        return self.reason in ("finished", "loadFailed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +67,15 @@ class TrackException:
         message: What went wrong, "" if untold.
         severity: ``common``, ``suspicious`` or ``fault``, "" if untold.
         cause: The exception's class and message, "" if untold.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     message: str
     severity: str
     cause: str
+    caused_by_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +86,13 @@ class TrackStuck:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
         threshold_ms: Milliseconds without audio, None if untold.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None
     threshold_ms: int | None
+    caused_by_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +104,14 @@ class VoiceClosed:
         code: Discord's close code; None where a NodeLink could not connect at all.
         reason: What Discord said, "" if nothing.
         by_remote: Whether Discord closed it. NodeLink says so of changes it made itself, too.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
-    guild_id: str
+    guild_id: int
     code: int | None
     reason: str
     by_remote: bool
+    caused_by_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +122,13 @@ class OtherEvent:
         type: Its type.
         guild_id: The player's guild, None when it is about no player.
         data: All of it, as sent.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
     type: str
-    guild_id: str | None
+    guild_id: int | None
     data: Mapping[str, Any] = field(hash=False)
+    caused_by_pool: bool = False
 
 
 Event: TypeAlias = TrackStart | TrackEnd | TrackException | TrackStuck | VoiceClosed | OtherEvent
@@ -159,12 +180,9 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
 _KNOWN = ("TrackStartEvent", "TrackEndEvent", "TrackExceptionEvent", "TrackStuckEvent", "WebSocketClosedEvent")
 
 
-def read_guild(raw: Mapping[str, Any]) -> str | None:
+def read_guild(raw: Mapping[str, Any]) -> int | None:
     """``guildId``: a text on every server known; a number is as good."""
-    guild = raw.get("guildId")
-    if isinstance(guild, int) and not isinstance(guild, bool):
-        return str(guild)
-    return guild if isinstance(guild, str) and guild else None
+    return read_guild_id(raw.get("guildId"))
 
 
 class _Reader:

@@ -49,8 +49,8 @@ class DrainReport:
     """
 
     node: str
-    moved: dict[str, str]
-    failed: dict[str, RevvlinkException]
+    moved: dict[int, str]
+    failed: dict[int, RevvlinkException]
 
 
 class Failover:
@@ -132,7 +132,7 @@ class Failover:
         if trouble is not None:
             raise trouble
 
-    async def _clear(self, node: Node) -> set[str]:
+    async def _clear(self, node: Node) -> set[int]:
         """Destroy what is not wanted on a node; gives the guilds that it had before.
 
         Raises:
@@ -208,8 +208,8 @@ class Failover:
         finished; the rest stay. Either way the feed has the report.
         """
         node.cordon()
-        moved: dict[str, str] = {}
-        failed: dict[str, RevvlinkException] = {}
+        moved: dict[int, str] = {}
+        failed: dict[int, RevvlinkException] = {}
         waiting: list[Player] = []
 
         async def work() -> None:

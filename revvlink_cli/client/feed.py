@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import Mapping
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.events import Event
@@ -124,7 +124,7 @@ class PlayerMoved:
         refused: The nodes that were tried before, with their reasons.
     """
 
-    guild_id: str
+    guild_id: int
     origin: str | None
     target: str
     refused: tuple[tuple[str, RevvlinkException], ...] = ()
@@ -140,7 +140,7 @@ class PlayerLost:
         reason: Why no node took it.
     """
 
-    guild_id: str
+    guild_id: int
     origin: str | None
     reason: RevvlinkException
 
@@ -156,8 +156,8 @@ class NodeDrained:
     """
 
     node: str
-    moved: Mapping[str, str]
-    failed: Mapping[str, RevvlinkException]
+    moved: Mapping[int, str]
+    failed: Mapping[int, RevvlinkException]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +251,11 @@ class Feed:
         for subscription in self._subscriptions:
             subscription.put(happening)
 
+    @property
+    def has_readers(self) -> bool:
+        """Whether anybody reads."""
+        return bool(self._subscriptions)
+
     def end(self) -> None:
         """The pool is closed: readers come to their end."""
         for subscription in self._subscriptions:
@@ -265,12 +270,3 @@ class Feed:
     def leave(self, subscription: Subscription) -> None:
         """The reader has gone."""
         self._subscriptions.discard(subscription)
-
-    async def read(self) -> AsyncGenerator[Happening, None]:
-        """What happens from the first step on, until the pool is closed."""
-        subscription = self.subscribe()
-        try:
-            while (happening := await subscription.next()) is not None:
-                yield happening
-        finally:
-            self.leave(subscription)

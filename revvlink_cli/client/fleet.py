@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client import loading, ranking
+from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
+from revvlink_cli.client.binding import LoopBinding
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
+from revvlink_cli.client.effects import is_effect
 from revvlink_cli.client.errors import (
     Code,
     InvalidNodeException,
@@ -32,6 +37,7 @@ from revvlink_cli.client.feed import (
     Subscription,
     name_of,
 )
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.placement import Placement
 from revvlink_cli.client.player import Player
@@ -41,7 +47,16 @@ from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
 from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.events import Event
@@ -64,7 +79,7 @@ class Fleet:
     """Everything that one `Pool` knows.
 
     A fleet can be configured before there is an event loop; what is bound to one is born in `connect` and dies in
-    `close`, after which the fleet can connect again.
+    `close`, after which the fleet is as new. Until then it belongs to that one loop.
     """
 
     def __init__(self, redact: Redactor | None = None) -> None:
@@ -85,9 +100,10 @@ class Fleet:
         self._supervisor: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._closing: asyncio.Event | None = None
-        self._players: dict[str, Player] = {}
+        self._players: dict[int, Player] = {}
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
+        self._binding = LoopBinding()
         self._feed = Feed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
@@ -104,10 +120,14 @@ class Fleet:
         regions: Mapping[str, Sequence[str]] | None = None,
     ) -> dict[str, Node]:
         """See `Pool.connect`."""
+        wanted = items_of("nodes", nodes, Node)
         self._drop_dead()
-        wanted = list(nodes)
-        async with self._lifecycle:
-            outcomes = await self._begin(wanted, client, cache_capacity, regions)
+        self._binding.bind()
+        try:
+            async with self._lifecycle:
+                outcomes = await self._begin(wanted, client, cache_capacity, regions)
+        finally:
+            self._release_if_idle()
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
         if failures:
@@ -124,13 +144,15 @@ class Fleet:
         regions: Mapping[str, Sequence[str]] | None,
     ) -> list[asyncio.Future[RevvlinkException | None]]:
         """Check the nodes, take them in, and start them; gives the outcomes of their first attempts."""
+        self._binding.bind()  # the pool may have been closed since
         self._check_new(wanted)
         own_regions = checked_map(regions) if regions is not None else None
         if client is not None:
             user_id_of(client)
-            self.client = client
         if cache_capacity is not None:
-            self.cache(cache_capacity)
+            self._searches.resize(cache_capacity, "cache_capacity")
+        if client is not None:  # nothing was refused: from here on all of it counts
+            self.client = client
         if own_regions is not None:
             self._regions = own_regions
             self._rankings.clear()
@@ -195,30 +217,53 @@ class Fleet:
             await transport.close()
 
     def _drop_dead(self) -> None:
-        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it."""
+        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it.
+
+        What `cache` and `use_store` have set stays: neither is bound to a loop.
+        """
         supervisor = self._supervisor
-        if supervisor is not None and (supervisor.done() or supervisor.get_loop().is_closed()):
+        if self._binding.is_dead or (supervisor is not None and supervisor.done()):
             self._feed = Feed()  # the readers went with their loop
+            self._searches.let_go()
             self._let_go()
 
     def _let_go(self) -> None:
-        """Forget everything that was bound to an event loop."""
+        """Forget everything that `connect` was given, and all that came of it."""
+        for player in tuple(self._players.values()):
+            player.detach()
         for node in tuple(self._nodes.values()):
             self.forget(node)
-        self._searches.let_go()
+        self.client = None
+        self._regions = None
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
         self._feed.end()
+        self._feed = Feed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()
         self.note_change()  # who waits for one finds the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
+        self._binding.release()
+
+    def _release_if_idle(self) -> None:
+        """Belong to no event loop while nothing is connected and nobody reads events."""
+        if self._supervisor is None and not self._feed.has_readers and not self._lifecycle.locked():
+            self._binding.release()
+
+    def check_loop(self) -> None:
+        """Refuse to be used from another event loop, or from another thread.
+
+        Raises:
+            RuntimeError: It is.
+        """
+        self._binding.check()
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
         self._drop_dead()
+        self.check_loop()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         async with self._lifecycle:
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
@@ -254,6 +299,7 @@ class Fleet:
     async def close(self) -> None:
         """See `Pool.close`."""
         self._drop_dead()
+        self.check_loop()
         async with self._lifecycle:
             await self._end()
 
@@ -263,12 +309,13 @@ class Fleet:
             chore.cancel()
         if chores:
             await asyncio.wait(chores)
-        await asyncio.gather(*(node.close() for node in self._nodes.values()))
+        await asyncio.gather(*(node.shut() for node in self._nodes.values()))
         await self._searches.end()
         if self._supervisor is not None and self._closing is not None:
             self._closing.set()
             await asyncio.wait([self._supervisor])
         self._let_go()
+        self._searches = Searches()
 
     def forget(self, node: Node) -> None:
         """Let a closed node go; it may join a pool again."""
@@ -290,21 +337,35 @@ class Fleet:
 
     def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
         """See `Pool.create_player`."""
-        known = self._players.get(str(guild_id))
+        self._drop_dead()
+        guild_id = checked_guild_id(guild_id)
+        if node is not None:
+            check_type("node", node, Node, "a Node or None")
+        check_text("region", region, optional=True)
+        known = self._players.get(guild_id)
         if known is not None:
             return known
-        player = self._players[str(guild_id)] = Player(self.placement, guild_id, region=region)
         if node is not None:
-            if node.fleet is not self:
-                raise NodeException(
-                    f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier
-                )
+            self._check_member(node)
+        player = self._players[guild_id] = Player(self.placement, guild_id, region=region)
+        if node is not None:
             player.attach(node)
         return player
 
+    def _check_member(self, node: Node) -> None:
+        """Refuse what is no node of this fleet.
+
+        Raises:
+            TypeError: It is no node.
+            NodeException: It belongs to another pool, or to none.
+        """
+        check_type("node", node, Node, "a Node")
+        if node.fleet is not self:
+            raise NodeException(f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier)
+
     def get_player(self, guild_id: int | str) -> Player | None:
         """See `Pool.get_player`."""
-        return self._players.get(str(guild_id))
+        return self._players.get(checked_guild_id(guild_id))
 
     @property
     def players(self) -> tuple[Player, ...]:
@@ -323,12 +384,23 @@ class Fleet:
 
     # What happens.
 
-    def events(self) -> AsyncGenerator[Happening, None]:
+    async def events(self) -> AsyncGenerator[Happening, None]:
         """See `Pool.events`."""
-        return self._feed.read()
+        self._drop_dead()
+        self._binding.bind()
+        feed = self._feed
+        subscription = feed.subscribe()
+        try:
+            while (happening := await subscription.next()) is not None:
+                yield happening
+        finally:
+            feed.leave(subscription)
+            if feed is self._feed:
+                self._release_if_idle()
 
     def subscribe(self) -> Subscription:
         """A queue of what happens from now on; `unsubscribe` ends it."""
+        self.check_loop()
         return self._feed.subscribe()
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -338,6 +410,8 @@ class Fleet:
     def tell(self, happening: Happening) -> None:
         """Something has happened: readers and the client are told."""
         self._feed.tell(happening)
+        if isinstance(happening, NodeEvent) and happening.event.caused_by_pool:
+            return  # no bot asked for it, and none is to act on it
         dispatch = getattr(self.client, "dispatch", None)
         if callable(dispatch):
             try:
@@ -381,24 +455,45 @@ class Fleet:
 
     def note_event(self, node: Node, event: Event) -> None:
         """A node sent an event."""
-        player = self._players.get(event.guild_id or "")
-        if player is not None and node is (player.bound_for or player.node):
-            if isinstance(event, TrackEnd):
-                self._track_ended(player, event)
-            elif isinstance(event, TrackStart):
-                player.note_started(event.track)
-        self.tell(NodeEvent(node=node.identifier, event=event))
+        player = self._players.get(event.guild_id or 0)
+        if player is not None and player.bound_for not in (None, node) and isinstance(event, TrackEnd):
+            player.held_events.append((node, event))  # whether it counts shows when the move has ended
+            return
+        if isinstance(event, TrackStart) and player is not None and node is (player.bound_for or player.node):
+            player.note_started(event.track)
+        is_ours = is_effect(event, player, node)
+        if player is not None and not is_ours and isinstance(event, TrackEnd):
+            is_ours = self._track_ended(player, node, event)
+        self.tell(NodeEvent(node=node.identifier, event=replace(event, caused_by_pool=True) if is_ours else event))
 
-    def _track_ended(self, player: Player, event: TrackEnd) -> None:
-        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them."""
+    def note_held_events(self, player: Player) -> None:
+        """A move has ended, well or not: now the ends of tracks that came meanwhile can be judged."""
+        held, player.held_events = player.held_events, []
+        for node, event in held:
+            self.note_event(node, event)
+
+    def _track_ended(self, player: Player, node: Node, event: TrackEnd) -> bool:
+        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them.
+
+        Returns:
+            Whether it is played from its beginning; then the end is none for the bot.
+        """
         track = player.to_start_over(event.track, event.reason)
         if track is not None:
-            self.spawn(self._start_over(player, track), name=f"start over {player.guild_id}")
-        elif event.reason != "replaced":
-            player.forget_track(event.track)
+            player.effects.expect_end()  # a NodeLink ends a track that fails twice
+            self.spawn(self._start_over(player, node, track, event), name=f"start over {player.guild_id}")
+            return True
+        self._end_track(player, event)
+        return False
 
     @staticmethod
-    async def _start_over(player: Player, track: Playable) -> None:
+    def _end_track(player: Player, event: TrackEnd) -> None:
+        player.effects.ended()
+        if event.reason != "replaced":
+            player.forget_track(event.track)
+
+    async def _start_over(self, player: Player, node: Node, track: Playable, event: TrackEnd) -> None:
+        """Play a track from its beginning; where no node takes it the bot gets the end that was kept from it."""
         for pause in START_OVER_PAUSES:
             try:
                 await player.start_over(track)
@@ -409,6 +504,9 @@ class Fleet:
                 await asyncio.sleep(pause)
             else:
                 return
+        if player.track is track:
+            self._end_track(player, event)
+            self.tell(NodeEvent(node=node.identifier, event=event))
 
     def care_for(self, node: Node) -> None:
         """See to the players of a node, if there is need and a pool that is open; one task a node does."""
@@ -425,13 +523,55 @@ class Fleet:
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""
-        return await self.failover.drain(node)
+        check_type("node", node, Node, "a Node")
+        if node.fleet is not None:  # one that has left has no players here any more
+            self._check_member(node)
+        self.check_loop()
+        async with node.closing, self._instead_of_rescue(node):  # a second drain finds what the first has left
+            return await self.failover.drain(node)
 
     async def remove_node(self, node: Node) -> DrainReport:
         """See `Pool.remove_node`."""
         report = await self.drain(node)
-        await node.close(eject=True)
+        await self._shut(node, eject=True)
         return report
+
+    async def close_node(self, node: Node, *, eject: bool) -> None:
+        """Move a node's players to others, then close it; see `Node.close`."""
+        was_cordoned = node.is_cordoned
+        node.cordon()
+        try:
+            if node.players:
+                await self.drain(node)
+            await self._shut(node, eject=eject)
+        finally:
+            if not was_cordoned:
+                node.uncordon()  # it takes players again when it is connected again
+
+    async def _shut(self, node: Node, *, eject: bool) -> None:
+        """Close a node. Players that are still there have no node from then on; a voice update places them again."""
+        async with node.closing, self._instead_of_rescue(node):
+            for player in node.players.values():
+                async with player.turn:
+                    if player.node is node:
+                        player.hold()
+                        player.detach()
+            await node.shut()
+            if eject and node.fleet is self:
+                self.forget(node)
+
+    @asynccontextmanager
+    async def _instead_of_rescue(self, node: Node) -> AsyncIterator[None]:
+        """Act on a node's players while nothing waits for it to come back; what is left then is cared for again."""
+        rescue = self._rescues.get(node.identifier)
+        if rescue is not None:
+            rescue.cancel()
+            await asyncio.wait([rescue])
+        try:
+            yield
+        finally:
+            if node.fleet is self:
+                self.care_for(node)
 
     # What is known, and what follows from it.
 
@@ -444,6 +584,7 @@ class Fleet:
 
     async def changed(self) -> None:
         """Wait until something about a node changes."""
+        self.check_loop()
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)
@@ -504,7 +645,12 @@ class Fleet:
 
     def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
         """See `Pool.get_node`."""
-        return self._named(identifier) if identifier is not None else self.best(region)
+        if region is not None and not isinstance(region, str):
+            raise wrong_type("region", "a str or None", region)
+        if identifier is None:
+            return self.best(region)
+        check_text("identifier", identifier, optional=True)
+        return self._named(identifier)
 
     def _named(self, identifier: str) -> Node:
         node = self._nodes.get(identifier)
@@ -522,6 +668,8 @@ class Fleet:
 
     def region_from_endpoint(self, endpoint: str | None) -> str | None:
         """See `Pool.region_from_endpoint`."""
+        if endpoint is not None and not isinstance(endpoint, str):
+            raise wrong_type("endpoint", "a str or None", endpoint)
         return region_from_endpoint(endpoint, self._regions)
 
     # Tracks.
@@ -536,10 +684,20 @@ class Fleet:
         on_failure: Callable[[RevvlinkException], None] | None = None,
     ) -> list[Playable] | Playlist:
         """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
+        check_text("query", query)
+        self._drop_dead()
+        self.check_loop()
+        if node is not None:
+            check_type("node", node, Node, "a Node or None")
+        try:
+            mode = CacheMode(cache_mode)
+        except ValueError:
+            told = f"cache_mode is one of {', '.join(CacheMode)}, not {cache_mode!r:.60}"
+            raise ValueError(told) from None
         return await self._searches.fetch(
             query,
             node.identifier if node is not None else None,
-            CacheMode(cache_mode),
+            mode,
             lambda: self._load(query, node, on_failure),
         )
 
@@ -555,6 +713,7 @@ class Fleet:
 
     def cache(self, capacity: int | bool | None = None) -> None:
         """See `Pool.cache`."""
+        self._drop_dead()
         self._searches.resize(capacity)
 
     def has_cache(self) -> bool:
@@ -563,4 +722,5 @@ class Fleet:
 
     def use_store(self, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
         """See `Pool.use_store`."""
+        self._drop_dead()
         self._searches.use_store(store, ttl)

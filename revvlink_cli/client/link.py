@@ -79,6 +79,7 @@ class Link:
         self._session = session
         self._user_id = user_id
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._outcome: asyncio.Future[RevvlinkException | None] | None = None
         self._lost_session: str | None = None
@@ -121,8 +122,11 @@ class Link:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            await asyncio.wait([task])
-        self._settle()  # a task cancelled before its first step has not done so itself
+            self._ending = task
+        if self._ending is not None:  # also for who closes it a second time meanwhile
+            await asyncio.wait([self._ending])
+        if self._task is None:  # else it was started again meanwhile
+            self._settle()  # a task cancelled before its first step has not done so itself
         self._lost_session = None
 
     async def _supervise(self) -> None:

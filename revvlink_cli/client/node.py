@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import ssl
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import aiohttp
+
+from revvlink_cli.client.arguments import check_mapping, check_text, check_type, texts, wrong_type
 from revvlink_cli.client.assignments import Assignments
 from revvlink_cli.client.budget import Budget
 from revvlink_cli.client.connection import STALE_INTERVALS
@@ -18,6 +23,7 @@ from revvlink_cli.client.errors import (
     NodeException,
     RevvlinkException,
 )
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.link import Link
 from revvlink_cli.client.penalty import compute
 from revvlink_cli.client.rest import Rest
@@ -26,10 +32,7 @@ from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterable, Mapping
-
-    import aiohttp
 
     from revvlink_cli.client.connection import Connection
     from revvlink_cli.client.events import Event
@@ -65,7 +68,7 @@ class Node:
         resume_timeout: int = 60,
         tags: Iterable[str] = (),
         headers: Mapping[str, str] | None = None,
-        ssl: str | ssl.SSLContext | None = None,
+        ssl: str | os.PathLike[str] | ssl.SSLContext | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
     ) -> None:
@@ -90,30 +93,37 @@ class Node:
             trust_env: Whether proxy variables of the environment count.
 
         Raises:
-            ValueError: The address cannot be a node's.
+            TypeError: An argument is of another type; the text names the parameter and what is wanted.
+            ValueError: A value that no node could be reached with; the text names the parameter, too.
             InvalidClientException: `client` has no integer at ``.user.id``.
         """
-        address = normalise_uri(uri)
+        check_text("identifier", identifier, optional=True)
+        address = _address(uri)
+        if session is not None:
+            check_type("session", session, aiohttp.ClientSession, "an aiohttp.ClientSession or None")
+        if headers is not None:
+            check_mapping("headers", headers, "a dict or other mapping of str to str, or None", is_secret=True)
+        ca_file, context = _verification(ssl)
         self._bind(
             NodeSettings(
                 identifier=identifier or host_and_port(address),
                 uri=address,
                 password=password,
                 region=region,
-                tags=tuple(tags),
+                tags=texts("tags", tags),
                 user_id=user_id,
                 heartbeat=heartbeat,
                 timeout=timeout,
                 retries=retries,
                 resume_timeout=resume_timeout,
                 headers=tuple((headers or {}).items()),
-                ca_file=ssl if isinstance(ssl, str) else None,
+                ca_file=ca_file,
                 proxy=proxy,
                 trust_env=trust_env,
             ),
             client=client,
             session=session,
-            context=None if isinstance(ssl, str) else ssl,
+            context=context,
         )
 
     @classmethod
@@ -152,7 +162,16 @@ class Node:
         self._uptime_ms = 0
         self._is_cordoned = False
         self.assignments = Assignments(self.note_change)
+        self.closing = asyncio.Lock()
         self.roster.replace(())
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the password would be in it, and a connection cannot be copied.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a Node cannot be pickled or copied: it holds a password and a connection; make another Node")
 
     def __repr__(self) -> str:
         """Name, address and status; never the password."""
@@ -292,10 +311,14 @@ class Node:
             NodeException: The node did not answer.
             AuthorizationFailedException: The node refused the password.
         """
-        texts = {
+        check_text("method", method)
+        check_text("path", path)
+        if params is not None:
+            check_mapping("params", params, "a dict or other mapping of str to str, numbers, True and False, or None")
+        query = {
             key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in (params or {}).items()
         }
-        return await self.rest.send(method, path, params=texts or None, data=data)
+        return await self.rest.send(method, path, params=query or None, data=data)
 
     async def fetch_players(self) -> list[RemotePlayer]:
         """Ask the node for the players of this session; `roster` has them from then on."""
@@ -305,16 +328,21 @@ class Node:
             self.roster.replace(players)
         return players
 
-    async def update_player(self, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False) -> RemotePlayer:
+    async def update_player(
+        self, guild_id: int | str, data: Mapping[str, Any], *, no_replace: bool = False
+    ) -> RemotePlayer:
         """Change, or make, a player of this session; `data` and `no_replace` as in the protocol."""
+        guild_id = checked_guild_id(guild_id)
+        check_mapping("data", data, "a dict or other mapping, as in the protocol", is_secret=True)
         session = self._session_in_use()
         player = await self.rest.update_player(session, guild_id, data, no_replace=no_replace)
         if self.session_id in (None, session):
             self.roster.put(player)
         return player
 
-    async def destroy_player(self, guild_id: str) -> None:
+    async def destroy_player(self, guild_id: int | str) -> None:
         """Destroy a player of this session; it is no error if there is none."""
+        guild_id = checked_guild_id(guild_id)
         await self.rest.destroy_player(self._session_in_use(), guild_id)
         self.roster.drop(guild_id)
 
@@ -330,7 +358,7 @@ class Node:
         return session
 
     @property
-    def players(self) -> dict[str, Player]:
+    def players(self) -> dict[int, Player]:
         """The players of the pool that this node serves, by guild; a copy."""
         return dict(self.assignments.players)
 
@@ -341,11 +369,13 @@ class Node:
 
     def cordon(self) -> None:
         """Take nothing new from now on; what is here stays, and the connection too."""
+        self._check_loop()
         self._is_cordoned = True
         self.note_change()
 
     def uncordon(self) -> None:
         """Take new players again."""
+        self._check_loop()
         self._is_cordoned = False
         self.note_change()
 
@@ -363,17 +393,44 @@ class Node:
                 node=self.identifier,
                 hint="connect it with Pool.connect",
             )
+        self._check_loop()
         return self._rest
 
+    def _check_loop(self) -> None:
+        """Refuse to be used from another event loop than the pool's.
+
+        Raises:
+            RuntimeError: It is.
+        """
+        if self._fleet is not None:
+            self._fleet.check_loop()
+
     async def close(self, eject: bool = False) -> None:
-        """Close the connection and stop reconnecting. With `eject` the node also leaves its pool."""
+        """Move the node's players to others, as `Pool.drain` does, then close the connection and stop reconnecting.
+
+        A player that no other node takes is kept without one (`PlayerLost`), and goes on with its next voice update.
+        Cancelled while players move, the moves in flight are finished, and the node stays connected with the rest.
+        A second call does nothing. `Pool.close` closes all nodes and moves no player: it ends them.
+
+        Args:
+            eject: Whether the node also leaves its pool; otherwise `Pool.reconnect` connects it again.
+
+        Raises:
+            RuntimeError: Another event loop than the pool's calls it.
+        """
+        fleet = self._fleet
+        if fleet is None:
+            return
+        fleet.check_loop()
+        await fleet.close_node(self, eject=eject)
+
+    async def shut(self) -> None:
+        """Close the connection as it is, with all that the server has of this session."""
         session = self.session_id
         if session is not None and self.settings.resume_timeout > 0:
             await self._let_session_go(session)
         if self._link is not None:
             await self._link.close()
-        if eject and self._fleet is not None:
-            self._fleet.forget(self)
 
     async def _let_session_go(self, session: str) -> None:
         """Tell the server not to keep a session that nobody will take up: it would for `resume_timeout` seconds."""
@@ -436,6 +493,8 @@ class Node:
         self._fleet = None
         self._rest = None
         self._stats = None
+        self._is_cordoned = False
+        self.roster.replace(())
         self.note_change()
 
     @property
@@ -551,6 +610,41 @@ class Node:
         self._snapshot = None
         if self._fleet is not None:
             self._fleet.note_change()
+
+
+def _address(uri: object) -> str:
+    """The address of a node, in its one form.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: No node can have it.
+    """
+    if not isinstance(uri, str):
+        raise wrong_type("uri", "a str, as in http://127.0.0.1:2333", uri)
+    try:
+        return normalise_uri(uri)
+    except ValueError as error:
+        raise ValueError(f"uri: {error}") from None
+
+
+def _verification(given: object) -> tuple[str | None, ssl.SSLContext | None]:
+    """The file of a certificate authority, or the context, that the parameter `ssl` gives.
+
+    Raises:
+        TypeError: It gives neither.
+        ValueError: The file is not there, or is none of a certificate authority.
+    """
+    if given is None or isinstance(given, ssl.SSLContext):
+        return None, given
+    path = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(path, str):
+        raise wrong_type("ssl", "the path of a PEM file, an ssl.SSLContext, or None", given)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
+        raise ValueError(f"ssl: {path!r} is no PEM file of a certificate authority: {reason}") from None
+    return path, None
 
 
 def user_id_of(client: Any) -> int:

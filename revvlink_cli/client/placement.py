@@ -97,9 +97,9 @@ class Placement:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
 
-    def turn_of(self, guild_id: str) -> Turn:
+    def turn_of(self, guild_id: int) -> Turn:
         """The turn of a guild, the same for all who hold or await it."""
         turn = self._turns.get(guild_id)
         if turn is None:
@@ -112,6 +112,7 @@ class Placement:
         Raises:
             PlayerDestroyedException: It was destroyed, or the pool closed.
         """
+        self._fleet.check_loop()
         if self._fleet.get_player(player.guild_id) is not player:
             raise PlayerDestroyedException(player.guild_id)
 
@@ -191,6 +192,7 @@ class Placement:
         player.bound_for = node
         try:
             if guild in node.assignments.abandoned:  # what an attempt before left there would block this one
+                player.effects.expect_end()
                 await node.destroy_player(guild)
             await player.move_to(node)
         except BaseException:
@@ -200,6 +202,7 @@ class Placement:
             raise
         finally:
             player.bound_for = None
+            self._fleet.note_held_events(player)
         if origin is not None and is_gone(origin, session):
             origin = None
         elif origin is not None and origin is not node:
@@ -213,7 +216,7 @@ class Placement:
             )
         )
 
-    async def leave(self, guild: str, origin: Node) -> None:
+    async def leave(self, guild: int, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
         origin.assignments.abandon(guild, self.turn_of(guild).doubtful_until)
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
@@ -277,6 +280,7 @@ class Placement:
 
     async def destroy(self, player: Player) -> None:
         """End a player; a second time does nothing."""
+        self._fleet.check_loop()
         async with player.turn:
             if self._fleet.get_player(player.guild_id) is not player:
                 return

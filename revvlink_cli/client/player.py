@@ -11,7 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.effects import Effects
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
+from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.client.wishes import (
     TRACK_FIELDS,
@@ -26,6 +28,7 @@ from revvlink_cli.client.wishes import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from revvlink_cli.client.events import TrackEnd
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.placement import Placement
     from revvlink_cli.client.tracks import Playable
@@ -59,16 +62,20 @@ class Player:
         turn: Held while the player is changed or moved: one after the other, also if another `Player` had the guild
             before.
         refusal: The last answer by which kept changes were refused, None if none ever was.
+        effects: Which of the events to come the pool has caused itself.
+        held_events: Ends of tracks on the node that it leaves, while another is asked to take it.
     """
 
     def __init__(self, placement: Placement, guild_id: int | str, *, region: str | None = None) -> None:
-        self.guild_id = str(guild_id)
+        self.guild_id = checked_guild_id(guild_id)
         self.node: Node | None = None
         self.region = region
         self.session: str | None = None
         self.bound_for: Node | None = None
         self.turn = placement.turn_of(self.guild_id)
         self.refusal: RevvlinkException | None = None
+        self.effects = Effects()
+        self.held_events: list[tuple[Node, TrackEnd]] = []
         self._placement = placement
         self._wishes = Wishes()
         self._accepted: Wishes | None = None  # what counted before changes were kept, None when none are
@@ -252,6 +259,7 @@ class Player:
             if voice is not None and self._is_stuck:  # such a Lavalink takes no other voice state
                 self.hold()
                 self._is_bare = True
+                self.effects.expect_end()
                 await node.destroy_player(self.guild_id)
             is_foreign = self.session not in (None, node.session_id)
             names = None if self._is_bare or is_foreign else wanted.keys()
@@ -335,6 +343,8 @@ class Player:
         self._is_bare = self._is_bare or not is_there
         while self._is_bare or self._accepted is not None:
             names = None if self._is_bare or self._accepted is None else self._wishes.differing(self._accepted)
+            if names is None:
+                self.effects.expect_end()
             try:
                 self.session = await self._send(node, self._wishes, names)
             except RevvlinkException as error:
@@ -417,6 +427,17 @@ class Player:
         is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
         too_soon = is_new and left_ms > TOO_SOON * 5000
         return track if reason == "loadFailed" or too_soon else None
+
+    @property
+    def expected_track(self) -> Playable | None:
+        """The track of a change that is under way, else what it plays."""
+        return self._starting or self.track
+
+    @property
+    def begins_in_the_middle(self) -> bool:
+        """Whether its track was begun in the middle a moment ago: a failure now makes it start over."""
+        is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
+        return self.expected_track is not None and self._began_at != 0 and is_new
 
     def note_started(self, track: Playable | None) -> None:
         """A track begins on its node; one that was asked for without an answer has been accepted then."""

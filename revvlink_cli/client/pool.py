@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from revvlink_cli.client.arguments import check_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.failover import DrainReport
     from revvlink_cli.client.feed import Happening
-    from revvlink_cli.client.node import Node
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.tracks import Playable, Playlist
 
@@ -28,8 +29,9 @@ class _Nodes:
 class Pool:
     """A collection of nodes: connects them, keeps them connected, routes to the best one and searches tracks.
 
-    Everything is on the class; it is not to be instantiated. A subclass has nodes, cache and regions of its own, so
-    that programs with several bots need not share them::
+    Everything is on the class; it is not to be instantiated. From `connect` to `close` a pool belongs to one event
+    loop: used from another, or from another thread, it raises RuntimeError. A subclass has nodes, cache, regions and
+    event loop of its own, so that programs with several bots need not share them::
 
         class Music(Pool): ...
 
@@ -86,6 +88,8 @@ class Pool:
             Nodes of the pool that have been connected, by identifier.
 
         Raises:
+            TypeError: An argument is of another type; the text names the parameter and what is wanted.
+            ValueError: `cache_capacity` or `regions` is nothing that works.
             AuthorizationFailedException: A node refused the password.
             InvalidClientException: The client has no user id.
             NodeException: A node could not be reached, is no v4 server, or two have one identifier.
@@ -113,12 +117,17 @@ class Pool:
             guild_id: The guild.
             node: The node that is to serve it; None leaves it to the first voice update.
             region: Region to prefer over that of its voice endpoint.
+
+        Raises:
+            TypeError: An argument is of another type.
+            ValueError: No guild can have that id.
+            NodeException: `node` is not of this pool.
         """
         return cls._fleet.create_player(guild_id, node=node, region=region)
 
     @classmethod
     def get_player(cls, guild_id: int | str) -> Player | None:
-        """The player of a guild, None if there is none."""
+        """The player of a guild, None if there is none; raises as `create_player` where no guild can have that id."""
         return cls._fleet.get_player(guild_id)
 
     @classmethod
@@ -130,13 +139,18 @@ class Pool:
             async for happening in Pool.events(): ...
 
         A reader that falls a thousand happenings behind misses the oldest. The client, if it has a ``dispatch``, gets
-        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on.
+        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on, but for events of servers that the
+        pool itself brought about: here they have `caused_by_pool` set.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop.
         """
         return cls._fleet.events()
 
     @classmethod
     async def add_node(cls, node: Node) -> Node:
         """Connect one more node; raises as `connect`."""
+        check_type("node", node, Node, "a Node")
         await cls._fleet.connect([node])
         return node
 
@@ -147,12 +161,24 @@ class Pool:
 
     @classmethod
     async def remove_node(cls, node: Node) -> DrainReport:
-        """Drain a node, close it and let it go."""
+        """Drain a node, close it and let it go; players that no other node takes are kept without one."""
         return await cls._fleet.remove_node(node)
 
     @classmethod
     async def close(cls) -> None:
-        """Close every node and leave the pool empty."""
+        """Close every node, end every player, and leave the pool as new.
+
+        Nothing is moved: the servers end the players with their sessions, and the players that the program still holds
+        are without a node for good. Gone are also the client, the map of regions, the cache and what it holds, the
+        store (which stays open, it is the caller's) with its `ttl`, cordons, readers of `events` (they come to their
+        end), and the event loop: the pool can be used on another one from then on. What `cache` and `use_store` set
+        after that counts for the next `connect`.
+
+        An event loop that ends without `close` has the same effect, except that cache and store stay.
+
+        Raises:
+            RuntimeError: Another event loop than the pool's calls it.
+        """
         await cls._fleet.close()
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.arguments import check_mapping, texts
 from revvlink_cli.client.region_table import LABEL_OF
 
 if TYPE_CHECKING:
@@ -97,12 +98,18 @@ def checked_map(regions: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ..
     """A copy of a map of one's own, label to substrings.
 
     Raises:
-        ValueError: Something in it is no list of texts.
+        TypeError: It is no mapping, or a label is no text.
+        ValueError: What belongs to a label is no list of texts.
     """
+    check_mapping("regions", regions, "a dict or other mapping of region labels to lists of str")
+    checked = {}
     for label, parts in regions.items():
-        if isinstance(parts, str) or not all(isinstance(part, str) for part in parts):
-            raise ValueError(f"the region {label!r} needs a list of texts, as in {{{label!r}: ['ams', 'fra']}}")
-    return {label: tuple(parts) for label, parts in regions.items()}
+        try:
+            checked[label] = texts(label, parts)
+        except TypeError:
+            told = f"regions: {label!r} needs a list of texts, as in {{{label!r}: ['ams', 'fra']}}"
+            raise ValueError(told) from None
+    return checked
 
 
 def nearest_regions(region: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ MAX_RETRY_AFTER = 2
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer with a status below 400.
+    """An HTTP answer, read in full; its `repr` shows nothing of it that could be an echo.
 
     Attributes:
         status: HTTP status.
@@ -77,8 +77,8 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class Requester:
@@ -248,11 +248,34 @@ class Requester:
         progress: Progress,
         most: int = MAX_PLAIN_BODY,
     ) -> Answer:
-        headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
         under_way.set(progress)
         began = time.monotonic()
-        if data is not None:
-            headers["Content-Type"] = "application/json"
+        outcome = await self._exchange(method, url, data, timeout=timeout, accept=accept, progress=progress, most=most)
+        if isinstance(outcome, NodeException):
+            raise await self.look_closer(outcome, began + timeout)
+        if isinstance(outcome, RevvlinkException):
+            raise outcome
+        self.has_answered = True
+        if outcome.status not in GATEWAY_STATUSES:
+            self.answered_at = time.monotonic()
+            self.on_answer()
+        told = dialects.from_headers(outcome.headers)
+        if told is not None:
+            self.budget.dialect = told
+        elif _is_challenge(outcome.status, outcome.headers, outcome.body):
+            raise self._challenge(outcome.status)
+        if outcome.status >= 300:
+            raise self._refusal(outcome.status, outcome.headers, outcome.body, url.raw_path)
+        return outcome
+
+    async def _exchange(
+        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress, most: int
+    ) -> Answer | RevvlinkException:
+        """Send one request; returns the answer whatever its status, or why there is none.
+
+        The failure is returned, and raised by the caller: raised here it would carry aiohttp's own exceptions in its
+        chain, and they carry the request with the password to every error tracker.
+        """
         try:
             async with (
                 asyncio.timeout(timeout),
@@ -260,38 +283,33 @@ class Requester:
                     method,
                     url,
                     data=None if data is None else msgspec.json.encode(data),
-                    headers=headers,
+                    headers=self._headers(data, accept),
                     ssl=self.context(),
                     proxy=proxy_of(self._settings),
                     allow_redirects=False,
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
-                body = await self._read(response, most if response.status < 300 else min(most, MAX_PLAIN_BODY))
-        except RuntimeError as error:
+                longest = most if response.status < 300 else min(most, MAX_PLAIN_BODY)
+                return Answer(response.status, response.headers, await self._read(response, longest))
+        except RevvlinkException as error:
+            return error
+        except (RuntimeError, AssertionError):  # both are what aiohttp says of a session that was closed under it
             if not self._session.closed:
                 raise
-            raise NodeException(
+            return NodeException(
                 "the pool was closed before the node answered",
                 code=Code.NOT_CONNECTED,
                 node=self._settings.identifier,
                 hint="connect the pool again",
-            ) from error
+            )
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
-            raise await self.look_closer(failure, began + timeout) from error
-        self.has_answered = True
-        if response.status not in GATEWAY_STATUSES:
-            self.answered_at = time.monotonic()
-            self.on_answer()
-        told = dialects.from_headers(response.headers)
-        if told is not None:
-            self.budget.dialect = told
-        elif _is_challenge(response.status, response.headers, body):
-            raise self._challenge(response.status)
-        if response.status >= 300:
-            raise self._refusal(response.status, response.headers, body, url.raw_path)
-        return Answer(response.status, response.headers, body)
+            return explain(error, self._settings, stage=progress.reached, waited=timeout)
+
+    def _headers(self, data: Any, accept: str) -> dict[str, str]:
+        """The headers of one request. They are in no frame's variables, which error trackers send along."""
+        headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
+        return headers if data is None else {**headers, "Content-Type": "application/json"}
 
     async def look_closer(self, failure: NodeException, deadline: float) -> NodeException:
         """A failure of the network, with what TLS alone brings to light.

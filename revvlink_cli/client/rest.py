@@ -265,7 +265,7 @@ class Rest(Requester):
             raise fault
         return players
 
-    async def player(self, session_id: str, guild_id: str) -> RemotePlayer:
+    async def player(self, session_id: str, guild_id: int | str) -> RemotePlayer:
         """``GET …/players/{guild}``. NodeLink makes the player when there is none.
 
         Raises:
@@ -277,7 +277,7 @@ class Rest(Requester):
         )
 
     async def update_player(
-        self, session_id: str, guild_id: str, data: Mapping[str, Any], *, no_replace: bool = False
+        self, session_id: str, guild_id: int | str, data: Mapping[str, Any], *, no_replace: bool = False
     ) -> RemotePlayer:
         """``PATCH …/players/{guild}``; an empty object makes the player.
 
@@ -303,10 +303,10 @@ class Rest(Requester):
         told = self._value(answer, path) if answer.body else {}
         if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
             self.oddities.add("player guildId")
-            told = {**told, "guildId": guild_id}
+            told = {**told, "guildId": str(guild_id)}
         return self._player(told, path)
 
-    async def destroy_player(self, session_id: str, guild_id: str) -> None:
+    async def destroy_player(self, session_id: str, guild_id: int | str) -> None:
         """``DELETE …/players/{guild}``; one that is not there is as good as destroyed (a NodeLink answers 404).
 
         Raises:
@@ -345,7 +345,7 @@ def _endpoint_in(data: Mapping[str, Any]) -> str | None:
     return endpoint if isinstance(endpoint, str) else None
 
 
-def _players(session_id: str, guild_id: str | None = None) -> str:
+def _players(session_id: str, guild_id: int | str | None = None) -> str:
     """Path of a session's players, or of one of them."""
     path = f"/v4/sessions/{quote(session_id, safe='')}/players"
-    return path if guild_id is None else f"{path}/{quote(guild_id, safe='')}"
+    return path if guild_id is None else f"{path}/{quote(str(guild_id), safe='')}"

@@ -21,6 +21,7 @@ from revvlink_cli.client.events import (
     VoiceClosed,
     read_guild,
 )
+from revvlink_cli.client.guilds import read_guild_id
 from revvlink_cli.client.models import NOTHING
 from revvlink_cli.client.tracks import Playable
 
@@ -58,13 +59,14 @@ class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", r
 _decode_update = msgspec.json.Decoder(_Update).decode
 
 
-def read_update(text: str) -> tuple[str, PlayerState] | None:
+def read_update(text: str) -> tuple[int, PlayerState] | None:
     """Guild and state of a ``playerUpdate``, in one pass; None when the message is another, or an odd one."""
     try:
         update = _decode_update(text)
     except (msgspec.MsgspecError, UnicodeError):
         return None
-    return (update.guild_id, update.state) if update.guild_id else None
+    guild = read_guild_id(update.guild_id)
+    return (guild, update.state) if guild is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class RemotePlayer:
             stands here when it cannot be read.
     """
 
-    guild_id: str
+    guild_id: int
     track: Playable | None = None
     volume: int = 100
     paused: bool = False
@@ -153,15 +155,15 @@ class Roster:
     """
 
     def __init__(self) -> None:
-        self._players: dict[str, RemotePlayer] = {}
-        self._states: dict[str, tuple[PlayerState, float]] = {}
+        self._players: dict[int, RemotePlayer] = {}
+        self._states: dict[int, tuple[PlayerState, float]] = {}
 
     @property
-    def players(self) -> Mapping[str, RemotePlayer]:
+    def players(self) -> Mapping[int, RemotePlayer]:
         """The players by guild; a copy."""
         return {guild: replace(player, state=self._states[guild][0]) for guild, player in self._players.items()}
 
-    def state_of(self, guild_id: str) -> tuple[PlayerState, float] | None:
+    def state_of(self, guild_id: int) -> tuple[PlayerState, float] | None:
         """Where a player is, and the monotonic second at which the node said so; None without such a player."""
         return self._states.get(guild_id)
 
@@ -177,12 +179,12 @@ class Roster:
         self._players[player.guild_id] = player
         self._states[player.guild_id] = (player.state, time.monotonic())
 
-    def drop(self, guild_id: str) -> None:
+    def drop(self, guild_id: int) -> None:
         """There is no such player any more."""
         self._players.pop(guild_id, None)
         self._states.pop(guild_id, None)
 
-    def update(self, guild_id: str, state: PlayerState) -> None:
+    def update(self, guild_id: int, state: PlayerState) -> None:
         """Take in a ``playerUpdate``."""
         if guild_id in self._players:
             self._states[guild_id] = (state, time.monotonic())
@@ -207,7 +209,7 @@ class Roster:
 
     def _apply_nodelink(self, event: OtherEvent) -> bool:
         """Events that NodeLink 3 sends of its own accord, also for changes by REST."""
-        guild, data = event.guild_id or "", event.data
+        guild, data = event.guild_id or 0, event.data
         match event.type:
             case "PlayerDestroyedEvent":
                 self.drop(guild)
@@ -217,12 +219,12 @@ class Roster:
                 self._change(guild, paused=paused)
             case "WorkerFailedEvent" if isinstance(guilds := data.get("affectedGuilds"), list):
                 for lost in guilds:
-                    self.drop(str(lost))
+                    self.drop(read_guild_id(lost) or 0)
             case kind:
                 return kind in _QUIET
         return True
 
-    def _change(self, guild_id: str, **fields: Any) -> None:
+    def _change(self, guild_id: int, **fields: Any) -> None:
         player = self._players.get(guild_id)
         if player is not None:
             self._players[guild_id] = replace(player, **fields)

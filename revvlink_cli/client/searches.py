@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.arguments import check_seconds, wrong_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode, Key, entry_for, lifetime
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.cache.store import Guarded
@@ -44,10 +45,10 @@ class Searches:
         """Whether entries are kept in memory."""
         return self._memory is not None
 
-    def resize(self, capacity: int | bool | None) -> None:
+    def resize(self, capacity: int | bool | None, name: str = "capacity") -> None:
         """See `Pool.cache`."""
         if capacity is not None and not isinstance(capacity, int):
-            raise ValueError(f"a cache capacity is a number of entries, True, False or None, not {capacity!r}")
+            raise ValueError(f"{name} is a number of entries, True, False or None, not {capacity!r:.60}")
         if capacity is True:
             capacity = DEFAULT_CAPACITY
         if not capacity or capacity <= 0:
@@ -59,8 +60,10 @@ class Searches:
 
     def use_store(self, store: Store | None, ttl: float) -> None:
         """See `Pool.use_store`."""
-        if not 0 < ttl < float("inf"):
-            raise ValueError(f"ttl is a number of seconds above 0, not {ttl!r}")
+        for method in ("get", "put", "close") if store is not None else ():
+            if not callable(getattr(store, method, None)) or isinstance(store, type):
+                raise wrong_type("store", "a RedisStore, an SQLiteStore, another Store, or None", store)
+        check_seconds("ttl", ttl)
         self._store = Guarded(store) if store is not None else None
         self._ttl = ttl
 
@@ -85,6 +88,12 @@ class Searches:
             if kept is not None:
                 return _given_out(kept)
         task = self._loads.get((key, mode))
+        if task is not None and (loop := task.get_loop()) is not asyncio.get_running_loop():
+            if not loop.is_closed():
+                raise RuntimeError(
+                    f"{key.identifier:.40} is being loaded on another event loop: give each its own Pool"
+                )
+            task = None
         if task is None:
             task = asyncio.create_task(self._find(key, mode, load), name=f"load {key.identifier[:40]}")
             self._loads[key, mode] = task

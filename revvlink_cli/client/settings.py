@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urlsplit, urlunsplit
+
+from revvlink_cli.client.arguments import MAX_SECONDS, check_seconds, check_text, check_type, check_whole
+from revvlink_cli.client.guilds import MAX_ID
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,7 +63,10 @@ class NodeSettings:
         permits: One for each of these requests, where several connections to one server are to keep the bound together;
             it says nothing of what the node is, and does not count when settings are compared.
 
+    It cannot be pickled or copied by `copy`: the password would be in the copy. Use `dataclasses.replace`.
+
     Raises:
+        TypeError: A value of another type; the text names it, and what is accepted.
         ValueError: A value that no node could be reached with; the text names it, and what is accepted.
     """
 
@@ -84,18 +91,18 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         """Refuse what would fail at the first request, or worse, change it."""
+        self._check_types()
         if not self.identifier or not self.identifier.isprintable():
             raise ValueError(f"identifier is one line of visible text, not {self.identifier!r}")
         if _CONTROL.search(self.password):
             raise ValueError("password must not have control characters: no header can carry them")
         for name in ("heartbeat", "timeout"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ValueError(f"{name} is a number of seconds above 0, not {value!r}")
-        if self.retries is not None and self.retries < 0:
-            raise ValueError(f"retries is a number from 0, or None for no bound, not {self.retries!r}")
-        if self.resume_timeout < 0:
-            raise ValueError(f"resume_timeout is a number of seconds from 0, not {self.resume_timeout!r}")
+            check_seconds(name, getattr(self, name))
+        if self.user_id is not None:
+            check_whole("user_id", self.user_id, 1, MAX_ID, "the bot's id, a number of 64 bits, or None")
+        if self.retries is not None:
+            check_whole("retries", self.retries, 0, sys.maxsize, "a number from 0, or None for no bound")
+        check_whole("resume_timeout", self.resume_timeout, 0, MAX_SECONDS, "a whole number of seconds from 0")
         if self.retry_within is not None and not 0 < self.retry_within < math.inf:
             raise ValueError(f"retry_within is a number of seconds above 0, or None, not {self.retry_within!r}")
         if self.per_second is not None and self.per_second < 1:
@@ -107,6 +114,26 @@ class NodeSettings:
                 raise ValueError(f"the header {name} must not have control characters")
         if self.proxy is not None and not is_proxy(self.proxy):
             raise ValueError("proxy is the address of an HTTP proxy, as in http://127.0.0.1:3128")
+
+    def _check_types(self) -> None:
+        check_text("identifier", self.identifier)
+        check_text("uri", self.uri)
+        check_text("password", self.password, is_secret=True)
+        check_text("region", self.region, optional=True)
+        check_text("ca_file", self.ca_file, optional=True)
+        check_text("proxy", self.proxy, optional=True, is_secret=True)
+        check_type("trust_env", self.trust_env, bool, "True or False")
+        for name, value in self.headers:
+            check_text("every name of headers", name)
+            check_text(f"the value of {name} in headers", value, is_secret=True)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the password would be in it.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("NodeSettings cannot be pickled or copied: they hold a password; use dataclasses.replace")
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -15,14 +15,15 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from dataclasses import FrozenInstanceError, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from revvlink_cli.client.lengths import known_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+T = TypeVar("T")
 
 MAX_ENCODED = 64 * 1024
 """Characters of the longest encoded track that is looked at; genuine ones have a few hundred."""
@@ -64,6 +65,51 @@ MAX_DEPTH = 64
 """Levels of data a plugin may nest in a track; JSON of some hundred can be neither copied nor written everywhere."""
 
 
+class Frozen(dict[str, Any]):
+    """A dict that cannot be changed: readable by everything that takes a dict, `json.dumps` among them."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_arguments: object, **_more: object) -> NoReturn:
+        """Refuse a change.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            "data of a track or playlist cannot be changed, since the cache shares it: make a changed copy of the whole"
+            " with dataclasses.replace, as in replace(track, user_data={**track.user_data, 'key': value})"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `copy` and `pickle` need: filled when it is made, not after that."""
+        return type(self), (dict(self),)
+
+
+_NO_DATA = Frozen()
+
+
+def _immutable(kind: type[T]) -> type[T]:
+    """Let a frozen dataclass say what to do instead when a field of it is set."""
+    names = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]  # a dataclass, which mypy cannot know
+
+    def refuse(self: object, name: str, *_value: object) -> NoReturn:
+        what = type(self).__name__
+        hint = f"make a changed copy with dataclasses.replace(…, {name}=…)"
+        if name not in names:
+            hint = f"it has no field {name!r}"
+            if "user_data" in names:
+                hint += "; keep data of your own with dataclasses.replace(…, user_data={…})"
+        raise FrozenInstanceError(f"a {what} cannot be changed, since the cache shares it: {hint}")
+
+    for method in ("__setattr__", "__delattr__"):
+        setattr(kind, method, refuse)
+    return kind
+
+
+@_immutable
 @dataclass(frozen=True, slots=True)
 class PlaylistInfo:
     """The playlist a track came with.
@@ -77,6 +123,7 @@ class PlaylistInfo:
     url: str | None = None
 
 
+@_immutable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playable:
     """A track that a node can play.
@@ -112,10 +159,10 @@ class Playable:
     artwork: str | None = None
     isrc: str | None = None
     source: str = ""
-    plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    user_data: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    plugin_info: Mapping[str, Any] = field(default_factory=lambda: _NO_DATA, hash=False)
+    user_data: Mapping[str, Any] = field(default_factory=lambda: _NO_DATA, hash=False)
     playlist: PlaylistInfo | None = None
-    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_DATA, hash=False)
 
     def __post_init__(self) -> None:
         """Copy and freeze what might change."""
@@ -124,7 +171,7 @@ class Playable:
         object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
+        """What `copy` and `pickle` need: what is frozen is made anew."""
         return _rebuilt, (type(self), _values(self))
 
     @property
@@ -192,6 +239,7 @@ class Playable:
         }
 
 
+@_immutable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playlist:
     """Tracks that belong together.
@@ -215,8 +263,8 @@ class Playlist:
     url: str | None = None
     author: str | None = None
     artwork: str | None = None
-    plugin_info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
-    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    plugin_info: Mapping[str, Any] = field(default_factory=lambda: _NO_DATA, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_DATA, hash=False)
 
     def __post_init__(self) -> None:
         """Copy and freeze what might change."""
@@ -225,7 +273,7 @@ class Playlist:
         object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` need: a read-only view can be neither copied nor pickled."""
+        """What `copy` and `pickle` need: what is frozen is made anew."""
         return _rebuilt, (type(self), _values(self))
 
     def __len__(self) -> int:
@@ -236,8 +284,12 @@ class Playlist:
         """Its tracks in order."""
         return iter(self.tracks)
 
-    def __getitem__(self, index: int) -> Playable:
-        """One of its tracks."""
+    @overload
+    def __getitem__(self, index: int) -> Playable: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Playable, ...]: ...
+    def __getitem__(self, index: int | slice) -> Playable | tuple[Playable, ...]:
+        """One of its tracks, or, as of its `tracks`, some of them."""
         return self.tracks[index]
 
     def __bool__(self) -> bool:
@@ -337,7 +389,9 @@ def _extra(
 
 
 def _frozen(value: Any) -> Any:
-    """A copy with tuples for lists and read-only views for mappings, all the way down."""
+    """A copy with tuples for lists and frozen dicts for mappings, all the way down."""
+    if value is _NO_DATA:
+        return value
     return _frozen_level(value, MAX_DEPTH)
 
 
@@ -345,7 +399,9 @@ def _frozen_level(value: Any, levels: int) -> Any:
     if levels == 0:
         raise ValueError(f"a track with data that is nested more than {MAX_DEPTH} levels deep")
     if isinstance(value, Mapping):
-        return MappingProxyType({key: _frozen_level(item, levels - 1) for key, item in value.items()})
+        if not value:
+            return _NO_DATA
+        return Frozen({key: _frozen_level(item, levels - 1) for key, item in value.items()})
     return tuple(_frozen_level(item, levels - 1) for item in value) if isinstance(value, (list, tuple)) else value
 
 

@@ -28,7 +28,7 @@ class Turn:
         doubtful_until: Monotonic second until which a server may still do what it never answered.
     """
 
-    def __init__(self, guild_id: str, spawn: Callable[..., asyncio.Task[None]]) -> None:
+    def __init__(self, guild_id: int, spawn: Callable[..., asyncio.Task[None]]) -> None:
         self._guild_id = guild_id
         self._spawn = spawn
         self._lock = asyncio.Lock()

@@ -87,14 +87,15 @@ async def _events(
 
 
 def _row(
-    node: str, event: str, guild: str | None, detail: str | None, dropped: int, at: float | None = None
+    node: str, event: str, guild: int | None, detail: str | None, dropped: int, at: float | None = None
 ) -> EventRow:
     import time
     from datetime import UTC, datetime
 
     moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
     now = moment.astimezone().isoformat(timespec="milliseconds")
-    return EventRow(time=now, node=node, event=event, detail=detail, guild_id=guild, dropped=dropped)
+    guild_id = None if guild is None else str(guild)  # text: above 2^53 other tools lose digits of a number
+    return EventRow(time=now, node=node, event=event, detail=detail, guild_id=guild_id, dropped=dropped)
 
 
 def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> EventRow:

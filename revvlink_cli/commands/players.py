@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from revvlink_cli.client.guilds import read_guild_id
 from revvlink_cli.commands import fleets
 from revvlink_cli.commands.base import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.options import node_option
@@ -26,7 +27,17 @@ NODE = node_option("The node.")
 SESSION = typer.Option(
     "--session", metavar="ID", help="The bot's session: its log names it when it connects, many keep it to resume."
 )
-GUILD = typer.Argument(metavar="GUILD", help="The guild's id.")
+
+
+def _guild(text: str) -> int:
+    """A guild's id as typed."""
+    guild = read_guild_id(text)
+    if guild is None:
+        raise typer.BadParameter(f"{text!r} is no guild's id: a number of up to 20 digits")
+    return guild
+
+
+GUILD = typer.Argument(metavar="GUILD", help="The guild's id.", parser=_guild)
 
 
 def _track(row: PlayerRow) -> str:
@@ -39,7 +50,7 @@ def _position(row: PlayerRow) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerRow:
-    """A player."""
+    """A player. Ids are text: above 2^53 other tools lose digits of a number."""
 
     guild_id: str = column("GUILD")
     track: str | None = column("TRACK", cell=_track, flexible=True)
@@ -58,7 +69,7 @@ class PlayerRow:
 def _row(player: RemotePlayer) -> PlayerRow:
     endpoint, channel = player.voice.get("endpoint"), player.voice.get("channelId")
     return PlayerRow(
-        guild_id=player.guild_id,
+        guild_id=str(player.guild_id),
         track=player.track.title if player.track is not None else None,
         position_ms=player.state.position,
         volume=player.volume,
@@ -90,7 +101,7 @@ def list_players(ctx: typer.Context, node: Annotated[str, NODE], session: Annota
 
 @command(app, prints=lambda: {"": Record(PlayerRow)})
 def show(
-    ctx: typer.Context, guild: Annotated[str, GUILD], node: Annotated[str, NODE], session: Annotated[str, SESSION]
+    ctx: typer.Context, guild: Annotated[int, GUILD], node: Annotated[str, NODE], session: Annotated[str, SESSION]
 ) -> Work:
     """Show one player."""
     options = options_of(ctx)
@@ -108,7 +119,7 @@ def show(
 @command(app, prints=lambda: {"": Record(PlayerRow)})
 def destroy(
     ctx: typer.Context,
-    guild: Annotated[str, GUILD],
+    guild: Annotated[int, GUILD],
     node: Annotated[str, NODE],
     session: Annotated[str, SESSION],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -127,7 +138,7 @@ def destroy(
     return _asked(node, session, options, ask)
 
 
-def _missing(node: str, session: str, guild: str) -> CommandError:
+def _missing(node: str, session: str, guild: int) -> CommandError:
     hint = f"see `revvlink players list --node {node} --session {session}`"
     return CommandError(
         Failure("no_player", f"no player of guild {guild} in that session on {node}", node=node, hint=hint),

@@ -75,7 +75,7 @@ class Key(NamedTuple):
 
 
 COMMON = (
-    Key(name="user_id", kind=Kind.INTEGER, minimum=10**16, maximum=10**20 - 1, example="170939974227541168",
+    Key(name="user_id", kind=Kind.INTEGER, minimum=10**16, maximum=2**64 - 1, example="170939974227541168",
         help="The bot's id, 17 to 20 digits, sent as User-Id; NodeLink takes 18 or 19 digits only"),
     Key(name="timeout", kind=Kind.NUMBER, default=5.0, above=0, maximum=3600, example="5.0",
         help="Seconds that one request may take"),

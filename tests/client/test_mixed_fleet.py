@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "pw"
 USER = 170000000000000001
-GUILD = "817327181659111454"
+GUILD = 817327181659111454
 VOICE = {"token": "t", "endpoint": "voice.example:443", "sessionId": "s", "channelId": "300000000000000003"}
 
 

@@ -104,7 +104,7 @@ def test_the_same_process_without_the_session() -> None:
             await asyncio.sleep(0.2)
             node, wire = watched.pool.nodes["a"], watched.networks["a"]
             await node.rest.update_session(node.session_id or "", resuming=False)
-            before = {name for name in (str(guild(number)) for number in range(6)) if name in node.players}
+            before = {name for name in (guild(number) for number in range(6)) if name in node.players}
             began = time.monotonic()
             wire.cut()
             await watched.until(lambda: len(watched.told(NodeReady)) == 3)

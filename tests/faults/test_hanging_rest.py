@@ -74,7 +74,7 @@ def test_new_players_go_elsewhere() -> None:
             await watched.until(lambda: shot(watched, "a").hanging is None)
             assert watched.pool.get_node().identifier == "a"
             await watched.until(lambda: watched.told(NodeAnswering))
-            assert watched.pool.nodes["a"].players[str(guild(1))] is player
+            assert watched.pool.nodes["a"].players[guild(1)] is player
 
     run(work)
 

@@ -65,14 +65,14 @@ class Defects(logging.Handler):
         self.found.append(f"{record.getMessage()} {record.exc_info}")
 
 
-def on_servers(simulator: Simulator, guild_id: str) -> list[str]:
+def on_servers(simulator: Simulator, guild_id: int | str) -> list[str]:
     """The nodes that have a player of the guild, by their own memory: in every session, open or waiting."""
     return [
         node.profile.identifier
         for node in simulator
         if node._node is not None and node._runner is not None
         for session in tuple(node._node.sessions.values())
-        if guild_id in session.players
+        if str(guild_id) in session.players
     ]
 
 
@@ -252,7 +252,8 @@ class Interleaving(RuleBasedStateMachine):
         assert player.node is not None
         node = self.simulator[player.node.identifier]._node
         assert node is not None
-        (there,) = (each.players[player.guild_id] for each in node.sessions.values() if player.guild_id in each.players)
+        name = str(player.guild_id)
+        (there,) = (each.players[name] for each in node.sessions.values() if name in each.players)
         pairs = {
             "volume": (player.volume, there.volume),
             "filters": (dict(player.filters).keys(), there.filters.keys()),

@@ -196,7 +196,7 @@ def test_events_of_players_that_nobody_made_here() -> None:
             state = {"token": "t", "endpoint": "us-east1.discord.gg:443", "sessionId": "s", "channelId": "3"}
             await node.update_player(str(guild(1)), {"voice": state} | track)
             await watched.until(lambda: watched.told(NodeEvent))
-            assert watched.told(NodeEvent)[0].event.guild_id == str(guild(1))
+            assert watched.told(NodeEvent)[0].event.guild_id == guild(1)
 
     run(work)
 

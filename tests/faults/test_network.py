@@ -398,7 +398,7 @@ def test_an_orphan_is_destroyed() -> None:
             wire.cut()
             await lost(watched)
             await back(watched)
-            expected = {str(guild(0)), str(guild(50))}
+            expected = {guild(0), guild(50)}
             async with asyncio.timeout(10):
                 while (await watched.on_servers())["a"] != expected:
                     await asyncio.sleep(0.05)

@@ -97,7 +97,7 @@ def test_a_dead_nodes_players_move() -> None:
                 moved = watched.pool.get_player(guild(3))
                 assert moved is not None
                 assert moved.node is not None
-                there = moved.node.roster.players[str(guild(3))]
+                there = moved.node.roster.players[guild(3)]
                 assert (there.volume, there.voice["token"], there.state.connected) == (40, "t3", True)
                 assert there.track is not None
                 assert there.track.identifier == TRACKS[3].identifier

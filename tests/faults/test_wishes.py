@@ -45,7 +45,8 @@ def there(watched: Watched, player: Player) -> Any:
     assert player.node is not None
     node = watched.simulator[player.node.identifier]._node
     assert node is not None
-    (found,) = (each.players[player.guild_id] for each in node.sessions.values() if player.guild_id in each.players)
+    name = str(player.guild_id)
+    (found,) = (each.players[name] for each in node.sessions.values() if name in each.players)
     return found
 
 
@@ -311,7 +312,7 @@ def test_a_destroyed_player_stays_away(change: str, end: str) -> None:
                 await player.destroy()  # a second time is no error
             with pytest.raises(PlayerDestroyedException, match="was destroyed") as caught:
                 await CHANGES[change](player)
-            assert player.guild_id in str(caught.value)
+            assert str(player.guild_id) in str(caught.value)
 
     run(work)
 

@@ -58,7 +58,7 @@ class Watched:
         """Wait until a node is connected, or is not."""
         await self.until(lambda: self.pool.nodes[name].status is status)
 
-    async def on_servers(self) -> dict[str, set[str]]:
+    async def on_servers(self) -> dict[str, set[int]]:
         """The guilds that each living server has, by its own account."""
         found = {}
         for name, node in self.pool.nodes.items():

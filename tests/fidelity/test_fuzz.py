@@ -281,7 +281,7 @@ def test_what_cannot_be_read_costs_nothing_else(server: str) -> None:
             assert isinstance(playlist, Playlist)
             assert (len(playlist), playlist.selected) == (2, 1)
             first, second = await node.players("a")
-            assert (first.guild_id, first.track, first.volume) == ("1", None, 7)
+            assert (first.guild_id, first.track, first.volume) == (1, None, 7)
             assert first.extra["track"] == player["track"]
             assert second.track is not None
             assert node.oddities == {

@@ -327,10 +327,10 @@ def disagreements(node: Node, listed: list[dict[str, Any]]) -> list[str]:
     """Where the roster, which the messages made, differs from the recorded list of players."""
     found = []
     mine = node.roster.players
-    if mine.keys() != {player["guildId"] for player in listed}:
+    if mine.keys() != {int(player["guildId"]) for player in listed}:
         found.append(f"players {sorted(mine)} where the server lists {sorted(player['guildId'] for player in listed)}")
     for player in listed:
-        known = mine.get(player["guildId"])
+        known = mine.get(int(player["guildId"]))
         if known is None:
             continue
         track = player["track"]["info"]["identifier"] if player["track"] else None

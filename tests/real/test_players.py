@@ -135,7 +135,7 @@ def test_frozen_killed_and_restarted(voice: tuple[int, Path], servers: list[Genu
             before = max(player.position for player in players)
             await until(lambda: all(player.position > before for player in players))
 
-            await close_voice(voice[0], players[0].guild_id, 4014)
+            await close_voice(voice[0], str(players[0].guild_id), 4014)
             await until(lambda: any(isinstance(told, NodeEvent) and isinstance(told.event, VoiceClosed)
                                     and told.event.code == 4014 for told in happenings))  # fmt: skip
             await players[0].update_voice(**state(voice[0], 0))

@@ -1,0 +1,88 @@
+"""Which events of a player the pool has brought about itself: a bot that plays a queue must not act on them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.events import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.events import Event
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.player import Player
+    from revvlink_cli.client.tracks import Playable
+
+EXPECTED_FOR = 10.0
+"""Seconds after a request of the pool's own within which the end that it brings about is expected."""
+
+ON_REQUEST = ("stopped", "replaced", "cleanup")
+"""Reasons of ends that a request brings about."""
+
+
+class Effects:
+    """What one player's node says, or is about to say, because the pool asked for it and not the bot."""
+
+    def __init__(self) -> None:
+        self._end_expected_until = 0.0
+        self._started: Playable | None = None
+
+    def expect_end(self) -> None:
+        """The pool is about to make the player's track anew where it is."""
+        self._end_expected_until = time.monotonic() + EXPECTED_FOR
+
+    def include(self, event: Event, player: Player, node: Node) -> bool:
+        """Whether an event of `node`, which serves the player or is about to, is one of them."""
+        match event:
+            case TrackStart():
+                return self._starts_again(event, player.expected_track)
+            case TrackEnd():
+                return self._ends_on_request(event, player, node)
+            case TrackException():  # the end that follows is that of a start that the pool repeats
+                return player.begins_in_the_middle and _is(event.track, player.expected_track)
+            case OtherEvent():  # a NodeLink tells of everything that is set when a player comes
+                return node is not player.node is not None
+        return False
+
+    def ended(self) -> None:
+        """The track has ended as far as the bot knows: the next start is its own."""
+        self._started = None
+
+    def _starts_again(self, event: TrackStart, track: Playable | None) -> bool:
+        """Whether a track begins that the bot has seen begin: it was moved, or made anew."""
+        if track is None or not _is(event.track, track):
+            return False
+        if self._started is track:
+            return True
+        self._started = track
+        return False
+
+    def _ends_on_request(self, event: TrackEnd, player: Player, node: Node) -> bool:
+        if event.reason not in ON_REQUEST:
+            return False
+        if node is not player.node:  # what is cleared away there before the player comes
+            return True
+        is_expected = time.monotonic() < self._end_expected_until
+        return is_expected and player.expected_track is not None and _is(event.track, player.expected_track)
+
+
+def is_effect(event: Event, player: Player | None, node: Node) -> bool:
+    """Whether the pool has brought about an event of a node itself.
+
+    Args:
+        event: The event.
+        player: The pool's player of its guild, if there is one.
+        node: The node that sent it.
+    """
+    if isinstance(event, VoiceClosed) and event.code == 1000 and not event.by_remote:
+        return True  # the node left the voice server, as it does when a player is moved, destroyed, or given another
+    if player is None:
+        return False
+    if node is not player.node and node is not player.bound_for:
+        return True  # what is left of the player where it was before
+    return player.effects.include(event, player, node)
+
+
+def _is(told: Playable | None, track: Playable | None) -> bool:
+    """Whether a track in an event is the player's; one that could not be read is taken for it."""
+    return told is None or (track is not None and told.identifier == track.identifier)
