@@ -243,7 +243,7 @@ class PlayerDestroyedException(RevvlinkException):
 
     def __init__(self, guild_id: int) -> None:
         super().__init__(
-            f"the player of guild {guild_id} was destroyed",
+            f"the player of guild {guild_id} was destroyed, or its pool was closed",
             code=Code.PLAYER_DESTROYED,
             hint="make another one with Pool.create_player",
         )

@@ -231,7 +231,9 @@ class Failover:
         at_once = TRAITS[Dialect.LAVALINK].players_at_once
         workers: list[asyncio.Task[None]] = []
         try:
-            while waiting := [player for player in await self._players_of(node) if player.guild_id not in failed]:
+            while (
+                waiting := [player for player in await self._players_of(node) if player.guild_id not in failed]
+            ) and self._fleet.is_open:
                 workers = [
                     self._fleet.spawn(work(), name=f"drain {node.identifier}")
                     for _ in range(min(at_once, len(waiting)))

@@ -274,6 +274,11 @@ class Fleet:
         await asyncio.gather(*map(asyncio.shield, outcomes))
         return self.nodes
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is connected and not about to close."""
+        return self._group is not None
+
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Start what goes on beside the caller; the fleet waits for it, and closing ends it.
 
@@ -304,6 +309,7 @@ class Fleet:
             await self._end()
 
     async def _end(self) -> None:
+        self._group = None  # nothing new is started from now on
         chores = tuple(self._chores)
         for chore in chores:
             chore.cancel()
@@ -479,7 +485,7 @@ class Fleet:
             Whether it is played from its beginning; then the end is none for the bot.
         """
         track = player.to_start_over(event.track, event.reason)
-        if track is not None:
+        if track is not None and self.is_open:
             player.effects.expect_end()  # a NodeLink ends a track that fails twice
             self.spawn(self._start_over(player, node, track, event), name=f"start over {player.guild_id}")
             return True
@@ -510,7 +516,7 @@ class Fleet:
 
     def care_for(self, node: Node) -> None:
         """See to the players of a node, if there is need and a pool that is open; one task a node does."""
-        if node.identifier in self._rescues or self._group is None or not self.failover.needs_care(node):
+        if node.identifier in self._rescues or not self.is_open or not self.failover.needs_care(node):
             return
 
         async def care() -> None:

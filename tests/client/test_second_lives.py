@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from revvlink_cli import InvalidNodeException, Node, NodeException, NodeStatus, Pool
+from revvlink_cli import InvalidNodeException, Node, NodeException, NodeStatus, PlayerDestroyedException, Pool
 from revvlink_cli.client.settings import DEFAULT_USER_ID
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.faults.watched import guild, voice
@@ -153,7 +153,7 @@ def test_a_pool_is_as_new(simulator: Simulator, pool: type[Pool]) -> None:
         assert store.asked == asked
         assert sum("loadtracks" in path for _, path in simulator["a"].requests) == 3
         assert len(seen) == ended
-        with pytest.raises(NodeException, match="pool was closed"):
+        with pytest.raises(PlayerDestroyedException, match="pool was closed"):
             await player.update_voice(**voice(1))
         await player.destroy()
         assert await node.fetch_players() == []
@@ -222,7 +222,7 @@ def test_a_voice_update_that_waits_when_the_pool_closes(simulator: Simulator, po
         await asyncio.sleep(0.05)
         await pool.close()
         async with asyncio.timeout(5):
-            with pytest.raises(NodeException, match="pool was closed"):
+            with pytest.raises(PlayerDestroyedException, match="pool was closed"):
                 await waiting
         await pool.connect(nodes=[node])
         assert await node.fetch_players() == []

@@ -55,7 +55,7 @@ def test_new_players_go_elsewhere() -> None:
             assert watched.pool.get_node().identifier == "b"
             for number in (2, 3):
                 await watched.pool.create_player(guild(number)).update_voice(**voice(number))
-            assert watched.pool.nodes["b"].players.keys() == {str(guild(2)), str(guild(3))}
+            assert watched.pool.nodes["b"].players.keys() == {guild(2), guild(3)}
             assert await watched.pool.fetch_tracks("simsearch:night")
             assert player.node is watched.pool.nodes["a"], "it plays where it is"
             before = len(watched.told(StatsReceived))
