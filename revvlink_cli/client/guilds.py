@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 MAX_ID = 2**64 - 1
 """The largest id that Discord's numbers have room for."""
 
@@ -11,13 +13,20 @@ MAX_DIGITS = len(str(MAX_ID))
 def read_guild_id(value: object) -> int | None:
     """The guild id in a value that a server sent, as text or as a number; None when it is none."""
     if isinstance(value, str):
-        # A leading zero, sign, blank or underscore is taken by int(), and would not come back as it was.
-        if not 0 < len(value) <= MAX_DIGITS or not value.isascii() or not value.isdigit() or value[0] == "0":
-            return None
-        value = int(value)
+        return guild_id_in(value) if len(value) <= MAX_DIGITS else None
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return int(value) if 0 < value <= MAX_ID else None
+
+
+@lru_cache(maxsize=16_384)  # nearly every message of a server has one of a few guilds in it
+def guild_id_in(text: str) -> int | None:
+    """The guild id that a text of at most `MAX_DIGITS` characters is; None when it is none."""
+    # A leading zero, sign, blank or underscore is taken by int(), and would not come back as it was.
+    if not text.isascii() or not text.isdigit() or text[0] == "0":
+        return None
+    number = int(text)
+    return number if number <= MAX_ID else None
 
 
 def checked_guild_id(value: object) -> int:

@@ -21,7 +21,7 @@ from revvlink_cli.client.events import (
     VoiceClosed,
     read_guild,
 )
-from revvlink_cli.client.guilds import read_guild_id
+from revvlink_cli.client.guilds import MAX_DIGITS, guild_id_in, read_guild_id
 from revvlink_cli.client.models import NOTHING
 from revvlink_cli.client.tracks import Playable
 
@@ -52,7 +52,7 @@ class PlayerState(msgspec.Struct, frozen=True, kw_only=True):
 class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", rename="camel"):
     """A ``playerUpdate`` as every known server sends it."""
 
-    guild_id: str
+    guild_id: Annotated[str, msgspec.Meta(max_length=MAX_DIGITS)]
     state: PlayerState
 
 
@@ -65,7 +65,7 @@ def read_update(text: str) -> tuple[int, PlayerState] | None:
         update = _decode_update(text)
     except (msgspec.MsgspecError, UnicodeError):
         return None
-    guild = read_guild_id(update.guild_id)
+    guild = guild_id_in(update.guild_id)
     return (guild, update.state) if guild is not None else None
 
 

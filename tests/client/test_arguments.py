@@ -19,7 +19,7 @@ import msgspec
 import pytest
 import trustme
 
-from revvlink_cli import Node, NodeException, Playable, Playlist, Pool
+from revvlink_cli import Node, NodeException, Playable, Playlist, Pool, RedisStore, SQLiteStore
 from revvlink_cli.client.settings import NodeSettings
 from tests.faults.watched import fleet, profiles, run
 
@@ -131,6 +131,10 @@ POOL: list[tuple[str, type[Exception], Callable[[type[Pool]], Any]]] = [
     ("ttl", TypeError, lambda pool: pool.use_store(None, ttl="5")),  # type: ignore[arg-type]
     ("ttl", ValueError, lambda pool: pool.use_store(None, ttl=0)),
     ("ttl", ValueError, lambda pool: pool.use_store(None, ttl=float("nan"))),
+    ("path", TypeError, lambda _: SQLiteStore(5)),  # type: ignore[arg-type]
+    ("capacity", TypeError, lambda _: SQLiteStore("x", capacity="5")),  # type: ignore[arg-type]
+    ("url", TypeError, lambda _: RedisStore(5)),  # type: ignore[arg-type]
+    ("timeout", ValueError, lambda _: RedisStore("redis://h", timeout=0)),
     ("endpoint", TypeError, lambda pool: pool.region_from_endpoint(5)),  # type: ignore[arg-type]
     ("endpoint", TypeError, lambda pool: pool.region_from_endpoint(b"us")),  # type: ignore[arg-type]
     ("identifier", TypeError, lambda pool: pool.get_node(5)),  # type: ignore[arg-type]

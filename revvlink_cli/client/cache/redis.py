@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
+from revvlink_cli.client.arguments import check_seconds, check_text
 from revvlink_cli.client.cache.addresses import address_of, check_options
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
 from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, tell_left_out
@@ -65,9 +66,13 @@ class RedisStore:
             on_notice: Told of what is damaged and left out; the log is, if None.
 
         Raises:
+            TypeError: An argument is of another type.
             ValueError: The address is none, or has options other than those of `check_options`.
             StoreException: The extra is not installed.
         """
+        check_text("url", url, is_secret=True)
+        check_text("prefix", prefix)
+        check_seconds("timeout", timeout)
         try:
             from redis.asyncio import Redis
         except ImportError as error:

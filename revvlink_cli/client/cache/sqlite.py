@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from revvlink_cli.client.arguments import check_text, check_type
 from revvlink_cli.client.cache import database
 from revvlink_cli.client.cache.ageing import uses_between_halvings
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
@@ -76,8 +77,12 @@ class SQLiteStore:
             on_notice: Told when the file was set aside, or cannot count uses; the log is, if None.
 
         Raises:
+            TypeError: An argument is of another type.
             ValueError: `capacity` is below 1.
         """
+        check_type("path", path, (str, os.PathLike), "a str or a path")
+        check_type("capacity", capacity, int, "an int")
+        check_text("fleet", fleet)
         if capacity < 1:
             raise ValueError("a cache keeps at least one entry")
         self.path = Path(path)
