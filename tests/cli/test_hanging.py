@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 WHY = "hangs: its websocket is open, but no request is answered"
 
-QUICK = {"heartbeat": 0.5, "timeout": 0.7}
-"""Settings with which a hanging node is found out within three seconds."""
+QUICK = {"heartbeat": 0.5, "timeout": 1.5}
+"""Settings with which a hanging node is found out within five seconds."""
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def hanging(fleet: Simulator) -> Iterator[None]:
 def row_of(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first line of a stream that is as wanted."""
     assert process.stdout is not None
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         row: dict[str, Any] = json.loads(process.stdout.readline())
         if wanted(row):
@@ -90,7 +90,7 @@ def test_tables_under_watch(fleet: Simulator, config: Path, command: str) -> Non
 
 def test_how_a_watch_ends(fleet: Simulator, config: Path) -> None:
     """When the last look shows a node that hangs, the exit code and the error say so."""
-    with running(config, "nodes", "status", *WATCH, "--duration", "8s") as process:
+    with running(config, "nodes", "status", *WATCH, "--duration", "12s") as process:
         until(process, lambda nodes: all(node["state"] == "connected" for node in nodes.values()))
         with hanging(fleet):
             out, _ = process.communicate(timeout=30)
@@ -144,7 +144,7 @@ def test_record_and_report(fleet: Simulator, config: Path, tmp_path: Path) -> No
     with running(config, "record", str(file), "--interval", "0.2") as process:
 
         def until_seen(state: str) -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not file.exists() or file.read_text("utf-8").count(f'"node":"a","state":"{state}"') < 5:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
@@ -167,7 +167,7 @@ def test_the_exporter(fleet: Simulator, config: Path) -> None:
         url = json.loads(process.stdout.readline())["url"]
 
         def page_with(*lines: str) -> None:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not all(line in fetched(f"{url}/metrics").splitlines() for line in lines):
                 assert time.monotonic() < deadline, fetched(f"{url}/metrics")
                 time.sleep(0.1)
@@ -190,11 +190,11 @@ def test_the_exporter(fleet: Simulator, config: Path) -> None:
 @pytest.mark.parametrize("command", ["nodes status --watch", "exporter", "events"])
 def test_a_slow_node(fleet: Simulator, write_config: Callable[..., Path], command: str) -> None:
     """One that answers within its timeout is asked from time to time, whatever watches it, and never said to hang."""
-    path = write_config(entry(fleet, "a") | QUICK | {"timeout": 3})
+    path = write_config(entry(fleet, "a") | QUICK | {"timeout": 4})
     fleet["a"].set_delay(1.2)
     extra = ("--listen", "127.0.0.1:0") if command == "exporter" else ()
     with running(path, *command.split(), *extra, "-o", "jsonl") as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while sum(route == "/version" for _, route in fleet["a"].requests) < 4:
             assert time.monotonic() < deadline, fleet["a"].requests
             time.sleep(0.1)

@@ -79,8 +79,8 @@ def tick(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def until(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first line that is as wanted."""
-    deadline = time.monotonic() + 20
+    """The first line that is as wanted; a busy machine may need long to start the process at all."""
+    deadline = time.monotonic() + 60
     while not wanted(nodes := tick(process)):
         assert time.monotonic() < deadline, nodes
     return nodes
@@ -146,7 +146,7 @@ def test_a_node_that_is_back_and_has_told_nothing_yet(write_config: Callable[...
             known = until(process, lambda nodes: nodes["n"]["penalty"] is not None)["n"]
             may_tell.clear()
             drop()
-            assert asked.wait(20), "it is back, and waits for statistics"
+            assert asked.wait(60), "it is back, and waits for statistics"
             back = until(process, lambda nodes: nodes["n"]["state"] == "connected")["n"]
             while back["penalty"] is not None and not back["is_stale"]:  # lines from before the loss
                 back = tick(process)["n"]
@@ -179,9 +179,9 @@ def test_count_and_duration(config: Path) -> None:
     assert [len(line["nodes"]) for line in lines] == [3, 3, 3]
     assert lines[0]["time"] < lines[1]["time"] < lines[2]["time"]
     assert [len(line["nodes"][0]["trend"]) for line in lines] == [1, 2, 3]
-    begun = time.monotonic()
-    assert run_cli("--config", str(config), "nodes", "status", *WATCH, "--duration", "1s").code == 0
-    assert time.monotonic() - begun < 8
+    ran = run_cli("--config", str(config), "nodes", "status", *WATCH, "--duration", "1s")
+    assert ran.code == 0
+    assert 1 <= len(ran.out.splitlines()) <= 7, "one look each 0.2 s, fewer on a busy machine"
 
 
 def test_each_line_is_there_at_once(config: Path) -> None:

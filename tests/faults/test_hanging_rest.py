@@ -16,8 +16,8 @@ from tests.faults.watched import Watched, fleet, guild, placed, profiles, run, v
 if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
 
-QUICK: dict[str, Any] = {"heartbeat": 0.5, "timeout": 0.5}
-"""Settings with which a hanging node is found out within three seconds."""
+QUICK: dict[str, Any] = {"heartbeat": 0.5, "timeout": 1.0}
+"""Settings with which a hanging node is found out within four seconds."""
 
 
 def shot(watched: Watched, name: str) -> NodeSnapshot:
@@ -96,11 +96,11 @@ def test_one_answer_is_enough_whoever_asked() -> None:
 
 
 def test_a_slow_node_does_not_hang() -> None:
-    """One that takes three quarters of its time for every answer is asked again and again, and stays."""
+    """One that takes half of its time for every answer is asked again and again, and stays."""
 
     async def work() -> None:
-        async with fleet(*profiles("a"), heartbeat=0.5, timeout=1.2) as watched:
-            watched.simulator["a"].set_delay(0.9)
+        async with fleet(*profiles("a"), heartbeat=0.5, timeout=4.0) as watched:
+            watched.simulator["a"].set_delay(2.0)
             await watched.until(lambda: versions(watched, "a") >= 3)
             assert not watched.told(NodeHanging)
             assert watched.pool.get_node().identifier == "a"
@@ -181,13 +181,13 @@ def test_who_asks_anyway_costs_no_second_request() -> None:
     """While other requests are answered nothing more is asked; without them it is once an interval, and no more."""
 
     async def work() -> None:
-        async with fleet(*profiles("a"), heartbeat=1.0, timeout=0.5) as watched:
+        async with fleet(*profiles("a"), heartbeat=2.0) as watched:
             node = watched.pool.nodes["a"]
             for _ in range(8):
                 await asyncio.sleep(0.5)
                 await node.fetch_stats()
             assert versions(watched, "a") == 0
-            await asyncio.sleep(5)
+            await asyncio.sleep(9)
             assert 1 <= versions(watched, "a") <= 3
 
     run(work)
@@ -214,10 +214,10 @@ def test_a_node_that_hangs_is_drained() -> None:
             assert len(there) > 2
             watched.simulator["a"].freeze(websockets=False)
             await watched.until(lambda: shot(watched, "a").hanging)
-            begun = time.monotonic()
             report = await watched.pool.drain(watched.pool.nodes["a"])
             assert report.moved == dict.fromkeys(there, "b")
-            assert time.monotonic() - begun < 3, "nothing is asked of the node that answers nothing"
+            asked = {method for method, _ in watched.simulator["a"].requests}
+            assert "DELETE" not in asked, "nothing is asked of the node that answers nothing"
             watched.simulator["a"].thaw()
             await watched.until(lambda: shot(watched, "a").hanging is None)
             await watched.until_settled(12)

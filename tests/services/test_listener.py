@@ -161,12 +161,12 @@ def test_a_connection_that_is_kept() -> None:
         reader, writer = await served.connect(REQUEST)
         await answered(reader)
         for _ in range(3):
-            await asyncio.sleep(0.5)  # longer than the time for headers
+            await asyncio.sleep(0.6)  # longer than the time for headers
             writer.write(REQUEST)
             await answered(reader)
-        assert 0.7 < await closed(reader) < 5
+        assert 2 < await closed(reader) < 10
 
-    run(scenario)
+    run(scenario, QUICK._replace(idle_time=3.0))
 
 
 def test_an_answer_that_is_not_read() -> None:
@@ -207,7 +207,7 @@ def test_the_one_that_was_idle_longest_makes_room() -> None:
         await asyncio.sleep(0.05)
         reader, _ = await served.connect(REQUEST)
         await answered(reader)
-        assert await closed(oldest, 0.2) < 0.2
+        assert await closed(oldest, 5) < 5
         with pytest.raises(TimeoutError):
             await closed(newer, 0.1)
         served.may_answer.set()
