@@ -279,6 +279,11 @@ class Fleet:
         """Whether it is connected and not about to close."""
         return self._group is not None
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether `close` is under way."""
+        return self._group is None and self._supervisor is not None
+
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Start what goes on beside the caller; the fleet waits for it, and closing ends it.
 

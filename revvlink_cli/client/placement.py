@@ -103,7 +103,7 @@ class Placement:
         """The turn of a guild, the same for all who hold or await it."""
         turn = self._turns.get(guild_id)
         if turn is None:
-            turn = self._turns[guild_id] = Turn(guild_id, self._fleet.spawn)
+            turn = self._turns[guild_id] = Turn(guild_id, self._fleet.spawn, self._fleet.check_loop)
         return turn
 
     def check(self, player: Player) -> None:
@@ -112,8 +112,7 @@ class Placement:
         Raises:
             PlayerDestroyedException: It was destroyed, or the pool closed.
         """
-        self._fleet.check_loop()
-        if self._fleet.get_player(player.guild_id) is not player:
+        if self._fleet.is_closing or self._fleet.get_player(player.guild_id) is not player:
             raise PlayerDestroyedException(player.guild_id)
 
     async def place(self, player: Player, *, exclude: Collection[str] = (), limit: float = PLACEMENT_LIMIT) -> None:
@@ -280,7 +279,6 @@ class Placement:
 
     async def destroy(self, player: Player) -> None:
         """End a player; a second time does nothing."""
-        self._fleet.check_loop()
         async with player.turn:
             if self._fleet.get_player(player.guild_id) is not player:
                 return

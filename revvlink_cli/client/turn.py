@@ -28,9 +28,10 @@ class Turn:
         doubtful_until: Monotonic second until which a server may still do what it never answered.
     """
 
-    def __init__(self, guild_id: int, spawn: Callable[..., asyncio.Task[None]]) -> None:
+    def __init__(self, guild_id: int, spawn: Callable[..., asyncio.Task[None]], check_loop: Callable[[], None]) -> None:
         self._guild_id = guild_id
         self._spawn = spawn
+        self._check_loop = check_loop
         self._lock = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
         self.doubtful_until = 0.0
@@ -40,7 +41,12 @@ class Turn:
         return self._lock.locked()
 
     async def __aenter__(self) -> Self:
-        """Wait for one's turn, and for a request whose caller was cancelled."""
+        """Wait for one's turn, and for a request whose caller was cancelled.
+
+        Raises:
+            RuntimeError: The pool belongs to another event loop.
+        """
+        self._check_loop()
         await self._lock.acquire()
         try:
             if self._step is not None:
