@@ -53,7 +53,7 @@ stage state stats status stopped string table test text timeout title token trac
 user username value version warning webhook websocket
 """
 
-VOCABULARY = frozenset(_WORDS.split())
+VOCABULARY = frozenset((*_WORDS.split(), "http://", "https://"))
 """Words of this program's own texts, and the commonest that servers write: see above."""
 
 
@@ -235,7 +235,8 @@ class _Search:
 
 
 def _is_weak(form: str, shown: Iterable[str]) -> bool:
-    return len(form) < SHORTEST or form in VOCABULARY or any(form in text for text in shown)
+    is_line = len(set(form)) < 3 and not any(map(str.isalnum, form))  # as of dashes
+    return is_line or len(form) < SHORTEST or form in VOCABULARY or any(form in text for text in shown)
 
 
 def _spellings(value: str) -> set[str]:

@@ -103,6 +103,6 @@ def of_setting(name: str, value: Any) -> Iterator[Secret]:
                 yield Secret(value, name)
         case "webhook", str():
             yield Secret(value, name)
-            yield Secret(value.rstrip("/").rpartition("/")[2], name)
+            yield Secret(value.partition("://")[2].rstrip("/").rpartition("/")[2], name)
         case _, str():
             yield Secret(value)

@@ -63,7 +63,9 @@ def test_the_longest_secret_that_fits_is_masked() -> None:
     assert redact("x canary-pass-phrase-two y") == f"x {MASK} y"
 
 
-@pytest.mark.parametrize("secret", ["a", "ok", "abc", "lavalink", "default", "main-node", "lava.example.com"])
+@pytest.mark.parametrize(
+    "secret", ["a", "ok", "abc", "----", "https://", "lavalink", "default", "main-node", "lava.example.com"]
+)
 def test_weak_secrets(secret: str) -> None:
     """A secret that is short, one of this program's own words, or public, is masked only where it is called one."""
     redact = Redactor([Secret(secret, "Authorization")], ["main-node", "http://lava.example.com:2333"])
