@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from revvlink_cli.client.models import NOTHING, UndecodableError
 from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.voice_codes import explain_close
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +55,7 @@ class TrackException:
         message: What went wrong, "" if untold.
         severity: ``common``, ``suspicious`` or ``fault``, "" if untold.
         cause: The exception's class and message, "" if untold.
+        stack_trace: Where it was thrown, "" if untold: with its causes the only place of some reasons.
     """
 
     guild_id: str
@@ -61,6 +63,7 @@ class TrackException:
     message: str
     severity: str
     cause: str
+    stack_trace: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,11 @@ class VoiceClosed:
     code: int | None
     reason: str
     by_remote: bool
+
+    @property
+    def explanation(self) -> str | None:
+        """What the code means and what to do about it; None for a code without a known meaning."""
+        return explain_close(self.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +152,7 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
                 message=_text_of(told, "message"),
                 severity=_text_of(told, "severity"),
                 cause=_text_of(told, "cause"),
+                stack_trace=_text_of(told, "causeStackTrace"),
             )
         case "TrackStuckEvent":
             event = TrackStuck(guild_id=guild, track=reader.track(), threshold_ms=reader.integer("thresholdMs"))

@@ -358,10 +358,14 @@ class Requester:
 
     def excerpt(self, text: str) -> str:
         """The first words of a server's text on one line, without the secrets it may echo."""
-        line = " ".join(text.split())
-        for secret in self._secrets:
-            line = line.replace(secret, "***")
+        line = self.masked(" ".join(text.split()))
         return line if len(line) <= 200 else f"{line[:199]}…"
+
+    def masked(self, text: str) -> str:
+        """A server's text without the secrets it may echo."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:

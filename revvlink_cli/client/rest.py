@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT = 35.0
 """Seconds a load may take: a NodeLink whose upstream is slow answers after 30 (Lavalink after 3)."""
 
+STACK_TRACE_LENGTH = 20_000
+"""Characters of a server's stack trace that are kept: causes stand at its end, and one has some 3,000."""
+
 
 class Rest(Requester):
     """The calls of the v4 protocol to one node."""
@@ -181,11 +184,13 @@ class Rest(Requester):
             for line in (wire.cause_stack_trace or "").splitlines()
             if line.startswith("Caused by: ")
         ]
+        causes = [cause for cause in causes if cause]  # the YouTube plugin names some causes by their frames only
         reason = causes[-1] if causes else wire.message or wire.cause or "the node gave no reason"
         return LavalinkLoadException(
             self.excerpt(reason),
             severity=self.excerpt(wire.severity or ""),
             cause=self.excerpt(wire.cause or ""),
+            stack_trace=self.masked(wire.cause_stack_trace or "")[:STACK_TRACE_LENGTH],
             node=self._settings.identifier,
             hint="the node's log has the whole story",
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.errors import Code, Stage
+from revvlink_cli.client.errors import Code, LavalinkLoadException, Stage
 from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.failure_codes import FailureCode
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge
+from revvlink_cli.health.known_failures import explain_load
 from revvlink_cli.health.policy import NO_DEMANDS, Demands
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 
@@ -431,13 +433,17 @@ def _load(subject: Subject) -> Sequence[Outcome]:
 def _loaded(subject: Subject, load: Load) -> Finding:
     if load.error is not None:
         unsure = load.error.code in _UNDECIDED
+        message, code, hint = load.error.message, str(load.error.code), load.error.hint
+        if isinstance(load.error, LavalinkLoadException) and (known := explain_load(load.error)).is_known:
+            message, hint = known.sentence(message), known.next_step
+            code = code if known.code is FailureCode.OTHER else str(known.code)
         return subject.finding(
             "load",
-            f"{load.canary} does not load: {load.error.message}",
+            f"{load.canary} does not load: {message}",
             Verdict.UNKNOWN if unsure else Verdict.CRITICAL,
-            code=str(load.error.code),
+            code=code,
             stage=str(Stage.REQUEST),
-            hint=load.error.hint,
+            hint=hint,
         )
     if load.tracks is None:
         message = f"{load.canary} was not loaded within {load.took:.1f} s"

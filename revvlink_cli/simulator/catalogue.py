@@ -101,12 +101,14 @@ class Loaded:
         tracks: What was found.
         name: Name of the playlist.
         selected: Index of the playlist's selected track.
+        reason: Why it failed: the innermost cause that a Lavalink names.
     """
 
     kind: str
     tracks: tuple[Playable, ...] = ()
     name: str = ""
     selected: int = -1
+    reason: str = "java.lang.IllegalStateException: the simulated source is out of order"
 
 
 def _track(number: int, title: str, author: str, seconds: int) -> Playable:
@@ -209,7 +211,8 @@ def _radio(address: str) -> Playable:
 def _local(path: str) -> Loaded:
     name = path.removeprefix("music/")
     if name in UNPLAYABLE_FILES:
-        return Loaded("error")
+        said = "The playlist file contains no links." if name == "list.pls" else "Unknown file format."
+        return Loaded("error", reason=f"com.sedmelluq.discord.lavaplayer.tools.FriendlyException: {said}")
     if name == "list.m3u":
         return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))
     return Loaded("track", (_file(name, path, "local"),)) if name in FILES else Loaded("empty")

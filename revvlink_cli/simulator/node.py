@@ -245,7 +245,7 @@ class Node:
                     "tracks": [track.to_payload() for track in found.tracks],
                 }
             case "error":
-                data = load_failure()
+                data = load_failure(found.reason)
         return json_answer({"loadType": found.kind, "data": data})
 
     async def _decode(self, request: web.Request) -> web.Response:
