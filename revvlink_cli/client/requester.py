@@ -59,6 +59,9 @@ LOOP_LAG = 0.25
 MAX_RETRY_AFTER = 2
 """How often one request comes back after it was told to wait."""
 
+STREAM_SHARE = 0.7
+"""Share of a request's time in which a stream is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -130,6 +133,7 @@ class Requester:
         accept: str = "application/json",
         progress: Progress | None = None,
         voice: str | None = None,
+        most: int | None = None,
     ) -> Answer:
         """Send one request and check the answer.
 
@@ -143,6 +147,7 @@ class Requester:
             accept: Content type to ask for.
             progress: Told how far the request has come.
             voice: The voice server that the request makes the node connect to, if it does.
+            most: Bytes after which reading a stream that may never end stops, None to read all of the answer.
 
         Raises:
             AuthorizationFailedException: The password was refused.
@@ -169,6 +174,7 @@ class Requester:
                             timeout=limit,
                             accept=accept,
                             progress=progress,
+                            most=most,
                         )
                     except NodeException as error:
                         is_slow_here = time.monotonic() - began > limit + LOOP_LAG  # the answer may lie unread
@@ -221,7 +227,15 @@ class Requester:
         return self.bad(Code.VOICE_UNREACHABLE, what, hint)
 
     async def _send(
-        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress
+        self,
+        method: str,
+        url: URL,
+        data: Any,
+        *,
+        timeout: float,
+        accept: str,
+        progress: Progress,
+        most: int | None = None,
     ) -> Answer:
         headers = {**request_headers(self._settings), "Accept": accept, "Accept-Encoding": "identity"}
         if data is not None:
@@ -241,7 +255,8 @@ class Requester:
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
-                body = await self._read(response)
+                is_stream = most is not None and response.status < 300
+                body = await _read_some(response, most or 0, timeout) if is_stream else await self._read(response)
         except RuntimeError as error:
             if not self._session.closed:
                 raise
@@ -366,6 +381,20 @@ class Requester:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+async def _read_some(response: aiohttp.ClientResponse, most: int, timeout: float) -> bytes:
+    """The first bytes of a stream: so many at most, and no more than come within most of the request's time."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout * STREAM_SHARE):
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) >= most:
+                    break
+    except TimeoutError:
+        pass  # a live stream gives no more than time passes
+    return bytes(body[:most])
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:

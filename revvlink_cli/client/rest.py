@@ -325,6 +325,24 @@ class Rest(Requester):
             self.oddities.add("players track")
         return player
 
+    async def sample(self, method: str, path: str, *, data: Any = None, most: int, timeout: float) -> bytes:
+        """The first bytes of a stream.
+
+        Args:
+            method: HTTP method.
+            path: Path below the node's address.
+            data: Sent as JSON unless None.
+            most: Bytes to read at most.
+            timeout: Seconds for the answer and the bytes; what has come by then counts.
+
+        Raises:
+            LavalinkException: The node refused it.
+        """
+        answer = await self.request(
+            method, path, data=data, purpose=Purpose.LOAD, timeout=timeout, accept="*/*", most=most
+        )
+        return answer.body
+
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""
         answer = await self.request(method, path, params=params, data=data)
