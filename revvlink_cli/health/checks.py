@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.errors import Code, LavalinkLoadException, Stage
 from revvlink_cli.health.catalogue import NODE_CHECKS
-from revvlink_cli.health.failure_codes import FailureCode
+from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, judge
 from revvlink_cli.health.known_failures import explain_load
 from revvlink_cli.health.policy import NO_DEMANDS, Demands
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
+from revvlink_cli.health.voice import voice_ability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -321,6 +322,19 @@ def _info(subject: Subject) -> Sequence[Outcome]:
     return (subject.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
 
 
+def _voice(subject: Subject) -> Sequence[Outcome]:
+    ability = voice_ability(subject.node.info, subject.node.dialect)
+    if ability.speaks_dave:
+        return (subject.finding("voice", ability.reason),)
+    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
+    if ability.speaks_dave is None:
+        what = f"whether it speaks DAVE is not known: {ability.reason}"
+        hint = "measure it with `revvlink play --listen`"
+        return (subject.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
+    what = f"{ability.reason}, and Discord closes its voice connections (4017): nobody hears it"
+    return (subject.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
+
+
 def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:
     if there is None:
         return ""
@@ -477,6 +491,7 @@ _CHECKS: dict[str, Callable[[Subject], Sequence[Outcome]]] = {
     "auth": _auth,
     "version": _version,
     "info": _info,
+    "voice": _voice,
     "stats": _stats,
     "websocket": _websocket,
     "penalty": _penalty,
