@@ -42,6 +42,9 @@ START_TIME = 10.0
 DESTROY_TIME = 3.0
 """Seconds that the end of a player may take."""
 
+MOST_SILENT = 2.0
+"""Seconds without a packet after which a track that has not ended is taken to have stopped."""
+
 SAMPLE_BYTES = 48_000 * 2 * 2
 """Bytes of a second of decoded sound: 48 kHz, two channels, 16 bits."""
 
@@ -395,6 +398,15 @@ class _Attempt:
         self._judge(watch)
         figures = call.statistics.figures(until=None if watch.ended is not None else time.monotonic())
         self._known["figures"] = figures
+        silent_for = time.monotonic() - call.statistics.last_at
+        if watch.ended is None and silent_for > min(MOST_SILENT, self._plan.seconds / 2):
+            lasted = call.statistics.last_at - (call.statistics.first_at or 0.0)
+            raise _PlayError(
+                PlayVerdict.FAILS,
+                f"the sound stopped after {lasted:.1f} s, and no packet came for {silent_for:.1f} s",
+                code="audio_stopped",
+                advice="the source stalls, or the node hangs: see its log, and try another track",
+            )
         if call.dave_version == 0:
             dave = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
             what = f"{_sounds(figures)}; but not on Discord, which closes its voice with 4017: it offers no DAVE"

@@ -94,12 +94,13 @@ class RtpStatistics:
     Attributes:
         first_at: When the first packet came, in seconds of the caller's clock; None before.
         first_sound_at: When the first one came that can be heard.
+        last_at: When the last packet came; 0 before the first.
     """
 
     def __init__(self) -> None:
         self.first_at: float | None = None
         self.first_sound_at: float | None = None
-        self._last_at = 0.0
+        self.last_at = 0.0
         self._last_timestamp = 0
         self._after_silence = False
         self._base = self._highest = 0
@@ -125,7 +126,7 @@ class RtpStatistics:
         self._silent += header.is_silence
         if not header.is_silence and self.first_sound_at is None:
             self.first_sound_at = at
-        self._last_at, self._last_timestamp, self._after_silence = at, header.timestamp, header.is_silence
+        self.last_at, self._last_timestamp, self._after_silence = at, header.timestamp, header.is_silence
 
     def _begin(self, sequence: int) -> None:
         self._base = self._highest = sequence
@@ -151,7 +152,7 @@ class RtpStatistics:
 
     def _time(self, at: float, header: RtpHeader) -> None:
         """Measure the distance to the packet before; a pause, which follows silence, is no gap."""
-        gap = at - self._last_at
+        gap = at - self.last_at
         samples = (header.timestamp - self._last_timestamp + 2**31) % 2**32 - 2**31
         if self._after_silence and gap * 1000 > 2 * FRAME_MS:
             return
@@ -174,7 +175,7 @@ class RtpStatistics:
         """
         longest = self._longest
         if until is not None and self._packets and not self._after_silence:
-            longest = max(longest, until - self._last_at)
+            longest = max(longest, until - self.last_at)
         measured = self._intervals > 0
         return RtpFigures(
             packets=self._packets,

@@ -171,7 +171,7 @@ class Session:
         await self.part(player.guild_id)
         if self.profile.audio is None:
             return True
-        link = self._links[player.guild_id] = VoiceLink(player, self.profile)
+        link = self._links[player.guild_id] = VoiceLink(player, self.profile, self._thawed)
         return await link.open(voice, self.profile.dave_version)
 
     async def part(self, guild_id: str) -> None:

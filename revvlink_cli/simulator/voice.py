@@ -40,9 +40,10 @@ TRAILING = 5
 class VoiceLink:
     """One player's connection to a voice server."""
 
-    def __init__(self, player: Player, profile: NodeProfile) -> None:
+    def __init__(self, player: Player, profile: NodeProfile, thawed: asyncio.Event) -> None:
         self._player = player
         self._profile = profile
+        self._thawed = thawed
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -116,6 +117,7 @@ class VoiceLink:
         while True:
             due = max(due + FRAME, loop.time() - 1.0)
             await asyncio.sleep(due - loop.time())
+            await self._thawed.wait()
             sounds = self._player.is_playing and not self._player.is_silent
             trailing = TRAILING if sounds else trailing - 1
             if trailing < 0:

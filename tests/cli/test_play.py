@@ -207,6 +207,41 @@ def test_node_dies_in_mid_play(simulator: Simulator, config: Path) -> None:
     assert "lost in mid-play" in row["message"]
 
 
+def test_source_that_stalls_is_found(play: Callable[..., Ran]) -> None:
+    """A track that starts, sounds for half a second and then gives nothing more has not been heard."""
+    ran = play("one", "--listen", "127.0.0.1:0", "--for", "4s", "--raw", "music/stall.wav")
+    row = only(ran)
+    assert (ran.code, row["verdict"], row["code"]) == (1, "fails", "audio_stopped")
+    assert "stopped after" in row["message"]
+
+
+def test_node_that_freezes_in_mid_play(simulator: Simulator, config: Path) -> None:
+    """The report comes in time though the node answers nothing, not even the end of the player."""
+    process = _started(config, "one", "--listen", "127.0.0.1:0", "--for", "6s", "night", "garden")
+    _until_played(simulator, "one")
+    time.sleep(1.5)
+    simulator["one"].freeze()
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        simulator["one"].thaw()
+    assert process.returncode == 1, err
+    assert json.loads(out)["data"][0]["code"] == "audio_stopped"
+
+
+def test_killed_run_leaves_nothing(simulator: Simulator, config: Path) -> None:
+    """After kill -9 in mid-play the nodes are up, without a session of the run."""
+    for node in ("one", "link"):
+        process = _started(config, node, "--listen", "127.0.0.1:0", "--for", "20s", "night", "garden")
+        _until_played(simulator, node)
+        process.kill()
+        process.communicate()
+        until = time.monotonic() + 10
+        while simulator[node].open_sockets and time.monotonic() < until:
+            time.sleep(0.1)
+        assert simulator[node].open_sockets == 0
+
+
 def test_interrupted_run_leaves_no_player(simulator: Simulator, config: Path) -> None:
     """Ctrl-C destroys the player before the connection is closed, and exits with 130."""
     process = _started(config, "one", "--for", "20s", "night", "garden")
