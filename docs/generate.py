@@ -15,10 +15,12 @@ from revvlink_cli.client import feed
 from revvlink_cli.client.dialect import TRAITS, Traits
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.events import Event
+from revvlink_cli.client.voice_codes import VOICE_CLOSES
 from revvlink_cli.commands.contracts import leaves, printed
 from revvlink_cli.commands.topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.health.failure_codes import EXPLANATIONS
 from revvlink_cli.health.metrics import HELP
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
@@ -48,6 +50,22 @@ def environment() -> str:
 def error_codes() -> str:
     """The codes of errors that come from nodes."""
     return ", ".join(f"`{code}`" for code in Code)
+
+
+def failure_codes() -> str:
+    """Why tracks do not load or play."""
+    rows = []
+    for code, known in EXPLANATIONS.items():
+        meaning = known.meaning or "Not known for sure: the server's own words are shown."
+        advice = f"{known.advice} [More]({known.link})" if known.link else known.advice
+        rows.append(f"| `{code}` | {meaning} | {advice} |")
+    return "\n".join(["| code | what happened | what to do |", "| --- | --- | --- |", *rows])
+
+
+def voice_closes() -> str:
+    """Why voice connections end."""
+    rows = [f"| {code} | {known.meaning} | {known.advice} |" for code, known in VOICE_CLOSES.items()]
+    return "\n".join(["| code | what happened | what to do |", "| ---: | --- | --- |", *rows])
 
 
 def configuration() -> str:
@@ -154,6 +172,8 @@ BLOCKS = {
     "exit codes": exit_codes,
     "environment": environment,
     "error codes": error_codes,
+    "failure codes": failure_codes,
+    "voice close codes": voice_closes,
     "configuration": configuration,
     "checks": checks,
     "metrics": metrics,

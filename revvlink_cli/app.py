@@ -35,6 +35,7 @@ COMMANDS = {
     "top": "Fill the terminal with the fleet, live.",
     "connect": "Connect to every node and tell how it went.",
     "search": "Search tracks as a bot would.",
+    "play": "Play a track on nodes, and report whether it sounds.",
     "cache": "What searches have left behind: look into it, fill it, empty it.",
     "region": "Tell the region of Discord voice endpoints.",
     "route": "Tell which node would serve a voice endpoint or a region, and why.",

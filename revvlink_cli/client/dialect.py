@@ -95,6 +95,7 @@ def read_info(wire: WireInfo, extra: Mapping[str, Any] = NOTHING, mask: Callable
         sources=None if wire.source_managers is None else tuple(map(mask, wire.source_managers)),
         filters=None if wire.filters is None else tuple(map(mask, wire.filters)),
         plugins=tuple(Plugin(mask(plugin.name), mask(plugin.version)) for plugin in wire.plugins or ()),
+        commit_time=_moment(wire.git.commit_time if wire.git else None),
         extra=extra,
     )
 
@@ -164,6 +165,11 @@ class StatsReader:
             return None  # the totals began again: a new track or voice connection resets them
         scale = 3000.0 / expected
         return Frames(sent * scale, nulled * scale, lost * scale)
+
+
+def _moment(value: int | None) -> int | None:
+    """Milliseconds since 1970: none before anything of this was written, nor beyond what a calendar has."""
+    return value if value is not None and 0 < value < 2**42 else None
 
 
 def _count(value: int | None) -> int | None:

@@ -220,6 +220,7 @@ class LavalinkLoadException(RevvlinkException):
         reason: The real reason as far as the node told it.
         severity: ``common``, ``suspicious`` or ``fault``, or "" when untold.
         cause: The exception's class and message as the node wrote them, or "".
+        stack_trace: Where it was thrown, as the node wrote it, or "": the only place of some reasons.
     """
 
     def __init__(
@@ -228,6 +229,7 @@ class LavalinkLoadException(RevvlinkException):
         *,
         severity: str = "",
         cause: str = "",
+        stack_trace: str = "",
         node: str | None = None,
         hint: str | None = None,
         code: Code = Code.LOAD_FAILED,
@@ -236,6 +238,7 @@ class LavalinkLoadException(RevvlinkException):
         self.reason = reason
         self.severity = severity
         self.cause = cause
+        self.stack_trace = stack_trace
 
 
 class PlayerDestroyedException(RevvlinkException):

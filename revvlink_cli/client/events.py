@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from revvlink_cli.client.guilds import read_guild_id
 from revvlink_cli.client.models import NOTHING, UndecodableError
 from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.voice_codes import explain_close
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,7 @@ class TrackException:
         message: What went wrong, "" if untold.
         severity: ``common``, ``suspicious`` or ``fault``, "" if untold.
         cause: The exception's class and message, "" if untold.
+        stack_trace: Where it was thrown, "" if untold: with its causes the only place of some reasons.
         caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
     """
 
@@ -75,6 +77,7 @@ class TrackException:
     message: str
     severity: str
     cause: str
+    stack_trace: str = field(default="", repr=False)
     caused_by_pool: bool = False
 
 
@@ -112,6 +115,11 @@ class VoiceClosed:
     reason: str
     by_remote: bool
     caused_by_pool: bool = False
+
+    @property
+    def explanation(self) -> str | None:
+        """What the code means and what to do about it; None for a code without a known meaning."""
+        return explain_close(self.code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +173,7 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
                 message=_text_of(told, "message"),
                 severity=_text_of(told, "severity"),
                 cause=_text_of(told, "cause"),
+                stack_trace=_text_of(told, "causeStackTrace"),
             )
         case "TrackStuckEvent":
             event = TrackStuck(guild_id=guild, track=reader.track(), threshold_ms=reader.integer("thresholdMs"))

@@ -163,6 +163,7 @@ class NodeInfo:
         build_time: Milliseconds since 1970, or None.
         branch: Git branch it was built from.
         commit: Git commit it was built from.
+        commit_time: When that commit was made, in milliseconds since 1970; None if untold.
         runtime: The JVM's or Node.js' version, or None.
         lavaplayer: Version of lavaplayer, None on NodeLink.
         sources: Source managers that are on; None when the node did not say.
@@ -181,6 +182,7 @@ class NodeInfo:
     filters: tuple[str, ...] | None
     plugins: tuple[Plugin, ...]
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    commit_time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

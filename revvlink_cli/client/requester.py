@@ -65,6 +65,9 @@ GATEWAY_STATUSES = (502, 503, 504)
 MAX_RETRY_AFTER = 2
 """How often one request comes back after it was told to wait."""
 
+STREAM_SHARE = 0.7
+"""Share of a request's time in which a stream is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -145,6 +148,7 @@ class Requester:
         progress: Progress | None = None,
         voice: str | None = None,
         most: int = MAX_PLAIN_BODY,
+        sample: int | None = None,
     ) -> Answer:
         """Send one request and check the answer.
 
@@ -159,6 +163,7 @@ class Requester:
             progress: Told how far the request has come.
             voice: The voice server that the request makes the node connect to, if it does.
             most: Bytes that the answer may have.
+            sample: Bytes after which reading a stream that may never end stops, None to read all of the answer.
 
         Raises:
             AuthorizationFailedException: The password was refused.
@@ -186,6 +191,7 @@ class Requester:
                             accept=accept,
                             progress=progress,
                             most=most,
+                            sample=sample,
                         )
                     except NodeException as error:
                         is_slow_here = time.monotonic() - began > limit + LOOP_LAG  # the answer may lie unread
@@ -247,10 +253,13 @@ class Requester:
         accept: str,
         progress: Progress,
         most: int = MAX_PLAIN_BODY,
+        sample: int | None = None,
     ) -> Answer:
         under_way.set(progress)
         began = time.monotonic()
-        outcome = await self._exchange(method, url, data, timeout=timeout, accept=accept, progress=progress, most=most)
+        outcome = await self._exchange(
+            method, url, data, timeout=timeout, accept=accept, progress=progress, most=most, sample=sample
+        )
         if isinstance(outcome, NodeException):
             raise await self.look_closer(outcome, began + timeout)
         if isinstance(outcome, RevvlinkException):
@@ -269,7 +278,16 @@ class Requester:
         return outcome
 
     async def _exchange(
-        self, method: str, url: URL, data: Any, *, timeout: float, accept: str, progress: Progress, most: int
+        self,
+        method: str,
+        url: URL,
+        data: Any,
+        *,
+        timeout: float,
+        accept: str,
+        progress: Progress,
+        most: int,
+        sample: int | None,
     ) -> Answer | RevvlinkException:
         """Send one request; returns the answer whatever its status, or why there is none.
 
@@ -290,8 +308,11 @@ class Requester:
                 ) as response,
             ):
                 progress.stage = Stage.REQUEST
-                longest = most if response.status < 300 else min(most, MAX_PLAIN_BODY)
-                return Answer(response.status, response.headers, await self._read(response, longest))
+                if sample is not None and response.status < 300:
+                    body = await _read_some(response, sample, timeout)
+                else:
+                    body = await self._read(response, most if response.status < 300 else min(most, MAX_PLAIN_BODY))
+                return Answer(response.status, response.headers, body)
         except RevvlinkException as error:
             return error
         except (RuntimeError, AssertionError):  # both are what aiohttp says of a session that was closed under it
@@ -422,6 +443,20 @@ class Requester:
         """The first words of a server's text on one line, without the secrets it may echo."""
         line = " ".join(self.redact(text).split())
         return line if len(line) <= 200 else f"{line[:199]}…"
+
+
+async def _read_some(response: aiohttp.ClientResponse, most: int, timeout: float) -> bytes:
+    """The first bytes of a stream: so many at most, and no more than come within most of the request's time."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(timeout * STREAM_SHARE):
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) >= most:
+                    break
+    except TimeoutError:
+        pass  # a live stream gives no more than time passes
+    return bytes(body[:most])
 
 
 def _is_challenge(status: int, headers: Mapping[str, str], body: bytes) -> bool:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT = 35.0
 """Seconds a load may take: a NodeLink whose upstream is slow answers after 30 (Lavalink after 3)."""
 
+STACK_TRACE_LENGTH = 20_000
+"""Characters of a server's stack trace that are kept: causes stand at its end, and one has some 3,000."""
+
 
 class Rest(Requester):
     """The calls of the v4 protocol to one node."""
@@ -183,11 +186,13 @@ class Rest(Requester):
             for line in (wire.cause_stack_trace or "").splitlines()
             if line.startswith("Caused by: ")
         ]
+        causes = [cause for cause in causes if cause]  # the YouTube plugin names some causes by their frames only
         reason = causes[-1] if causes else wire.message or wire.cause or "the node gave no reason"
         return LavalinkLoadException(
             self.excerpt(reason),
             severity=self.excerpt(wire.severity or ""),
             cause=self.excerpt(wire.cause or ""),
+            stack_trace=self.redact(wire.cause_stack_trace or "")[:STACK_TRACE_LENGTH],
             node=self._settings.identifier,
             hint="the node's log has the whole story",
         )
@@ -326,6 +331,24 @@ class Rest(Requester):
         if "track" in player.extra:
             self.oddities.add("players track")
         return player
+
+    async def sample(self, method: str, path: str, *, data: Any = None, most: int, timeout: float) -> bytes:
+        """The first bytes of a stream.
+
+        Args:
+            method: HTTP method.
+            path: Path below the node's address.
+            data: Sent as JSON unless None.
+            most: Bytes to read at most.
+            timeout: Seconds for the answer and the bytes; what has come by then counts.
+
+        Raises:
+            LavalinkException: The node refused it.
+        """
+        answer = await self.request(
+            method, path, data=data, purpose=Purpose.LOAD, timeout=timeout, accept="*/*", sample=most
+        )
+        return answer.body
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""

@@ -232,6 +232,12 @@ class ProbeCommand(Command):
     most_errors = 1
 
 
+class PlayCommand(Command):
+    """A command that loads, plays and measures."""
+
+    usual_timeout = 60.0
+
+
 class WaitCommand(Command):
     """A command that waits for what may take a while."""
 

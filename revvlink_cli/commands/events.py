@@ -20,19 +20,26 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.base import Options
     from revvlink_cli.config.settings import Settings
+    from revvlink_cli.health.failure_codes import Explanation
 
 app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """One thing that happened. `dropped` counts what came too fast to be shown before it."""
+    """One thing that happened.
+
+    `code` and `advice` explain a track that fails or a voice connection that ends; `dropped` counts what came too fast
+    to be shown before it.
+    """
 
     time: str = column("TIME")
     node: str = column("NODE")
     event: str = column("EVENT", Kind.STATE)
     detail: str | None = column("DETAIL", wraps=True)
     guild_id: str | None
+    code: str | None
+    advice: str | None
     dropped: int
 
 
@@ -87,7 +94,13 @@ async def _events(
 
 
 def _row(
-    node: str, event: str, guild: int | None, detail: str | None, dropped: int, at: float | None = None
+    node: str,
+    event: str,
+    guild: int | None,
+    detail: str | None,
+    dropped: int,
+    at: float | None = None,
+    known: Explanation | None = None,
 ) -> EventRow:
     import time
     from datetime import UTC, datetime
@@ -95,7 +108,10 @@ def _row(
     moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
     now = moment.astimezone().isoformat(timespec="milliseconds")
     guild_id = None if guild is None else str(guild)  # text: above 2^53 other tools lose digits of a number
-    return EventRow(time=now, node=node, event=event, detail=detail, guild_id=guild_id, dropped=dropped)
+    code, advice = (str(known.code), known.next_step) if known is not None else (None, None)
+    return EventRow(
+        time=now, node=node, event=event, detail=detail, guild_id=guild_id, code=code, advice=advice, dropped=dropped
+    )
 
 
 def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> EventRow:
@@ -129,12 +145,35 @@ def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> 
             name = happening.origin or "-"
             return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped, at)
         case feed.NodeEvent(event=event):
-            return _row(happening.node, feed.name_of(type(event)), event.guild_id, _detail_of(event), dropped, at)
+            known = _explanation_of(event)
+            detail = _detail_of(event, known)
+            return _row(happening.node, feed.name_of(type(event)), event.guild_id, detail, dropped, at, known)
 
 
-def _detail_of(event: Any) -> str | None:
+def _explanation_of(event: Any) -> Explanation | None:
+    """What is known of a failure, None for an event that is none."""
+    from revvlink_cli.client.events import TrackException, VoiceClosed
+    from revvlink_cli.health import known_failures
+
+    if isinstance(event, TrackException):
+        return known_failures.explain_track(event)
+    if isinstance(event, VoiceClosed):
+        known = known_failures.explain_voice_close(event.code, event.reason)
+        return known if known.is_known else None
+    return None
+
+
+def _detail_of(event: Any, known: Explanation | None) -> str | None:
     """What a server's event says beyond its name; of one that this client does not know, its own name."""
+    from revvlink_cli.client.events import TrackException
+    from revvlink_cli.health.known_failures import words_of
+
+    if isinstance(event, TrackException) and known is not None:
+        title = [event.track.title] if event.track is not None else []
+        return ": ".join([*title, known.sentence(words_of(event))]) + (f" {known.advice}" if known.advice else "")
     told = [getattr(event, name, None) for name in ("type", "reason", "message", "code")]
     track = getattr(event, "track", None)
     parts = ([track.title] if track is not None else []) + [str(value) for value in told if value not in (None, "")]
+    if known is not None:
+        parts.append(f"{known.meaning} {known.advice}".strip())
     return ": ".join(parts) or None

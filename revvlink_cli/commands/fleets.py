@@ -129,7 +129,22 @@ def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Opti
 
 
 def failure_of(error: RevvlinkException, node: str | None = None) -> Failure:
-    """An error of the client as a command's failure."""
+    """An error of the client as a command's failure; that of a load is explained as far as it is known."""
+    from revvlink_cli.client.errors import LavalinkLoadException
+
+    if isinstance(error, LavalinkLoadException) and error.code == "load_failed":
+        from revvlink_cli.health.failure_codes import FailureCode
+        from revvlink_cli.health.known_failures import explain_load
+
+        known = explain_load(error)
+        if known.is_known:
+            return Failure(
+                code=str(error.code if known.code is FailureCode.OTHER else known.code),
+                message=known.sentence(error.message),
+                node=error.node or node,
+                stage=str(error.stage) if error.stage is not None else None,
+                hint=known.next_step,
+            )
     return Failure(
         code=str(error.code),
         message=error.message,

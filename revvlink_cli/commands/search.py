@@ -52,16 +52,30 @@ def _encoded_row() -> type:
     return EncodedTrackRow
 
 
+def _node_row() -> type:
+    """The row type of ``--all-nodes``, which few ask for."""
+    from revvlink_cli.commands.search_nodes import NodeLoadRow
+
+    return NodeLoadRow
+
+
 CACHE_MODE_HELP = "prefer what is kept, refresh it, bypass it, or use it only and ask no node."
 
 
-@command(app, prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row())})
+@command(app, prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row()), "--all-nodes": Rows(_node_row())})
 def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
     source: Source = None,
     raw: Annotated[bool, typer.Option("--raw", help="Send QUERY as it is: file names of the local source.")] = False,
     node: Annotated[str | None, node_option("Ask this node and no other.")] = None,
+    all_nodes: Annotated[
+        bool, typer.Option("--all-nodes", help="Load it on every node, side by side, past the cache.")
+    ] = False,
+    sources: Annotated[
+        str | None,
+        typer.Option("--sources", metavar="A,B", help="Search each of these prefixes, side by side, past the cache."),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N tracks.")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="Show each track's encoded form.")] = False,
     cache_mode: Annotated[
@@ -79,8 +93,14 @@ def search(
         raise CommandError(
             Failure("usage", "the query is empty", hint="give words to search"), exit_code=ExitCode.USAGE
         )
+    prefixes = _prefixes(sources, source, raw=raw)
     settings = fleets.load_settings(options)
     entries = fleets.select(settings, (node,) if node else (), options)
+    if all_nodes or prefixes:
+        from revvlink_cli.commands.search_nodes import compare
+
+        asked = [words] if raw else [identifier_for(words, p) for p in prefixes or (source or settings.search_source,)]
+        return compare(settings, fleets.with_secrets(settings, entries, options), list(dict.fromkeys(asked)), options)
     identifier = words if raw else identifier_for(words, source or settings.search_source)
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
@@ -107,6 +127,22 @@ def search(
         return replace(result, warnings=tuple(cache.warnings))
 
     return work()
+
+
+def _prefixes(sources: str | None, source: str | None, *, raw: bool) -> tuple[str, ...]:
+    """The search prefixes of ``--sources``; none where it was not given.
+
+    Raises:
+        typer.BadParameter: It names none, or does not go with the other options.
+    """
+    if sources is None:
+        return ()
+    if source is not None or raw:
+        raise typer.BadParameter("goes neither with --source nor with --raw", param_hint="--sources")
+    prefixes = tuple(dict.fromkeys(name.strip().rstrip(":") for name in sources.split(",") if name.strip(" :")))
+    if not prefixes:
+        raise typer.BadParameter("names no search prefix; write ytsearch,scsearch", param_hint="--sources")
+    return prefixes
 
 
 async def _kept(cache: Opened[Any], key: Key, view: View, mode: CacheMode) -> Result | None:

@@ -131,6 +131,13 @@ CHECKS = (
         Unit.SECONDS,
     ),
     Check(
+        "voice",
+        "voice",
+        "the node can speak Discord's end-to-end encryption (DAVE), without which nobody hears it; skip it where only "
+        "stages are served",
+        "none for releases; a development build whose commit is not dated is a WARNING",
+    ),
+    Check(
         "quorum",
         "fleet",
         "at least min_healthy nodes are healthy; made where that is given, and then whatever fails on one is a WARNING",

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.dialect import Dialect
-from revvlink_cli.client.errors import Code, Stage
+from revvlink_cli.client.errors import Code, LavalinkLoadException, Stage
 from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, judge
+from revvlink_cli.health.known_failures import explain_load
 from revvlink_cli.health.policy import NO_DEMANDS, Demands
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 from revvlink_cli.health.versions import Version
+from revvlink_cli.health.voice import voice_ability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -334,6 +337,19 @@ def _info(subject: Subject) -> Sequence[Outcome]:
     return (subject.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
 
 
+def _voice(subject: Subject) -> Sequence[Outcome]:
+    ability = voice_ability(subject.node.info, subject.node.dialect)
+    if ability.speaks_dave:
+        return (subject.finding("voice", ability.reason),)
+    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
+    if ability.speaks_dave is None:
+        what = f"whether it speaks DAVE is not known: {ability.reason}"
+        hint = "measure it with `revvlink play --listen`"
+        return (subject.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
+    what = f"{ability.reason}, and Discord closes its voice connections (4017): nobody hears it"
+    return (subject.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
+
+
 def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:
     if there is None:
         return ""
@@ -449,13 +465,17 @@ def _load(subject: Subject) -> Sequence[Outcome]:
 
 def _loaded(subject: Subject, load: Load) -> Finding:
     if load.error is not None:
+        message, code, hint = load.error.message, str(load.error.code), load.error.hint
+        if isinstance(load.error, LavalinkLoadException) and (known := explain_load(load.error)).is_known:
+            message, hint = known.sentence(message), known.next_step
+            code = code if known.code is FailureCode.OTHER else str(known.code)
         return subject.finding(
             "load",
-            f"{load.canary} does not load: {load.error.message}",
+            f"{load.canary} does not load: {message}",
             subject.verdict_of(load.error),
-            code=str(load.error.code),
+            code=code,
             stage=str(Stage.REQUEST),
-            hint=load.error.hint,
+            hint=hint,
         )
     if load.tracks is None:
         message = f"{load.canary} was not loaded within {load.took:.1f} s"
@@ -489,6 +509,7 @@ _CHECKS: dict[str, Callable[[Subject], Sequence[Outcome]]] = {
     "auth": _auth,
     "version": _version,
     "info": _info,
+    "voice": _voice,
     "stats": _stats,
     "websocket": _websocket,
     "penalty": _penalty,

@@ -99,7 +99,7 @@ async def undress(_request: web.Request, answer: web.StreamResponse) -> None:
         del answer.headers[hdrs.CONTENT_TYPE]
 
 
-def load_failure() -> dict[str, Any]:
+def load_failure(reason: str) -> dict[str, Any]:
     """The data of a failed load: the message is always the same, the reason stands in the trace."""
     message = "Something went wrong while looking up the track."
     exception = f"com.sedmelluq.discord.lavaplayer.tools.FriendlyException: {message}"
@@ -109,7 +109,7 @@ def load_failure() -> dict[str, Any]:
         "cause": exception,
         "causeStackTrace": (
             f"{exception}\n\tat lavalink.server.util.LoadingKt.loadAudioItem(loading.kt:20)\n"
-            "Caused by: java.lang.IllegalStateException: the simulated source is out of order\n"
+            f"Caused by: {reason}\n"
             "\tat simulated.Source.load(Source.java:1)\n\t... 1 more\n"
         ),
     }

@@ -101,12 +101,14 @@ class Loaded:
         tracks: What was found.
         name: Name of the playlist.
         selected: Index of the playlist's selected track.
+        reason: Why it failed: the innermost cause that a Lavalink names.
     """
 
     kind: str
     tracks: tuple[Playable, ...] = ()
     name: str = ""
     selected: int = -1
+    reason: str = "java.lang.IllegalStateException: the simulated source is out of order"
 
 
 def _track(number: int, title: str, author: str, seconds: int) -> Playable:
@@ -151,6 +153,21 @@ STREAM = _encoded(
 UNPLAYABLE = replace(STREAM, identifier="sim-unplayable", title="Off the Air", uri="https://sim.invalid/unplayable")
 """A plugin's track that fails as soon as it is played."""
 
+FRIENDLY = "com.sedmelluq.discord.lavaplayer.tools.FriendlyException: "
+
+FAILURES = {
+    "login": f"{FRIENDLY}This video requires login.",
+    "bot": f"{FRIENDLY}Sign in to confirm you\u2019re not a bot",
+    "region": f"{FRIENDLY}The uploader has not made this video available in your country",
+    "forbidden": "java.lang.RuntimeException: Not success status code: 403",
+}
+"""Name behind ``sim:`` of a track that loads and fails when it is played -> the exception's class and message."""
+
+FAILING_TRACKS = {
+    f"sim-{name}": replace(STREAM, identifier=f"sim-{name}", title=f"Fails: {name}", uri=f"https://sim.invalid/{name}")
+    for name in FAILURES
+}
+
 _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identifier, track.uri)}
 
 
@@ -160,6 +177,8 @@ def failing(track: Playable) -> Failing | None:
     broke = "Something broke when playing the track."
     if track.identifier == UNPLAYABLE.identifier:
         return Failing(broke, "java.lang.IllegalStateException: the simulated source is off the air")
+    if track.identifier in FAILING_TRACKS:
+        return Failing(broke, FAILURES[track.identifier.removeprefix("sim-")])
     if track.source not in ("local", "http") or track.is_stream:
         return None
     if name == "stall.wav":
@@ -209,7 +228,8 @@ def _radio(address: str) -> Playable:
 def _local(path: str) -> Loaded:
     name = path.removeprefix("music/")
     if name in UNPLAYABLE_FILES:
-        return Loaded("error")
+        said = "The playlist file contains no links." if name == "list.pls" else "Unknown file format."
+        return Loaded("error", reason=f"{FRIENDLY}{said}")
     if name == "list.m3u":
         return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))
     return Loaded("track", (_file(name, path, "local"),)) if name in FILES else Loaded("empty")
@@ -250,6 +270,9 @@ def look_up(identifier: str, sources: tuple[str, ...] = SOURCES) -> Loaded:
                 return Loaded("error")
             case "simsearch:nothing":  # how a plugin says that nothing was found; built-in sources say `empty`
                 return Loaded("search")
+        failing_track = FAILING_TRACKS.get(identifier.replace("sim:", "sim-", 1))
+        if failing_track is not None:
+            return Loaded("track", (_encoded(failing_track),))
         if identifier in _BY_NAME:
             return Loaded("track", (_BY_NAME[identifier],))
     prefix, colon, words = identifier.partition(":")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.simulator import routeplanner
+from revvlink_cli.simulator import routeplanner, youtube
 from revvlink_cli.simulator.answers import (
     API_HEADERS,
     BadRequest,
@@ -111,6 +111,8 @@ class Node:
                 web.get("/v3/websocket", self._nothing),
             ]
         )
+        if self.profile.youtube_plugin is not None:
+            youtube.add_routes(app, self.profile)
         if self.profile.metrics:
             app.router.add_get("/metrics", self._metrics)
         return app
@@ -187,7 +189,7 @@ class Node:
                 "lavaplayer": "2.2.6",
                 "sourceManagers": list(self.profile.sources),
                 "filters": [name for name in FILTERS if name not in self.profile.disabled_filters],
-                "plugins": [{"name": "simulator", "version": "1.0.0"}],
+                "plugins": [{"name": "simulator", "version": "1.0.0"}, *youtube.plugin(self.profile)],
             }
         )
 
@@ -248,7 +250,7 @@ class Node:
                     "tracks": [track.to_payload() for track in found.tracks],
                 }
             case "error":
-                data = load_failure()
+                data = load_failure(found.reason)
         return json_answer({"loadType": found.kind, "data": data})
 
     async def _decode(self, request: web.Request) -> web.Response:

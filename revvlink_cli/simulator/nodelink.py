@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from revvlink_cli.simulator.answers import undress
-from revvlink_cli.simulator.catalogue import SEARCHES, UNPLAYABLE_FILES, any_file, look_up
+from revvlink_cli.simulator.catalogue import SEARCHES, UNPLAYABLE_FILES, any_file, failing, look_up
 from revvlink_cli.simulator.guards import FloodGuard, RateLimits
 from revvlink_cli.simulator.node import CLOSING, Node, version_info
 from revvlink_cli.simulator.nodelink_answers import (
     HEADERS,
     Refused,
+    decoded,
     decoded_payload,
     is_number,
     json_body,
@@ -86,6 +87,7 @@ class NodeLink(Node):
                 web.get(player, self._get_player, allow_head=False),
                 web.delete(player, self._delete_player),
                 web.patch(player, self._patch_player),
+                web.post("/v4/loadstream", self._load_stream),
                 web.get("/v4/routeplanner", self._no_planner, allow_head=False),
             ]
         )
@@ -262,6 +264,20 @@ class NodeLink(Node):
             told = "encodedTracks parameter must be a non-empty array of strings."
             raise Refused(400, told, "Invalid request", traced=True)
         return tell([decoded_payload(track) | {"details": []} for track in tracks])
+
+    async def _load_stream(self, request: web.Request) -> web.Response:
+        """Decoded sound: a file's length of it, three seconds at most; nothing of a track that cannot be played."""
+        if not self.profile.load_stream:
+            raise Refused(404, "The requested route was not found.")
+        body = await json_body(request)
+        encoded = body.get("encodedTrack") if isinstance(body, dict) else None
+        if not isinstance(encoded, str):
+            raise Refused(400, "encodedTrack is required.", traced=True)
+        track = decoded(encoded)
+        seconds = 0 if failing(track) else 3
+        wave = b"\0\0\0\0" if self.profile.audio == "silence" else b"\x00\x10\x00\xf0"
+        headers = {**HEADERS, "Content-Type": "audio/l16;rate=48000;channels=2"}
+        return web.Response(body=wave * 48_000 * seconds, headers=headers)
 
     async def _no_planner(self, _request: web.Request) -> web.Response:
         raise Refused(404, "The requested route planner endpoint was not found.")

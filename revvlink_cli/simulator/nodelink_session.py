@@ -159,7 +159,7 @@ class NodeLinkSession(Session):
         """Reach a voice server: the answer to the request has been given by then."""
         player.pending_voice = None
         host = voice["endpoint"].rpartition("://")[2].partition("/")[0].partition(":")[0]
-        if host.lower().endswith(".invalid"):
+        if host.lower().endswith(".invalid") or not await self.reach(player, voice):
             player.voice = {"channelId": None, **voice}
             if player.track is not None:
                 message = f"connect ECONNREFUSED {voice['endpoint']}"
@@ -193,6 +193,7 @@ class NodeLinkSession(Session):
 
     async def destroy(self, player: Player) -> None:
         """A client has destroyed the player."""
+        await self.part(player.guild_id)
         if player.voice.get("sessionId"):
             told = {"code": 1000, "reason": "destroyed by client", "byRemote": False}
             await self.event(player, "WebSocketClosedEvent", **told)

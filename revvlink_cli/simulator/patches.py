@@ -182,8 +182,12 @@ async def _connect(session: Session, player: Player, voice: dict[str, Any]) -> N
     if player.is_connected and voice == player.voice:
         return
     await session.disconnect(player)
+    if not await session.reach(player, voice):
+        player.is_stuck = True
+        await asyncio.get_running_loop().create_future()
     player.connect(voice)
     await session.update(player)
+    await session.refuse_without_dave(player)
 
 
 async def _play(session: Session, player: Player, track: Playable | None, patch: Patch) -> None:

@@ -93,6 +93,13 @@ class Player:
         return self._failing is not None and self._failing.stalls
 
     @property
+    def is_silent(self) -> bool:
+        """Whether its track gives no audio: it fails, or has stalled."""
+        if self._failing is None:
+            return False
+        return not self._stalls or self._position_at(self._clock.now()) >= STALL
+
+    @property
     def position(self) -> int:
         """Milliseconds into the track."""
         if self.track is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from revvlink_cli.simulator.catalogue import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
+from revvlink_cli.simulator.voice import AUDIO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,20 @@ class NodeProfile:
         stats_interval: Seconds between two ``stats`` messages.
         player_update_interval: Seconds between two ``playerUpdate`` messages.
         track_stuck_threshold: Seconds without audio after which a track is reported as stuck.
+        audio: What it sends to voice servers, to which it really connects: ``sound``, ``silence``, ``foreign`` (the
+            packets of another stream) or ``blocked`` (nothing over UDP). None is a node that only pretends.
+        voice_ca: PEM file of the authority that it trusts with voice servers, "" for the machine's; None connects to
+            them without TLS.
+        requires_dave: Whether Discord closes its voice connections with 4017 where it cannot speak DAVE.
+        load_stream: Whether a NodeLink's ``/v4/loadstream`` is on.
+        youtube_plugin: Version of its YouTube plugin, which brings the routes under ``/youtube``; None for none.
+        youtube_token: Whether that plugin has an OAuth token.
         speed: How many seconds pass on the node in a real one; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval or the speed is not above zero, or the dialect or the route planner is none of those.
+        ValueError: An interval or the speed is not above zero, or the dialect, the route planner or the audio is none
+            of those.
     """
 
     identifier: str
@@ -66,8 +76,20 @@ class NodeProfile:
     stats_interval: float = 60.0
     player_update_interval: float = 5.0
     track_stuck_threshold: float = 10.0
+    audio: str | None = None
+    voice_ca: str | None = None
+    requires_dave: bool = False
+    load_stream: bool = False
+    youtube_plugin: str | None = None
+    youtube_token: bool = False
     speed: float = 1.0
     port: int = 0
+
+    @property
+    def dave_version(self) -> int:
+        """What it can speak of Discord's end-to-end encryption: Lavalink can from 4.2 on."""
+        numbers = [int(part) for part in self.version.split("-")[0].split(".")[:2] if part.isdecimal()]
+        return int(self.dialect == "nodelink" or numbers >= [4, 2])
 
     @classmethod
     def nodelink(cls, **changes: Any) -> NodeProfile:
@@ -82,5 +104,7 @@ class NodeProfile:
             raise ValueError("intervals and speed are above zero")
         if self.dialect not in ("lavalink", "nodelink"):
             raise ValueError(f"no server speaks {self.dialect}")
+        if self.audio is not None and self.audio not in AUDIO:
+            raise ValueError(f"no node sends {self.audio}")
         if self.route_planner is not None and self.route_planner not in PLANNERS:
             raise ValueError(f"no route planner has the strategy {self.route_planner}")

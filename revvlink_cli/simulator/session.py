@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.answers import json_text
+from revvlink_cli.simulator.voice import VoiceLink
 
 if TYPE_CHECKING:
     import random
@@ -56,6 +57,7 @@ class Session:
         self._next_stats = self.clock.now() + profile.stats_interval
         self._ends = math.inf
         self._queue: list[str] = []
+        self._links: dict[str, VoiceLink] = {}
 
     @property
     def is_open(self) -> bool:
@@ -94,6 +96,13 @@ class Session:
 
     async def live(self) -> None:
         """Let time pass until the session is over: statistics, updates, ends of tracks."""
+        try:
+            await self._live()
+        finally:
+            for guild in tuple(self._links):
+                await self.part(guild)
+
+    async def _live(self) -> None:
         while self.clock.now() < self._ends:
             self._changed.clear()
             await self._thawed.wait()
@@ -157,8 +166,28 @@ class Session:
         if payload is not None:
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
+    async def reach(self, player: Player, voice: dict[str, Any]) -> bool:
+        """Connect to a voice server where the node really does; False when that fails."""
+        await self.part(player.guild_id)
+        if self.profile.audio is None:
+            return True
+        link = self._links[player.guild_id] = VoiceLink(player, self.profile, self._thawed)
+        return await link.open(voice, self.profile.dave_version)
+
+    async def part(self, guild_id: str) -> None:
+        """Close the real connection to a voice server, if there is one."""
+        link = self._links.pop(guild_id, None)
+        if link is not None:
+            await link.close()
+
+    async def refuse_without_dave(self, player: Player) -> None:
+        """Let Discord close the voice connection of a node that cannot speak its encryption."""
+        if self.profile.requires_dave and not self.profile.dave_version:
+            await self.lose_voice(player, 4017)
+
     async def disconnect(self, player: Player) -> None:
         """Close the player's voice connection, if it has one."""
+        await self.part(player.guild_id)
         was_connected = player.is_connected
         if player.is_sending:
             player.disconnect()
@@ -177,7 +206,7 @@ class Session:
 
 _TRIED_AGAIN = (4015,)
 
-_REASONS = {4006: "Session is no longer valid.", 4014: "Disconnected."}
+_REASONS = {4006: "Session is no longer valid.", 4014: "Disconnected.", 4017: "E2EE/DAVE protocol required."}
 
 
 def exception_of(player: Player, failure: Failing) -> dict[str, Any]:

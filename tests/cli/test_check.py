@@ -87,7 +87,7 @@ def test_a_fleet_that_is_well(config: Callable[..., Path]) -> None:
     plain = check(path)
     assert (plain.code, plain.out, plain.err) == (0, "OK: 3 of 3 nodes healthy\n", "")
     found = verdicts(check(path, "-o", "json"))
-    assert len(found) == 3 * 13 + 4
+    assert len(found) == 3 * 14 + 4
     assert set(found.values()) == {"ok", "skipped"}
 
 
@@ -476,7 +476,7 @@ def test_the_table(config: Callable[..., Path], simulator: Simulator) -> None:
     simulator["eu-1"].stop()
 
     short = check(path, "-o", "table").out
-    assert "11 checks" in short
+    assert "12 checks" in short
     assert "nothing listens" in short
     assert len(short.splitlines()) < 10
     assert len(check(path, "-o", "table", "-v").out.splitlines()) > 40
@@ -751,3 +751,14 @@ def test_processes_leave_nothing_behind(config: Callable[..., Path], simulator: 
         time.sleep(0.02)
     assert [node.open_sockets for node in simulator] == [0, 0, 0]
     assert os.environ.get("REVVLINK_CONFIG") is None
+
+
+def test_node_that_cannot_speak_dave(write_config: Callable[..., Path]) -> None:
+    """A Lavalink 4.1 plays for nobody: CRITICAL with what to do, healthy again where the check is left out."""
+    with Simulator([NodeProfile(identifier="old", password="pw", version="4.1.1")]) as running:
+        path = write_config({"identifier": "old", "uri": running["old"].uri, "password": "pw"})
+        ran = check(path, "-o", "json")
+        row = next(row for row in ran.rows if row["check"] == "voice")
+        assert (ran.code, row["verdict"], row["code"]) == (2, "critical", "voice_dave_required")
+        assert "4.2.0" in row["hint"]
+        assert check(path, "--skip", "voice").code == 0

@@ -1,0 +1,395 @@
+"""Why a track does not load or play: the one table of known failures, and how a server's words are matched with it.
+
+A server's own message is often only "Something broke when playing the track"; the reason stands in its causes. So the
+texts are read in this order, and the first one that is known decides:
+
+1. the ``Caused by:`` lines of the stack trace, the innermost first,
+2. the head of the stack trace, then ``cause``, then ``message``.
+
+An ``AllClientsFailedException`` of the YouTube plugin is only a header. Its clients' reasons are judged together: one
+that names the cause for certain (an age limit, a login) is preferred to one that may follow from it (a 403).
+
+A failure that is not known for sure is `FailureCode.OTHER`: a wrong code is worse than none.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from revvlink_cli.client.errors import Code
+from revvlink_cli.client.voice_codes import DAVE_REQUIRED, VOICE_CLOSES
+from revvlink_cli.health.failure_codes import EXPLANATIONS, LAVALINK, LAVASRC, YOUTUBE_SOURCE, Explanation, FailureCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from revvlink_cli.client.errors import LavalinkLoadException
+    from revvlink_cli.client.events import TrackException
+
+
+class Pattern(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        text: What the server's words look like; upper and lower case are the same.
+        code: The code.
+        context: What must stand somewhere in the failure as well, "" for nothing.
+        meaning: A sentence in place of the code's own.
+        advice: The same for the advice.
+        link: The same for the link.
+    """
+
+    text: str
+    code: FailureCode
+    context: str = ""
+    meaning: str = ""
+    advice: str = ""
+    link: str = ""
+
+
+YOUTUBE = r"youtube|googlevideo|yts\.version"
+SPOTIFY = (
+    r"lavasrc\.spotify|(?:api|open|accounts)\.spotify\.com|spotify ?token|Spotify API|(?s:\A(?!.*youtube).*spotify)"
+)
+"""What names Spotify; a mirrored track fails on YouTube, though its source is Spotify."""
+
+PATTERNS: tuple[Pattern, ...] = (
+    # Voice. 4006 alternates with 4017 in the same loop, so 4017 comes first.
+    Pattern(
+        r"(?:code|closed?|with|event)\W{1,4}4017\b|\b4017\W{1,3}E2EE|E2EE/DAVE|DAVE protocol (?:is )?required",
+        FailureCode.VOICE_DAVE_REQUIRED,
+    ),
+    Pattern(
+        r"(?:closed?|code|ws)\b.{0,40}\b40(?:04|06|09|14|15)\b",
+        FailureCode.VOICE_DISCONNECTED,
+        context=r"voice|websocket|discord\.media",
+    ),
+    # The track itself, as far as a service says so without doubt.
+    Pattern(r"(?:confirm|verify) your age|age[- ]restricted|age verification", FailureCode.AGE_RESTRICTED),
+    Pattern(r"inappropriate for some users", FailureCode.AGE_RESTRICTED),
+    Pattern(
+        r"(?:available|blocked|playable)\b.{0,40}\bin (?:your|this) (?:country|region)", FailureCode.REGION_BLOCKED
+    ),
+    Pattern(r"from your (?:country|location)|in your location\b", FailureCode.REGION_BLOCKED),
+    Pattern(r"geo[-_ ]?(?:restrict|block)", FailureCode.REGION_BLOCKED),
+    Pattern(r"not readable\. Available countries: \[[^\]]", FailureCode.REGION_BLOCKED),
+    Pattern(r"not readable\. Available countries: \[\]", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"(?:is a|this) private video|video is private|private track", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(
+        r"removed by the (?:uploader|user)|(?:video|track|playlist) has been removed", FailureCode.TRACK_UNAVAILABLE
+    ),
+    Pattern(r"copyright (?:claim|grounds)|account .{0,60}\bterminated", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"(?:video|track|stream|recording) is no longer available", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"live (?:event|stream) has ended|live stream recording is not", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"live event will begin|Premieres in|premiere will begin", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"members[- ]only|channel's members|requires payment|Premium members", FailureCode.TRACK_UNAVAILABLE),
+    # YouTube's distrust.
+    Pattern(r"confirm (?:that )?you.{1,8}re not a (?:bot|robot)", FailureCode.YOUTUBE_IP_BLOCKED),
+    Pattern(r"IP address has been blocked by YouTube", FailureCode.YOUTUBE_IP_BLOCKED),
+    Pattern(r"unusual traffic from your", FailureCode.YOUTUBE_IP_BLOCKED),
+    Pattern(r"video requires login|\bLOGIN_REQUIRED\b", FailureCode.YOUTUBE_LOGIN_REQUIRED),
+    Pattern(r"(?<!\w)Please sign in", FailureCode.YOUTUBE_LOGIN_REQUIRED),
+    Pattern(r"cannot be viewed anonymously", FailureCode.YOUTUBE_LOGIN_REQUIRED),
+    Pattern(
+        r"Refreshing access token returned error|access token without a refresh token",
+        FailureCode.YOUTUBE_LOGIN_REQUIRED,
+        meaning="YouTube refused the node's OAuth token.",
+        advice="Sign in again with the YouTube plugin, and put the new refresh token into its configuration.",
+    ),
+    # Too many requests: before the other statuses.
+    Pattern(
+        r"\b429\b|too many requests|rate limit exceeded",
+        FailureCode.RATE_LIMITED,
+        context=SPOTIFY,
+        meaning="Spotify answers 429 (too many requests).",
+        advice="At the first requests this often means refused credentials: check clientId and clientSecret.",
+        link=f"{LAVASRC}/issues/332",
+    ),
+    Pattern(
+        r"(?:status(?: code)?|response|code|error|HTTP)\b[^\n]{0,40}[ :]429\b",
+        FailureCode.RATE_LIMITED,
+        context=YOUTUBE,
+        meaning="YouTube limits the node's address (429).",
+        advice="Rotate IPv6 addresses with a route planner, use another address, or wait some days.",
+    ),
+    Pattern(r"(?:status(?: code)?|response|code|error|HTTP)\b[^\n]{0,40}[ :]429\b", FailureCode.RATE_LIMITED),
+    Pattern(r"too many requests|rate ?limit(?:ed| exceeded)", FailureCode.RATE_LIMITED),
+    # YouTube's script.
+    Pattern(r"Must find (?:\w+ )*?(?:functions?|timestamp|actions?|variable)\b", FailureCode.YOUTUBE_CIPHER_OUTDATED),
+    Pattern(r"Must find \w[\w ]* from script", FailureCode.YOUTUBE_CIPHER_OUTDATED),
+    Pattern(r"Problematic YouTube player script", FailureCode.YOUTUBE_CIPHER_OUTDATED),
+    Pattern(r"no actions match|ScriptExtractionException", FailureCode.YOUTUBE_CIPHER_OUTDATED),
+    Pattern(
+        r"(?:failed to extract|could not (?:parse|extract|find))\b.{0,60}"
+        r"\b(?:sig|signature|n[- ]?(?:function|param|code)|cipher|decipher|player script|timestamp)",
+        FailureCode.YOUTUBE_CIPHER_OUTDATED,
+    ),
+    Pattern(
+        r"IllegalStateException: No match found|ScriptException", FailureCode.YOUTUBE_CIPHER_OUTDATED, context=r"cipher"
+    ),
+    Pattern(
+        r"remote cipher service",
+        FailureCode.YOUTUBE_CIPHER_OUTDATED,
+        meaning="The remote cipher server of the YouTube plugin failed.",
+        advice="Update and restart the cipher server; check its address and password in the plugin's configuration.",
+    ),
+    # The machine's name servers and network.
+    Pattern(
+        r"UnknownHostException|\bENOTFOUND\b|EAI_AGAIN|name resolution|Name or service not known", FailureCode.NODE_DNS
+    ),
+    Pattern(r"ConnectTimeoutException|connect timed out|ETIMEDOUT", FailureCode.NODE_NETWORK),
+    Pattern(
+        r"HttpHostConnectException|Connect to \S+(?: \[[^\]]*\])? failed|\bECONNREFUSED\b|Connection refused",
+        FailureCode.NODE_NETWORK,
+    ),
+    Pattern(r"Read timed out|SocketTimeoutException", FailureCode.UPSTREAM_TIMEOUT),
+    Pattern(r"Network is unreachable|No route to host|ENETUNREACH|EHOSTUNREACH", FailureCode.NODE_NETWORK),
+    Pattern(
+        r"Connection reset|SocketException: Connection timed out|ECONNRESET|terminated the handshake",
+        FailureCode.NODE_NETWORK,
+    ),
+    Pattern(r"(?:request|operation|loading)\b.{0,30} timed out|HeadersTimeoutError", FailureCode.UPSTREAM_TIMEOUT),
+    Pattern(
+        r"PKIX path|unable to find valid certification path|SSLHandshakeException",
+        FailureCode.OTHER,
+        meaning="The node does not trust the source's certificate, or they share no TLS version.",
+        advice="Update the node's Java and the machine's certificates; look for a proxy that opens TLS.",
+        link=f"{LAVALINK}/issues/351",
+    ),
+    # Spotify and other services of plugins, behind what plays their tracks.
+    Pattern(r"Not success status code: 403", FailureCode.YOUTUBE_CLIENT_BROKEN, context=YOUTUBE),
+    Pattern(
+        r"Missing/invalid (?:account )?credentials|\binvalid_client\b|Invalid TOTP|client ?(?:id|secret) must be set",
+        FailureCode.SPOTIFY_CREDENTIALS,
+        context=SPOTIFY,
+    ),
+    Pattern(
+        r"fetching (?:account |anonymous )?access token|spDc must be set|accessible via anonymous tokens",
+        FailureCode.SPOTIFY_CREDENTIALS,
+        context=SPOTIFY,
+    ),
+    Pattern(
+        r"(?:Response code from channel info is|(?<!success )status(?: code)?:?|HTTP) (?:401|403)\b",
+        FailureCode.SPOTIFY_CREDENTIALS,
+        context=SPOTIFY,
+    ),
+    Pattern(
+        r"License token has no sufficient rights|\bcode\"?: ?1002\b",
+        FailureCode.PLUGIN_ERROR,
+        meaning="Deezer does not allow this playback without an account.",
+        advice="Set an arl in the Deezer part of LavaSrc's configuration.",
+        link=f"{LAVASRC}/issues/250",
+    ),
+    Pattern(
+        r"Failed to get media URL: ?\d+",
+        FailureCode.PLUGIN_ERROR,
+        meaning="Deezer refused to give the track's address.",
+        advice="Update LavaSrc, and check the arl and the master key in its configuration.",
+        link=f"{LAVASRC}/issues/95",
+    ),
+    Pattern(
+        r"(?:Deezer|Yandex Music|Tidal|Vk Music)\b.{0,60}\bmust be (?:set|provided)|secret key is not provided",
+        FailureCode.PLUGIN_ERROR,
+        meaning="A plugin's source has no key or token.",
+        advice="Fill in the source's part of the plugin's configuration, or turn the source off.",
+    ),
+    Pattern(
+        r"No mirror found for track",
+        FailureCode.PLUGIN_ERROR,
+        meaning="The plugin found no playable track of another source for this one.",
+        advice="Check LavaSrc's providers, and that their sources can search on this node.",
+        link=f"{LAVASRC}/issues/230",
+    ),
+    Pattern(
+        r"NoSuchMethodError|NoClassDefFoundError|ClassNotFoundException|AbstractMethodError|NoSuchFieldError",
+        FailureCode.PLUGIN_ERROR,
+        meaning="A plugin does not fit the server's version.",
+        advice="Update the server and its plugins to versions that belong together.",
+    ),
+    # The source.
+    Pattern(r"Source or search alias not found|has not ['\"`]?[\w .]+['\"`]? enabled", FailureCode.SOURCE_DISABLED),
+    Pattern(r"source manager is not registered|No source manager\b", FailureCode.SOURCE_DISABLED),
+    # The format.
+    Pattern(r"Unknown file format|Unsupported (?:audio|content|file) (?:format|type)", FailureCode.UNSUPPORTED_FORMAT),
+    Pattern(
+        r"No supported audio streams available",
+        FailureCode.UNSUPPORTED_FORMAT,
+        context=YOUTUBE,
+        meaning="YouTube offered this client no audio that the node can decode.",
+        advice="Configure other clients in the YouTube plugin, and update it.",
+        link=f"{YOUTUBE_SOURCE}#available-clients",
+    ),
+    Pattern(r"No supported audio (?:streams|tracks|format)|No track formats found", FailureCode.UNSUPPORTED_FORMAT),
+    Pattern(
+        r"Unknown MP4 format|Unsupported bits per sample|Did not detect any supported", FailureCode.UNSUPPORTED_FORMAT
+    ),
+    # YouTube's clients.
+    Pattern(
+        r"Invalid status code for (?:player api|video page|video info|search|playlist)(?: music)? response: 4\d\d",
+        FailureCode.YOUTUBE_CLIENT_BROKEN,
+    ),
+    Pattern(r"Received unexpected response from YouTube|isn't what was requested", FailureCode.YOUTUBE_CLIENT_BROKEN),
+    Pattern(r"None of the registered clients supports", FailureCode.YOUTUBE_CLIENT_BROKEN),
+    Pattern(
+        r"This video is not available|This video cannot be played|This video is unplayable",
+        FailureCode.YOUTUBE_CLIENT_BROKEN,
+        meaning="YouTube does not give this track to the client that the node uses.",
+        advice="Try a second track: if every track fails so, configure other clients or update the YouTube plugin.",
+        link="https://github.com/lavalink-devs/lavaplayer/issues/148",
+    ),
+    # The track, in words that may also stand for something named above.
+    Pattern(r"video (?:is )?unavailable|this track is not available", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"\bFileNotFoundException\b|No such file or directory|\bENOENT\b", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(
+        r"(?:HTTP error|status code:?) (?:404|410)\b",
+        FailureCode.TRACK_UNAVAILABLE,
+        meaning="The address leads nowhere (404).",
+        advice="Check the address.",
+    ),
+    # Known, but nothing that a code says.
+    Pattern(
+        r"soundcloud stream: 401|client ID from application script",
+        FailureCode.OTHER,
+        meaning="SoundCloud changed, and this server's version cannot play from it any more.",
+        advice="Update Lavalink.",
+        link="https://github.com/sedmelluq/lavaplayer/issues/636",
+    ),
+    Pattern(
+        r"(?:HTTP error|status code:?) (?:401|403)\b",
+        FailureCode.OTHER,
+        meaning="The source refused the node (403).",
+        advice="Open the address from the node's machine: it may need a login, another user agent or another address.",
+    ),
+    Pattern(
+        r"(?:HTTP error|status code:?) 5\d\d\b",
+        FailureCode.OTHER,
+        meaning="The source answered with an error of its own (5xx).",
+        advice="Try again later; nothing is wrong with the node.",
+    ),
+)
+"""The table: the first row whose words are in a text decides that text."""
+
+_CERTAINTY = (
+    FailureCode.VOICE_DAVE_REQUIRED,
+    FailureCode.REGION_BLOCKED,
+    FailureCode.AGE_RESTRICTED,
+    FailureCode.YOUTUBE_IP_BLOCKED,
+    FailureCode.YOUTUBE_LOGIN_REQUIRED,
+    FailureCode.RATE_LIMITED,
+    FailureCode.NODE_DNS,
+    FailureCode.NODE_NETWORK,
+    FailureCode.UPSTREAM_TIMEOUT,
+    FailureCode.YOUTUBE_CIPHER_OUTDATED,
+    FailureCode.YOUTUBE_CLIENT_BROKEN,
+    FailureCode.UNSUPPORTED_FORMAT,
+    FailureCode.TRACK_UNAVAILABLE,
+)
+"""Which reason counts where several YouTube clients give different ones."""
+
+_COMPILED = tuple(
+    (re.compile(row.text, re.IGNORECASE), re.compile(row.context, re.IGNORECASE), row) for row in PATTERNS
+)
+_CLIENT = re.compile(r"Client \[[^\]\n]+\] failed:")
+_FRAME = re.compile(r"^[^\n]*?(?:\sat [\w.$/@<>]+\(|\.\.\. \d+ (?:more|common frames))", re.MULTILINE)
+_ENVIRONMENT = re.compile(r"Suppressed: \S*(?:EnvironmentInformation|ClientInformation)")
+
+
+def explain(message: str, cause: str = "", stack_trace: str = "", *, source: str = "") -> Explanation:
+    """What a failure means.
+
+    Args:
+        message: ``exception.message`` as the server wrote it, or any text of a log.
+        cause: ``exception.cause``, "" if untold.
+        stack_trace: ``exception.causeStackTrace``, "" if untold.
+        source: The track's source (``youtube``), "" if not known.
+    """
+    everything = f"{stack_trace}\n{cause}\n{message}\n{source}"
+    if clients := _clients(everything):
+        return _of_clients(clients, everything)
+    for text in _texts(message, cause, stack_trace):
+        found = _match(text, everything)
+        if found is not None:
+            return found
+    return EXPLANATIONS[FailureCode.OTHER]
+
+
+def explain_load(error: LavalinkLoadException) -> Explanation:
+    """What the failure of a load means."""
+    if error.code is Code.SOURCE_MISSING:
+        return EXPLANATIONS[FailureCode.SOURCE_DISABLED]
+    if error.code is not Code.LOAD_FAILED:
+        return EXPLANATIONS[FailureCode.OTHER]
+    return explain(error.reason, error.cause, error.stack_trace)
+
+
+def explain_track(event: TrackException) -> Explanation:
+    """What the failure of a track that plays means."""
+    source = event.track.source if event.track is not None else ""
+    return explain(event.message, event.cause, event.stack_trace, source=source)
+
+
+def words_of(event: TrackException) -> str:
+    """The most telling of a server's own words: a message alone is often the same for everything."""
+    return event.cause.partition("\n")[0] or event.message
+
+
+def explain_voice_close(code: int | None, reason: str = "") -> Explanation:
+    """What the end of a voice connection means; `FailureCode.OTHER` without words for a normal end."""
+    if code == DAVE_REQUIRED or "DAVE" in reason:
+        return EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
+    known = VOICE_CLOSES.get(code) if code is not None else None
+    if known is None or code == 1000:
+        return EXPLANATIONS[FailureCode.OTHER]
+    link = EXPLANATIONS[FailureCode.VOICE_DISCONNECTED].link
+    return Explanation(FailureCode.VOICE_DISCONNECTED, known.meaning, known.advice, link)
+
+
+def _texts(*parts: str) -> Iterator[str]:
+    """The texts of a failure in the order in which they are read: the stack trace, the cause, the message."""
+    message, cause, stack_trace = parts
+    for text in (stack_trace, cause, message):
+        head, *causes = text.split("Caused by: ")
+        for thrown in (*reversed(causes), head):
+            if thrown.strip():
+                yield _before_frames(thrown)
+
+
+def _before_frames(text: str) -> str:
+    """An exception's class and message, without where it was thrown."""
+    stop = _FRAME.search(text)
+    words = text[: stop.start()] if stop else text
+    words = _ENVIRONMENT.split(words, maxsplit=1)[0]
+    return words if words.strip() else text
+
+
+def _clients(text: str) -> list[str]:
+    """What YouTube's clients wrote, each with its own causes."""
+    starts = [found.start() for found in _CLIENT.finditer(text)]
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
+
+
+def _of_clients(clients: list[str], everything: str) -> Explanation:
+    """The reason that counts among those of several clients."""
+    found = []
+    for client in clients:
+        for text in _texts(client, "", ""):
+            if (match := _match(text, everything)) is not None:
+                found.append(match)
+                break
+    ranked = [match for match in found if match.code in _CERTAINTY]
+    if ranked:
+        return min(ranked, key=lambda match: _CERTAINTY.index(match.code))
+    return EXPLANATIONS[FailureCode.YOUTUBE_CLIENT_BROKEN]
+
+
+def _match(text: str, everything: str) -> Explanation | None:
+    """The first row of the table that fits a text."""
+    for words, context, row in _COMPILED:
+        if words.search(text) and context.search(everything):
+            usual = EXPLANATIONS[row.code]
+            return Explanation(
+                row.code, row.meaning or usual.meaning, row.advice or usual.advice, row.link or usual.link
+            )
+    return None

@@ -1,0 +1,41 @@
+"""The routes of the YouTube plugin on a simulated Lavalink."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from revvlink_cli.simulator.answers import API_HEADERS, Refusal, json_answer
+from revvlink_cli.simulator.catalogue import FAILURES
+
+if TYPE_CHECKING:
+    from revvlink_cli.simulator.profile import NodeProfile
+
+STREAM_BYTES = 200_000
+"""Bytes of a stream."""
+
+
+def plugin(profile: NodeProfile) -> list[dict[str, Any]]:
+    """The plugin in ``/v4/info``, where the node has it."""
+    return [{"name": "youtube-plugin", "version": profile.youtube_plugin}] if profile.youtube_plugin else []
+
+
+def add_routes(app: web.Application, profile: NodeProfile) -> None:
+    """Let the node answer as the plugin does."""
+
+    async def settings(_request: web.Request) -> web.Response:
+        """The whole token, which anybody with the node's password can read."""
+        return json_answer({"refreshToken": secrets.token_hex(20) if profile.youtube_token else None})
+
+    async def stream(request: web.Request) -> web.Response:
+        name = request.match_info["video"].removeprefix("sim-")
+        if name in FAILURES:
+            why = FAILURES[name].partition(": ")[2]
+            raise Refusal(400, f"This video cannot be loaded. Reason: {why}")
+        body = secrets.token_bytes(STREAM_BYTES)
+        return web.Response(body=body, headers={**API_HEADERS, "Content-Type": "audio/webm"})
+
+    app.router.add_get("/youtube", settings)
+    app.router.add_get("/youtube/stream/{video}", stream)
