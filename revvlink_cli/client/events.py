@@ -1,239 +1,272 @@
-"""What happens on a node, as its websocket tells it, in one form for every kind of server.
-
-Plugins and NodeLink add event types of their own, so an unknown type is normal: it becomes an `OtherEvent` with all
-that was sent.
-"""
+"""What happens to a pool, as a stream: bounded, and nobody waits for a reader who is slow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from revvlink_cli.client.guilds import read_guild_id
-from revvlink_cli.client.models import NOTHING, UndecodableError
-from revvlink_cli.client.tracks import Playable
-from revvlink_cli.client.voice_codes import explain_close
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.events import Event
+    from revvlink_cli.client.models import NodeStats
+
+CAPACITY = 1000
+"""Happenings that wait for a reader; older ones are dropped, and counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackStart:
-    """A track begins.
+class NodeReady:
+    """A node is connected.
 
     Attributes:
-        guild_id: The player's guild.
-        track: The track, or None when it could not be read.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        node: Its identifier.
+        session_id: The session.
+        resumed: Whether that is one taken up again.
+    """
+
+    node: str
+    session_id: str
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLost:
+    """A node that was connected is not any more; it is tried again.
+
+    Attributes:
+        node: Its identifier.
+        reason: Why.
+        players: How many players of this pool it served.
+    """
+
+    node: str
+    reason: RevvlinkException
+    players: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed:
+    """An attempt to connect a node has failed; unless it is closed after that, it is tried again.
+
+    Attributes:
+        node: Its identifier.
+        reason: Why.
+        attempts: Attempts that have failed since it was last connected for long.
+    """
+
+    node: str
+    reason: RevvlinkException
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHanging:
+    """A connected node answers no request any more: it gets no new players, those it has stay while they play.
+
+    Attributes:
+        node: Its identifier.
+        reason: What was seen.
+        players: How many players of this pool it serves.
+    """
+
+    node: str
+    reason: RevvlinkException
+    players: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAnswering:
+    """A node that was hanging answers requests again.
+
+    Attributes:
+        node: Its identifier.
+    """
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClosed:
+    """A node was closed here, or is not tried any more.
+
+    Attributes:
+        node: Its identifier.
+    """
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatsReceived:
+    """A node sent its statistics.
+
+    Attributes:
+        node: Its identifier.
+        stats: The statistics.
+    """
+
+    node: str
+    stats: NodeStats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerMoved:
+    """A player is served by another node now.
+
+    Attributes:
+        guild_id: Its guild.
+        origin: The node before, None for a first placement.
+        target: The node now.
+        refused: The nodes that were tried before, with their reasons.
     """
 
     guild_id: int
-    track: Playable | None
-    caused_by_pool: bool = False
+    origin: str | None
+    target: str
+    refused: tuple[tuple[str, RevvlinkException], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackEnd:
-    """A track has ended.
+class PlayerLost:
+    """A player could not be placed; it is kept, and goes on with its next voice update.
 
     Attributes:
-        guild_id: The player's guild.
-        track: The track, or None when it could not be read.
-        reason: ``finished``, ``loadFailed``, ``stopped``, ``replaced`` or ``cleanup``, as sent.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        guild_id: Its guild.
+        origin: The node it was on, if any.
+        reason: Why no node took it.
     """
 
     guild_id: int
-    track: Playable | None
-    reason: str
-    caused_by_pool: bool = False
-
-    @property
-    def may_start_next(self) -> bool:
-        """Whether the protocol lets a bot play its next track after this: it has finished, or could not be loaded.
-
-        Not of an end that was `caused_by_pool`: the track goes on elsewhere, or is about to be tried again.
-        """
-        return self.reason in ("finished", "loadFailed")
+    origin: str | None
+    reason: RevvlinkException
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackException:
-    """A track cannot be played, or not any further. A `TrackEnd` follows, on NodeLink two.
+class NodeDrained:
+    """A drain has ended, or was given up.
 
     Attributes:
-        guild_id: The player's guild.
-        track: The track, or None when it could not be read.
-        message: What went wrong, "" if untold.
-        severity: ``common``, ``suspicious`` or ``fault``, "" if untold.
-        cause: The exception's class and message, "" if untold.
-        stack_trace: Where it was thrown, "" if untold: with its causes the only place of some reasons.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        node: Its identifier.
+        moved: Guild -> the node that serves it now.
+        failed: Guild -> why it is still where it was.
     """
 
-    guild_id: int
-    track: Playable | None
-    message: str
-    severity: str
-    cause: str
-    stack_trace: str = field(default="", repr=False)
-    caused_by_pool: bool = False
+    node: str
+    moved: Mapping[int, str]
+    failed: Mapping[int, RevvlinkException]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackStuck:
-    """A track gives no audio; it may still go on.
+class NodeEvent:
+    """An event that a node sent.
 
     Attributes:
-        guild_id: The player's guild.
-        track: The track, or None when it could not be read.
-        threshold_ms: Milliseconds without audio, None if untold.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        node: Its identifier.
+        event: The event: `TrackStart`, `TrackEnd`, `TrackException`, `TrackStuck`, `VoiceClosed` or `OtherEvent`.
     """
 
-    guild_id: int
-    track: Playable | None
-    threshold_ms: int | None
-    caused_by_pool: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceClosed:
-    """A player's voice connection has ended (``WebSocketClosedEvent``): no failure of the node.
-
-    Attributes:
-        guild_id: The player's guild.
-        code: Discord's close code; None where a NodeLink could not connect at all.
-        reason: What Discord said, "" if nothing.
-        by_remote: Whether Discord closed it. NodeLink says so of changes it made itself, too.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
-    """
-
-    guild_id: int
-    code: int | None
-    reason: str
-    by_remote: bool
-    caused_by_pool: bool = False
-
-    @property
-    def explanation(self) -> str | None:
-        """What the code means and what to do about it; None for a code without a known meaning."""
-        return explain_close(self.code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherEvent:
-    """An event of a plugin, or one that only NodeLink has.
-
-    Attributes:
-        type: Its type.
-        guild_id: The player's guild, None when it is about no player.
-        data: All of it, as sent.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
-    """
-
-    type: str
-    guild_id: int | None
-    data: Mapping[str, Any] = field(hash=False)
-    caused_by_pool: bool = False
-
-
-Event: TypeAlias = TrackStart | TrackEnd | TrackException | TrackStuck | VoiceClosed | OtherEvent
-
-
-def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
-    """An event as sent.
-
-    Returns:
-        The event, and the fields (``TrackEndEvent track``) that were not what they should be.
-
-    Raises:
-        UndecodableError: It is no object, or has no type.
-    """
-    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
-        raise UndecodableError("an event without a type")
-    kind, guild = raw["type"], read_guild(raw)
-    reader = _Reader(raw, kind)
-    if guild is None or kind not in _KNOWN:
-        if kind in _KNOWN:
-            reader.odd.append(f"{kind} guildId")
-        return OtherEvent(type=kind, guild_id=guild, data=raw), tuple(reader.odd)
+    node: str
     event: Event
-    match kind:
-        case "TrackStartEvent":
-            event = TrackStart(guild_id=guild, track=reader.track())
-        case "TrackEndEvent":
-            event = TrackEnd(guild_id=guild, track=reader.track(), reason=reader.text("reason"))
-        case "TrackExceptionEvent":
-            told = reader.object("exception")
-            event = TrackException(
-                guild_id=guild,
-                track=reader.track(),
-                message=_text_of(told, "message"),
-                severity=_text_of(told, "severity"),
-                cause=_text_of(told, "cause"),
-                stack_trace=_text_of(told, "causeStackTrace"),
-            )
-        case "TrackStuckEvent":
-            event = TrackStuck(guild_id=guild, track=reader.track(), threshold_ms=reader.integer("thresholdMs"))
-        case _:
-            by_remote = raw.get("byRemote") is True
-            # NodeLink leaves code and reason out when there was no connection to close.
-            code = reader.integer("code") if "code" in raw else None
-            reason = reader.text("reason") if raw.get("reason") is not None else ""
-            event = VoiceClosed(guild_id=guild, code=code, reason=reason, by_remote=by_remote)
-    return event, tuple(reader.odd)
 
 
-_KNOWN = ("TrackStartEvent", "TrackEndEvent", "TrackExceptionEvent", "TrackStuckEvent", "WebSocketClosedEvent")
+Happening: TypeAlias = (
+    NodeReady
+    | NodeLost
+    | NodeFailed
+    | NodeHanging
+    | NodeAnswering
+    | NodeClosed
+    | NodeDrained
+    | StatsReceived
+    | PlayerMoved
+    | PlayerLost
+    | NodeEvent
+)
 
 
-def read_guild(raw: Mapping[str, Any]) -> int | None:
-    """``guildId``: a text on every server known; a number is as good."""
-    return read_guild_id(raw.get("guildId"))
+_NAMES = {"StatsReceived": "stats", "VoiceClosed": "websocket_closed", "OtherEvent": "unknown"}
+"""Names in the field's terms, where they are not the type's."""
 
 
-class _Reader:
-    """The fields of one event; remembers those of a wrong type."""
-
-    def __init__(self, raw: Mapping[str, Any], kind: str) -> None:
-        self._raw = raw
-        self._kind = kind
-        self.odd: list[str] = []
-
-    def _odd(self, key: str) -> None:
-        self.odd.append(f"{self._kind} {key}")
-
-    def track(self) -> Playable | None:
-        try:
-            return Playable.from_payload(self._raw.get("track"))
-        except ValueError:
-            self._odd("track")
-            return None
-
-    def text(self, key: str) -> str:
-        value = self._raw.get(key)
-        if isinstance(value, str):
-            return value
-        self._odd(key)
-        return ""
-
-    def integer(self, key: str) -> int | None:
-        value = self._raw.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        self._odd(key)
-        return None
-
-    def object(self, key: str) -> Mapping[str, Any]:
-        value = self._raw.get(key)
-        if isinstance(value, dict):
-            return value
-        self._odd(key)
-        return NOTHING
+def name_of(kind: type) -> str:
+    """The name of a happening, or of a server's event, by its type: ``NodeReady`` is ``node_ready``."""
+    name = kind.__name__
+    return _NAMES.get(name) or "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
-def _text_of(raw: Mapping[str, Any], key: str) -> str:
-    value = raw.get(key)
-    return value if isinstance(value, str) else ""
+class Subscription:
+    """One reader's queue.
+
+    Attributes:
+        dropped: Happenings this reader was too slow for.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Happening] = deque()
+        self._news = asyncio.Event()
+        self._is_over = False
+        self.dropped = 0
+
+    def put(self, happening: Happening) -> None:
+        """Add one; the oldest makes room."""
+        if len(self._waiting) == CAPACITY:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(happening)
+        self._news.set()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._is_over = True
+        self._news.set()
+
+    def waiting(self) -> list[Happening]:
+        """Everything that has come since the last reading, without waiting for more."""
+        found = list(self._waiting)
+        self._waiting.clear()
+        return found
+
+    async def next(self) -> Happening | None:
+        """The next one, None after the last."""
+        while not self._waiting:
+            if self._is_over:
+                return None
+            self._news.clear()
+            await self._news.wait()
+        return self._waiting.popleft()
+
+
+class Feed:
+    """Tells every reader what happens."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+
+    def tell(self, happening: Happening) -> None:
+        """One more thing has happened."""
+        for subscription in self._subscriptions:
+            subscription.put(happening)
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether anybody reads."""
+        return bool(self._subscriptions)
+
+    def end(self) -> None:
+        """The pool is closed: readers come to their end."""
+        for subscription in self._subscriptions:
+            subscription.end()
+
+    def subscribe(self) -> Subscription:
+        """A queue that fills from now on; `leave` ends it."""
+        subscription = Subscription()
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """The reader has gone."""
+        self._subscriptions.discard(subscription)
