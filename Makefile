@@ -26,14 +26,14 @@ contracts: $(VENV)/.developed  ## Check that imports run downward only
 	$(BIN)/lint-imports
 
 schemas: $(VENV)/.developed  ## Write the JSON Schemas of the commands into the package
-	$(BIN)/python -m revvlink_cli.commands.contracts
+	$(BIN)/python -m revvlink_cli.cli.json_schemas
 
 docs: $(VENV)/.developed  ## Write what of the documentation comes from the code, and the manual page
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/man.py
 
 completions: $(VENV)/.developed  ## Write the scripts that complete command lines
-	$(BIN)/python -m revvlink_cli.completion completions
+	$(BIN)/python -m revvlink_cli.cli.completion completions
 
 build: $(VENV)/.developed  ## Build the source distribution and the wheel into dist/
 	rm -rf dist

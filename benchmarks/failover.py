@@ -18,9 +18,9 @@ import aiohttp
 
 from benchmarks.measure import Figure, shown
 from revvlink_cli import Node, Pool
-from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.simulator import NodeProfile, Simulator
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

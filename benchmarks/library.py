@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import Figure, shown, turn_by_turn
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
+from revvlink_cli.client.connection.supervisor import Link
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.link import Link
-from revvlink_cli.client.models import Decoded, WireCpu, WireStats
+from revvlink_cli.client.protocol.models import Decoded, WireCpu, WireStats
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:

@@ -91,13 +91,13 @@ _DRAW = """
 import io, os, statistics, sys, time
 os.environ["COLUMNS"], os.environ["LINES"] = "120", "40"
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.models import NodeStats
+from revvlink_cli.client.protocol.models import NodeStats
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
-from revvlink_cli.commands.base import Options
+from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.commands.top import Console
-from revvlink_cli.commands.watching import Job
+from revvlink_cli.commands.shared.watch_options import Job
 from revvlink_cli.output.screen import Page, Screen
-from revvlink_cli.services.watch import Watch
+from revvlink_cli.services.watching import Watch
 
 class Standing:
     was_connected = is_supervised = True

@@ -15,8 +15,8 @@ from benchmarks.measure import Figure, seconds, shown, turn_by_turn
 from benchmarks.processes import BIN, run
 from revvlink_cli.client.cache.entries import Key, entry_for
 from revvlink_cli.client.cache.sqlite import SQLiteStore
-from revvlink_cli.client.tracks import Playable
-from revvlink_cli.services.cache import at_once
+from revvlink_cli.client.protocol.tracks import Playable
+from revvlink_cli.services.cache_handle import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from revvlink_cli.client import feed
-from revvlink_cli.client.dialect import TRAITS, Traits
+from revvlink_cli.cli.json_schemas import leaves, printed
+from revvlink_cli.client import events
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.events import Event
+from revvlink_cli.client.protocol.dialects import TRAITS, Traits
+from revvlink_cli.client.protocol.messages import Event
 from revvlink_cli.client.voice_codes import VOICE_CLOSES
-from revvlink_cli.commands.contracts import leaves, printed
-from revvlink_cli.commands.topics import ENVIRONMENT
+from revvlink_cli.commands.shared.help_topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS
@@ -131,10 +131,12 @@ def traits() -> str:
 def happenings() -> str:
     """What the feed of events tells."""
     rows = []
-    for kind in get_args(feed.Happening):
+    for kind in get_args(events.Happening):
         meaning = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
         fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
-        names = [feed.name_of(event) for event in get_args(Event)] if kind is feed.NodeEvent else [feed.name_of(kind)]
+        names = (
+            [events.name_of(event) for event in get_args(Event)] if kind is events.NodeEvent else [events.name_of(kind)]
+        )
         told = ", ".join(f"`{name}`" for name in names)
         rows.append(f"| `{kind.__name__}` | {told} | {meaning} | {fields} |")
     return "\n".join(["| type | name | when | fields |", "| --- | --- | --- | --- |", *rows])

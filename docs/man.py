@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from revvlink_cli.app import app
-from revvlink_cli.commands.base import Options
-from revvlink_cli.commands.topics import TOPICS
+from revvlink_cli.cli.app import app
+from revvlink_cli.commands.shared.command import Options
+from revvlink_cli.commands.shared.help_topics import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
         StoreException,
     )
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.pool import Pool
+    from revvlink_cli.client.protocol.tracks import Playable, Playlist
+    from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeStatus
-    from revvlink_cli.client.tracks import Playable, Playlist
 
 __all__ = [
     "AuthorizationFailedException",

@@ -15,12 +15,12 @@ def main() -> None:
     gc.disable()  # what is loaded stays: looking for garbage in it takes a tenth of the time to start
     try:
         if shell := os.environ.get("_REVVLINK_COMPLETE"):
-            from revvlink_cli.completion import answer
+            from revvlink_cli.cli.completion import answer
 
             answer(shell, sys.argv[1:])
             code = 0
         else:
-            from revvlink_cli.app import run
+            from revvlink_cli.cli.app import run
 
             code = run(sys.argv[1:])
     except KeyboardInterrupt:

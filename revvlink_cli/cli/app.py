@@ -15,7 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
-from revvlink_cli.commands.base import Group, Options, global_options
+from revvlink_cli.cli.runner import defect, render, settle, show
+from revvlink_cli.commands.shared.command import Group, Options, global_options
 from revvlink_cli.commands.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
@@ -23,7 +24,6 @@ from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.renderer import COMMON, Format, default_format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
 from revvlink_cli.output.streams import Output, OutputError
-from revvlink_cli.running import defect, render, settle, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ A script calls ``revvlink`` with `VARIABLE` set to the shell's name and the line
 comes back is ``files``, when names of files are wanted, or a candidate a line, with a tab and its help where the shell
 shows such things.
 
-    python -m revvlink_cli.completion FOLDER    writes the scripts
+    python -m revvlink_cli.cli.completion FOLDER    writes the scripts
 """
 
 from __future__ import annotations
@@ -123,9 +123,9 @@ def candidates(line: str) -> list[str]:
     """What may stand at the end of a line: values with their help behind a tab, or just ``files``."""
     import typer
 
-    from revvlink_cli.app import app
-    from revvlink_cli.commands.base import Options
-    from revvlink_cli.commands.options import FILES
+    from revvlink_cli.cli.app import app
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.commands.shared.options import FILES
     from revvlink_cli.commands.typer_adapter import ShellComplete, split_arg_string
 
     words = split_arg_string(line)[1:]

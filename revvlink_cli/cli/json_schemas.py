@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from revvlink_cli.app import app
-from revvlink_cli.commands.base import Record, Rows, prints_of
+from revvlink_cli.cli.app import app
+from revvlink_cli.commands.shared.command import Record, Rows, prints_of
 from revvlink_cli.output.schema import envelope_schema, record_schema
 
 if TYPE_CHECKING:

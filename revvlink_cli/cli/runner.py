@@ -23,7 +23,7 @@ from revvlink_cli.output.streams import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.output.renderer import Renderer
     from revvlink_cli.output.streams import Output
 

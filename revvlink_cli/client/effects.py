@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from revvlink_cli.client.events import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
+from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.events import Event
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.player import Player
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.tracks import Playable
 
 EXPECTED_FOR = 10.0
 """Seconds after a request of the pool's own within which the end that it brings about is expected."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from revvlink_cli.client.errors import RevvlinkException
-    from revvlink_cli.client.events import Event
-    from revvlink_cli.client.models import NodeStats
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import NodeStats
 
 CAPACITY = 1000
 """Happenings that wait for a reader; older ones are dropped, and counted."""

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client import loading, ranking
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
 from revvlink_cli.client.binding import LoopBinding
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
+from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.effects import is_effect
 from revvlink_cli.client.errors import (
     Code,
@@ -21,9 +21,7 @@ from revvlink_cli.client.errors import (
     PlayerDestroyedException,
     RevvlinkException,
 )
-from revvlink_cli.client.events import TrackEnd, TrackStart
-from revvlink_cli.client.failover import DrainReport, Failover
-from revvlink_cli.client.feed import (
+from revvlink_cli.client.events import (
     Feed,
     Happening,
     NodeAnswering,
@@ -41,10 +39,13 @@ from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.node import Node, user_id_of
 from revvlink_cli.client.placement import Placement
 from revvlink_cli.client.player import Player
-from revvlink_cli.client.regions import checked_map, region_from_endpoint
-from revvlink_cli.client.searches import Searches
+from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
+from revvlink_cli.client.routing import ranking
+from revvlink_cli.client.routing.regions import checked_map, region_from_endpoint
+from revvlink_cli.client.routing.scheduler import DrainReport, Failover
+from revvlink_cli.client.search import load_tracks
+from revvlink_cli.client.search.track_search import Searches
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
-from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -59,12 +60,12 @@ if TYPE_CHECKING:
     )
 
     from revvlink_cli.client.cache.store import Store
-    from revvlink_cli.client.events import Event
-    from revvlink_cli.client.models import NodeStats
-    from revvlink_cli.client.penalty import Penalty
-    from revvlink_cli.client.ranking import Ranking
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import NodeStats
+    from revvlink_cli.client.protocol.tracks import Playable, Playlist
     from revvlink_cli.client.redaction import Redactor
-    from revvlink_cli.client.tracks import Playable, Playlist
+    from revvlink_cli.client.routing.penalty import Penalty
+    from revvlink_cli.client.routing.ranking import Ranking
 
 log = logging.getLogger(__name__)
 
@@ -720,7 +721,7 @@ class Fleet:
         else:
             self.get_node()  # raises, with the reasons, when there is none
             nodes = [self._nodes[candidate.node.identifier] for candidate in self.rank().candidates]
-        return await loading.load(query, nodes, on_failure=on_failure)
+        return await load_tracks.load(query, nodes, on_failure=on_failure)
 
     def cache(self, capacity: int | bool | None = None) -> None:
         """See `Pool.cache`."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import aiohttp
 
 from revvlink_cli.client.arguments import check_mapping, check_text, check_type, texts, wrong_type
-from revvlink_cli.client.assignments import Assignments
-from revvlink_cli.client.budget import Budget
-from revvlink_cli.client.connection import STALE_INTERVALS
-from revvlink_cli.client.dialect import TRAITS, Dialect, StatsReader
+from revvlink_cli.client.connection.rate_limits import Budget
+from revvlink_cli.client.connection.rest import Rest
+from revvlink_cli.client.connection.session_players import Roster
+from revvlink_cli.client.connection.supervisor import Link
+from revvlink_cli.client.connection.websocket import STALE_INTERVALS
 from revvlink_cli.client.errors import (
     Code,
     InvalidClientException,
@@ -24,24 +25,23 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
 )
 from revvlink_cli.client.guilds import checked_guild_id
-from revvlink_cli.client.link import Link
-from revvlink_cli.client.penalty import compute
-from revvlink_cli.client.rest import Rest
-from revvlink_cli.client.roster import Roster
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect, StatsReader
+from revvlink_cli.client.routing.node_players import Assignments
+from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and_port, normalise_uri
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from revvlink_cli.client.connection import Connection
-    from revvlink_cli.client.events import Event
+    from revvlink_cli.client.connection.session_players import RemotePlayer
+    from revvlink_cli.client.connection.transport import Transport
+    from revvlink_cli.client.connection.websocket import Connection
     from revvlink_cli.client.fleet import Fleet
-    from revvlink_cli.client.models import Decoded, NodeInfo, NodeStats, WireStats
-    from revvlink_cli.client.penalty import Penalty
     from revvlink_cli.client.player import Player
-    from revvlink_cli.client.roster import RemotePlayer
-    from revvlink_cli.client.transport import Transport
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import Decoded, NodeInfo, NodeStats, WireStats
+    from revvlink_cli.client.routing.penalty import Penalty
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
     is_refusal,
 )
-from revvlink_cli.client.feed import PlayerLost, PlayerMoved
+from revvlink_cli.client.events import PlayerLost, PlayerMoved
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.client.turn import Turn

@@ -28,10 +28,10 @@ from revvlink_cli.client.wishes import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from revvlink_cli.client.events import TrackEnd
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.placement import Placement
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.messages import TrackEnd
+    from revvlink_cli.client.protocol.tracks import Playable
 
 
 TOO_SOON = 5.0

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from revvlink_cli.client.cache.store import Store
-    from revvlink_cli.client.failover import DrainReport
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
     from revvlink_cli.client.player import Player
-    from revvlink_cli.client.tracks import Playable, Playlist
+    from revvlink_cli.client.protocol.tracks import Playable, Playlist
+    from revvlink_cli.client.routing.scheduler import DrainReport
 
 
 class _Nodes:

@@ -13,15 +13,15 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.connection.http_client import GATEWAY_STATUSES, LOOP_LAG
+from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
-from revvlink_cli.client.requester import GATEWAY_STATUSES, LOOP_LAG
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from revvlink_cli.client.rest import Rest
+    from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.settings import NodeSettings
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from revvlink_cli.client.penalty import Penalty, compute
+from revvlink_cli.client.routing.penalty import Penalty, compute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from revvlink_cli.client.dialect import Dialect
     from revvlink_cli.client.errors import RevvlinkException, Stage
-    from revvlink_cli.client.models import NodeInfo, NodeStats
+    from revvlink_cli.client.protocol.dialects import Dialect
+    from revvlink_cli.client.protocol.models import NodeInfo, NodeStats
 
 
 class NodeStatus(StrEnum):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from revvlink_cli.client.models import NOTHING
-from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.protocol.models import NOTHING
+from revvlink_cli.client.protocol.tracks import Playable
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import MonitorCommand, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags, files
+from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags, files
+from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.renderer import COMMON, REPORTS, Format
 from revvlink_cli.output.result import ExitCode, Result, column
 from revvlink_cli.output.text import MISSING
-from revvlink_cli.output.verdicts import CheckRow
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
@@ -64,17 +64,17 @@ def check(
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    warning: demanded.Warnings = None,
-    critical: demanded.Criticals = None,
-    skip: demanded.Skips = None,
-    only: demanded.Onlys = None,
-    min_version: demanded.MinVersion = None,
-    require_source: demanded.Sources = None,
-    require_plugin: demanded.Plugins = None,
-    require_filter: demanded.Filters = None,
-    canary: demanded.Canaries = None,
-    min_healthy: demanded.MinHealthy = None,
-    unknown_on_timeout: demanded.UnknownOnTimeout = False,
+    warning: check_options.Warnings = None,
+    critical: check_options.Criticals = None,
+    skip: check_options.Skips = None,
+    only: check_options.Onlys = None,
+    min_version: check_options.MinVersion = None,
+    require_source: check_options.Sources = None,
+    require_plugin: check_options.Plugins = None,
+    require_filter: check_options.Filters = None,
+    canary: check_options.Canaries = None,
+    min_healthy: check_options.MinHealthy = None,
+    unknown_on_timeout: check_options.UnknownOnTimeout = False,
     report: Annotated[
         list[str] | None,
         typer.Option(
@@ -116,17 +116,17 @@ def check(
                 f"is no report; it goes with --output {kinds} and no --report", param_hint="--list"
             )
         return Result(_catalogue(), CatalogueRow)
-    flags = demanded.Flags.of(
+    flags = check_options.Flags.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
         unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
-    settings = fleets.load_settings(options, for_verdict=True)
-    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    policy = flags.applied(demanded.of_part(settings.policy, settings, entries))
-    demanded.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
-    told = demanded.messenger(settings, entries, flags, notify, remind)
-    chosen = fleets.with_secrets(settings, entries, options)
+    settings = node_selection.load_settings(options, for_verdict=True)
+    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
+    policy = flags.applied(check_options.of_part(settings.policy, settings, entries))
+    check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
+    told = check_options.messenger(settings, entries, flags, notify, remind)
+    chosen = node_selection.with_secrets(settings, entries, options)
     return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)
 
 
@@ -138,7 +138,7 @@ async def _check(
     *,
     reports: tuple[tuple[Format, str], ...],
     exit_zero: bool,
-    told: demanded.Messenger | None,
+    told: check_options.Messenger | None,
 ) -> Result:
     from revvlink_cli.services.checking import run
 
@@ -149,16 +149,16 @@ async def _check(
 
 def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> Result:
     """A report as the command's outcome."""
-    from revvlink_cli.output import verdicts
+    from revvlink_cli.output import check_rows
 
     return Result(
-        verdicts.rows_of(report.outcomes),
+        check_rows.rows_of(report.outcomes),
         CheckRow,
         ExitCode.OK if exit_zero else int(report.verdict),
-        verdicts.failures(report.findings),
-        title=verdicts.headline(report),
-        line=verdicts.summary(report),
-        view=None if options.verbose else verdicts.in_short(report),
+        check_rows.failures(report.findings),
+        title=check_rows.headline(report),
+        line=check_rows.summary(report),
+        view=None if options.verbose else check_rows.in_short(report),
         report=report,
         notes=() if options.verbose else ("-v shows every check",),
     )

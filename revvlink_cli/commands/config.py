@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import Record, Rows, command, make_app, options_of
+from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared.command import Record, Rows, command, make_app, options_of
 from revvlink_cli.config.load import parse
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import Source, SourceKind
@@ -33,9 +33,9 @@ def path(ctx: typer.Context) -> Result:
     """Print which configuration file is used."""
     options = options_of(ctx)
     try:
-        source = fleets.find_source(options)
+        source = node_selection.find_source(options)
     except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
+        raise node_selection.config_failure(error, options) from None
     where = str(source.path) if source.path is not None else None
     record = PathRecord(path=where, found_by=str(source.kind), trusted=source.trusted)
     return Result(record, text=where or "the environment (REVVLINK_URI)")
@@ -56,7 +56,7 @@ def show(ctx: typer.Context) -> Result:
     """Show every setting that counts and where it came from; secrets are masked."""
     from revvlink_cli.config.show import effective
 
-    settings = fleets.load_settings(options_of(ctx))
+    settings = node_selection.load_settings(options_of(ctx))
     rows = tuple(
         SettingRow(key=entry.key, value=entry.value, origin=entry.origin, line=entry.line)
         for entry in effective(settings)
@@ -77,12 +77,12 @@ class ValidRecord:
 def validate(ctx: typer.Context) -> Result:
     """Check the whole configuration, passwords included, and tell every mistake at once. Nothing is sent."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     try:
         settings.resolve(strict=True)
     except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
-    demanded.refuse_out_of_reach(settings.policy, settings, len(settings.nodes), options.usage_exit_code)
+        raise node_selection.config_failure(error, options) from None
+    check_options.refuse_out_of_reach(settings.policy, settings, len(settings.nodes), options.usage_exit_code)
     where = str(settings.source.path) if settings.source.path is not None else None
     record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=tuple(map(str, settings.warnings)))
     count = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"
@@ -137,7 +137,7 @@ def trust(
         settings = parse(text, Source(SourceKind.FLAG, target, trusted=True, environment=os.environ))
         record(target, text)
     except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
+        raise node_selection.config_failure(error, options) from None
     used = uses(settings)
     notes = (*(f"it may use {what}" for what in used), f"{target} is trusted until it changes")
     return Result(TrustRecord(path=str(target), uses=used), text=str(target), notes=notes)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets, scores
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared import node_selection, penalty_columns
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
 
 app = make_app()
@@ -33,7 +33,7 @@ class ConnectRow:
     version: str | None = column("VERSION", rank=2)
     session_id: str | None = column("SESSION", rank=4)
     ready_ms: float | None = column("READY IN", Kind.LATENCY_MS)
-    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
+    reason: str | None = column("REASON", cell=penalty_columns.reason_of, wraps=True)
     message: str | None
     uri: str
 
@@ -66,9 +66,9 @@ def connect(
     it failed.
     """
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
-    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    chosen = fleets.with_secrets(settings, entries, options)
+    settings = node_selection.load_settings(options)
+    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
+    chosen = node_selection.with_secrets(settings, entries, options)
     if not hold:
         return _connect(settings, chosen, options)
     if options.output is not None and options.output.value == "json":
@@ -80,17 +80,17 @@ def connect(
 
 
 async def _connect(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         snapshots = fleet.snapshot().nodes
-    failures = fleets.failures_of(snapshots, options.timeout)
+    failures = node_selection.failures_of(snapshots, options.timeout)
     rows = tuple(_row(node, options.timeout) for node in snapshots)
-    return Result(rows, ConnectRow, fleets.exit_code_for(failures, len(rows)), failures)
+    return Result(rows, ConnectRow, node_selection.exit_code_for(failures, len(rows)), failures)
 
 
 def _row(node: NodeSnapshot, timeout: float) -> ConnectRow:
-    failure = fleets.node_failure(node, timeout)
+    failure = node_selection.node_failure(node, timeout)
     return ConnectRow(
         node=node.identifier,
         state="connected" if failure is None else "failed",
@@ -110,7 +110,7 @@ async def _hold(
     """Every node's state when it changes, until the nodes have all failed for good or somebody interrupts."""
     import asyncio
 
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     shown: dict[str, tuple[str, str | None, str | None]] = {}
     async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
@@ -121,8 +121,8 @@ async def _hold(
                     shown[node.identifier] = (row.state, row.session_id, row.message)
                     yield row
             if not any(node.is_supervised for node in fleet.members):
-                failures = fleets.failures_of(fleet.snapshot().nodes, options.timeout)
-                yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+                failures = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
+                yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=failures)
                 return
             await fleet.changed()
             await asyncio.sleep(0)  # changes of one moment are one change

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from revvlink_cli.commands.base import Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.output.result import Script
 
 app = make_app()

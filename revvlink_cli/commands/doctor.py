@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.services.patient import Diagnosis, Patient
+    from revvlink_cli.services.doctor.context import Diagnosis, Patient
 
 app = make_app()
 
@@ -61,8 +61,8 @@ def doctor(
 
     Each finding says what to do. Passwords are never shown. Exit code 0 when nothing has failed, else 1.
     """
-    from revvlink_cli.services.doctor import CHECKUPS
-    from revvlink_cli.services.patient import Patient
+    from revvlink_cli.services.doctor.context import Patient
+    from revvlink_cli.services.doctor.examination import CHECKUPS
 
     options = options_of(ctx)
     for flag, names in (("--only", only), ("--skip", skip)):
@@ -75,15 +75,15 @@ def doctor(
         rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
         return Result(tuple(rows), CheckupRow)
     wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
-    patient = Patient(options.config, os.environ, fleets.here(), timeout=options.timeout, fixes=fix)
+    patient = Patient(options.config, os.environ, node_selection.here(), timeout=options.timeout, fixes=fix)
     options.source = patient.source
     return _examine(patient, wanted, redact=redact)
 
 
 async def _examine(patient: Patient, wanted: Sequence[str], *, redact: bool) -> Result:
-    from revvlink_cli.services.doctor import examine
-    from revvlink_cli.services.patient import State
-    from revvlink_cli.services.redaction import Redactor
+    from revvlink_cli.services.doctor.context import State
+    from revvlink_cli.services.doctor.examination import examine
+    from revvlink_cli.services.doctor.redaction import Redactor
 
     found = [diagnosis async for diagnosis in examine(patient, wanted)]
     if redact:

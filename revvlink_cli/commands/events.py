@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from revvlink_cli._percent import percent
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.failure_codes import Explanation
 
@@ -61,16 +61,16 @@ def events(
             Failure("usage", "events never end, and one JSON document would never begin", hint="use --output jsonl"),
             exit_code=ExitCode.USAGE,
         )
-    settings = fleets.load_settings(options)
-    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return Stream(EventRow, _events(settings, fleets.with_secrets(settings, entries, options), options))
+    settings = node_selection.load_settings(options)
+    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
+    return Stream(EventRow, _events(settings, node_selection.with_secrets(settings, entries, options), options))
 
 
 async def _events(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> AsyncGenerator[EventRow | Result, None]:
     """Everything the pool tells, from the first connection on, until no node is tried any more."""
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
         subscription = fleet.subscribe()
@@ -79,7 +79,7 @@ async def _events(
             for node in fleet.snapshot().nodes:  # what happened before the first reading
                 if node.session_id is not None:
                     yield _row(node.identifier, "node_ready", None, f"session {node.session_id}", 0)
-                elif (failure := fleets.node_failure(node, options.timeout)) is not None:
+                elif (failure := node_selection.node_failure(node, options.timeout)) is not None:
                     yield _row(node.identifier, "node_failed", None, failure.message, 0)
             while any(node.is_supervised for node in fleet.members):
                 happening = await subscription.next()
@@ -89,8 +89,8 @@ async def _events(
                 dropped = subscription.dropped
         finally:
             fleet.unsubscribe(subscription)
-        failures = fleets.failures_of(fleet.snapshot().nodes, options.timeout)
-    yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=failures)
+        failures = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
+    yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=failures)
 
 
 def _row(
@@ -116,43 +116,43 @@ def _row(
 
 def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> EventRow:
     """One line for what happened; `at` is when, in seconds since the epoch, None now."""
-    from revvlink_cli.client import feed
+    from revvlink_cli.client import events
 
     match happening:
-        case feed.NodeReady():
+        case events.NodeReady():
             what = f"session {happening.session_id}{' resumed' if happening.resumed else ''}"
             return _row(happening.node, "node_ready", None, what, dropped, at)
-        case feed.NodeLost():
+        case events.NodeLost():
             return _row(happening.node, "node_lost", None, happening.reason.message, dropped, at)
-        case feed.NodeFailed():
+        case events.NodeFailed():
             return _row(happening.node, "node_failed", None, happening.reason.message, dropped, at)
-        case feed.NodeHanging():
+        case events.NodeHanging():
             return _row(happening.node, "node_hanging", None, happening.reason.message, dropped, at)
-        case feed.NodeAnswering():
+        case events.NodeAnswering():
             return _row(happening.node, "node_answering", None, None, dropped, at)
-        case feed.NodeClosed():
+        case events.NodeClosed():
             return _row(happening.node, "node_closed", None, None, dropped, at)
-        case feed.NodeDrained():
+        case events.NodeDrained():
             what = f"{len(happening.moved)} players moved, {len(happening.failed)} left"
             return _row(happening.node, "node_drained", None, what, dropped, at)
-        case feed.StatsReceived(stats=stats):
+        case events.StatsReceived(stats=stats):
             load = "CPU unknown" if stats.system_load is None else f"CPU {percent(stats.system_load)}"
             return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped, at)
-        case feed.PlayerMoved():
+        case events.PlayerMoved():
             target = f"{happening.origin or 'nowhere'} -> {happening.target}"
             return _row(happening.target, "player_moved", happening.guild_id, target, dropped, at)
-        case feed.PlayerLost():
+        case events.PlayerLost():
             name = happening.origin or "-"
             return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped, at)
-        case feed.NodeEvent(event=event):
+        case events.NodeEvent(event=event):
             known = _explanation_of(event)
             detail = _detail_of(event, known)
-            return _row(happening.node, feed.name_of(type(event)), event.guild_id, detail, dropped, at, known)
+            return _row(happening.node, events.name_of(type(event)), event.guild_id, detail, dropped, at, known)
 
 
 def _explanation_of(event: Any) -> Explanation | None:
     """What is known of a failure, None for an event that is none."""
-    from revvlink_cli.client.events import TrackException, VoiceClosed
+    from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed
     from revvlink_cli.health import known_failures
 
     if isinstance(event, TrackException):
@@ -165,7 +165,7 @@ def _explanation_of(event: Any) -> Explanation | None:
 
 def _detail_of(event: Any, known: Explanation | None) -> str | None:
     """What a server's event says beyond its name; of one that this client does not know, its own name."""
-    from revvlink_cli.client.events import TrackException
+    from revvlink_cli.client.protocol.messages import TrackException
     from revvlink_cli.health.known_failures import words_of
 
     if isinstance(event, TrackException) and known is not None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import Rows, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
 
@@ -53,10 +53,10 @@ def exporter(
     """
     options = options_of(ctx)
     host, port = _address(listen)
-    settings = fleets.load_settings(options, for_verdict=True)
-    choose = fleets.chooser(options, nodes, tag, region)
+    settings = node_selection.load_settings(options, for_verdict=True)
+    choose = node_selection.chooser(options, nodes, tag, region)
     chosen = choose(settings)
-    policy = demanded.of_chosen(settings, chosen, options.usage_exit_code)
+    policy = check_options.of_chosen(settings, chosen, options.usage_exit_code)
 
     trouble: str | None = None
 
@@ -65,9 +65,9 @@ def exporter(
 
         nonlocal trouble
         try:
-            again = fleets.load_settings(options, for_verdict=True)
+            again = node_selection.load_settings(options, for_verdict=True)
             picked = choose(again)
-            plan = Plan(picked, demanded.of_chosen(again, picked, options.usage_exit_code), again.regions)
+            plan = Plan(picked, check_options.of_chosen(again, picked, options.usage_exit_code), again.regions)
         except CommandError as error:
             trouble = error.failures[0].message
             return None

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import demanded, fleets
-from revvlink_cli.commands.base import ProbeCommand, Record, Work, command, make_app, options_of
-from revvlink_cli.commands.options import node_names
+from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared.command import ProbeCommand, Record, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import node_names
 from revvlink_cli.output.result import CommandError, ExitCode, Kind, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.policy import Policy
 
@@ -45,7 +45,7 @@ def healthcheck(
             metavar="[NODE]", help="The node; may be left out where only one is configured.", autocompletion=node_names
         ),
     ] = None,
-    canary: demanded.Canaries = None,
+    canary: check_options.Canaries = None,
 ) -> Work:
     """Tell on one line whether a node is healthy: exit code 0, or 1 if it is not or nobody can tell.
 
@@ -53,26 +53,26 @@ def healthcheck(
     do not count here, for no restart makes a busy node less busy; that is what `check` is for.
     """
     options = options_of(ctx)
-    flags = demanded.Flags.of(canaries=canary)
-    settings = fleets.load_settings(options, for_verdict=True)
+    flags = check_options.Flags.of(canaries=canary)
+    settings = node_selection.load_settings(options, for_verdict=True)
     known = [entry.identifier for entry in settings.nodes]
     if node is None and len(known) > 1:
         raise typer.BadParameter(f"name one of {', '.join(known)}", param_hint="NODE")
     name = node if node is not None else known[0]
     entries = tuple(entry for entry in settings.nodes if entry.identifier == name)
     if not entries:
-        raise CommandError(fleets.unknown_node(name, known), exit_code=ExitCode.FAILED)
+        raise CommandError(node_selection.unknown_node(name, known), exit_code=ExitCode.FAILED)
     from revvlink_cli.health.policy import Policy
 
     policy = replace(flags.applied(Policy()), only=LIVENESS)
-    return _healthcheck(settings, fleets.with_secrets(settings, entries, options), policy, options)
+    return _healthcheck(settings, node_selection.with_secrets(settings, entries, options), policy, options)
 
 
 async def _healthcheck(
     settings: Settings, chosen: tuple[NodeSettings, ...], policy: Policy, options: Options
 ) -> Result:
     from revvlink_cli.health.findings import is_healthy
-    from revvlink_cli.output.verdicts import failures, shortened, told, trouble
+    from revvlink_cli.output.check_rows import failures, shortened, told, trouble
     from revvlink_cli.services.checking import run
 
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)

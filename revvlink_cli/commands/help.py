@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from revvlink_cli._names import closest
-from revvlink_cli.commands.base import Record, command, make_app, options_of
-from revvlink_cli.commands.topics import TOPICS
+from revvlink_cli._suggestions import closest
+from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
+from revvlink_cli.commands.shared.help_topics import TOPICS
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 app = make_app()

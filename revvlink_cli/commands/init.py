@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Record, command, make_app, options_of
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
 from revvlink_cli.output.result import Result, column
 
 app = make_app()
@@ -42,7 +42,7 @@ def init(
     try:
         written = write_starter(target, force=force)
     except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
+        raise node_selection.config_failure(error, options) from None
     return Result(
         InitRecord(path=str(written)),
         text=str(written),

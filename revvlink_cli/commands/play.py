@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import PlayCommand, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import Source, Tags, files, node_names, seconds
 from revvlink_cli.commands.search import identifier_for
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import PlayCommand, Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Source, Tags, files, node_names, seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.playing import PlayReport
     from revvlink_cli.services.voice_server import Address, VoiceServer
@@ -136,9 +136,9 @@ def play(
     place = _address(listen, "--listen")
     given = _address(advertise, "--advertise")
     _check_voice(place, given, cert, key, save, duration)
-    settings = fleets.load_settings(options)
-    entries = fleets.select(settings, node or (), options, tags=tag or ())
-    chosen = fleets.with_secrets(settings, entries, options)
+    settings = node_selection.load_settings(options)
+    entries = node_selection.select(settings, node or (), options, tags=tag or ())
+    chosen = node_selection.with_secrets(settings, entries, options)
     identifier = words if raw else identifier_for(words, source or settings.search_source)
 
     async def work() -> Result:
@@ -227,13 +227,13 @@ async def _play(
     import asyncio
 
     from revvlink_cli.client.snapshot import NodeStatus
-    from revvlink_cli.services import probe
+    from revvlink_cli.services import fleet_session
     from revvlink_cli.services.playing import PlayPlan, play_all
 
     deadline = asyncio.get_running_loop().time() + options.timeout
     patience = min(CONNECT_TIME, options.timeout / 2)
-    async with probe.opened(chosen, regions=settings.regions, timeout=patience) as fleet:
-        failures = fleets.failures_of(fleet.snapshot().nodes, patience)
+    async with fleet_session.opened(chosen, regions=settings.regions, timeout=patience) as fleet:
+        failures = node_selection.failures_of(fleet.snapshot().nodes, patience)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
         plan = PlayPlan(identifier, span, voice)
         return await play_all(fleet, there, plan, deadline), failures
@@ -275,7 +275,7 @@ def _result(
     unproven = sum(strict and report.verdict == "unproven" for report in reports)
     bad = len(failures) + unproven
     if unreachable and not reports:
-        code = fleets.exit_code_for(unreachable, len(unreachable))
+        code = node_selection.exit_code_for(unreachable, len(unreachable))
     elif unreachable or 0 < bad < len(reports):
         code = ExitCode.PARTIAL
     else:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.client.guilds import read_guild_id
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Record, Rows, Work, command, confirm, make_app, options_of
-from revvlink_cli.commands.options import node_option
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.options import node_option
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from revvlink_cli.client.rest import Rest
-    from revvlink_cli.client.roster import RemotePlayer
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.client.connection.rest import Rest
+    from revvlink_cli.client.connection.session_players import RemotePlayer
+    from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
 
@@ -147,31 +147,31 @@ def _missing(node: str, session: str, guild: int) -> CommandError:
 
 
 def _asked(node: str, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Work:
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
     if not entries:
         known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(fleets.unknown_node(node, known), exit_code=ExitCode.USAGE)
-    chosen = fleets.with_secrets(settings, entries, options)
+        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    chosen = node_selection.with_secrets(settings, entries, options)
 
     async def work() -> Result:
         from revvlink_cli.client.errors import LavalinkException, RevvlinkException
-        from revvlink_cli.services.probe import opened
+        from revvlink_cli.services.fleet_session import opened
 
         async with opened(chosen, timeout=options.timeout) as fleet:
             (member,) = fleet.members
-            failure = fleets.node_failure(member.snapshot(), options.timeout)
+            failure = node_selection.node_failure(member.snapshot(), options.timeout)
             if failure is not None:
-                return Result(None, PlayerRow, fleets.exit_code_for((failure,), 1), (failure,))
+                return Result(None, PlayerRow, node_selection.exit_code_for((failure,), 1), (failure,))
             try:
                 return await ask(member.rest)
             except LavalinkException as error:
                 if error.status != 404:
-                    return Result(None, PlayerRow, ExitCode.FAILED, (fleets.failure_of(error, node),))
+                    return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
                 hint = "take the id from the bot's log; a session that waits to be resumed is not to be seen"
                 gone = Failure("no_session", f"no such session on {node}: {session}", node=node, hint=hint)
                 return Result(None, PlayerRow, ExitCode.FAILED, (gone,))
             except RevvlinkException as error:
-                return Result(None, PlayerRow, ExitCode.FAILED, (fleets.failure_of(error, node),))
+                return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
 
     return work()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets, status, watching
-from revvlink_cli.commands.base import Record, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags, files
+from revvlink_cli.commands.nodes import status
+from revvlink_cli.commands.shared import node_selection, watch_options
+from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags, files
 from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.result import CommandError, Failure, Kind, Result, Stream, column
 
@@ -53,11 +54,11 @@ def record(
             f"{file!r} is no file: `revvlink nodes status --watch` prints looks", param_hint="FILE"
         )
     options = options_of(ctx)
-    span = watching.span_of(interval, count, duration, watch=True)
-    settings = fleets.load_settings(options)
+    span = watch_options.span_of(interval, count, duration, watch=True)
+    settings = node_selection.load_settings(options)
 
-    choose = fleets.chooser(options, node_names, tag, region)
-    job = watching.Job(settings, options, span, choose(settings), choose)
+    choose = node_selection.chooser(options, node_names, tag, region)
+    job = watch_options.Job(settings, options, span, choose(settings), choose)
 
     async def items() -> AsyncGenerator[Result, None]:
         from revvlink_cli.services.recording import Writer
@@ -75,7 +76,7 @@ def record(
                 async for seen in taken:
                     rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
-                    writer.write(to_json(status.StatusTick(time=watching.now(), nodes=rows)))
+                    writer.write(to_json(status.StatusTick(time=watch_options.now(), nodes=rows)))
         except OSError as error:
             raise CommandError(_unwritable(file, error)) from None
         finally:

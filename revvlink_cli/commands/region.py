@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.stdin import arguments
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.stdin import arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
 
 app = make_app()
@@ -55,7 +55,7 @@ def region(
     One endpoint on its own prints just the label. A [regions] map in the configuration takes the place of the
     built-in one.
     """
-    from revvlink_cli.client.regions import region_from_endpoint
+    from revvlink_cli.client.routing.regions import region_from_endpoint
 
     options = options_of(ctx)
     given = list(arguments(endpoints))
@@ -64,11 +64,11 @@ def region(
             Failure("usage", "no endpoint on standard input", hint="one a line"), exit_code=ExitCode.USAGE
         )
     if route:
-        from revvlink_cli.commands import fleets
+        from revvlink_cli.commands.shared import node_selection
 
-        settings = fleets.load_settings(options)
-        entries = fleets.select(settings, (), options)
-        return _route(given, settings, fleets.with_secrets(settings, entries, options), options)
+        settings = node_selection.load_settings(options)
+        entries = node_selection.select(settings, (), options)
+        return _route(given, settings, node_selection.with_secrets(settings, entries, options), options)
     regions = _configured_regions(options)
     rows = tuple(RegionRow(endpoint=endpoint, region=region_from_endpoint(endpoint, regions)) for endpoint in given)
     failures = tuple(
@@ -82,25 +82,25 @@ def region(
 
 def _configured_regions(options: Options) -> Any:
     """The user's region map, None when there is no configuration: this command does without one."""
-    from revvlink_cli.commands import fleets
+    from revvlink_cli.commands.shared import node_selection
     from revvlink_cli.config.problems import ConfigError
 
     try:
-        fleets.find_source(options)
+        node_selection.find_source(options)
     except ConfigError as error:
         if error.is_missing:
             return None
-        from revvlink_cli.commands.fleets import config_failure
+        from revvlink_cli.commands.shared.node_selection import config_failure
 
         raise config_failure(error, options) from None
-    from revvlink_cli.commands.fleets import load_settings
+    from revvlink_cli.commands.shared.node_selection import load_settings
 
     return load_settings(options).regions
 
 
 async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.commands import fleets
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.commands.shared import node_selection
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshots = fleet.snapshot().nodes
@@ -110,6 +110,6 @@ async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSetting
             ranking = fleet.rank(label)
             best = ranking.candidates[0].node.identifier if ranking.candidates else None
             rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
-    failures = fleets.failures_of(snapshots, options.timeout)
+    failures = node_selection.failures_of(snapshots, options.timeout)
     is_answered = all(row.node is not None for row in rows)
-    return fleets.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    return node_selection.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands.base import Rows, command, make_app
-from revvlink_cli.commands.options import files
-from revvlink_cli.commands.stdin import lines_of
+from revvlink_cli.commands.shared.command import Rows, command, make_app
+from revvlink_cli.commands.shared.options import files
+from revvlink_cli.commands.shared.stdin import lines_of
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets, scores
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import node_names, regions
 from revvlink_cli.commands.region import RouteRow
+from revvlink_cli.commands.shared import node_selection, penalty_columns
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import node_names, regions
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.ranking import Candidate, Excluded, Ranking
+    from revvlink_cli.client.routing.ranking import Candidate, Excluded, Ranking
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
 
 app = make_app()
@@ -26,7 +26,7 @@ app = make_app()
 class ExplainRow:
     """A node as the decision saw it. Null is unknown, never zero; what cannot serve has no rank."""
 
-    rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
+    rank: int | None = column("RANK", Kind.COUNT, cell=penalty_columns.rank_of)
     node: str = column("NODE", rank=0)
     verdict: str = column("VERDICT", Kind.STATE, rank=0)
     region: str | None = column("REGION", rank=2)
@@ -36,7 +36,7 @@ class ExplainRow:
     nulled: float | None = column("NULLED", Kind.SCORE, rank=4)
     players: float | None = column("PLAYERS", Kind.SCORE, rank=3)
     reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_columns.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     why: str = column("WHY", wraps=True)
@@ -82,9 +82,9 @@ def route(
         )
     if region is not None and not region.strip():
         raise typer.BadParameter("the region is empty: leave it out for any", param_hint="--region")
-    settings = fleets.load_settings(options)
-    left_out = {entry.identifier for entry in fleets.select(settings, without, options)} if without else set()
-    chosen = fleets.with_secrets(settings, settings.nodes, options)
+    settings = node_selection.load_settings(options)
+    left_out = {entry.identifier for entry in node_selection.select(settings, without, options)} if without else set()
+    chosen = node_selection.with_secrets(settings, settings.nodes, options)
     return _route(endpoint, region, left_out, settings, chosen, options, explain=explain)
 
 
@@ -98,23 +98,25 @@ async def _route(
     *,
     explain: bool,
 ) -> Result:
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshots = fleet.snapshot().nodes
         label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
         ranking = fleet.rank(label, exclude=left_out)
-    failures = fleets.failures_of(snapshots, options.timeout)
+    failures = node_selection.failures_of(snapshots, options.timeout)
     is_answered = bool(ranking.candidates)
     notes = region_notes(endpoint, label, ranking, settings)
     if explain:
         rows = explained(ranking)
         title = f"{place_of(endpoint, label)}: {decision(ranking)}"
-        result = fleets.answered(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
-        return replace(result, notes=(*notes, *scores.marks(rows)), title=title)
+        result = node_selection.answered(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
+        return replace(result, notes=(*notes, *penalty_columns.marks(rows)), title=title)
     best = ranking.candidates[0].node.identifier if ranking.candidates else None
     row = RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain())
-    return replace(fleets.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered), notes=notes)
+    return replace(
+        node_selection.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered), notes=notes
+    )
 
 
 def place_of(endpoint: str | None, label: str | None) -> str:
@@ -133,7 +135,7 @@ def decision(ranking: Ranking) -> str:
 
 def region_notes(endpoint: str | None, label: str | None, ranking: Ranking, settings: Settings) -> tuple[str, ...]:
     """What a region that no node serves comes to."""
-    from revvlink_cli.client.regions import GLOBAL, LABELS, nearest_regions
+    from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions
 
     if label is None:
         return ()
@@ -170,7 +172,7 @@ def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRo
         verdict="chosen" if number == 1 else "candidate",
         region=candidate.node.region,
         match=candidate.match.name.lower() if ranking.region is not None else None,
-        **scores.terms_of(cost),
+        **penalty_columns.terms_of(cost),
         why=why,
     )
 
@@ -195,6 +197,6 @@ def _excluded(left: Excluded) -> ExplainRow:
         verdict="excluded",
         region=left.node.region,
         match=None,
-        **scores.terms_of(None),
+        **penalty_columns.terms_of(None),
         why=left.reason,
     )

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
 
@@ -41,9 +41,9 @@ def status(
 ) -> Work:
     """Show each node's route planner and the addresses it has found failing."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
-    entries = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return _each(fleets.with_secrets(settings, entries, options), options, None)
+    settings = node_selection.load_settings(options)
+    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
+    return _each(node_selection.with_secrets(settings, entries, options), options, None)
 
 
 @command(app, prints=lambda: {"": Rows(PlannerRow)})
@@ -60,12 +60,12 @@ def free(
             Failure("usage", "name one address, or say --all", hint="see `revvlink routeplanner status`"),
             exit_code=ExitCode.USAGE,
         )
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
     if not entries:
         known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(fleets.unknown_node(node, known), exit_code=ExitCode.USAGE)
-    return _each(fleets.with_secrets(settings, entries, options), options, address or "")
+        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    return _each(node_selection.with_secrets(settings, entries, options), options, address or "")
 
 
 async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str | None) -> Result:
@@ -73,10 +73,10 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
     import asyncio
 
     from revvlink_cli.client.errors import RevvlinkException
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async def one(node: Node) -> PlannerRow | Failure:
-        failure = fleets.node_failure(node.snapshot(), options.timeout)
+        failure = node_selection.node_failure(node.snapshot(), options.timeout)
         if failure is not None:
             return failure
         try:
@@ -84,14 +84,14 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
                 await node.rest.free_address(freed or None)
             planner = await node.rest.route_planner()
         except RevvlinkException as error:
-            return fleets.failure_of(error, node.identifier)
+            return node_selection.failure_of(error, node.identifier)
         return _row(node.identifier, planner.kind, planner.details)
 
     async with opened(chosen, timeout=options.timeout) as fleet:
         told = await asyncio.gather(*map(one, fleet.members))
     rows = tuple(row for row in told if isinstance(row, PlannerRow))
     failures = tuple(row for row in told if isinstance(row, Failure))
-    code = fleets.exit_code_for(failures, len(told))
+    code = node_selection.exit_code_for(failures, len(told))
     unreachable = {"timeout", "silent", "connection_refused", "unreachable", "resolve_failed", "connection_reset",
                    "tls_failed", "local_limit"}  # fmt: skip
     if code is ExitCode.UNREACHABLE and not any(failure.code in unreachable for failure in failures):

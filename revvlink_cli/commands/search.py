@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
-from revvlink_cli.client.sources import SOURCES
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import Source, node_option
-from revvlink_cli.commands.trackrows import TrackRow, found_in
+from revvlink_cli.client.search.sources import SOURCES
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Source, node_option
+from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
-from revvlink_cli.services.cache import at_once, keeps_nothing, opened_for_search
+from revvlink_cli.services.cache_handle import at_once, keeps_nothing, opened_for_search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from revvlink_cli.client.cache.entries import Entry, Loaded
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import NodeEntry, Settings
-    from revvlink_cli.services.cache import Opened
+    from revvlink_cli.services.cache_handle import Opened
 
 app = make_app()
 
@@ -47,7 +47,7 @@ def identifier_for(query: str, source: str) -> str:
 
 def _encoded_row() -> type:
     """The row type of ``--encoded``, which few ask for and which takes time to make."""
-    from revvlink_cli.commands.encodedrows import EncodedTrackRow
+    from revvlink_cli.commands.shared.encoded_track_rows import EncodedTrackRow
 
     return EncodedTrackRow
 
@@ -94,18 +94,20 @@ def search(
             Failure("usage", "the query is empty", hint="give words to search"), exit_code=ExitCode.USAGE
         )
     prefixes = _prefixes(sources, source, raw=raw)
-    settings = fleets.load_settings(options)
-    entries = fleets.select(settings, (node,) if node else (), options)
+    settings = node_selection.load_settings(options)
+    entries = node_selection.select(settings, (node,) if node else (), options)
     if all_nodes or prefixes:
         from revvlink_cli.commands.search_nodes import compare
 
         asked = [words] if raw else [identifier_for(words, p) for p in prefixes or (source or settings.search_source,)]
-        return compare(settings, fleets.with_secrets(settings, entries, options), list(dict.fromkeys(asked)), options)
+        return compare(
+            settings, node_selection.with_secrets(settings, entries, options), list(dict.fromkeys(asked)), options
+        )
     identifier = words if raw else identifier_for(words, source or settings.search_source)
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
     if cache_mode is CacheMode.ONLY and keeps_nothing(settings):
-        from revvlink_cli.commands.caches import turned_off
+        from revvlink_cli.commands.shared.cache_access import turned_off
 
         return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
     cache = opened_for_search(settings, cache_mode)
@@ -113,7 +115,7 @@ def search(
     if kept is not None:
         at_once(cache.store.close())
         return replace(kept, warnings=tuple(cache.warnings))
-    chosen = fleets.with_secrets(settings, entries, options)
+    chosen = node_selection.with_secrets(settings, entries, options)
 
     async def work() -> Result:
         try:
@@ -166,22 +168,24 @@ async def _ask(
 ) -> tuple[Result, Loaded | None]:
     """What the nodes find, and how that is shown; nothing where they could not be asked."""
     from revvlink_cli.client.errors import LavalinkLoadException, RevvlinkException
-    from revvlink_cli.services import probe
+    from revvlink_cli.services import fleet_session
 
     on_the_way: list[Failure] = []
-    async with probe.opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+    async with fleet_session.opened(
+        chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True
+    ) as fleet:
         snapshots = fleet.snapshot().nodes
-        unreachable = fleets.failures_of(snapshots, options.timeout)
+        unreachable = node_selection.failures_of(snapshots, options.timeout)
         if len(unreachable) == len(snapshots):
-            return Result(None, TrackRow, fleets.exit_code_for(unreachable, len(snapshots)), unreachable), None
+            return Result(None, TrackRow, node_selection.exit_code_for(unreachable, len(snapshots)), unreachable), None
         try:
             found = await fleet.fetch_tracks(
-                view.identifier, on_failure=lambda error: on_the_way.append(fleets.failure_of(error))
+                view.identifier, on_failure=lambda error: on_the_way.append(node_selection.failure_of(error))
             )
         except LavalinkLoadException as error:
-            return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),)), None
+            return Result(None, TrackRow, ExitCode.FAILED, (node_selection.failure_of(error),)), None
         except RevvlinkException as error:
-            failures = tuple(on_the_way) or (fleets.failure_of(error),)
+            failures = tuple(on_the_way) or (node_selection.failure_of(error),)
             return Result(None, TrackRow, ExitCode.UNREACHABLE, failures), None
     told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
     left_out = tuple(f for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from revvlink_cli.commands import fleets
+from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.output.result import ExitCode, Kind, Result, column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.output.result import Failure
 
@@ -36,18 +36,18 @@ async def compare(
 ) -> Result:
     """Load each identifier on each node; the cache is not used, for it is the nodes that are compared."""
     from revvlink_cli.client.snapshot import NodeStatus
-    from revvlink_cli.services import probe
+    from revvlink_cli.services import fleet_session
     from revvlink_cli.services.comparing import load_everywhere
 
-    async with probe.opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
-        unreachable = fleets.failures_of(fleet.snapshot().nodes, options.timeout)
+    async with fleet_session.opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+        unreachable = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
         attempts = await load_everywhere(there, identifiers)
     rows, failures = [], list(unreachable)
     for attempt in attempts:
         failure: Failure | None = None
         if attempt.error is not None:
-            failure = fleets.failure_of(attempt.error, attempt.node)
+            failure = node_selection.failure_of(attempt.error, attempt.node)
             failures.append(failure)
         state = "failed" if failure is not None else "loaded" if attempt.tracks else "empty"
         rows.append(
@@ -68,7 +68,7 @@ async def compare(
 def _exit_code(rows: Sequence[NodeLoadRow], unreachable: tuple[Failure, ...]) -> ExitCode:
     """0 where all have loaded it, 1 where none has, 5 where some have."""
     if not rows:
-        return fleets.exit_code_for(unreachable, len(unreachable))
+        return node_selection.exit_code_for(unreachable, len(unreachable))
     loaded = sum(row.state == "loaded" for row in rows)
     if loaded == 0 and not unreachable:
         return ExitCode.FAILED

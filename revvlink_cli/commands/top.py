@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from revvlink_cli.commands import fleets, scores, status, watching
-from revvlink_cli.commands.base import Rows, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.nodes import status
+from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
+from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.fitting import TROUBLE, trouble_first
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
 from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.status import StatusRow
-    from revvlink_cli.services.watch import Attention, Watch
+    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.services.watching import Attention, Watch
 
 app = make_app()
 
@@ -96,7 +97,7 @@ class TopRow:
     """A node on the screen."""
 
     node: str = column("NODE", flexible=True, rank=0)
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
+    state: str = column("STATE", Kind.STATE, cell=penalty_columns.state_of, rank=0)
     region: str | None = column("REGION", rank=5)
     cpu_load_ratio: float | None = column("CPU", cell=_cpu, rank=2)
     cpu_has_baseline: bool | None
@@ -107,7 +108,7 @@ class TopRow:
     penalty_trend: tuple[float | None, ...] = column("TREND", cell=lambda row: _trend(row.penalty_trend), rank=3)
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=7)
     uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=8)
-    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
+    reason: str | None = column("REASON", cell=penalty_columns.reason_of, wraps=True)
     message: str | None
     stats_age_s: float | None
     is_stale: bool
@@ -143,18 +144,18 @@ def top(
     node_names: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    interval: watching.Interval = None,
+    interval: watch_options.Interval = None,
 ) -> Live:
     """Fill the terminal with the fleet, live: totals, regions, every node, what happened last. `?` shows the keys.
 
     Figures come over the websocket and are not asked for. Through a pipe it is `nodes status --watch`.
     """
     options = options_of(ctx)
-    span = watching.span_of(interval or "1s", None, None, watch=True)
-    settings = fleets.load_settings(options)
+    span = watch_options.span_of(interval or "1s", None, None, watch=True)
+    settings = node_selection.load_settings(options)
 
-    choose = fleets.chooser(options, node_names, tag, region)
-    job = watching.Job(settings, options, span, choose(settings), choose)
+    choose = node_selection.chooser(options, node_names, tag, region)
+    job = watch_options.Job(settings, options, span, choose(settings), choose)
     console = Console(job)
     return Live(console.frames, console.press, status.watched_status(job, "penalty"))
 
@@ -162,7 +163,7 @@ def top(
 class Console:
     """What one sees, and what the keys do to it."""
 
-    def __init__(self, job: watching.Job) -> None:
+    def __init__(self, job: watch_options.Job) -> None:
         self._job = job
         self._attention: Attention | None = None
         self._seen: Watch | None = None
@@ -176,10 +177,10 @@ class Console:
 
     async def frames(self, size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
         """The screen whenever there is something new on it; `size` tells its lines and columns."""
-        from revvlink_cli.services.watch import Attention
+        from revvlink_cli.services.watching import Attention
 
         self._attention = Attention()
-        watching.wake_on_resize(self._attention.wake)
+        watch_options.wake_on_resize(self._attention.wake)
         yield Frame(Result(), above=("connecting ...",))
         given_up: Sequence[NodeSnapshot] = ()
         async with self._job.looks(self._attention) as taken:
@@ -286,7 +287,7 @@ class Console:
         players = sum(row.players or 0 for row in rows if not row.is_stale)
         is_paused = self._attention is not None and self._attention.is_paused
         parts = [
-            f"{watching.now()[11:19]}{'  PAUSED' if is_paused else ''}  {len(rows)} nodes ({told or 'none'})",
+            f"{watch_options.now()[11:19]}{'  PAUSED' if is_paused else ''}  {len(rows)} nodes ({told or 'none'})",
             f"players {playing}/{players}",
             f"by {SORTS[self._sort]}",
         ]
@@ -332,7 +333,7 @@ class Console:
             memory_ratio=status.memory_share(row),
             players=status.players_of(row),
             playing_trend=tuple(seen.players.get(row.node, ())),
-            penalty=scores.penalty_of(row),
+            penalty=penalty_columns.penalty_of(row),
             penalty_trend=tuple(seen.penalties.get(row.node, ())),
             latency_ms=row.latency_ms,
             uptime_ms=row.uptime_ms,
@@ -370,7 +371,7 @@ class Console:
             memory=status.memory_of(row),
             uptime=human(row.uptime_ms, Kind.DURATION_MS),
             latency=human(row.latency_ms, Kind.LATENCY_MS),
-            penalty=scores.penalty_of(row) + told,
+            penalty=penalty_columns.penalty_of(row) + told,
             figures=age,
             sources=info.sources if info is not None else None,
             plugins=tuple(f"{plugin.name} {plugin.version}".strip() for plugin in info.plugins) if info else (),

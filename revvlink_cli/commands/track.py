@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import node_option
-from revvlink_cli.commands.stdin import encoded_in, texts_of
-from revvlink_cli.commands.trackrows import TrackRow, track_row
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import node_option
+from revvlink_cli.commands.shared.stdin import encoded_in, texts_of
+from revvlink_cli.commands.shared.track_rows import TrackRow, track_row
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
 
@@ -45,10 +45,10 @@ def decode(
             Failure("usage", "no encoded track on standard input", hint="one a line"), exit_code=ExitCode.USAGE
         )
     if node is not None:
-        settings = fleets.load_settings(options)
-        entries = fleets.select(settings, (node,), options)
-        return _ask(given, fleets.with_secrets(settings, entries[:1], options), options)
-    from revvlink_cli.client.tracks import TrackDecodeError, decode_track
+        settings = node_selection.load_settings(options)
+        entries = node_selection.select(settings, (node,), options)
+        return _ask(given, node_selection.with_secrets(settings, entries[:1], options), options)
+    from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
 
     rows, failures = [], []
     for number, text in enumerate(given, start=1):
@@ -64,17 +64,17 @@ def decode(
 
 async def _ask(given: list[str], chosen: tuple[NodeSettings, ...], options: Options) -> Result:
     from revvlink_cli.client.errors import LavalinkException, RevvlinkException
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, timeout=options.timeout) as fleet:
         (member,) = fleet.members
-        failure = fleets.node_failure(member.snapshot(), options.timeout)
+        failure = node_selection.node_failure(member.snapshot(), options.timeout)
         if failure is not None:
-            return Result(None, TrackRow, fleets.exit_code_for((failure,), 1), (failure,))
+            return Result(None, TrackRow, node_selection.exit_code_for((failure,), 1), (failure,))
         try:
             tracks = await member.rest.decode_tracks(given)
         except LavalinkException as error:
-            return Result(None, TrackRow, ExitCode.FAILED, (fleets.failure_of(error),))
+            return Result(None, TrackRow, ExitCode.FAILED, (node_selection.failure_of(error),))
         except RevvlinkException as error:
-            return Result(None, TrackRow, ExitCode.UNREACHABLE, (fleets.failure_of(error),))
+            return Result(None, TrackRow, ExitCode.UNREACHABLE, (node_selection.failure_of(error),))
     return Result(tuple(track_row(found.to_payload()) for found in tracks), TrackRow)

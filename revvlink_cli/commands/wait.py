@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.base import Rows, WaitCommand, command, make_app, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Rows, WaitCommand, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def wait(
     all refused the password.
     """
     options = options_of(ctx)
-    settings = fleets.load_settings(options, for_verdict=True)
-    chosen = fleets.chooser(options, nodes, tag, region)(settings)
+    settings = node_selection.load_settings(options, for_verdict=True)
+    chosen = node_selection.chooser(options, nodes, tag, region)(settings)
     policy = settings.policy if goal is Goal.HEALTHY else None
 
     async def items() -> AsyncGenerator[WaitRow | Result, None]:
@@ -76,7 +76,7 @@ def wait(
                     waited_ms=round(waited.took * 1000),
                     message=failure.message if failure is not None else None,
                 )
-        yield Result(exit_code=fleets.exit_code_for(failures, len(chosen)), errors=tuple(failures))
+        yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=tuple(failures))
 
     return Stream(WaitRow, items())
 
@@ -88,5 +88,5 @@ def _failure(waited: Waited, timeout: float) -> Failure:
         return Failure(
             finding.code or "unhealthy", finding.message, waited.node.identifier, finding.stage, finding.hint
         )
-    found = fleets.node_failure(waited.node, timeout)
+    found = node_selection.node_failure(waited.node, timeout)
     return found or Failure("unhealthy", "not there in time", waited.node.identifier, hint="see `revvlink check`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli._names import nearest
+from revvlink_cli._suggestions import nearest
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.documents import read_toml
@@ -205,7 +205,7 @@ class _Checker:
 
     def demands(self, section: dict[str, Any], nodes: tuple[NodeEntry, ...]) -> None:
         """Pairs of thresholds that make no sense together, wherever each of them stands."""
-        from revvlink_cli.config.demands import policy_of, swapped
+        from revvlink_cli.config.requirements import policy_of, swapped
 
         used = sorted({tag for node in nodes for tag in node.tags})
         for tag in section.get("tags", {}):

@@ -197,7 +197,7 @@ class Settings(NamedTuple):
     @property
     def policy(self) -> Policy:
         """What checks demand of each node."""
-        from revvlink_cli.config.demands import policy_of
+        from revvlink_cli.config.requirements import policy_of
 
         return policy_of(self.check, self.nodes)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code, LavalinkLoadException, Stage
+from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, judge
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
-    from revvlink_cli.client.models import NodeInfo, NodeStats
-    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.protocol.models import NodeInfo, NodeStats
+    from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.health.ranges import Bounds
 

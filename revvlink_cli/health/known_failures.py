@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from revvlink_cli.client.errors import LavalinkLoadException
-    from revvlink_cli.client.events import TrackException
+    from revvlink_cli.client.protocol.messages import TrackException
 
 
 class Pattern(NamedTuple):

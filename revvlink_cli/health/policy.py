@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from revvlink_cli._names import nearest
+from revvlink_cli._suggestions import nearest
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, codes_of
 from revvlink_cli.health.versions import Version
 

@@ -9,10 +9,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.dialect import Dialect
+from revvlink_cli.client.protocol.dialects import Dialect
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.models import NodeInfo
+    from revvlink_cli.client.protocol.models import NodeInfo
 
 LAVALINK_SINCE = (4, 2)
 """The first version of Lavalink that can."""

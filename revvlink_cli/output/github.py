@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Verdict
-from revvlink_cli.output import verdicts
+from revvlink_cli.output import check_rows
 from revvlink_cli.output.markdown import document
 from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.streams import Output, say
@@ -35,12 +35,12 @@ class GitHubRenderer(WholeRenderer):
         if report is None:
             lines = [_command("error", failure.code, failure.message) for failure in result.errors]
         else:
-            lines = [_command("notice", "revvlink check", verdicts.headline(report))]
+            lines = [_command("notice", "revvlink check", check_rows.headline(report))]
             for level in ("error", "warning"):
-                bad = [finding for finding in verdicts.trouble(report) if LEVELS[finding.verdict] == level]
+                bad = [finding for finding in check_rows.trouble(report) if LEVELS[finding.verdict] == level]
                 room = MOST if len(bad) <= MOST else MOST - 1
                 lines += [
-                    _command(level, f"{verdicts.place(finding)} {finding.verdict.name}", finding.message)
+                    _command(level, f"{check_rows.place(finding)} {finding.verdict.name}", finding.message)
                     for finding in bad[:room]
                 ]
                 if len(bad) > room:

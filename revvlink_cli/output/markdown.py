@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Skipped
-from revvlink_cli.output import verdicts
+from revvlink_cli.output import check_rows
 from revvlink_cli.output.export import markdown_cell
 from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.text import clean
@@ -37,13 +37,13 @@ def document(result: Result) -> str:
         lines = ["### UNKNOWN: no check was made", ""]
         return "\n".join([*lines, *(f"- {cell(failure.message)}" for failure in result.errors)]) + "\n"
     lines = [
-        f"### {cell(verdicts.headline(report))}",
+        f"### {cell(check_rows.headline(report))}",
         "",
         "| verdict | node | check | message |",
         "| --- | --- | --- | --- |",
     ]
     left = SIZE
-    findings = verdicts.by_gravity(report.findings)
+    findings = check_rows.by_gravity(report.findings)
     for index, finding in enumerate(findings):
         hint = f" ({finding.hint})" if finding.hint else ""
         line = (

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.health.ranges import Unit, number
-from revvlink_cli.output import verdicts
+from revvlink_cli.output import check_rows
 from revvlink_cli.output.renderer import WholeRenderer
 from revvlink_cli.output.text import clean
 
@@ -46,13 +46,13 @@ class NagiosRenderer(WholeRenderer):
             lines = [f"UNKNOWN: {first}", *(failure.hint or failure.message for failure in result.errors)]
             self._output.write("\n".join(_lines(lines)) + "\n")
             return
-        bad = verdicts.trouble(report)
-        told = [f"{finding.verdict.name}: {verdicts.told(finding)}" for finding in bad[:LINES]]
+        bad = check_rows.trouble(report)
+        told = [f"{finding.verdict.name}: {check_rows.told(finding)}" for finding in bad[:LINES]]
         if len(bad) > LINES:
             told.append(f"and {len(bad) - LINES} more")
         if not told:
             told = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
-        lines = [verdicts.summary(report, 1, ", "), *told]
+        lines = [check_rows.summary(report, 1, ", "), *told]
         data = list(performance(report))
         kept = _fitting(data, LIMIT - _size(lines))
         if len(kept) < len(data):
@@ -89,7 +89,7 @@ def _lines(lines: list[str]) -> Iterator[str]:
     """Lines that hold no ``|``, the first one short."""
     for index, line in enumerate(lines):
         safe = clean(line).replace("|", "!")
-        yield verdicts.shortened(safe, WIDTH) if index == 0 else safe
+        yield check_rows.shortened(safe, WIDTH) if index == 0 else safe
 
 
 class Datum(NamedTuple):

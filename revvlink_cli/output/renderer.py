@@ -119,11 +119,11 @@ def _renderer(kind: Format, command: str, output: Writer, *, no_color: bool) -> 
 
             return PlainRenderer(output)
         case Format.JSON:
-            from revvlink_cli.output.jsonfmt import JsonRenderer
+            from revvlink_cli.output.json_format import JsonRenderer
 
             return JsonRenderer(output, command)
         case Format.JSONL:
-            from revvlink_cli.output.jsonfmt import JsonLinesRenderer
+            from revvlink_cli.output.json_format import JsonLinesRenderer
 
             return JsonLinesRenderer(output)
         case Format.NAGIOS:

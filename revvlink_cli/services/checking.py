@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.transport import Progress
 from revvlink_cli.health.checks import Load
 from revvlink_cli.health.fleet import Report, assess
-from revvlink_cli.services.probe import as_observer, connecting, has_told, until
+from revvlink_cli.services.fleet_session import as_observer, connecting, has_told, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.health.policy import Policy
-    from revvlink_cli.services.probe import Opening
+    from revvlink_cli.services.fleet_session import Opening
 
 PER_SECOND = 2
 """Requests to one node within any one second: checks run often, and bots use these nodes, too."""

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from revvlink_cli._names import closest
+from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
@@ -29,9 +29,9 @@ from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
+from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
-from revvlink_cli.services.probe import GRACE, as_observer, connecting, make_room_for
-from revvlink_cli.services.watch import follow
+from revvlink_cli.services.watching import follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

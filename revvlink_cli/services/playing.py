@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code, LavalinkException, LavalinkLoadException, RevvlinkException
-from revvlink_cli.client.events import TrackEnd, TrackException, TrackStart, TrackStuck, VoiceClosed
-from revvlink_cli.client.feed import NodeEvent, NodeLost
-from revvlink_cli.client.tracks import Playlist
+from revvlink_cli.client.events import NodeEvent, NodeLost
+from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.messages import TrackEnd, TrackException, TrackStart, TrackStuck, VoiceClosed
+from revvlink_cli.client.protocol.tracks import Playlist
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.known_failures import explain_load, explain_track, explain_voice_close, words_of
 from revvlink_cli.health.voice import voice_ability
@@ -28,10 +28,10 @@ from revvlink_cli.health.voice import voice_ability
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.client.feed import Subscription
+    from revvlink_cli.client.events import Subscription
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.health.failure_codes import Explanation
     from revvlink_cli.services.rtp import RtpFigures
     from revvlink_cli.services.voice_server import VoiceCall, VoiceServer

@@ -12,7 +12,7 @@ from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks import Subject, examine
 from revvlink_cli.health.findings import Finding, Verdict, is_healthy
 from revvlink_cli.services.checking import PER_SECOND
-from revvlink_cli.services.probe import as_observer, connecting
+from revvlink_cli.services.fleet_session import as_observer, connecting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence

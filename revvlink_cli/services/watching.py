@@ -10,17 +10,17 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.feed import StatsReceived
+from revvlink_cli.client.events import StatsReceived
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.services.probe import as_observer, opened
+from revvlink_cli.services.fleet_session import as_observer, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
     from revvlink_cli.client.fleet import Fleet
-    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
 

@@ -11,13 +11,13 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from revvlink_cli.client.tracks import TrackDecodeError, decode_track
+from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
 from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
 
 
 class Absent(Enum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
-from revvlink_cli.client.lengths import STREAM_LENGTH
-from revvlink_cli.client.tracks import Playable, encode_track
+from revvlink_cli.client.protocol.durations import STREAM_LENGTH
+from revvlink_cli.client.protocol.tracks import Playable, encode_track
 
 SOURCES = ("youtube", "soundcloud", "local", "http", "sim")
 """Source managers of a simulated node."""

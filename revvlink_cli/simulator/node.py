@@ -34,9 +34,9 @@ from revvlink_cli.simulator.bodies import (
     strings,
     text,
 )
-from revvlink_cli.simulator.catalogue import look_up
 from revvlink_cli.simulator.clock import Clock
 from revvlink_cli.simulator.filters import FILTERS
+from revvlink_cli.simulator.music import look_up
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
 

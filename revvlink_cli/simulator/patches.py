@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
 from revvlink_cli.simulator.bodies import ABSENT, Absent, boolean, decoded, integer, is_long, mapping, text
-from revvlink_cli.simulator.catalogue import look_up
 from revvlink_cli.simulator.filters import read_filters
+from revvlink_cli.simulator.music import look_up
 from revvlink_cli.simulator.player import Player
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.simulator.session import Session
 
     Missing = Literal[Absent.ABSENT]

@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.tracks import Playable, encode_track
-from revvlink_cli.simulator.catalogue import STALL, Failing, failing
+from revvlink_cli.client.protocol.tracks import Playable, encode_track
+from revvlink_cli.simulator.music import STALL, Failing, failing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

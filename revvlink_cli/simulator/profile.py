@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from revvlink_cli.simulator.catalogue import SOURCES
+from revvlink_cli.simulator.music import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
 from revvlink_cli.simulator.voice import AUDIO
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from aiohttp import web
 
 from revvlink_cli.simulator.node import Node
-from revvlink_cli.simulator.nodelink import NodeLink
+from revvlink_cli.simulator.nodelink.node import NodeLink
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Iterator

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from revvlink_cli.simulator.catalogue import Failing
     from revvlink_cli.simulator.clock import Clock
+    from revvlink_cli.simulator.music import Failing
     from revvlink_cli.simulator.player import Player
     from revvlink_cli.simulator.profile import NodeProfile
 

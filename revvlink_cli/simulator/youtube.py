@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from revvlink_cli.simulator.answers import API_HEADERS, Refusal, json_answer
-from revvlink_cli.simulator.catalogue import FAILURES
+from revvlink_cli.simulator.music import FAILURES
 
 if TYPE_CHECKING:
     from revvlink_cli.simulator.profile import NodeProfile

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.client.cache.entries import Key, entry_for
-from revvlink_cli.client.tracks import Playable, Playlist, PlaylistInfo
+from revvlink_cli.client.protocol.tracks import Playable, Playlist, PlaylistInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

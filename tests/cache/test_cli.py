@@ -351,7 +351,7 @@ def test_a_full_disk(write_config: Callable[..., Path], node: SimulatedNode) -> 
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
-        "from revvlink_cli.app import run; sys.exit(run(sys.argv[1:]))"
+        "from revvlink_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "--config", str(path), "search", "night"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -482,7 +482,8 @@ def test_what_redis_has_no_package_for(write_config: Callable[..., Path]) -> Non
     node = {"identifier": "one", "uri": "http://127.0.0.1:1", "password": "x"}
     path = write_config(node, cache={"backend": "redis", "url": "redis://127.0.0.1:1"})
     code = (
-        "import sys; sys.modules['redis.asyncio'] = None; from revvlink_cli.app import run; sys.exit(run(sys.argv[1:]))"
+        "import sys; sys.modules['redis.asyncio'] = None;"
+        " from revvlink_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "--config", str(path)]
     search = subprocess.run([*command, "search", "x"], capture_output=True, text=True, check=False, timeout=60)

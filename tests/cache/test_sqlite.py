@@ -24,7 +24,7 @@ from revvlink_cli.client.cache import database
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.client.errors import Code, StoreException
-from revvlink_cli.services.cache import at_once
+from revvlink_cli.services.cache_handle import at_once
 from tests.cache.helpers import entry
 
 if TYPE_CHECKING:

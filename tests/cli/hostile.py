@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from revvlink_cli.client.tracks import Playable, encode_track
+from revvlink_cli.client.protocol.tracks import Playable, encode_track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

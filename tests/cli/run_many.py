@@ -20,9 +20,9 @@ FOLDERS = {"HOME": ".", "XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state", 
 
 def main() -> None:
     """Run them all."""
-    from revvlink_cli.app import COMMANDS, run
+    from revvlink_cli.cli.app import COMMANDS, run
 
-    for name in ("aiohttp", "revvlink_cli.services.checking", "revvlink_cli.services.doctor"):
+    for name in ("aiohttp", "revvlink_cli.services.checking", "revvlink_cli.services.doctor.examination"):
         import_module(name)
     for name in COMMANDS:
         import_module(f"revvlink_cli.commands.{name}")

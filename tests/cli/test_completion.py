@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from revvlink_cli.completion import SCRIPTS, candidates
+from revvlink_cli.cli.completion import SCRIPTS, candidates
 from tests.cli.test_start_up import SLOW
 from tests.conftest import run_cli
 
@@ -131,7 +131,9 @@ def test_no_drift() -> None:
 @pytest.mark.parametrize("line", ["revvlink ", "revvlink nodes status u", "revvlink search --source ", "revvlink -o "])
 def test_nothing_slow_is_loaded(line: str) -> None:
     """A TAB loads neither asyncio, aiohttp, msgspec nor Rich."""
-    code = "import sys; from revvlink_cli.completion import answer; answer('fish', sys.argv[1:]); print(*sys.modules)"
+    code = (
+        "import sys; from revvlink_cli.cli.completion import answer; answer('fish', sys.argv[1:]); print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code, line], capture_output=True, text=True, check=True)
 
     assert set(done.stdout.split()).isdisjoint(SLOW)

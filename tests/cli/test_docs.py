@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from revvlink_cli.app import COMMANDS, app
-from revvlink_cli.commands.topics import TOPICS
+from revvlink_cli.cli.app import COMMANDS, app
+from revvlink_cli.commands.shared.help_topics import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.services.checkups_nodes import agree
-from revvlink_cli.services.doctor import CHECKUPS, examine
-from revvlink_cli.services.patient import Diagnosis, Finder, Patient, State
-from revvlink_cli.services.redaction import Redactor
+from revvlink_cli.services.doctor.context import Diagnosis, Finder, Patient, State
+from revvlink_cli.services.doctor.examination import CHECKUPS, examine
+from revvlink_cli.services.doctor.node_checks import agree
+from revvlink_cli.services.doctor.redaction import Redactor
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.client.events import TrackException, VoiceClosed
-from revvlink_cli.client.feed import NodeEvent
+from revvlink_cli.client.events import NodeEvent
+from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed
 from revvlink_cli.commands.events import told_of
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli

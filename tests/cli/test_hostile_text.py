@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from revvlink_cli.app import COMMANDS, app
+from revvlink_cli.cli.app import COMMANDS, app
 from revvlink_cli.output.text import clean
 from tests.cli import hostile
 from tests.cli.hostile import FORMULA, GUILD, HOSTILE, LABEL, NAME, PASSWORD, SESSION, offences, without_screen

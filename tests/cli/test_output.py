@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from revvlink_cli.commands.contracts import FOLDER, schemas, written
+from revvlink_cli.cli.json_schemas import FOLDER, schemas, written
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
@@ -129,8 +129,8 @@ def test_every_command_has_a_schema() -> None:
     """No command is forgotten."""
     import typer
 
-    from revvlink_cli.app import COMMANDS as ROOT
-    from revvlink_cli.app import Root, app
+    from revvlink_cli.cli.app import COMMANDS as ROOT
+    from revvlink_cli.cli.app import Root, app
 
     root = typer.main.get_command(app)
     assert isinstance(root, Root)

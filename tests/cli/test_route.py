@@ -11,8 +11,8 @@ import pytest
 from revvlink_cli import InvalidNodeException
 from revvlink_cli.client.errors import Code, NodeException
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.models import NodeStats
-from revvlink_cli.client.regions import LABELS
+from revvlink_cli.client.protocol.models import NodeStats
+from revvlink_cli.client.routing.regions import LABELS
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.commands.route import explained
 from revvlink_cli.simulator import NodeProfile, Simulator

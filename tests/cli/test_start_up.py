@@ -23,7 +23,7 @@ TRACK = (
 def loaded(*arguments: str) -> set[str]:
     """The top-level modules that a command line has loaded when it ends."""
     code = (
-        "import sys; from revvlink_cli.app import run; code = run(sys.argv[1:]);"
+        "import sys; from revvlink_cli.cli.app import run; code = run(sys.argv[1:]);"
         " sys.stderr.write('\\nLOADED ' + ' '.join(sys.modules)); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
@@ -65,7 +65,7 @@ def test_no_command_loads_pydantic_or_click() -> None:
 def test_network_commands_load_rich_for_tables_only(isolated: Path) -> None:
     """A node's status through a pipe does without Rich."""
     (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
-    code = "import sys; from revvlink_cli.app import run; run(sys.argv[1:]); assert 'rich' not in sys.modules"
+    code = "import sys; from revvlink_cli.cli.app import run; run(sys.argv[1:]); assert 'rich' not in sys.modules"
 
     for output in ("plain", "json", "jsonl"):
         subprocess.run([sys.executable, "-c", code, "nodes", "status", "-o", output], check=True, capture_output=True)

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from revvlink_cli.client.budget import Budget, Purpose
-from revvlink_cli.client.dialect import Dialect
+from revvlink_cli.client.connection.rate_limits import Budget, Purpose
+from revvlink_cli.client.protocol.dialects import Dialect
 
 
 @pytest.mark.parametrize("purpose", [Purpose.LOAD, Purpose.PLAYER])

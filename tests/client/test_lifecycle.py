@@ -307,7 +307,7 @@ def test_closed_before_it_was_ready(simulator: Simulator) -> None:
 
 def test_a_node_that_is_watched_over_is_tried_whatever_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `retry_within` neither a refused password nor a stranger on the port is final: the node may be put right."""
-    monkeypatch.setattr("revvlink_cli.client.link.REFUSED_PAUSE", 0.2)
+    monkeypatch.setattr("revvlink_cli.client.connection.supervisor.REFUSED_PAUSE", 0.2)
     refuses = response(b"", status="401 Unauthorized")
     stranger = response(b"<html>", status="404 Not Found", headers={"Content-Type": "text/html"})
     script, answers = Listening(LAVALINK), [refuses, refuses, stranger, stranger, stranger]

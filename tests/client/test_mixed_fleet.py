@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import LavalinkLoadException, Node, NodeStatus, Pool
-from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code
+from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.simulator import NodeProfile, Simulator
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.client.dialect import Dialect, StatsReader, from_headers, read_info
-from revvlink_cli.client.models import UndecodableError, WireInfo, WireStats, decode
+from revvlink_cli.client.protocol.dialects import Dialect, StatsReader, from_headers, read_info
+from revvlink_cli.client.protocol.models import UndecodableError, WireInfo, WireStats, decode
 
 LAVALINK: dict[str, Any] = {
     "op": "stats",

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from revvlink_cli import LavalinkLoadException, Node, NodeException, NodeStatus, Pool
-from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import Code
+from revvlink_cli.client.protocol.dialects import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

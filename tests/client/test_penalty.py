@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.client.models import Frames, NodeStats
-from revvlink_cli.client.penalty import compute
+from revvlink_cli.client.protocol.models import Frames, NodeStats
+from revvlink_cli.client.routing.penalty import compute
 
 
 def stats(

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from revvlink_cli.client.region_table import AIRPORTS, LABEL_OF, NAMES
-from revvlink_cli.client.regions import GLOBAL, LABELS, nearest_regions, region_from_endpoint
+from revvlink_cli.client.routing.region_table import AIRPORTS, LABEL_OF, NAMES
+from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions, region_from_endpoint
 
 CODES = sorted(code for countries in AIRPORTS.values() for codes in countries.values() for code in codes.split())
 
@@ -303,7 +303,7 @@ def test_nearest_region(label: str, first: str) -> None:
 def test_import_is_light() -> None:
     """Resolving a region starts without loading an event loop or anything that is not the standard library."""
     code = (
-        "import sys, revvlink_cli.client.regions;"
+        "import sys, revvlink_cli.client.routing.regions;"
         "print(*{'asyncio', 'aiohttp', 'msgspec', 'rich', 'typer'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -30,7 +30,7 @@ def path(isolated: Path) -> Path:
 
 
 ADD = (
-    "import sys; from pathlib import Path; from revvlink_cli.config.append import append_node\n"
+    "import sys; from pathlib import Path; from revvlink_cli.config.editing import append_node\n"
     "sys.stdin.readline()\n"
     "for part in 'abc':\n"
     "    name = sys.argv[2] + part\n"

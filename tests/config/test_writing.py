@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.config.append import append_node
+from revvlink_cli.config.editing import append_node
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find

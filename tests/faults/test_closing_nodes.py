@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli import NodeStatus
-from revvlink_cli.client.feed import NodeClosed, NodeDrained, PlayerLost, PlayerMoved
+from revvlink_cli.client.events import NodeClosed, NodeDrained, PlayerLost, PlayerMoved
 from tests.faults.watched import fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from revvlink_cli import NodeStatus
-from revvlink_cli.client.feed import NodeLost, NodeReady
+from revvlink_cli.client.events import NodeLost, NodeReady
 from tests.faults.test_interleavings import on_servers
 from tests.faults.watched import fleet, guild, placed, profiles, run
 from tests.fidelity.replay import response

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import Node, NodeStatus, Pool
-from revvlink_cli.client.events import OtherEvent, TrackEnd, VoiceClosed
-from revvlink_cli.client.feed import NodeEvent
+from revvlink_cli.client.events import NodeEvent
+from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, VoiceClosed
 from revvlink_cli.simulator import NodeProfile
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.watched import PASSWORD, fleet, guild, profiles, run, voice
 from tests.fidelity.listening import Listening
 from tests.fidelity.recordings import LAVALINK

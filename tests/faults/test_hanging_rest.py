@@ -10,7 +10,7 @@ import pytest
 
 from revvlink_cli import InvalidNodeException, NodeStatus
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.feed import NodeAnswering, NodeHanging, NodeLost, StatsReceived
+from revvlink_cli.client.events import NodeAnswering, NodeHanging, NodeLost, StatsReceived
 from tests.faults.watched import Watched, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:

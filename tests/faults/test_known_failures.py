@@ -8,11 +8,11 @@ import time
 import pytest
 
 from revvlink_cli import LavalinkLoadException, Node, NodeException, NodeStatus, Pool
+from revvlink_cli.client.connection.supervisor import BACKOFF_CAP, backoff
 from revvlink_cli.client.errors import AuthorizationFailedException, Code
-from revvlink_cli.client.feed import NodeClosed, NodeEvent, NodeFailed, NodeLost
-from revvlink_cli.client.link import BACKOFF_CAP, backoff
+from revvlink_cli.client.events import NodeClosed, NodeEvent, NodeFailed, NodeLost
 from revvlink_cli.simulator import Simulator
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.network import Network
 from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
 from tests.fidelity.replay import response

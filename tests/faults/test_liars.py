@@ -10,8 +10,8 @@ import pytest
 
 from revvlink_cli import Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
-from revvlink_cli.client.feed import NodeLost, NodeReady
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.client.events import NodeLost, NodeReady
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.watched import run
 from tests.fidelity.listening import Listening
 from tests.fidelity.recordings import LAVALINK, NODELINK
@@ -19,7 +19,7 @@ from tests.fidelity.replay import PASSWORD, Request, read_request, response, ser
 from tests.fidelity.websocket import BINARY, CLOSE, TEXT, frame, switching
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
 
 READY = b'{"op":"ready","resumed":false,"sessionId":"a"}'
 NODELINK_STATS = (

@@ -9,9 +9,9 @@ import pytest
 
 from revvlink_cli import LavalinkException, Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
-from revvlink_cli.client.feed import NodeFailed, NodeLost, NodeReady, PlayerLost
+from revvlink_cli.client.events import NodeFailed, NodeLost, NodeReady, PlayerLost
 from revvlink_cli.simulator import Simulator
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.network import Network
 from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
 from tests.fidelity.replay import response
@@ -410,7 +410,7 @@ def test_a_drain_that_is_given_up() -> None:
     """Cancelled, it finishes the moves in flight; the rest stay, and the feed says which. Nobody is on two nodes."""
 
     async def work() -> None:
-        from revvlink_cli.client.feed import NodeDrained
+        from revvlink_cli.client.events import NodeDrained
 
         async with fleet(*profiles("a", "b"), networked=True) as watched:
             node = watched.pool.nodes["a"]

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import InvalidNodeException, Node, NodeStatus, Pool
-from revvlink_cli.client.feed import NodeLost, NodeReady, PlayerLost, PlayerMoved
-from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.events import NodeLost, NodeReady, PlayerLost, PlayerMoved
+from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.simulator import NodeProfile, Simulator
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
 
 
 def test_a_crowd_spreads() -> None:

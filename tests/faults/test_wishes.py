@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import LavalinkException, NodeStatus, Player, PlayerDestroyedException, Playlist, RevvlinkException
-from revvlink_cli.client.feed import NodeEvent, PlayerLost
+from revvlink_cli.client.events import NodeEvent, PlayerLost
 from revvlink_cli.simulator import NodeProfile
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.test_interleavings import on_servers
 from tests.faults.watched import PASSWORD, Watched, fleet, guild, placed, profiles, run, voice
 from tests.fidelity.replay import response

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli import Node, NodeStatus, Pool
-from revvlink_cli.client.feed import PlayerMoved
+from revvlink_cli.client.events import PlayerMoved
 from revvlink_cli.simulator import NodeProfile, Simulator
-from revvlink_cli.simulator.catalogue import TRACKS
+from revvlink_cli.simulator.music import TRACKS
 from tests.faults.network import Network, networks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
 
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000

@@ -10,18 +10,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from revvlink_cli.client.budget import Budget
-from revvlink_cli.client.dialect import Dialect, StatsReader
+from revvlink_cli.client.connection.rate_limits import Budget
+from revvlink_cli.client.connection.rest import Rest
+from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import LavalinkException, LavalinkLoadException, NodeException, RevvlinkException
-from revvlink_cli.client.rest import Rest
+from revvlink_cli.client.protocol.dialects import Dialect, StatsReader
+from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.client.settings import NodeSettings
-from revvlink_cli.client.tracks import Playable
-from revvlink_cli.client.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from revvlink_cli.client.models import NodeStats
+    from revvlink_cli.client.protocol.models import NodeStats
     from tests.fidelity.recordings import Exchange
 
 PASSWORD = "youshallnotpass"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import NodeStatus, Pool
+from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
-from revvlink_cli.client.transport import Transport
 from tests.fidelity.listening import Listening, node_for
 from tests.fidelity.recordings import LAVALINK, exchanges
 from tests.fidelity.replay import answering, read_request, response, rest, serving

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import NodeStatus, Playlist, Pool
+from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import Code, RevvlinkException
+from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.client.snapshot import FleetSnapshot
-from revvlink_cli.client.tracks import Playable
-from revvlink_cli.client.transport import Transport
-from revvlink_cli.commands.status import StatusRow, status_row
-from revvlink_cli.commands.trackrows import TrackRow, track_row
+from revvlink_cli.commands.nodes.status import StatusRow, status_row
+from revvlink_cli.commands.shared.track_rows import TrackRow, track_row
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy
+from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.renderer import Format, renderer
 from revvlink_cli.output.result import Result
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.streams import Output
-from revvlink_cli.output.verdicts import CheckRow
 from tests.fidelity.listening import Listening, node_for
 from tests.fidelity.mutations import mutations, shape
 from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges, transcripts

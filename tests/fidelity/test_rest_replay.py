@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from revvlink_cli import Playlist
-from revvlink_cli.client.roster import RemotePlayer
+from revvlink_cli.client.connection.session_players import RemotePlayer
 from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges
 from tests.fidelity.replay import Request, answering, outcome, plainly, response
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from revvlink_cli.client.dialect import Dialect
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, LavalinkLoadException, NodeException, Stage
-from revvlink_cli.client.models import NodeInfo, NodeStats, Plugin
-from revvlink_cli.client.penalty import compute
+from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.models import NodeInfo, NodeStats, Plugin
+from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
 from revvlink_cli.health.checks import Load, Subject, choose, examine

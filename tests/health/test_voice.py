@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from revvlink_cli.client.dialect import Dialect
-from revvlink_cli.client.models import NodeInfo
+from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.models import NodeInfo
 from revvlink_cli.health.voice import voice_ability
 
 SNAPSHOT = f"{'a1' * 20}-SNAPSHOT"

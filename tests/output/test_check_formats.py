@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from revvlink_cli.commands.base import Options
 from revvlink_cli.commands.check import result_of
+from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report

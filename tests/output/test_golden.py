@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.commands.nodes import InfoRecord
-from revvlink_cli.commands.status import MessageCount, PenaltyTerms, StatusRow
+from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.renderer import COMMON, Format, renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result
 from revvlink_cli.output.streams import Output

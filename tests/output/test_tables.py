@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from revvlink_cli.commands.connect import ConnectRow
 from revvlink_cli.commands.doctor import DoctorRow
 from revvlink_cli.commands.region import RouteRow
+from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.fitting import fitted
 from revvlink_cli.output.renderer import Format, renderer
 from revvlink_cli.output.result import Kind, Result, column
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.table import TableRenderer
-from revvlink_cli.output.verdicts import CheckRow
 from tests.output.test_golden import STATUS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from revvlink_cli.client.transport import Transport
-from revvlink_cli.simulator.catalogue import FILES, look_up
+from revvlink_cli.client.connection.transport import Transport
+from revvlink_cli.simulator.music import FILES, look_up
 from tests.conftest import run_cli
 from tests.fidelity.asking import Bot, ask, compared, in_order
 from tests.fidelity.recordings import LAVALINK, exchanges

@@ -13,15 +13,15 @@ import pytest
 
 from revvlink_cli import Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.events import VoiceClosed
-from revvlink_cli.client.feed import NodeEvent, PlayerMoved
+from revvlink_cli.client.events import NodeEvent, PlayerMoved
+from revvlink_cli.client.protocol.messages import VoiceClosed
 from tests.real.conftest import PASSWORD, Genuine, genuine_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from revvlink_cli.client.feed import Happening
+    from revvlink_cli.client.events import Happening
     from revvlink_cli.client.player import Player
 
 pytestmark = pytest.mark.alone

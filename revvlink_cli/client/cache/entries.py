@@ -7,12 +7,12 @@ import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from revvlink_cli.client.sources import SOURCES
+from revvlink_cli.client.search.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.client.tracks import Playable, Playlist
+    from revvlink_cli.client.protocol.tracks import Playable, Playlist
 
 DEFAULT_TTL = 3600.0
 """Seconds for which tracks found are kept."""
@@ -174,7 +174,10 @@ def result_from(payload: Any) -> Loaded:
     Raises:
         ValueError: It is no such answer.
     """
-    from revvlink_cli.client.tracks import Playlist, readable  # what only looks at the JSON starts faster without
+    from revvlink_cli.client.protocol.tracks import (  # what only looks at the JSON starts faster without
+        Playlist,
+        readable,
+    )
 
     match payload:
         case {"loadType": "search", "data": data}:

@@ -16,10 +16,9 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from revvlink_cli.client import dialect as dialects
-from revvlink_cli.client.breaker import Breaker
-from revvlink_cli.client.budget import Budget, Purpose, StuckError
-from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.client.connection.circuit_breaker import Breaker
+from revvlink_cli.client.connection.rate_limits import Budget, Purpose, StuckError
+from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
     Code,
@@ -28,7 +27,9 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
     Stage,
 )
-from revvlink_cli.client.models import (
+from revvlink_cli.client.protocol import dialects
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
+from revvlink_cli.client.protocol.models import (
     UndecodableError,
     WireError,
     decode,
@@ -36,7 +37,6 @@ from revvlink_cli.client.models import (
 from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.client.tls_failures import look_closer
-from revvlink_cli.client.transport import Progress, explain, proxy_of, under_way
 
 if TYPE_CHECKING:
     import ssl

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

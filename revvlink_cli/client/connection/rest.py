@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from revvlink_cli.client import dialect as dialects
-from revvlink_cli.client.budget import Purpose
-from revvlink_cli.client.dialect import Dialect
+from revvlink_cli.client.connection.http_client import MAX_BODY, Answer, Requester
+from revvlink_cli.client.connection.rate_limits import Purpose
+from revvlink_cli.client.connection.session_players import RemotePlayer
 from revvlink_cli.client.errors import (
     Code,
     LavalinkException,
@@ -16,8 +16,10 @@ from revvlink_cli.client.errors import (
     NodeException,
     Stage,
 )
-from revvlink_cli.client.events import read_guild
-from revvlink_cli.client.models import (
+from revvlink_cli.client.protocol import dialects
+from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.messages import read_guild
+from revvlink_cli.client.protocol.models import (
     Decoded,
     NodeInfo,
     RoutePlanner,
@@ -30,15 +32,13 @@ from revvlink_cli.client.models import (
     decode,
     decode_json,
 )
+from revvlink_cli.client.protocol.tracks import Playable, Playlist, readable
 from revvlink_cli.client.redaction import LONGEST_ECHO
-from revvlink_cli.client.requester import MAX_BODY, Answer, Requester
-from revvlink_cli.client.roster import RemotePlayer
-from revvlink_cli.client.tracks import Playable, Playlist, readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
-    from revvlink_cli.client.transport import Progress
+    from revvlink_cli.client.connection.transport import Progress
 
 LOAD_TIMEOUT = 35.0
 """Seconds a load may take: a NodeLink whose upstream is slow answers after 30 (Lavalink after 3)."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from revvlink_cli.client.events import (
+from revvlink_cli.client.guilds import MAX_DIGITS, guild_id_in, read_guild_id
+from revvlink_cli.client.protocol.messages import (
     Event,
     OtherEvent,
     TrackEnd,
@@ -21,9 +22,8 @@ from revvlink_cli.client.events import (
     VoiceClosed,
     read_guild,
 )
-from revvlink_cli.client.guilds import MAX_DIGITS, guild_id_in, read_guild_id
-from revvlink_cli.client.models import NOTHING
-from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.protocol.models import NOTHING
+from revvlink_cli.client.protocol.tracks import Playable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

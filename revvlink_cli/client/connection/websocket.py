@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from revvlink_cli._version import __version__
-from revvlink_cli.client.budget import Purpose
-from revvlink_cli.client.dialect import TRAITS, Dialect
+from revvlink_cli.client.connection.http_client import request_headers
+from revvlink_cli.client.connection.rate_limits import Purpose
+from revvlink_cli.client.connection.session_players import read_state, read_update
+from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
     Code,
@@ -26,21 +28,19 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
     Stage,
 )
-from revvlink_cli.client.events import read_event, read_guild
-from revvlink_cli.client.models import UndecodableError, WireMessage, WireReady, WireStats, decode, decode_json
-from revvlink_cli.client.requester import request_headers
-from revvlink_cli.client.roster import read_state, read_update
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
+from revvlink_cli.client.protocol.messages import read_event, read_guild
+from revvlink_cli.client.protocol.models import UndecodableError, WireMessage, WireReady, WireStats, decode, decode_json
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.transport import Progress, explain, proxy_of, under_way
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
     from collections.abc import Awaitable, Callable, Iterable
 
-    from revvlink_cli.client.events import Event
-    from revvlink_cli.client.models import Decoded, NodeInfo
-    from revvlink_cli.client.rest import Rest
-    from revvlink_cli.client.roster import Roster
+    from revvlink_cli.client.connection.rest import Rest
+    from revvlink_cli.client.connection.session_players import Roster
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import Decoded, NodeInfo
     from revvlink_cli.client.settings import NodeSettings
 
 log = logging.getLogger(__name__)

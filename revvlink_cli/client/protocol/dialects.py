@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from revvlink_cli.client.models import NOTHING, Frames, NodeInfo, NodeStats, Plugin, WireFrames, WireInfo, WireStats
+from revvlink_cli.client.protocol.models import (
+    NOTHING,
+    Frames,
+    NodeInfo,
+    NodeStats,
+    Plugin,
+    WireFrames,
+    WireInfo,
+    WireStats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from revvlink_cli.client.guilds import read_guild_id
-from revvlink_cli.client.models import NOTHING, UndecodableError
-from revvlink_cli.client.tracks import Playable
+from revvlink_cli.client.protocol.models import NOTHING, UndecodableError
+from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.client.voice_codes import explain_close
 
 if TYPE_CHECKING:

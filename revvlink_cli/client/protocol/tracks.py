@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from revvlink_cli.client.lengths import known_duration
+from revvlink_cli.client.protocol.durations import known_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

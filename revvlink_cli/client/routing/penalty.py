@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.models import NodeStats
+    from revvlink_cli.client.protocol.models import NodeStats
 
 PER_PLAYER = 1.5
 """Cost of one playing player."""

@@ -11,8 +11,8 @@ from enum import IntEnum
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.penalty import PER_PLAYER, Penalty, compute
-from revvlink_cli.client.regions import nearest_regions
+from revvlink_cli.client.routing.penalty import PER_PLAYER, Penalty, compute
+from revvlink_cli.client.routing.regions import nearest_regions
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:

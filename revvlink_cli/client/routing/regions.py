@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.arguments import check_mapping, texts
-from revvlink_cli.client.region_table import LABEL_OF
+from revvlink_cli.client.routing.region_table import LABEL_OF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

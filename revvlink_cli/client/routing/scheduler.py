@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from revvlink_cli.client.dialect import TRAITS, Dialect
 from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedException, RevvlinkException, is_refusal
-from revvlink_cli.client.feed import NodeDrained
+from revvlink_cli.client.events import NodeDrained
 from revvlink_cli.client.placement import PLACEMENT_LIMIT, is_gone
+from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:

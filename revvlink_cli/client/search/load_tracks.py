@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, LavalinkException, LavalinkLoadException, NodeException, RevvlinkException
-from revvlink_cli.client.sources import source_of
+from revvlink_cli.client.search.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.tracks import Playable, Playlist
+    from revvlink_cli.client.protocol.tracks import Playable, Playlist
 
 log = logging.getLogger(__name__)
 

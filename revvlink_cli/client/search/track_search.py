@@ -12,14 +12,14 @@ from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode, Key, entry
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.cache.store import Guarded
 from revvlink_cli.client.errors import Code, LavalinkLoadException, NodeException
-from revvlink_cli.client.tracks import Playlist
+from revvlink_cli.client.protocol.tracks import Playlist
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from revvlink_cli.client.cache.entries import Loaded
     from revvlink_cli.client.cache.store import Store
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.client.cache.store import Order
-from revvlink_cli.commands import cache_transfer, fleets
-from revvlink_cli.commands.base import Record, Rows, Work, command, confirm, make_app, options_of
-from revvlink_cli.commands.caches import damaged, keys_of, missing, run_on, turned_off, where
-from revvlink_cli.commands.options import Source, node_option
-from revvlink_cli.commands.trackrows import TrackRow, found_in
+from revvlink_cli.commands.cache import transfer
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.cache_access import damaged, keys_of, missing, run_on, turned_off, where
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.options import Source, node_option
+from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING
-from revvlink_cli.services.cache import keeps_nothing
+from revvlink_cli.services.cache_handle import keeps_nothing
 
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Listed, OpenStore
@@ -97,7 +98,7 @@ class PathRecord:
 def stats(ctx: typer.Context) -> Result | Work:
     """Show how full the cache is, and how useful."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     if keeps_nothing(settings):
         none = dict.fromkeys(("entries", "expired", "size_bytes", "hits", "misses", "evictions"), 0)
         record = StatsRecord(
@@ -142,7 +143,7 @@ def list_(
 ) -> Result | Work:
     """List what is kept."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
 
     async def entries(store: OpenStore) -> Result:
         found = await store.listing(sort, limit)
@@ -161,7 +162,7 @@ def show(
 ) -> Result | Work:
     """Show what is kept of one search; it does not count as a use."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     keys = keys_of(settings, options, query, source, node)
 
     async def entry(store: OpenStore) -> Result:
@@ -192,7 +193,7 @@ def clear(
 ) -> Result | Work:
     """Forget one search, what is too old, or everything; a server that others use too takes a yes for that."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     if expired and query:
         raise CommandError(
             Failure("usage", "a query and --expired do not go together", hint="leave one of them out"),
@@ -220,7 +221,7 @@ def clear(
 @command(app, prints=lambda: {"": Record(PathRecord)})
 def path(ctx: typer.Context) -> Result:
     """Print where the cache is."""
-    settings = fleets.load_settings(options_of(ctx))
+    settings = node_selection.load_settings(options_of(ctx))
     place = where(settings)
     record = PathRecord(backend=settings.cache.backend, location=place)
     if place is None:
@@ -228,7 +229,7 @@ def path(ctx: typer.Context) -> Result:
     return Result(record, text=place)
 
 
-cache_transfer.add_to(app)
+transfer.add_to(app)
 
 
 def _since(moment: float) -> int:

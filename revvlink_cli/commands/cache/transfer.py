@@ -11,11 +11,11 @@ import typer
 
 from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, result_from
 from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
-from revvlink_cli.commands import caches, fleets
-from revvlink_cli.commands.base import Record, Rows, Work, command, options_of
-from revvlink_cli.commands.options import Source, files
 from revvlink_cli.commands.search import identifier_for
-from revvlink_cli.commands.stdin import lines_of, texts_of
+from revvlink_cli.commands.shared import cache_access, node_selection
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, options_of
+from revvlink_cli.commands.shared.options import Source, files
+from revvlink_cli.commands.shared.stdin import lines_of, texts_of
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import OpenStore
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.cache import Opened
+    from revvlink_cli.services.cache_handle import Opened
 
 FILE_HELP = "A file, or - for standard input."
 
@@ -109,13 +109,13 @@ def warm(
     --timeout counts for reaching the nodes, not for the whole list. Ctrl-C loses nothing that was found.
     """
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     prefix = source or settings.search_source
     queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in texts_of(file)))
     if not queries:
         raise CommandError(Failure("usage", "there are no queries", hint="one a line"), exit_code=ExitCode.USAGE)
-    cache = caches.required(settings, options)
-    chosen = fleets.with_secrets(settings, settings.nodes, options)
+    cache = cache_access.required(settings, options)
+    chosen = node_selection.with_secrets(settings, settings.nodes, options)
     rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel, rate=rate)
     return Stream(WarmRow, rows, total=len(queries), beside_bar=lambda row: row.outcome == "failed")
 
@@ -133,7 +133,7 @@ async def _warm(
 ) -> AsyncGenerator[WarmRow | Result, None]:
     import asyncio
 
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     counts = dict.fromkeys(("loaded", "cached", "empty", "stream", "failed"), 0)
     failures: list[Failure] = []
@@ -144,11 +144,11 @@ async def _warm(
     try:
         async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
-            lost = fleets.failures_of(snapshots, options.timeout)
+            lost = node_selection.failures_of(snapshots, options.timeout)
             told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
             left_out = tuple(failure for failure in lost if failure.node in told)
             if len(lost) == len(snapshots):
-                yield Result(exit_code=fleets.exit_code_for(lost, len(snapshots)), errors=lost)
+                yield Result(exit_code=node_selection.exit_code_for(lost, len(snapshots)), errors=lost)
                 return
             try:
                 while True:
@@ -164,9 +164,9 @@ async def _warm(
                         counts[row.outcome] += 1
                         yield row
             except StoreException as error:
-                failures.append(fleets.failure_of(error))
+                failures.append(node_selection.failure_of(error))
             except RevvlinkException as error:  # no node is left
-                failures.append(fleets.failure_of(error))
+                failures.append(node_selection.failure_of(error))
             finally:
                 for task in under_way:
                     task.cancel()
@@ -251,8 +251,8 @@ def _warm_result(counts: dict[str, int], failures: list[Failure], total: int, wa
 def export(ctx: typer.Context) -> Stream:
     """Print every entry, one JSON object a line, for `revvlink cache import`."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
-    cache = caches.required(settings, options)
+    settings = node_selection.load_settings(options)
+    cache = cache_access.required(settings, options)
     return Stream(ExportRow, _export(cache, settings), otherwise=Format.JSONL)
 
 
@@ -269,10 +269,10 @@ async def _export(cache: Opened[OpenStore], settings: Settings) -> AsyncGenerato
                 result=entry.payload(),
             )
     except StoreException as error:
-        failures = (fleets.failure_of(error),)
+        failures = (node_selection.failure_of(error),)
     finally:
         await cache.store.close()
-    code = caches.exit_code_for(settings) if failures else ExitCode.OK
+    code = cache_access.exit_code_for(settings) if failures else ExitCode.OK
     yield Result(exit_code=code, errors=failures, warnings=tuple(cache.warnings))
 
 
@@ -283,7 +283,7 @@ def import_(
 ) -> Result | Work:
     """Take in what `revvlink cache export` printed; what is too old is left out."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     ttl = settings.cache.ttl_s
 
     async def take_in(store: OpenStore) -> Result:
@@ -316,7 +316,7 @@ def import_(
         record = ImportRecord(imported=imported, expired=expired, invalid=invalid)
         return Result(record, ImportRecord, code, tuple(failures), notes)
 
-    return caches.run_on(settings, options, take_in)
+    return cache_access.run_on(settings, options, take_in)
 
 
 def _read(line: str | None, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int]:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets, penalties, status
-from revvlink_cli.commands.base import Record, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.options import NodeName, Nodes, Region, Tags, files, regions
+from revvlink_cli.commands.nodes import penalties, status
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags, files, regions
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
 
@@ -40,8 +41,8 @@ def list_nodes(
 ) -> Result:
     """List the configured nodes. Nothing is sent."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
-    chosen = fleets.select(settings, nodes or (), options, tags=tag or (), region=region)
+    settings = node_selection.load_settings(options)
+    chosen = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
     rows = tuple(
         NodeRow(
             node=entry.identifier,
@@ -90,29 +91,29 @@ def info(
 ) -> Work:
     """Show what a node is: version, sources, filters, plugins, runtime."""
     options = options_of(ctx)
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
     if not entries:
         known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(fleets.unknown_node(node, known), exit_code=ExitCode.USAGE)
-    return _info(fleets.with_secrets(settings, entries, options), options)
+        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    return _info(node_selection.with_secrets(settings, entries, options), options)
 
 
 async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, timeout=options.timeout) as fleet:
         (node,) = fleet.snapshot().nodes
-    failure = fleets.node_failure(node, options.timeout)
+    failure = node_selection.node_failure(node, options.timeout)
     if node.info is None and failure is None:
         failure = (
-            fleets.failure_of(node.error, node.identifier)
+            node_selection.failure_of(node.error, node.identifier)
             if node.error is not None
             else Failure("bad_answer", "the node did not say what it is", node=node.identifier)
         )
     if failure is not None or node.info is None:
         failures = (failure,) if failure is not None else ()
-        return Result(None, InfoRecord, fleets.exit_code_for(failures, 1), failures)
+        return Result(None, InfoRecord, node_selection.exit_code_for(failures, 1), failures)
     what = node.info
     return Result(
         InfoRecord(
@@ -168,7 +169,7 @@ def add(
     """Add a node to the end of the configuration file; what stands in it is not touched."""
     from pathlib import Path
 
-    from revvlink_cli.config.append import append_node
+    from revvlink_cli.config.editing import append_node
     from revvlink_cli.config.problems import ConfigError
 
     options = options_of(ctx)
@@ -177,7 +178,7 @@ def add(
         raise typer.BadParameter("give one of --password-env and --password-file", param_hint="password")
     if password_file is not None:  # typed here, it counts from here; in the file it would count from the file's folder
         password_file = str(Path(password_file).expanduser().absolute())
-    settings = fleets.load_settings(options)
+    settings = node_selection.load_settings(options)
     path = settings.source.path
     if path is None:
         raise CommandError(
@@ -191,7 +192,7 @@ def add(
     try:
         added = append_node(path, values)
     except ConfigError as error:
-        raise fleets.config_failure(error, options) from None
+        raise node_selection.config_failure(error, options) from None
     row = NodeRow(
         node=identifier,
         uri=uri,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets, scores, watching
-from revvlink_cli.commands.base import Rows, Work, command, options_of
-from revvlink_cli.commands.options import Nodes, Tags, regions
+from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
+from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
+from revvlink_cli.commands.shared.options import Nodes, Tags, regions
 from revvlink_cli.output.result import Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, sparkline
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.watch import Watch
+    from revvlink_cli.services.watching import Watch
 
 TREND_WIDTH = 20
 """Characters of the table's trend."""
@@ -34,7 +34,7 @@ def _trend(row: PenaltyRow) -> str:
 
 
 def _cpu(row: PenaltyRow) -> str:
-    return scores.ASSUMED * bool(row.penalty_cpu_is_assumed) + human(row.cpu, Kind.SCORE)
+    return penalty_columns.ASSUMED * bool(row.penalty_cpu_is_assumed) + human(row.cpu, Kind.SCORE)
 
 
 def _age(row: PenaltyRow) -> str:
@@ -49,16 +49,16 @@ class PenaltyRow:
     `regions` are those that the node would serve. `has_spoilt_cpu` marks a server whose CPU figures any request spoils.
     """
 
-    rank: int | None = column("RANK", Kind.COUNT, cell=scores.rank_of)
+    rank: int | None = column("RANK", Kind.COUNT, cell=penalty_columns.rank_of)
     node: str = column("NODE", rank=0)
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
+    state: str = column("STATE", Kind.STATE, cell=penalty_columns.state_of, rank=0)
     region: str | None = column("REGION", rank=4)
     cpu: float | None = column("CPU", Kind.SCORE, cell=_cpu, rank=2)
     deficit: float | None = column("DEFICIT", Kind.SCORE, rank=3)
     nulled: float | None = column("NULLED", Kind.SCORE, rank=3)
     players: float | None = column("PLAYERS", Kind.SCORE, rank=2)
     reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_columns.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     has_spoilt_cpu: bool
@@ -100,39 +100,39 @@ def penalties(
         str | None, typer.Option("--region", metavar="REGION", help=REGION_HELP, autocompletion=regions)
     ] = None,
     sort: Annotated[str, typer.Option("--sort", metavar="TERM", help=f"Order: {', '.join(_SORTS)}.")] = "rank",
-    watch: watching.Watching = False,
-    interval: watching.Interval = None,
-    count: watching.Count = None,
-    duration: watching.Duration = None,
+    watch: watch_options.Watching = False,
+    interval: watch_options.Interval = None,
+    count: watch_options.Count = None,
+    duration: watch_options.Duration = None,
 ) -> Work | Stream:
     """Show every term of every node's penalty, its trend, and which node each region would get.
 
     `revvlink help penalty` tells what the terms are.
     """
     options = options_of(ctx)
-    scores.checked_sort(sort, _SORTS)
-    span = watching.span_of(interval, count, duration, watch=watch)
-    settings = fleets.load_settings(options)
+    penalty_columns.checked_sort(sort, _SORTS)
+    span = watch_options.span_of(interval, count, duration, watch=watch)
+    settings = node_selection.load_settings(options)
 
-    choose = fleets.chooser(options, nodes, tag)
+    choose = node_selection.chooser(options, nodes, tag)
     chosen = choose(settings)
 
     def rows(seen: Watch) -> tuple[PenaltyRow, ...]:
-        return scores.in_order(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
+        return penalty_columns.in_order(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
 
     if not watch:
         return _once(rows, settings, chosen, options)
 
-    job = watching.Job(settings, options, span, chosen, choose)
+    job = watch_options.Job(settings, options, span, chosen, choose)
 
     def frame(tick: PenaltyTick) -> Result:
         title = f"Penalties, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, PenaltyRow, notes=(*job.notes, *footnotes(tick.nodes)), title=title)
 
-    return watching.watched(
+    return watch_options.watched(
         job,
         row=PenaltyTick,
-        look=lambda seen: PenaltyTick(time=watching.now(), nodes=rows(seen)),
+        look=lambda seen: PenaltyTick(time=watch_options.now(), nodes=rows(seen)),
         frame=frame,
     )
 
@@ -143,15 +143,15 @@ async def _once(
     chosen: tuple[NodeSettings, ...],
     options: Options,
 ) -> Result:
-    from revvlink_cli.services.probe import opened
-    from revvlink_cli.services.watch import Watch
+    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.watching import Watch
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         seen = Watch(fleet)
         seen.look()
         found = rows(seen)
-    failures = fleets.failures_of(seen.snapshot.nodes, options.timeout)
-    code = fleets.exit_code_for(failures, len(found))
+    failures = node_selection.failures_of(seen.snapshot.nodes, options.timeout)
+    code = node_selection.exit_code_for(failures, len(found))
     return Result(found, PenaltyRow, code, failures, notes=footnotes(found))
 
 
@@ -170,14 +170,14 @@ def _rows(
     for node in snapshot.nodes:
         name = node.identifier
         cost, last = snapshot.penalties.get(name), seen.last_of(node)
-        failure = None if watched and node.error is None else fleets.node_failure(node, options.timeout)
+        failure = None if watched and node.error is None else node_selection.node_failure(node, options.timeout)
         yield PenaltyRow(
             rank=ranks.get(name),
             node=name,
             state=_state(node, snapshot.at, was_connected=name in seen.connected, is_failed=failure is not None),
             region=node.region,
-            **scores.terms_of(cost if cost is not None else last.penalty if last is not None else None),
-            has_spoilt_cpu=scores.has_spoilt_cpu(str(node.dialect), node.info.version if node.info else None),
+            **penalty_columns.terms_of(cost if cost is not None else last.penalty if last is not None else None),
+            has_spoilt_cpu=penalty_columns.has_spoilt_cpu(str(node.dialect), node.info.version if node.info else None),
             trend=tuple(None if value is None else round(value, 3) for value in seen.penalties[name]),
             stats_age_s=round(snapshot.at - last.timed.at, 3) if last is not None else None,
             is_stale=cost is None and last is not None,
@@ -194,7 +194,7 @@ def _state(node: NodeSnapshot, now: float, *, was_connected: bool, is_failed: bo
 
 def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...]:
     """The regions to ask about: those of the map that counts, and those of the nodes."""
-    from revvlink_cli.client.regions import LABELS
+    from revvlink_cli.client.routing.regions import LABELS
 
     own = settings.regions if settings.regions is not None else LABELS
     known = {label.casefold() for label in own}
@@ -203,9 +203,9 @@ def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...
 
 def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
     """What the marks and the grey mean, as far as there are any."""
-    notes = scores.marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
+    notes = penalty_columns.marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
     if any(row.is_stale for row in rows):
-        notes.append(scores.STALE)
+        notes.append(penalty_columns.STALE)
     return tuple(notes)
 
 

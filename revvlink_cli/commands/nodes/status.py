@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli._percent import percent
-from revvlink_cli.commands import fleets, scores, watching
-from revvlink_cli.commands.base import Rows, Work, command, options_of
-from revvlink_cli.commands.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
+from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.watch import LastSeen, Watch
+    from revvlink_cli.services.watching import LastSeen, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class StatusRow:
     """How a node is doing. Null is unknown, never zero."""
 
     node: str = column("NODE", rank=0)
-    state: str = column("STATE", Kind.STATE, cell=scores.state_of, rank=0)
+    state: str = column("STATE", Kind.STATE, cell=penalty_columns.state_of, rank=0)
     region: str | None = column("REGION", rank=3)
     server: str | None
     version: str | None = column("VERSION", rank=6)
@@ -86,12 +86,12 @@ class StatusRow:
     memory_used_bytes: int | None = column("MEMORY", Kind.BYTES, cell=memory_of, rank=5)
     memory_reservable_bytes: int | None = column("")
     uptime_ms: int | None = column("UPTIME", Kind.DURATION_MS, rank=7)
-    penalty: float | None = column("PENALTY", Kind.SCORE, cell=scores.penalty_of)
+    penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_columns.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
     penalty_terms: PenaltyTerms | None
     latency_ms: float | None = column("LATENCY", Kind.LATENCY_MS, rank=4)
-    reason: str | None = column("REASON", cell=scores.reason_of, wraps=True)
+    reason: str | None = column("REASON", cell=penalty_columns.reason_of, wraps=True)
     message: str | None
     stats_age_s: float | None
     stats_origin: str | None
@@ -134,50 +134,52 @@ def status(
     tag: Tags = None,
     region: Region = None,
     sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
-    watch: watching.Watching = False,
-    interval: watching.Interval = None,
-    count: watching.Count = None,
-    duration: watching.Duration = None,
+    watch: watch_options.Watching = False,
+    interval: watch_options.Interval = None,
+    count: watch_options.Count = None,
+    duration: watch_options.Duration = None,
 ) -> Work | Stream:
     """Connect to the nodes and show how each is doing, the one a new player would get first."""
     options = options_of(ctx)
-    scores.checked_sort(sort, _SORTS)
-    span = watching.span_of(interval, count, duration, watch=watch)
-    settings = fleets.load_settings(options)
+    penalty_columns.checked_sort(sort, _SORTS)
+    span = watch_options.span_of(interval, count, duration, watch=watch)
+    settings = node_selection.load_settings(options)
 
-    choose = fleets.chooser(options, nodes, tag, region)
+    choose = node_selection.chooser(options, nodes, tag, region)
     chosen = choose(settings)
     if not watch:
         return _status(settings, chosen, options, sort)
-    return watched_status(watching.Job(settings, options, span, chosen, choose), sort)
+    return watched_status(watch_options.Job(settings, options, span, chosen, choose), sort)
 
 
-def watched_status(job: watching.Job, sort: str) -> Stream:
+def watched_status(job: watch_options.Job, sort: str) -> Stream:
     """The status table of nodes under watch."""
 
     def look(seen: Watch) -> StatusTick:
-        return StatusTick(time=watching.now(), nodes=watched_rows(seen, job.options, sort))
+        return StatusTick(time=watch_options.now(), nodes=watched_rows(seen, job.options, sort))
 
     def frame(tick: StatusTick) -> Result:
         title = f"Nodes, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
 
-    return watching.watched(job, row=StatusTick, look=look, frame=frame)
+    return watch_options.watched(job, row=StatusTick, look=look, frame=frame)
 
 
 def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:
     """The rows of all nodes under watch, in order."""
-    return scores.in_order(_rows(seen.snapshot, options, seen), _SORTS[sort])
+    return penalty_columns.in_order(_rows(seen.snapshot, options, seen), _SORTS[sort])
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
-    from revvlink_cli.services.probe import opened
+    from revvlink_cli.services.fleet_session import opened
 
     async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
-    failures = fleets.failures_of(snapshot.nodes, options.timeout)
-    rows = scores.in_order(_rows(snapshot, options), _SORTS[sort])
-    return Result(rows, StatusRow, fleets.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows)))
+    failures = node_selection.failures_of(snapshot.nodes, options.timeout)
+    rows = penalty_columns.in_order(_rows(snapshot, options), _SORTS[sort])
+    return Result(
+        rows, StatusRow, node_selection.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows))
+    )
 
 
 def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
@@ -187,7 +189,7 @@ def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) 
             node,
             snapshot.penalties.get(node.identifier),
             snapshot.at,
-            fleets.node_failure(node, options.timeout) if seen is None or node.error or node.hanging else None,
+            node_selection.node_failure(node, options.timeout) if seen is None or node.error or node.hanging else None,
             seen.last_of(node) if seen is not None else None,
         )
         for node in snapshot.nodes
@@ -246,9 +248,11 @@ def _reason(node: NodeSnapshot, now: float) -> str | None:
 
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
-    notes = scores.marks(rows, [row.node for row in rows if scores.has_spoilt_cpu(row.server, row.version)])
+    notes = penalty_columns.marks(
+        rows, [row.node for row in rows if penalty_columns.has_spoilt_cpu(row.server, row.version)]
+    )
     if any(row.is_stale for row in rows):
-        notes.append(scores.STALE)
+        notes.append(penalty_columns.STALE)
     notes += [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
     ]

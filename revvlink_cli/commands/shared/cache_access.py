@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.errors import StoreException
-from revvlink_cli.commands import fleets
 from revvlink_cli.commands.search import identifier_for, node_name
+from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
-from revvlink_cli.services.cache import location, on_store, opened
+from revvlink_cli.services.cache_handle import location, on_store, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from revvlink_cli.client.cache.store import OpenStore
-    from revvlink_cli.commands.base import Options, Work
+    from revvlink_cli.commands.shared.command import Options, Work
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.cache import Opened
+    from revvlink_cli.services.cache_handle import Opened
 
 
 def required(settings: Settings, options: Options) -> Opened[OpenStore]:
@@ -30,7 +30,7 @@ def required(settings: Settings, options: Options) -> Opened[OpenStore]:
     try:
         cache = opened(settings)
     except StoreException as error:
-        raise CommandError(fleets.failure_of(error), exit_code=options.usage_exit_code) from None
+        raise CommandError(node_selection.failure_of(error), exit_code=options.usage_exit_code) from None
     if cache is None:
         raise CommandError(turned_off(settings), exit_code=options.usage_exit_code)
     return cache
@@ -67,7 +67,7 @@ def run_on(
         try:
             result = await job(store)
         except StoreException as error:
-            result = Result(None, None, exit_code_for(settings), (fleets.failure_of(error),))
+            result = Result(None, None, exit_code_for(settings), (node_selection.failure_of(error),))
         return replace(result, warnings=(*result.warnings, *cache.warnings))
 
     return on_store(cache, guarded)
@@ -87,7 +87,7 @@ def keys_of(
         raise CommandError(
             Failure("usage", "the query is empty", hint="give what was searched"), exit_code=ExitCode.USAGE
         )
-    named = node_name(fleets.select(settings, (node,), options)) if node else None
+    named = node_name(node_selection.select(settings, (node,), options)) if node else None
     identifiers = (identifier_for(words, source or settings.search_source), words)
     return tuple(dict.fromkeys(Key.of(identifier, named) for identifier in identifiers))
 

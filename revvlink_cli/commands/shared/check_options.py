@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
-from revvlink_cli.commands.options import seconds
+from revvlink_cli.commands.shared.options import seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Flags(NamedTuple):
         )
 
     def _over(self, demands: Demands, judged: Collection[str]) -> Demands:
-        from revvlink_cli.config.demands import swapped, with_bounds
+        from revvlink_cli.config.requirements import swapped, with_bounds
 
         found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
         for code in swapped(found):

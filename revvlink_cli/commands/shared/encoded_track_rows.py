@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from revvlink_cli.commands.trackrows import TrackRow
+from revvlink_cli.commands.shared.track_rows import TrackRow
 from revvlink_cli.output.result import column
 
 

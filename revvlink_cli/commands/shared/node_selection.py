@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli._names import closest
+from revvlink_cli._suggestions import closest
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import find
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.config.source import Source
 

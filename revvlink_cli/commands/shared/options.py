@@ -18,12 +18,12 @@ FILES = "\0files"
 
 def _settings(ctx: typer.Context) -> Settings | None:
     """The configuration that the command line so far names, None when it cannot be used."""
-    from revvlink_cli.commands import fleets
-    from revvlink_cli.commands.base import options_of
+    from revvlink_cli.commands.shared import node_selection
+    from revvlink_cli.commands.shared.command import options_of
     from revvlink_cli.output.result import CommandError
 
     try:
-        return fleets.load_settings(options_of(ctx))
+        return node_selection.load_settings(options_of(ctx))
     except CommandError:
         return None
 
@@ -37,7 +37,7 @@ def node_names(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 def regions(ctx: typer.Context, incomplete: str) -> list[str]:
     """Regions of the configured nodes, of the user's own map, and the built-in ones."""
-    from revvlink_cli.client.regions import LABELS
+    from revvlink_cli.client.routing.regions import LABELS
 
     settings = _settings(ctx)
     found = [entry.region for entry in settings.nodes if entry.region] if settings is not None else []
@@ -54,7 +54,7 @@ def tags(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def sources(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Search prefixes, the configured one first, each with the source manager behind it."""
-    from revvlink_cli.client.sources import SOURCES
+    from revvlink_cli.client.search.sources import SOURCES
 
     settings = _settings(ctx)
     first = [settings.search_source] if settings is not None else []

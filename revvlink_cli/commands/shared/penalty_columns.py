@@ -12,7 +12,7 @@ from revvlink_cli.output.text import MISSING, duration, human
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from revvlink_cli.client.penalty import Penalty
+    from revvlink_cli.client.routing.penalty import Penalty
 
 R = TypeVar("R")
 
@@ -81,7 +81,7 @@ class Ranked(Protocol):
 
 def penalty_of(row: Scored) -> str:
     """The penalty with its mark."""
-    from revvlink_cli.client.penalty import mark_of
+    from revvlink_cli.client.routing.penalty import mark_of
 
     mark = mark_of(is_lower_bound=bool(row.penalty_is_lower_bound), cpu_assumed=bool(row.penalty_cpu_is_assumed))
     return f"{mark}{human(row.penalty, Kind.SCORE)}"

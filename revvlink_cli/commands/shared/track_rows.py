@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from revvlink_cli.client.lengths import known_duration
+from revvlink_cli.client.protocol.durations import known_duration
 from revvlink_cli.output.result import Kind, column
 from revvlink_cli.output.text import MISSING, clock
 
@@ -76,7 +76,7 @@ def track_row(
         raise TypeError("it is no track")
     kind: type[TrackRow] = TrackRow
     if encoded:
-        from revvlink_cli.commands.encodedrows import EncodedTrackRow
+        from revvlink_cli.commands.shared.encoded_track_rows import EncodedTrackRow
 
         kind = EncodedTrackRow
     return kind(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands import fleets
-from revvlink_cli.commands.options import seconds
+from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.options import seconds
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.renderer import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.base import Options
+    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.watch import Attention, Watch
+    from revvlink_cli.services.watching import Attention, Watch
 
 Watching = Annotated[
     bool,
@@ -109,7 +109,7 @@ class Job:
         """One look after the other; leaving ends the watch."""
         from contextlib import aclosing
 
-        from revvlink_cli.services.watch import watch
+        from revvlink_cli.services.watching import watch
 
         return aclosing(
             watch(
@@ -128,7 +128,7 @@ class Job:
         """The nodes as the file has them now; None, and a note, where it is wrong: that changes nothing."""
         self.notes = ()
         try:
-            return self.choose(fleets.load_settings(self.options))
+            return self.choose(node_selection.load_settings(self.options))
         except CommandError as error:
             told = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
             self.notes = (told,)
@@ -138,8 +138,8 @@ class Job:
 
     def outcome(self, nodes: Sequence[NodeSnapshot]) -> Result:
         """What watching came to when nodes stood so at the last look."""
-        failures = fleets.failures_of(nodes, self.options.timeout)
-        return Result(exit_code=fleets.exit_code_for(failures, len(nodes)), errors=failures)
+        failures = node_selection.failures_of(nodes, self.options.timeout)
+        return Result(exit_code=node_selection.exit_code_for(failures, len(nodes)), errors=failures)
 
 
 def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callable[[Any], Result]) -> Stream:

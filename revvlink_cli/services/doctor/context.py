@@ -9,15 +9,15 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.transport import Progress
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.source import find
 from revvlink_cli.health.fleet import Report, assess
 from revvlink_cli.services.checking import as_checker, without_canaries
-from revvlink_cli.services.probe import connecting
+from revvlink_cli.services.fleet_session import connecting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

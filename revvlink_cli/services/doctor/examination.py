@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from revvlink_cli.services import checkups_here, checkups_nodes
-from revvlink_cli.services.patient import Diagnosis, Found, Patient, State
+from revvlink_cli.services.doctor import local_checks, node_checks
+from revvlink_cli.services.doctor.context import Diagnosis, Found, Patient, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -18,16 +18,16 @@ CLOSING = 0.75
 """Seconds beyond its time in which a checkup closes what it has opened."""
 
 CHECKUPS: dict[str, Callable[[Patient], Awaitable[Found]]] = {
-    "program": checkups_here.program,
-    "machine": checkups_here.machine,
-    "folders": checkups_here.folders,
-    "configuration": checkups_here.configuration,
-    "permissions": checkups_here.permissions,
-    "cache": checkups_here.cache,
-    "names": checkups_nodes.names,
-    "proxies": checkups_nodes.proxies,
-    "nodes": checkups_nodes.nodes,
-    "clocks": checkups_nodes.clocks,
+    "program": local_checks.program,
+    "machine": local_checks.machine,
+    "folders": local_checks.folders,
+    "configuration": local_checks.configuration,
+    "permissions": local_checks.permissions,
+    "cache": local_checks.cache,
+    "names": node_checks.names,
+    "proxies": node_checks.proxies,
+    "nodes": node_checks.nodes,
+    "clocks": node_checks.clocks,
 }
 """Name of the checkup -> what makes it, in the order in which they are made: those that take long come last."""
 

@@ -14,7 +14,7 @@ from revvlink_cli._version import __version__
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.settings import beside
 from revvlink_cli.config.source import user_path
-from revvlink_cli.services.patient import Diagnosis, Finder, Found, Patient, State
+from revvlink_cli.services.doctor.context import Diagnosis, Finder, Found, Patient, State
 
 if TYPE_CHECKING:
     from revvlink_cli.config.settings import NodeEntry, Settings
@@ -185,7 +185,7 @@ def _keeps_secrets(entry: NodeEntry) -> bool:
 async def cache(patient: Patient) -> Found:
     """Whether search results can be kept, and how."""
     from revvlink_cli.client.errors import StoreException
-    from revvlink_cli.services.cache import opened
+    from revvlink_cli.services.cache_handle import opened
 
     find = Finder("cache")
     settings = patient.settings

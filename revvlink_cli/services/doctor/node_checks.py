@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from revvlink_cli.client.transport import Resolver
+from revvlink_cli.client.connection.transport import Resolver
 from revvlink_cli.health.findings import Finding, Verdict
-from revvlink_cli.services.patient import Diagnosis, Finder, Found, Patient, Seen, State
+from revvlink_cli.services.doctor.context import Diagnosis, Finder, Found, Patient, Seen, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from revvlink_cli.config.problems import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from revvlink_cli.services.patient import Diagnosis, Patient
+    from revvlink_cli.services.doctor.context import Diagnosis, Patient
 
 
 class Redactor:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from revvlink_cli.client.tracks import TrackDecodeError, decode_track
+from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
 from revvlink_cli.simulator.answers import json_text
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
 
 HEADERS = {"Nodelink-Api-Version": "4", "IamNodelink": "true"}
 """On every answer but the 101 of a handshake."""

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from revvlink_cli.simulator.answers import undress
-from revvlink_cli.simulator.catalogue import SEARCHES, UNPLAYABLE_FILES, any_file, failing, look_up
-from revvlink_cli.simulator.guards import FloodGuard, RateLimits
+from revvlink_cli.simulator.music import SEARCHES, UNPLAYABLE_FILES, any_file, failing, look_up
 from revvlink_cli.simulator.node import CLOSING, Node, version_info
-from revvlink_cli.simulator.nodelink_answers import (
+from revvlink_cli.simulator.nodelink.answers import (
     HEADERS,
     Refused,
     decoded,
@@ -28,8 +27,9 @@ from revvlink_cli.simulator.nodelink_answers import (
     plain,
     tell,
 )
-from revvlink_cli.simulator.nodelink_patches import apply, check
-from revvlink_cli.simulator.nodelink_session import NodeLinkPlayer, NodeLinkSession
+from revvlink_cli.simulator.nodelink.guards import FloodGuard, RateLimits
+from revvlink_cli.simulator.nodelink.patches import apply, check
+from revvlink_cli.simulator.nodelink.session import NodeLinkPlayer, NodeLinkSession
 from revvlink_cli.simulator.session import new_session_id
 
 if TYPE_CHECKING:

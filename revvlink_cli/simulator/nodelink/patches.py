@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.bodies import ABSENT
-from revvlink_cli.simulator.nodelink_answers import Refused, decoded, is_number
+from revvlink_cli.simulator.nodelink.answers import Refused, decoded, is_number
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.tracks import Playable
-    from revvlink_cli.simulator.nodelink_session import NodeLinkPlayer, NodeLinkSession
+    from revvlink_cli.client.protocol.tracks import Playable
+    from revvlink_cli.simulator.nodelink.session import NodeLinkPlayer, NodeLinkSession
 
 
 def check(body: Any) -> Playable | None:

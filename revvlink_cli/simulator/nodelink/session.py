@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from revvlink_cli.simulator.catalogue import FILES, Failing
+from revvlink_cli.simulator.music import FILES, Failing
 from revvlink_cli.simulator.player import Player
 from revvlink_cli.simulator.session import Session
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from revvlink_cli.client.tracks import Playable
+    from revvlink_cli.client.protocol.tracks import Playable
 
 _LINEAR = {"duration": 0, "curve": "linear", "type": "volume"}
 _TAPE = {"duration": 0, "curve": "sinusoidal", "type": "tape"}

@@ -1,0 +1,1 @@
+"""The program around the commands: the Typer root, the runner, completion and JSON Schemas."""

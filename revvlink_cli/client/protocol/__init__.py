@@ -1,0 +1,1 @@
+"""The Lavalink v4 protocol: wire models, messages, dialects and tracks."""

@@ -1,0 +1,1 @@
+"""Which node serves a player: penalties, regions, ranking, placement and failover."""

@@ -1,0 +1,1 @@
+"""Track searches: which node is asked, and what is kept."""

@@ -1,0 +1,1 @@
+"""What several commands use: options, node selection, columns and rows."""

@@ -1,0 +1,1 @@
+"""Examines machine, configuration and nodes."""
