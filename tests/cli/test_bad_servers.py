@@ -154,7 +154,7 @@ def run(write_config: Callable[..., Path]) -> Callable[..., Ran]:
         began = time.monotonic()
         ran = run_cli("--config", str(path), "--timeout", "5", *arguments)
         assert CANARY not in ran.out + ran.err
-        assert time.monotonic() - began < 9  # five seconds of its own, and the start of a process on a busy machine
+        assert time.monotonic() - began < 20  # five seconds of its own, and the start of a process on a busy machine
         return ran
 
     return run_on
@@ -292,7 +292,7 @@ def test_hostile_titles(run: Callable[..., Ran]) -> None:
     for text in (table.out, plain.out, data.out):
         assert not set(text) & set("\x1b\x07\x00\x9b\u202e\u202c\u200b\r")
     assert len(plain.out.splitlines()) == 1
-    assert plain.out.count("\t") == 4
+    assert plain.out.count("\t") == 5
     assert len(table.out.splitlines()) == 4
     assert "[bold]b[/bold]" in table.out
     assert data.rows[0]["title"] == title
