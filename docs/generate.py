@@ -16,7 +16,7 @@ from revvlink_cli.client import events
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.protocol.dialects import TRAITS, Traits
 from revvlink_cli.client.protocol.messages import Event
-from revvlink_cli.client.voice_codes import VOICE_CLOSES
+from revvlink_cli.client.protocol.voice_codes import VOICE_CLOSES
 from revvlink_cli.commands.shared.help_topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from revvlink_cli._version import __version__
 from revvlink_cli.cli.runner import defect, render, settle, show
 from revvlink_cli.commands.shared.command import Group, Options, global_options
-from revvlink_cli.commands.typer_adapter import CommandLineError, CompletionItem
+from revvlink_cli.commands.shared.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope

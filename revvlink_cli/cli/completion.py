@@ -126,7 +126,7 @@ def candidates(line: str) -> list[str]:
     from revvlink_cli.cli.app import app
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.commands.shared.options import FILES
-    from revvlink_cli.commands.typer_adapter import ShellComplete, split_arg_string
+    from revvlink_cli.commands.shared.typer_adapter import ShellComplete, split_arg_string
 
     words = split_arg_string(line)[1:]
     incomplete = "" if not words or line[-1:].isspace() else words.pop()

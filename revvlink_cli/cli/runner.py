@@ -12,7 +12,7 @@ import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.limits import limit_of
+from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.progress import ProgressBar
 from revvlink_cli.output.renderer import REPORTS, Format, default_format, renderer

@@ -10,10 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
-from revvlink_cli.client.binding import LoopBinding
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
 from revvlink_cli.client.connection.transport import Transport
-from revvlink_cli.client.effects import is_effect
 from revvlink_cli.client.errors import (
     Code,
     InvalidNodeException,
@@ -35,14 +33,16 @@ from revvlink_cli.client.events import (
     Subscription,
     name_of,
 )
-from revvlink_cli.client.guilds import checked_guild_id
+from revvlink_cli.client.loop_binding import LoopBinding
 from revvlink_cli.client.node import Node, user_id_of
-from revvlink_cli.client.placement import Placement
 from revvlink_cli.client.player import Player
+from revvlink_cli.client.protocol.guild_ids import checked_guild_id
 from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
 from revvlink_cli.client.routing import ranking
+from revvlink_cli.client.routing.effects import is_effect
+from revvlink_cli.client.routing.failover import DrainReport, Failover
+from revvlink_cli.client.routing.placement import Placement
 from revvlink_cli.client.routing.regions import checked_map, region_from_endpoint
-from revvlink_cli.client.routing.scheduler import DrainReport, Failover
 from revvlink_cli.client.search import load_tracks
 from revvlink_cli.client.search.track_search import Searches
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus

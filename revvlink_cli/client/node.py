@@ -24,8 +24,8 @@ from revvlink_cli.client.errors import (
     NodeException,
     RevvlinkException,
 )
-from revvlink_cli.client.guilds import checked_guild_id
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect, StatsReader
+from revvlink_cli.client.protocol.guild_ids import checked_guild_id
 from revvlink_cli.client.routing.node_players import Assignments
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and_port, normalise_uri

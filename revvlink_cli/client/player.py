@@ -11,11 +11,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.effects import Effects
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
-from revvlink_cli.client.guilds import checked_guild_id
-from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.wishes import (
+from revvlink_cli.client.protocol.guild_ids import checked_guild_id
+from revvlink_cli.client.routing.effects import Effects
+from revvlink_cli.client.routing.wishes import (
     TRACK_FIELDS,
     VoiceState,
     Wishes,
@@ -24,14 +23,15 @@ from revvlink_cli.client.wishes import (
     check_track,
     checked_filters,
 )
+from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.placement import Placement
     from revvlink_cli.client.protocol.messages import TrackEnd
     from revvlink_cli.client.protocol.tracks import Playable
+    from revvlink_cli.client.routing.placement import Placement
 
 
 TOO_SOON = 5.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.events import Happening
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.protocol.tracks import Playable, Playlist
-    from revvlink_cli.client.routing.scheduler import DrainReport
+    from revvlink_cli.client.routing.failover import DrainReport
 
 
 class _Nodes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 from revvlink_cli.client.arguments import MAX_SECONDS, check_seconds, check_text, check_type, check_whole
-from revvlink_cli.client.guilds import MAX_ID
+from revvlink_cli.client.protocol.guild_ids import MAX_ID
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.client.guilds import read_guild_id
+from revvlink_cli.client.protocol.guild_ids import read_guild_id
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.shared.options import node_option

@@ -54,7 +54,7 @@ def _encoded_row() -> type:
 
 def _node_row() -> type:
     """The row type of ``--all-nodes``, which few ask for."""
-    from revvlink_cli.commands.search_nodes import NodeLoadRow
+    from revvlink_cli.commands.shared.node_loads import NodeLoadRow
 
     return NodeLoadRow
 
@@ -97,7 +97,7 @@ def search(
     settings = node_selection.load_settings(options)
     entries = node_selection.select(settings, (node,) if node else (), options)
     if all_nodes or prefixes:
-        from revvlink_cli.commands.search_nodes import compare
+        from revvlink_cli.commands.shared.node_loads import compare
 
         asked = [words] if raw else [identifier_for(words, p) for p in prefixes or (source or settings.search_source,)]
         return compare(

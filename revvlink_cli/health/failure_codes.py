@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from revvlink_cli.client.voice_codes import DAVE_REQUIRED, VOICE_CLOSES
+from revvlink_cli.client.protocol.voice_codes import DAVE_REQUIRED, VOICE_CLOSES
 
 YOUTUBE_SOURCE = "https://github.com/lavalink-devs/youtube-source"
 LAVALINK = "https://github.com/lavalink-devs/Lavalink"

@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.voice_codes import DAVE_REQUIRED, VOICE_CLOSES
+from revvlink_cli.client.protocol.voice_codes import DAVE_REQUIRED, VOICE_CLOSES
 from revvlink_cli.health.failure_codes import EXPLANATIONS, LAVALINK, LAVASRC, YOUTUBE_SOURCE, Explanation, FailureCode
 
 if TYPE_CHECKING:

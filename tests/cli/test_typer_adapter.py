@@ -9,7 +9,7 @@ import pytest
 import typer
 
 import revvlink_cli
-from revvlink_cli.commands.typer_adapter import Choice, CommandLineError, CompletionItem, split_arg_string
+from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError, CompletionItem, split_arg_string
 
 PACKAGE = Path(revvlink_cli.__file__).parent
 

@@ -11,7 +11,7 @@ import pytest
 from revvlink_cli import Pool
 from revvlink_cli.client.connection.session_players import RemotePlayer, read_update
 from revvlink_cli.client.events import NodeEvent, PlayerMoved
-from revvlink_cli.client.guilds import MAX_ID, read_guild_id
+from revvlink_cli.client.protocol.guild_ids import MAX_ID, read_guild_id
 from revvlink_cli.client.protocol.messages import read_event
 from tests.conftest import run_cli
 from tests.faults.watched import fleet, guild, placed, profiles, run, voice

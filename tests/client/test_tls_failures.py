@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import trustme
 
+from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.client.errors import Code, RevvlinkException, Stage
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.limits import limit_of
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.simulator import NodeProfile, Simulator

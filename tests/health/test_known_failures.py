@@ -11,7 +11,7 @@ import pytest
 
 from revvlink_cli.client.errors import Code, LavalinkLoadException
 from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed, read_event
-from revvlink_cli.client.voice_codes import VOICE_CLOSES
+from revvlink_cli.client.protocol.voice_codes import VOICE_CLOSES
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.known_failures import PATTERNS, explain, explain_load, explain_track, explain_voice_close
 

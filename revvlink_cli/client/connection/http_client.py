@@ -18,6 +18,7 @@ from yarl import URL
 
 from revvlink_cli.client.connection.circuit_breaker import Breaker
 from revvlink_cli.client.connection.rate_limits import Budget, Purpose, StuckError
+from revvlink_cli.client.connection.tls_failures import look_closer
 from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
@@ -36,7 +37,6 @@ from revvlink_cli.client.protocol.models import (
 )
 from revvlink_cli.client.redaction import LONGEST_ECHO, Redactor
 from revvlink_cli.client.settings import host_and_port
-from revvlink_cli.client.tls_failures import look_closer
 
 if TYPE_CHECKING:
     import ssl

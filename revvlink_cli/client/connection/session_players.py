@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from revvlink_cli.client.guilds import MAX_DIGITS, guild_id_in, read_guild_id
+from revvlink_cli.client.protocol.guild_ids import MAX_DIGITS, guild_id_in, read_guild_id
 from revvlink_cli.client.protocol.messages import (
     Event,
     OtherEvent,

@@ -8,10 +8,10 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.connection.rest_watch import RestWatch
 from revvlink_cli.client.connection.websocket import Connection
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.protocol.dialects import TRAITS
-from revvlink_cli.client.rest_watch import RestWatch
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from revvlink_cli.client.connection.local_limits import limit_of
+from revvlink_cli.client.connection.tls_failures import explain_certificate, explain_tls
 from revvlink_cli.client.errors import Code, NodeException, Stage
-from revvlink_cli.client.limits import limit_of
 from revvlink_cli.client.redaction import Redactor
 from revvlink_cli.client.settings import host_and_port, is_proxy
-from revvlink_cli.client.tls_failures import explain_certificate, explain_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable

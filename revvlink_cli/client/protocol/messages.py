@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from revvlink_cli.client.guilds import read_guild_id
+from revvlink_cli.client.protocol.guild_ids import read_guild_id
 from revvlink_cli.client.protocol.models import NOTHING, UndecodableError
 from revvlink_cli.client.protocol.tracks import Playable
-from revvlink_cli.client.voice_codes import explain_close
+from revvlink_cli.client.protocol.voice_codes import explain_close
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ class TrackStart:
     Attributes:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     guild_id: int
@@ -41,7 +41,7 @@ class TrackEnd:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
         reason: ``finished``, ``loadFailed``, ``stopped``, ``replaced`` or ``cleanup``, as sent.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     guild_id: int
@@ -69,7 +69,7 @@ class TrackException:
         severity: ``common``, ``suspicious`` or ``fault``, "" if untold.
         cause: The exception's class and message, "" if untold.
         stack_trace: Where it was thrown, "" if untold: with its causes the only place of some reasons.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     guild_id: int
@@ -89,7 +89,7 @@ class TrackStuck:
         guild_id: The player's guild.
         track: The track, or None when it could not be read.
         threshold_ms: Milliseconds without audio, None if untold.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     guild_id: int
@@ -107,7 +107,7 @@ class VoiceClosed:
         code: Discord's close code; None where a NodeLink could not connect at all.
         reason: What Discord said, "" if nothing.
         by_remote: Whether Discord closed it. NodeLink says so of changes it made itself, too.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     guild_id: int
@@ -130,7 +130,7 @@ class OtherEvent:
         type: Its type.
         guild_id: The player's guild, None when it is about no player.
         data: All of it, as sent.
-        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.effects`.
+        caused_by_pool: Whether the pool itself brought it about, see `revvlink_cli.client.routing.effects`.
     """
 
     type: str

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedException, RevvlinkException, is_refusal
 from revvlink_cli.client.events import NodeDrained
-from revvlink_cli.client.placement import PLACEMENT_LIMIT, is_gone
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
+from revvlink_cli.client.routing.placement import PLACEMENT_LIMIT, is_gone
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.placement import Placement
     from revvlink_cli.client.player import Player
+    from revvlink_cli.client.routing.placement import Placement
 
 log = logging.getLogger(__name__)
 

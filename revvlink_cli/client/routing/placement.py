@@ -27,8 +27,8 @@ from revvlink_cli.client.errors import (
 )
 from revvlink_cli.client.events import PlayerLost, PlayerMoved
 from revvlink_cli.client.node import Node
+from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.client.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
