@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import Figure, shown, turn_by_turn
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
-from revvlink_cli.client.connection.supervisor import Link
+from revvlink_cli.client.connection.supervisor import NodeSupervisor
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.protocol.models import Decoded, WireCpu, WireStats
 from revvlink_cli.client.snapshot import NodeStatus
@@ -39,7 +39,7 @@ def _ours() -> tuple[Fleet, list[Node]]:
     nodes = []
     for name, region, playing, load in _figures():
         node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
-        link = node._link = Link(node, _no_rest(), _no_rest(), user_id=1)
+        link = node._supervisor = NodeSupervisor(node, _no_rest(), _no_rest(), user_id=1)
         node._fleet, link.status, link.was_connected = fleet, NodeStatus.CONNECTED, True
         node.take_stats(Decoded(_stats(playing, load)))
         fleet._nodes[name] = node

@@ -131,7 +131,7 @@ def traits() -> str:
 def happenings() -> str:
     """What the feed of events tells."""
     rows = []
-    for kind in get_args(events.Happening):
+    for kind in get_args(events.PoolEvent):
         meaning = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
         fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
         names = (

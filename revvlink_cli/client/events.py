@@ -173,7 +173,7 @@ class NodeEvent:
     event: Event
 
 
-Happening: TypeAlias = (
+PoolEvent: TypeAlias = (
     NodeReady
     | NodeLost
     | NodeFailed
@@ -206,12 +206,12 @@ class Subscription:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[Happening] = deque()
+        self._waiting: deque[PoolEvent] = deque()
         self._news = asyncio.Event()
         self._is_over = False
         self.dropped = 0
 
-    def put(self, happening: Happening) -> None:
+    def put(self, happening: PoolEvent) -> None:
         """Add one; the oldest makes room."""
         if len(self._waiting) == CAPACITY:
             self._waiting.popleft()
@@ -224,13 +224,13 @@ class Subscription:
         self._is_over = True
         self._news.set()
 
-    def waiting(self) -> list[Happening]:
+    def waiting(self) -> list[PoolEvent]:
         """Everything that has come since the last reading, without waiting for more."""
         found = list(self._waiting)
         self._waiting.clear()
         return found
 
-    async def next(self) -> Happening | None:
+    async def next(self) -> PoolEvent | None:
         """The next one, None after the last."""
         while not self._waiting:
             if self._is_over:
@@ -240,13 +240,13 @@ class Subscription:
         return self._waiting.popleft()
 
 
-class Feed:
+class EventFeed:
     """Tells every reader what happens."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
 
-    def tell(self, happening: Happening) -> None:
+    def tell(self, happening: PoolEvent) -> None:
         """One more thing has happened."""
         for subscription in self._subscriptions:
             subscription.put(happening)

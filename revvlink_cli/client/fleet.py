@@ -20,8 +20,7 @@ from revvlink_cli.client.errors import (
     RevvlinkException,
 )
 from revvlink_cli.client.events import (
-    Feed,
-    Happening,
+    EventFeed,
     NodeAnswering,
     NodeClosed,
     NodeEvent,
@@ -29,6 +28,7 @@ from revvlink_cli.client.events import (
     NodeHanging,
     NodeLost,
     NodeReady,
+    PoolEvent,
     StatsReceived,
     Subscription,
     name_of,
@@ -44,7 +44,7 @@ from revvlink_cli.client.routing.failover import DrainReport, Failover
 from revvlink_cli.client.routing.placement import Placement
 from revvlink_cli.client.routing.regions import checked_map, region_from_endpoint
 from revvlink_cli.client.search import load_tracks
-from revvlink_cli.client.search.track_search import Searches
+from revvlink_cli.client.search.track_search import TrackSearch
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Fleet:
         self.client: Any = None
         self._nodes: dict[str, Node] = {}
         self._regions: dict[str, tuple[str, ...]] | None = None
-        self._searches = Searches()
+        self._searches = TrackSearch()
         self._rankings: dict[str | None, Ranking] = {}
         self._costs: tuple[dict[str, Penalty], float] | None = None
         self._change: asyncio.Future[None] | None = None
@@ -105,7 +105,7 @@ class Fleet:
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._binding = LoopBinding()
-        self._feed = Feed()
+        self._events = EventFeed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
@@ -224,7 +224,7 @@ class Fleet:
         """
         supervisor = self._supervisor
         if self._binding.is_dead or (supervisor is not None and supervisor.done()):
-            self._feed = Feed()  # the readers went with their loop
+            self._events = EventFeed()  # the readers went with their loop
             self._searches.let_go()
             self._let_go()
 
@@ -239,8 +239,8 @@ class Fleet:
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
-        self._feed.end()
-        self._feed = Feed()
+        self._events.end()
+        self._events = EventFeed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()
@@ -250,7 +250,7 @@ class Fleet:
 
     def _release_if_idle(self) -> None:
         """Belong to no event loop while nothing is connected and nobody reads events."""
-        if self._supervisor is None and not self._feed.has_readers and not self._lifecycle.locked():
+        if self._supervisor is None and not self._events.has_readers and not self._lifecycle.locked():
             self._binding.release()
 
     def check_loop(self) -> None:
@@ -327,7 +327,7 @@ class Fleet:
             self._closing.set()
             await asyncio.wait([self._supervisor])
         self._let_go()
-        self._searches = Searches()
+        self._searches = TrackSearch()
 
     def forget(self, node: Node) -> None:
         """Let a closed node go; it may join a pool again."""
@@ -396,32 +396,32 @@ class Fleet:
 
     # What happens.
 
-    async def events(self) -> AsyncGenerator[Happening, None]:
+    async def events(self) -> AsyncGenerator[PoolEvent, None]:
         """See `Pool.events`."""
         self._drop_dead()
         self._binding.bind()
-        feed = self._feed
+        feed = self._events
         subscription = feed.subscribe()
         try:
             while (happening := await subscription.next()) is not None:
                 yield happening
         finally:
             feed.leave(subscription)
-            if feed is self._feed:
+            if feed is self._events:
                 self._release_if_idle()
 
     def subscribe(self) -> Subscription:
         """A queue of what happens from now on; `unsubscribe` ends it."""
         self.check_loop()
-        return self._feed.subscribe()
+        return self._events.subscribe()
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """The reader has gone."""
-        self._feed.leave(subscription)
+        self._events.leave(subscription)
 
-    def tell(self, happening: Happening) -> None:
+    def tell(self, happening: PoolEvent) -> None:
         """Something has happened: readers and the client are told."""
-        self._feed.tell(happening)
+        self._events.tell(happening)
         if isinstance(happening, NodeEvent) and happening.event.caused_by_pool:
             return  # no bot asked for it, and none is to act on it
         dispatch = getattr(self.client, "dispatch", None)
@@ -448,7 +448,7 @@ class Fleet:
         """A connected node answers no request any more, or with None does so again. Its players stay: they play."""
         if reason is None:
             self.tell(NodeAnswering(node=node.identifier))
-            if node.assignments.abandoned:  # players that left it meanwhile
+            if node.node_players.orphans:  # players that left it meanwhile
                 self.care_for(node)
         else:
             self.tell(NodeHanging(node=node.identifier, reason=reason, players=len(node.players)))

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import aiohttp
 
 from revvlink_cli.client.arguments import check_mapping, check_text, check_type, texts, wrong_type
-from revvlink_cli.client.connection.rate_limits import Budget
+from revvlink_cli.client.connection.rate_limits import RateLimiter
 from revvlink_cli.client.connection.rest import Rest
-from revvlink_cli.client.connection.session_players import Roster
-from revvlink_cli.client.connection.supervisor import Link
+from revvlink_cli.client.connection.session_players import SessionPlayers
+from revvlink_cli.client.connection.supervisor import NodeSupervisor
 from revvlink_cli.client.connection.websocket import STALE_INTERVALS
 from revvlink_cli.client.errors import (
     Code,
@@ -26,7 +26,7 @@ from revvlink_cli.client.errors import (
 )
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect, StatsReader
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
-from revvlink_cli.client.routing.node_players import Assignments
+from revvlink_cli.client.routing.node_players import NodePlayers
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.settings import DEFAULT_USER_ID, NodeSettings, host_and_port, normalise_uri
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.session_players import RemotePlayer
     from revvlink_cli.client.connection.transport import Transport
-    from revvlink_cli.client.connection.websocket import Connection
+    from revvlink_cli.client.connection.websocket import WebSocketConnection
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.protocol.messages import Event
@@ -149,21 +149,21 @@ class Node:
         self._context = context
         self._fleet: Fleet | None = None
         self._rest: Rest | None = None
-        self.roster = Roster()
+        self.session_players = SessionPlayers()
         self._forget()
 
     def _forget(self) -> None:
         """Be as a node that was never connected."""
-        self._link: Link | None = None
+        self._supervisor: NodeSupervisor | None = None
         self._snapshot: NodeSnapshot | None = None
         self._info: NodeInfo | None = None
         self._stats: TimedStats | None = None
         self._stats_reader = StatsReader()
         self._uptime_ms = 0
         self._is_cordoned = False
-        self.assignments = Assignments(self.note_change)
+        self.node_players = NodePlayers(self.note_change)
         self.closing = asyncio.Lock()
-        self.roster.replace(())
+        self.session_players.replace(())
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied: the password would be in it, and a connection cannot be copied.
@@ -200,12 +200,12 @@ class Node:
     @property
     def status(self) -> NodeStatus:
         """Where the connection stands."""
-        return self._link.status if self._link is not None else NodeStatus.DISCONNECTED
+        return self._supervisor.status if self._supervisor is not None else NodeStatus.DISCONNECTED
 
     @property
     def session_id(self) -> str | None:
         """The websocket session, None unless connected."""
-        live = self._link.live if self._link is not None else None
+        live = self._supervisor.live if self._supervisor is not None else None
         return live.session_id if live is not None else None
 
     @property
@@ -229,7 +229,7 @@ class Node:
     @property
     def was_connected(self) -> bool:
         """Whether the node has ever been ready."""
-        return self._link is not None and self._link.was_connected
+        return self._supervisor is not None and self._supervisor.was_connected
 
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
@@ -237,13 +237,15 @@ class Node:
         if (
             known is None
             or known.status is NodeStatus.CONNECTING  # how far it is changes without a word,
-            or (self._rest is not None and len(self._rest.oddities) != len(known.oddities))  # and so do these
+            or (
+                self._rest is not None and len(self._rest.unexpected_fields) != len(known.unexpected_fields)
+            )  # and so do these
         ):
             known = self._snapshot = self._taken()
         return known
 
     def _taken(self) -> NodeSnapshot:
-        link, rest = self._link, self._rest
+        link, rest = self._supervisor, self._rest
         live = link.live if link is not None else None
         return NodeSnapshot(
             identifier=self.identifier,
@@ -263,12 +265,12 @@ class Node:
             attempts=link.attempts if link else 0,
             retry_at=link.retry_at if link else None,
             unparsed=link.unparsed if link else 0,
-            oddities=tuple(sorted(rest.oddities)) if rest else (),
+            unexpected_fields=tuple(sorted(rest.unexpected_fields)) if rest else (),
             unknown=dict(rest.unknown) if rest else {},
-            reserved=self.assignments.unseen(self._stats.stats.players or 0 if self._stats is not None else 0),
+            reserved=self.node_players.unseen(self._stats.stats.players or 0 if self._stats is not None else 0),
             is_cordoned=self._is_cordoned,
             tripped_until=rest.breaker.tripped_until if rest else None,
-            held=len(self.assignments.players),
+            held=len(self.node_players.players),
             stats_error=link.stats_error if link else None,
             certificate_expires=live.certificate_expires if live else None,
             hanging=link.rest_watch.failure if link and live else None,
@@ -321,11 +323,11 @@ class Node:
         return await self.rest.send(method, path, params=query or None, data=data)
 
     async def fetch_players(self) -> list[RemotePlayer]:
-        """Ask the node for the players of this session; `roster` has them from then on."""
+        """Ask the node for the players of this session; `session_players` has them from then on."""
         session = self._session_in_use()
         players = await self.rest.players(session)
         if self.session_id in (None, session):
-            self.roster.replace(players)
+            self.session_players.replace(players)
         return players
 
     async def update_player(
@@ -337,14 +339,14 @@ class Node:
         session = self._session_in_use()
         player = await self.rest.update_player(session, guild_id, data, no_replace=no_replace)
         if self.session_id in (None, session):
-            self.roster.put(player)
+            self.session_players.put(player)
         return player
 
     async def destroy_player(self, guild_id: int | str) -> None:
         """Destroy a player of this session; it is no error if there is none."""
         guild_id = checked_guild_id(guild_id)
         await self.rest.destroy_player(self._session_in_use(), guild_id)
-        self.roster.drop(guild_id)
+        self.session_players.drop(guild_id)
 
     def _session_in_use(self) -> str:
         session = self.session_id
@@ -360,7 +362,7 @@ class Node:
     @property
     def players(self) -> dict[int, Player]:
         """The players of the pool that this node serves, by guild; a copy."""
-        return dict(self.assignments.players)
+        return dict(self.node_players.players)
 
     @property
     def is_cordoned(self) -> bool:
@@ -429,8 +431,8 @@ class Node:
         session = self.session_id
         if session is not None and self.settings.resume_timeout > 0:
             await self._let_session_go(session)
-        if self._link is not None:
-            await self._link.close()
+        if self._supervisor is not None:
+            await self._supervisor.close()
 
     async def _let_session_go(self, session: str) -> None:
         """Tell the server not to keep a session that nobody will take up: it would for `resume_timeout` seconds."""
@@ -482,11 +484,13 @@ class Node:
             self.settings,
             http,
             (lambda: transport.context(self.settings)) if own is None else (lambda: own),
-            Budget(self.settings.per_second, self.settings.permits),
+            RateLimiter(self.settings.per_second, self.settings.permits),
             transport.redact,
         )
         self._rest.on_health = self.note_change
-        self._link = Link(self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID)
+        self._supervisor = NodeSupervisor(
+            self, self._rest, http, user_id=user_id or self.settings.user_id or DEFAULT_USER_ID
+        )
 
     def leave(self) -> None:
         """Belong to no pool any more."""
@@ -494,7 +498,7 @@ class Node:
         self._rest = None
         self._stats = None
         self._is_cordoned = False
-        self.roster.replace(())
+        self.session_players.replace(())
         self.note_change()
 
     @property
@@ -505,7 +509,7 @@ class Node:
     @property
     def is_supervised(self) -> bool:
         """Whether a task keeps the node connected."""
-        return self._link is not None and self._link.is_supervised
+        return self._supervisor is not None and self._supervisor.is_supervised
 
     async def is_another_process(self) -> bool:
         """Ask a node that was lost whether its server was started since.
@@ -522,11 +526,11 @@ class Node:
         Raises:
             NodeException: The node belongs to no pool.
         """
-        if self._link is None:
+        if self._supervisor is None:
             raise NodeException(f"{self.identifier} is in no pool", code=Code.NOT_CONNECTED, node=self.identifier)
-        return self._link.start(group)
+        return self._supervisor.start(group)
 
-    # What follows is for the node's Link.
+    # What follows is for the node's NodeSupervisor.
 
     @property
     def has_stats(self) -> bool:
@@ -538,11 +542,11 @@ class Node:
         while self._stats is None and self._fleet is not None:
             await self._fleet.changed()
 
-    def note_ready(self, connection: Connection) -> None:
+    def note_ready(self, connection: WebSocketConnection) -> None:
         """A connection is ready."""
         if not connection.resumed:
-            self.roster.replace(())
-        self.assignments.begin_session(resumed=connection.resumed)
+            self.session_players.replace(())
+        self.node_players.begin_session(resumed=connection.resumed)
         if connection.info is not None:
             self._info = connection.info
         if self._fleet is not None and connection.session_id is not None:
@@ -561,8 +565,8 @@ class Node:
     def note_hanging(self) -> None:
         """A connected node has stopped to answer requests, or does so again."""
         self.note_change()
-        if self._fleet is not None and self._link is not None:
-            self._fleet.note_hanging(self, self._link.rest_watch.failure)
+        if self._fleet is not None and self._supervisor is not None:
+            self._fleet.note_hanging(self, self._supervisor.rest_watch.failure)
 
     def note_failed(self, error: RevvlinkException, attempts: int) -> None:
         """An attempt to connect has failed."""
@@ -596,10 +600,10 @@ class Node:
         expires = now + TRAITS[dialect].stats_interval * STALE_INTERVALS
         if stats.uptime_ms is not None:
             if stats.uptime_ms < self._uptime_ms and self._rest is not None:
-                self._rest.budget.renew()  # another process: what hung in the old one is gone
+                self._rest.rate_limiter.reset()  # another process: what hung in the old one is gone
             self._uptime_ms = stats.uptime_ms
         self._stats = TimedStats(stats, origin, now, expires)
-        self.assignments.seen(now)
+        self.node_players.seen(now)
         self.note_change()
         if self._fleet is not None:
             self._fleet.note_stats(self, stats)

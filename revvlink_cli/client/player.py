@@ -1,7 +1,7 @@
 """A player: what a bot wants for one guild, whichever node serves it now.
 
 Its wishes count once a node has accepted them. They are kept here, so that another node can be given all of them. What
-the node says of the player stands in the node's roster.
+the node says of the player stands in the node's session_players.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Player:
         if self.track is None:
             return 0
         held = self._wishes.position
-        told = self.node.roster.state_of(self.guild_id) if self.node is not None else None
+        told = self.node.session_players.state_of(self.guild_id) if self.node is not None else None
         if held is not None or told is None:
             return held or 0
         state, heard_at = told
@@ -395,15 +395,15 @@ class Player:
     def attach(self, node: Node) -> None:
         """This node serves it now."""
         if self.node is not None and self.node is not node:
-            self.node.assignments.let_go(self)
+            self.node.node_players.remove(self)
         self.node = node
-        node.assignments.hold(self)
+        node.node_players.add(self)
 
     def detach(self) -> None:
         """No node serves it any more."""
         node, self.node, self.session = self.node, None, None
         if node is not None:
-            node.assignments.let_go(self)
+            node.node_players.remove(self)
 
     async def start_over(self, track: Playable) -> None:
         """Play a track from its beginning, if it is still the one."""

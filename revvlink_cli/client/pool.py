@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from revvlink_cli.client.cache.store import Store
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.protocol.tracks import Playable, Playlist
     from revvlink_cli.client.routing.failover import DrainReport
@@ -131,7 +131,7 @@ class Pool:
         return cls._fleet.get_player(guild_id)
 
     @classmethod
-    def events(cls) -> AsyncGenerator[Happening, None]:
+    def events(cls) -> AsyncGenerator[PoolEvent, None]:
         """What happens to the pool from the first step on, until it is closed.
 
         As in::

@@ -80,7 +80,7 @@ class NodeSnapshot:
         attempts: Attempts to connect since it was last connected.
         retry_at: Monotonic second of the next attempt, None when none is planned.
         unparsed: Messages that could not be understood, since the start.
-        oddities: Fields of answers that fit neither Lavalink nor NodeLink.
+        unexpected_fields: Fields of answers that fit neither Lavalink nor NodeLink.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
         reserved: Players assigned to it that its statistics do not show.
         is_cordoned: Whether it is to take nothing new.
@@ -108,7 +108,7 @@ class NodeSnapshot:
     attempts: int = 0
     retry_at: float | None = None
     unparsed: int = 0
-    oddities: tuple[str, ...] = ()
+    unexpected_fields: tuple[str, ...] = ()
     unknown: Mapping[str, int] = field(default_factory=dict, hash=False)
     reserved: int = 0
     is_cordoned: bool = False

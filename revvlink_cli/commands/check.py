@@ -116,7 +116,7 @@ def check(
                 f"is no report; it goes with --output {kinds} and no --report", param_hint="--list"
             )
         return Result(_catalogue(), CatalogueRow)
-    flags = check_options.Flags.of(
+    flags = check_options.CheckOptions.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
         plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
         unknown_on_timeout=unknown_on_timeout,

@@ -80,9 +80,9 @@ def connect(
 
 
 async def _connect(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         snapshots = fleet.snapshot().nodes
     failures = node_selection.failures_of(snapshots, options.timeout)
     rows = tuple(_row(node, options.timeout) for node in snapshots)
@@ -110,10 +110,10 @@ async def _hold(
     """Every node's state when it changes, until the nodes have all failed for good or somebody interrupts."""
     import asyncio
 
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
     shown: dict[str, tuple[str, str | None, str | None]] = {}
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         while True:
             for node in fleet.snapshot().nodes:
                 row = _change(node, shown.get(node.identifier))

@@ -16,7 +16,7 @@ from revvlink_cli.output.text import MISSING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.services.doctor.context import Diagnosis, Patient
+    from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext
 
 app = make_app()
 
@@ -61,7 +61,7 @@ def doctor(
 
     Each finding says what to do. Passwords are never shown. Exit code 0 when nothing has failed, else 1.
     """
-    from revvlink_cli.services.doctor.context import Patient
+    from revvlink_cli.services.doctor.context import DoctorContext
     from revvlink_cli.services.doctor.examination import CHECKUPS
 
     options = options_of(ctx)
@@ -75,19 +75,19 @@ def doctor(
         rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
         return Result(tuple(rows), CheckupRow)
     wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
-    patient = Patient(options.config, os.environ, node_selection.here(), timeout=options.timeout, fixes=fix)
-    options.source = patient.source
-    return _examine(patient, wanted, redact=redact)
+    context = DoctorContext(options.config, os.environ, node_selection.here(), timeout=options.timeout, fixes=fix)
+    options.source = context.source
+    return _examine(context, wanted, redact=redact)
 
 
-async def _examine(patient: Patient, wanted: Sequence[str], *, redact: bool) -> Result:
+async def _examine(context: DoctorContext, wanted: Sequence[str], *, redact: bool) -> Result:
     from revvlink_cli.services.doctor.context import State
     from revvlink_cli.services.doctor.examination import examine
     from revvlink_cli.services.doctor.redaction import Redactor
 
-    found = [diagnosis async for diagnosis in examine(patient, wanted)]
+    found = [diagnosis async for diagnosis in examine(context, wanted)]
     if redact:
-        redactor = Redactor(patient)
+        redactor = Redactor(context)
         found = [redactor.redacted(diagnosis) for diagnosis in found]
     bad = [diagnosis for diagnosis in found if diagnosis.state in (State.FAILED, State.CRASHED)]
     unwise = [diagnosis for diagnosis in found if diagnosis.state is State.WARNING]

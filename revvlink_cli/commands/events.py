@@ -16,7 +16,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
@@ -70,9 +70,9 @@ async def _events(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> AsyncGenerator[EventRow | Result, None]:
     """Everything the pool tells, from the first connection on, until no node is tried any more."""
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
         subscription = fleet.subscribe()
         dropped = 0
         try:
@@ -114,7 +114,7 @@ def _row(
     )
 
 
-def told_of(happening: Happening, at: float | None = None, dropped: int = 0) -> EventRow:
+def told_of(happening: PoolEvent, at: float | None = None, dropped: int = 0) -> EventRow:
     """One line for what happened; `at` is when, in seconds since the epoch, None now."""
     from revvlink_cli.client import events
 

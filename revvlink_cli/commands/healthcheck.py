@@ -53,7 +53,7 @@ def healthcheck(
     do not count here, for no restart makes a busy node less busy; that is what `check` is for.
     """
     options = options_of(ctx)
-    flags = check_options.Flags.of(canaries=canary)
+    flags = check_options.CheckOptions.of(canaries=canary)
     settings = node_selection.load_settings(options, for_verdict=True)
     known = [entry.identifier for entry in settings.nodes]
     if node is None and len(known) > 1:

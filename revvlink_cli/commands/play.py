@@ -232,7 +232,7 @@ async def _play(
 
     deadline = asyncio.get_running_loop().time() + options.timeout
     patience = min(CONNECT_TIME, options.timeout / 2)
-    async with fleet_session.opened(chosen, regions=settings.regions, timeout=patience) as fleet:
+    async with fleet_session.open_fleet(chosen, regions=settings.regions, timeout=patience) as fleet:
         failures = node_selection.failures_of(fleet.snapshot().nodes, patience)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
         plan = PlayPlan(identifier, span, voice)

@@ -156,9 +156,9 @@ def _asked(node: str, session: str, options: Options, ask: Callable[[Rest], Awai
 
     async def work() -> Result:
         from revvlink_cli.client.errors import LavalinkException, RevvlinkException
-        from revvlink_cli.services.fleet_session import opened
+        from revvlink_cli.services.fleet_session import open_fleet
 
-        async with opened(chosen, timeout=options.timeout) as fleet:
+        async with open_fleet(chosen, timeout=options.timeout) as fleet:
             (member,) = fleet.members
             failure = node_selection.node_failure(member.snapshot(), options.timeout)
             if failure is not None:

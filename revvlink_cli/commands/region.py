@@ -100,9 +100,9 @@ def _configured_regions(options: Options) -> Any:
 
 async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
     from revvlink_cli.commands.shared import node_selection
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshots = fleet.snapshot().nodes
         rows = []
         for endpoint in given:

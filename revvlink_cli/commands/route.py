@@ -98,9 +98,9 @@ async def _route(
     *,
     explain: bool,
 ) -> Result:
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshots = fleet.snapshot().nodes
         label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
         ranking = fleet.rank(label, exclude=left_out)

@@ -73,7 +73,7 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
     import asyncio
 
     from revvlink_cli.client.errors import RevvlinkException
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
     async def one(node: Node) -> PlannerRow | Failure:
         failure = node_selection.node_failure(node.snapshot(), options.timeout)
@@ -87,7 +87,7 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
             return node_selection.failure_of(error, node.identifier)
         return _row(node.identifier, planner.kind, planner.details)
 
-    async with opened(chosen, timeout=options.timeout) as fleet:
+    async with open_fleet(chosen, timeout=options.timeout) as fleet:
         told = await asyncio.gather(*map(one, fleet.members))
     rows = tuple(row for row in told if isinstance(row, PlannerRow))
     failures = tuple(row for row in told if isinstance(row, Failure))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import NodeEntry, Settings
-    from revvlink_cli.services.cache_handle import Opened
+    from revvlink_cli.services.cache_handle import CacheHandle
 
 app = make_app()
 
@@ -147,7 +147,7 @@ def _prefixes(sources: str | None, source: str | None, *, raw: bool) -> tuple[st
     return prefixes
 
 
-async def _kept(cache: Opened[Any], key: Key, view: View, mode: CacheMode) -> Result | None:
+async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) -> Result | None:
     """What the cache has to say, None when a node is to be asked."""
     if mode in (CacheMode.REFRESH, CacheMode.BYPASS):
         return None
@@ -171,7 +171,7 @@ async def _ask(
     from revvlink_cli.services import fleet_session
 
     on_the_way: list[Failure] = []
-    async with fleet_session.opened(
+    async with fleet_session.open_fleet(
         chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True
     ) as fleet:
         snapshots = fleet.snapshot().nodes

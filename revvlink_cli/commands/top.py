@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.nodes.status import StatusRow
-    from revvlink_cli.services.watching import Attention, Watch
+    from revvlink_cli.services.watching import Watch, WatchControl
 
 app = make_app()
 
@@ -165,7 +165,7 @@ class Console:
 
     def __init__(self, job: watch_options.Job) -> None:
         self._job = job
-        self._attention: Attention | None = None
+        self._attention: WatchControl | None = None
         self._seen: Watch | None = None
         self._sort = 0
         self._filter = ""
@@ -177,9 +177,9 @@ class Console:
 
     async def frames(self, size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
         """The screen whenever there is something new on it; `size` tells its lines and columns."""
-        from revvlink_cli.services.watching import Attention
+        from revvlink_cli.services.watching import WatchControl
 
-        self._attention = Attention()
+        self._attention = WatchControl()
         watch_options.wake_on_resize(self._attention.wake)
         yield Frame(Result(), above=("connecting ...",))
         given_up: Sequence[NodeSnapshot] = ()

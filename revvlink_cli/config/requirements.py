@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.health.policy import Demands, Policy
+from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import Bounds
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def policy_of(section: Mapping[str, Any], nodes: Sequence[NodeEntry]) -> Policy:
         nodes: The configured nodes; those with nothing of their own get the common demands.
     """
     tags: Mapping[str, Mapping[str, Any]] = section.get("tags", {})
-    own: dict[str, Demands] = {}
+    own: dict[str, Requirements] = {}
     for node in nodes:
         layers = [tags[tag] for tag in reversed(node.tags) if tag in tags]  # of several the first one named wins
         if "check" in node.values:
@@ -32,7 +32,7 @@ def policy_of(section: Mapping[str, Any], nodes: Sequence[NodeEntry]) -> Policy:
     return Policy(common=demands_of([section]), nodes=MappingProxyType(own), min_healthy=section.get("min_healthy"))
 
 
-def demands_of(layers: Sequence[Mapping[str, Any]]) -> Demands:
+def demands_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
     """What several tables of demands come to, the last one winning key by key."""
     values: dict[str, Any] = {}
     ranges: dict[str, dict[str, Any]] = {"warning": {}, "critical": {}}
@@ -40,7 +40,7 @@ def demands_of(layers: Sequence[Mapping[str, Any]]) -> Demands:
         values |= layer
         for name, limits in ranges.items():
             limits.update(layer.get(name, {}))
-    return Demands(
+    return Requirements(
         bounds=with_bounds({}, ranges["warning"], ranges["critical"]),
         min_version=values.get("min_version"),
         sources=values.get("sources", ()),
@@ -72,6 +72,6 @@ def with_bounds(
     return MappingProxyType(found)
 
 
-def swapped(demands: Demands) -> list[str]:
+def swapped(demands: Requirements) -> list[str]:
     """Codes whose warning could never be given, because everything it would tell of is critical."""
     return [code for code, bounds in demands.bounds.items() if bounds.are_swapped]

@@ -11,7 +11,7 @@ from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
     from revvlink_cli.config.settings import Origin, Settings
-    from revvlink_cli.health.policy import Demands
+    from revvlink_cli.health.policy import Requirements
 
 MASK = "********"
 
@@ -102,7 +102,7 @@ def _used(settings: Settings, key: schema.Key, value: Any) -> str:
     return f"the variable {value}" if key.kind is schema.Kind.TEXT else "the proxy variables"
 
 
-def _demands(prefix: str, demands: Demands, origin: Origin | None) -> list[Effective]:
+def _demands(prefix: str, demands: Requirements, origin: Origin | None) -> list[Effective]:
     """What is demanded, each threshold on a row of its own; the defaults of the checks, too."""
     where, line = (origin.text, origin.line) if origin is not None else ("default", None)
     rows = []

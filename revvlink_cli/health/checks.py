@@ -11,7 +11,7 @@ from revvlink_cli.health.catalogue import NODE_CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, judge
 from revvlink_cli.health.known_failures import explain_load
-from revvlink_cli.health.policy import NO_DEMANDS, Demands
+from revvlink_cli.health.policy import NO_DEMANDS, Requirements
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 from revvlink_cli.health.versions import Version
 from revvlink_cli.health.voice import voice_ability
@@ -92,7 +92,7 @@ class Subject(NamedTuple):
     node: NodeSnapshot
     now: float
     timeout: float
-    demands: Demands = NO_DEMANDS
+    demands: Requirements = NO_DEMANDS
     penalty: Penalty | None = None
     loads: Sequence[Load] = ()
 
@@ -215,7 +215,7 @@ def choose(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome
         if missed:
             place = (bearers or missed)[0]
             borne = replace(failure, check=kept[place].check, origin=failure.check, figures=())
-            kept[place] = borne if bearers else replace(borne, verdict=Verdict.UNKNOWN, unforgiven=failure.verdict)
+            kept[place] = borne if bearers else replace(borne, verdict=Verdict.UNKNOWN, raw_verdict=failure.verdict)
     return tuple(kept)
 
 

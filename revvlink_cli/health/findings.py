@@ -64,7 +64,7 @@ class Finding:
         figures: Numbers, the judged one first.
         facts: What was learnt and is no number, by name.
         origin: The check that really failed, where that one is left out and this one bears its failure; else None.
-        unforgiven: How bad it is where a quorum that holds, or a check that cannot tell, makes it milder, else None.
+        raw_verdict: How bad it is where a quorum that holds, or a check that cannot tell, makes it milder, else None.
     """
 
     node: str | None
@@ -78,7 +78,7 @@ class Finding:
     figures: tuple[Figure, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     origin: str | None = None
-    unforgiven: Verdict | None = None
+    raw_verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,9 @@ def assess(
 def _forgiven(outcome: Outcome) -> Outcome:
     """What is CRITICAL or UNKNOWN on a node of a fleet that has its quorum is worth a warning."""
     if isinstance(outcome, Finding) and outcome.verdict in (Verdict.CRITICAL, Verdict.UNKNOWN):
-        own = outcome.unforgiven or outcome.verdict
+        own = outcome.raw_verdict or outcome.verdict
         return replace(
-            outcome, verdict=Verdict.WARNING, message=f"{outcome.message} (the quorum holds)", unforgiven=own
+            outcome, verdict=Verdict.WARNING, message=f"{outcome.message} (the quorum holds)", raw_verdict=own
         )
     return outcome
 

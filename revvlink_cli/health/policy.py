@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demands:
+class Requirements:
     """What is demanded of one node.
 
     Attributes:
@@ -46,7 +46,7 @@ class Demands:
         return self.bounds.get(code, BY_CODE[code].bounds)
 
 
-NO_DEMANDS = Demands()
+NO_DEMANDS = Requirements()
 """Nothing beyond what every check looks at by itself."""
 
 
@@ -62,13 +62,13 @@ class Policy:
         elsewhere: Regions of nodes that are not checked at all: nobody can say that they have none.
     """
 
-    common: Demands = field(default_factory=Demands)
-    nodes: Mapping[str, Demands] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    common: Requirements = field(default_factory=Requirements)
+    nodes: Mapping[str, Requirements] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     min_healthy: int | str | None = None
     only: frozenset[str] = frozenset()
     elsewhere: frozenset[str] = frozenset()
 
-    def of(self, node: str) -> Demands:
+    def of(self, node: str) -> Requirements:
         """The demands on a node."""
         return self.nodes.get(node, self.common)
 

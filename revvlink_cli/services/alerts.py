@@ -42,7 +42,7 @@ _SIGNS = {Verdict.CRITICAL: "\N{LARGE RED CIRCLE}", Verdict.WARNING: "\N{LARGE Y
           Verdict.UNKNOWN: "\N{MEDIUM WHITE CIRCLE}", Verdict.OK: "\N{LARGE GREEN CIRCLE}"}  # fmt: skip
 
 
-class Told(NamedTuple):
+class AlertState(NamedTuple):
     """Trouble that somebody was told of.
 
     Attributes:
@@ -69,12 +69,12 @@ class Change(NamedTuple):
 
     key: str
     finding: Finding | None
-    before: Told | None
+    before: AlertState | None
 
 
 def changes(
-    report: Report, told: dict[str, Told], *, remind: float | None, now: float, scope: str
-) -> tuple[list[Change], dict[str, Told]]:
+    report: Report, told: dict[str, AlertState], *, remind: float | None, now: float, scope: str
+) -> tuple[list[Change], dict[str, AlertState]]:
     """What there is to tell, and what will have been told then.
 
     Args:
@@ -93,7 +93,7 @@ def changes(
         before = after.get(key)
         if before is None or before.verdict != _own(finding):
             found.append(Change(key, finding, before))
-            after[key] = Told(_own(finding), before.since if before else now, now, now)
+            after[key] = AlertState(_own(finding), before.since if before else now, now, now)
         elif remind is not None and now - before.told >= remind:
             found.append(Change(key, finding, before))
             after[key] = before._replace(told=now, seen=now)
@@ -113,7 +113,7 @@ def changes(
 
 def _own(finding: Finding) -> str:
     """The verdict apart from what a quorum makes of it: that depends on which nodes a run has looked at."""
-    return (finding.unforgiven or finding.verdict).name
+    return (finding.raw_verdict or finding.verdict).name
 
 
 def _key(finding: Finding, scope: str) -> str:
@@ -264,12 +264,12 @@ def _insist_on_file(path: Path) -> None:
         raise OSError(f"{path} is no file")
 
 
-def _read(path: Path) -> dict[str, Told]:
+def _read(path: Path) -> dict[str, AlertState]:
     """What was told; what cannot be read was not."""
     _insist_on_file(path)
     try:
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
-        found = {str(key): Told(str(v[0]), float(v[1]), float(v[2]), float(v[3])) for key, v in raw.items()}
+        found = {str(key): AlertState(str(v[0]), float(v[1]), float(v[2]), float(v[3])) for key, v in raw.items()}
         for key in found:
             node, check, _ = json.loads(key)
             assert isinstance(node, str) and isinstance(check, str)  # noqa: S101, PT018
@@ -280,5 +280,5 @@ def _read(path: Path) -> dict[str, Told]:
     return found
 
 
-def _write(path: Path, told: dict[str, Told]) -> None:
+def _write(path: Path, told: dict[str, AlertState]) -> None:
     write_atomically(path, json.dumps(told) + "\n")

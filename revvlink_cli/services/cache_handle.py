@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from revvlink_cli.client.cache.entries import CacheMode, entry_for
-from revvlink_cli.client.cache.store import Guarded
+from revvlink_cli.client.cache.store import FallbackStore
 from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ S = TypeVar("S", bound="Store")
 FILE_NAME = "tracks.sqlite3"
 
 
-class Opened(Generic[S]):
+class CacheHandle(Generic[S]):
     """A store, and how it is used.
 
     Attributes:
@@ -39,7 +39,7 @@ class Opened(Generic[S]):
 
     def __init__(self, store: S, warnings: list[str], *, is_at_hand: bool, ttl: float) -> None:
         self.store = store
-        self.guarded = Guarded(store, lambda error: warnings.append(without(error)))
+        self.guarded = FallbackStore(store, lambda error: warnings.append(without(error)))
         self.is_at_hand = is_at_hand
         self.ttl = ttl
         self.warnings = warnings
@@ -52,7 +52,7 @@ class Opened(Generic[S]):
                 await self.guarded.put(entry)
 
 
-def opened(settings: Settings) -> Opened[OpenStore] | None:
+def open_cache(settings: Settings) -> CacheHandle[OpenStore] | None:
     """The store that the configuration names; None when it keeps nothing between runs.
 
     Raises:
@@ -75,12 +75,12 @@ def opened(settings: Settings) -> Opened[OpenStore] | None:
                 in_thread=False,
                 on_notice=warnings.append,
             )
-            return Opened(store, warnings, is_at_hand=True, ttl=cache.ttl_s)
+            return CacheHandle(store, warnings, is_at_hand=True, ttl=cache.ttl_s)
         case "redis":
             from revvlink_cli.client.cache.redis import RedisStore
 
             redis = RedisStore(cache.url or "", on_notice=warnings.append)
-            return Opened(redis, warnings, is_at_hand=False, ttl=cache.ttl_s)
+            return CacheHandle(redis, warnings, is_at_hand=False, ttl=cache.ttl_s)
     return None
 
 
@@ -102,15 +102,15 @@ class _Nothing:
         """Nothing is open."""
 
 
-def opened_for_search(settings: Settings, mode: CacheMode) -> Opened[Any]:
+def opened_for_search(settings: Settings, mode: CacheMode) -> CacheHandle[Any]:
     """The store for one search: one that keeps nothing where there is none, or none that can be used."""
     warnings: list[str] = []
     try:
-        cache = opened(settings) if mode is not CacheMode.BYPASS else None
+        cache = open_cache(settings) if mode is not CacheMode.BYPASS else None
     except StoreException as error:
         cache = None
         warnings.append(without(error))
-    return cache or Opened(_Nothing(), warnings, is_at_hand=True, ttl=settings.cache.ttl_s)
+    return cache or CacheHandle(_Nothing(), warnings, is_at_hand=True, ttl=settings.cache.ttl_s)
 
 
 def without(error: StoreException) -> str:
@@ -151,7 +151,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
 
 
 def on_store(
-    cache: Opened[OpenStore], job: Callable[[OpenStore], Coroutine[Any, Any, T]]
+    cache: CacheHandle[OpenStore], job: Callable[[OpenStore], Coroutine[Any, Any, T]]
 ) -> T | Coroutine[Any, Any, T]:
     """What comes of a job on a store, at once where that can be; the store is closed in the end."""
 

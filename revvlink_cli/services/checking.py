@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.health.policy import Policy
-    from revvlink_cli.services.fleet_session import Opening
+    from revvlink_cli.services.fleet_session import FleetSession
 
 PER_SECOND = 2
 """Requests to one node within any one second: checks run often, and bots use these nodes, too."""
@@ -68,7 +68,7 @@ async def run(
     return replace(report, at=at, took=time.monotonic() - begun)
 
 
-async def _settle(opening: Opening, patience: float) -> None:
+async def _settle(opening: FleetSession, patience: float) -> None:
     """Wait for all that is looked at; a ping has as long as any other request."""
     await opening.until_connected()
     await opening.until_settled(patience)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.health.policy import Demands, Policy
+    from revvlink_cli.health.policy import Policy, Requirements
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a request that makes no sense is nothing to fill a journal with
@@ -183,7 +183,7 @@ class Exporter:
         return f"no node named {redact(name)[:100]!r} is configured{hint}\n"
 
 
-def _untold(demands: Demands) -> list[Sample]:
+def _untold(demands: Requirements) -> list[Sample]:
     """What is said of a node when time ran out before anything was known: it is as silent as any that hangs."""
     verdict = Verdict.UNKNOWN if demands.unknown_on_timeout else Verdict.CRITICAL
     return [Sample("revvlink_check_verdict", (), float(verdict))]

@@ -28,7 +28,7 @@ GRACE = 0.25
 
 
 @asynccontextmanager
-async def opened(
+async def open_fleet(
     settings: Sequence[NodeSettings],
     *,
     regions: Mapping[str, Sequence[str]] | None = None,
@@ -53,7 +53,7 @@ async def opened(
         yield opening.fleet
 
 
-class Opening:
+class FleetSession:
     """A fleet whose nodes are being connected.
 
     Attributes:
@@ -88,7 +88,7 @@ class Opening:
 @asynccontextmanager
 async def connecting(
     settings: Sequence[NodeSettings], regions: Mapping[str, Sequence[str]] | None, timeout: float
-) -> AsyncIterator[Opening]:
+) -> AsyncIterator[FleetSession]:
     """A fleet of these nodes, as they are, that begins to connect; it is closed at the end of the block.
 
     Args:
@@ -102,7 +102,7 @@ async def connecting(
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
     task = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
     try:
-        yield Opening(fleet, task, deadline)
+        yield FleetSession(fleet, task, deadline)
     finally:
         task.cancel()
         await asyncio.wait([task])

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from revvlink_cli.client.events import StatsReceived
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.services.fleet_session import as_observer, opened
+from revvlink_cli.services.fleet_session import as_observer, open_fleet
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
@@ -31,7 +31,7 @@ TREND = 60
 """Looks that a trend remembers."""
 
 
-class Attention:
+class WatchControl:
     """What the one who watches is after.
 
     Attributes:
@@ -78,7 +78,7 @@ class Watch:
         self.players: dict[str, deque[int | None]] = {}
         self.last: dict[str, LastSeen] = {}
         self.connected: set[str] = set()
-        self.news: deque[tuple[float, Happening]] = deque(maxlen=NEWS)
+        self.news: deque[tuple[float, PoolEvent]] = deque(maxlen=NEWS)
 
     def look(self) -> FleetSnapshot:
         """Take a new snapshot, and remember what trends are made of."""
@@ -121,7 +121,7 @@ async def watch(
     count: int | None = None,
     duration: float | None = None,
     reload: Callable[[], Sequence[NodeSettings] | None] | None = None,
-    attention: Attention | None = None,
+    attention: WatchControl | None = None,
 ) -> AsyncGenerator[Watch, None]:
     """Look at the nodes at once, then every so often, until the count or the time is over or no node is tried any more.
 
@@ -136,7 +136,7 @@ async def watch(
             None leaves all as it is.
         attention: What the one who watches is after, if that may change; what was seen last is given anew then.
     """
-    attention = attention or Attention()
+    attention = attention or WatchControl()
     hung_up = False
 
     def hang_up() -> None:
@@ -144,7 +144,7 @@ async def watch(
         hung_up = True
         attention.wake.set()
 
-    async with opened(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
+    async with open_fleet(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
         with_signal = reload is not None and sys.platform != "win32"
         if with_signal:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.services.doctor.context import Diagnosis, Finder, Patient, State
+from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, State
 from revvlink_cli.services.doctor.examination import CHECKUPS, examine
 from revvlink_cli.services.doctor.node_checks import agree
 from revvlink_cli.services.doctor.redaction import Redactor
@@ -219,7 +219,7 @@ def test_what_is_redacted(text: str, shown: str, write_config: Callable[..., Pat
         {"identifier": "alias.example.org", "uri": "http://10.0.0.1", "password": "x"},
     )
 
-    assert Redactor(Patient(str(path), os.environ, Path(), timeout=1, fixes=False)).of(text) == shown
+    assert Redactor(DoctorContext(str(path), os.environ, Path(), timeout=1, fixes=False)).of(text) == shown
 
 
 BROKEN = """
@@ -254,20 +254,20 @@ def test_a_broken_configuration_is_redacted(isolated: Path, broken: str) -> None
         assert "nodes[1].identifier: host-1 is taken by the node on line 3" in told
 
 
-async def _found(patient: Patient, *wanted: str) -> list[Diagnosis]:
-    return [diagnosis async for diagnosis in examine(patient, wanted)]
+async def _found(context: DoctorContext, *wanted: str) -> list[Diagnosis]:
+    return [diagnosis async for diagnosis in examine(context, wanted)]
 
 
 def test_one_crash_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkup with a defect is a finding of its own."""
     import asyncio
 
-    async def broken(_: Patient) -> list[Diagnosis]:
+    async def broken(_: DoctorContext) -> list[Diagnosis]:
         raise ZeroDivisionError("by\nzero")
 
     monkeypatch.setitem(CHECKUPS, "machine", broken)
-    patient = Patient(None, {}, Path("/nonexistent"), timeout=1, fixes=False)
-    found = asyncio.run(_found(patient, "machine", "program"))
+    context = DoctorContext(None, {}, Path("/nonexistent"), timeout=1, fixes=False)
+    found = asyncio.run(_found(context, "machine", "program"))
 
     assert (found[0].state, found[0].message) == (State.CRASHED, "ZeroDivisionError: by zero")
     assert found[1].state is State.OK

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from revvlink_cli.client.connection.rate_limits import Budget, Purpose
+from revvlink_cli.client.connection.rate_limits import Purpose, RateLimiter
 from revvlink_cli.client.protocol.dialects import Dialect
 
 
@@ -16,11 +16,11 @@ def test_work_is_bounded_by_what_is_under_way(purpose: Purpose) -> None:
     """Thirty requests at once: never more than eight are under way."""
 
     async def work() -> None:
-        budget, under_way, most = Budget(), 0, 0
+        rate_limiter, under_way, most = RateLimiter(), 0, 0
 
         async def one() -> None:
             nonlocal under_way, most
-            async with budget.draw(purpose):
+            async with rate_limiter.acquire(purpose):
                 under_way += 1
                 most = max(most, under_way)
                 await asyncio.sleep(0)
@@ -36,10 +36,10 @@ def test_an_observer_is_kept_to_two_a_second() -> None:
     """Four at once, then one each half second; players do not wait behind it."""
 
     async def work() -> None:
-        budget = Budget()
+        rate_limiter = RateLimiter()
 
         async def ask(purpose: Purpose) -> float:
-            async with budget.draw(purpose):
+            async with rate_limiter.acquire(purpose):
                 return time.monotonic()
 
         asked = await asyncio.gather(*(ask(Purpose.OBSERVER) for _ in range(6)), ask(Purpose.PLAYER))
@@ -54,11 +54,11 @@ def test_a_checker_is_kept_to_so_many_within_any_second() -> None:
     """Whatever they are for, and though their answers take their time: never more than two in one second."""
 
     async def work() -> None:
-        budget = Budget(per_second=2)
+        rate_limiter = RateLimiter(per_second=2)
         sent: list[float] = []
 
         async def ask(purpose: Purpose) -> None:
-            async with budget.draw(purpose):
+            async with rate_limiter.acquire(purpose):
                 sent.append(time.monotonic())
                 await asyncio.sleep(0.05)
 
@@ -74,11 +74,11 @@ def test_a_connection_that_takes_long_is_counted_from_its_end() -> None:
     """Whoever has waited for a name server sends when that has answered: what follows keeps its distance from then."""
 
     async def work() -> None:
-        budget = Budget(per_second=1)
-        async with budget.draw(Purpose.OBSERVER):
+        rate_limiter = RateLimiter(per_second=1)
+        async with rate_limiter.acquire(Purpose.OBSERVER):
             await asyncio.sleep(2.5)
         ended = time.monotonic()
-        async with budget.draw(Purpose.LOAD):
+        async with rate_limiter.acquire(Purpose.LOAD):
             assert time.monotonic() - ended >= 1.0
 
     asyncio.run(work())
@@ -86,13 +86,13 @@ def test_a_connection_that_takes_long_is_counted_from_its_end() -> None:
 
 def test_a_request_that_gets_no_answer_holds_up_no_checker_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has surely arrived after a while, and a second later its place is free."""
-    monkeypatch.setattr(Budget, "ARRIVED", 1.0)
+    monkeypatch.setattr(RateLimiter, "ARRIVED", 1.0)
 
     async def work() -> None:
-        budget = Budget(per_second=1)
-        async with budget.draw(Purpose.OBSERVER):
+        rate_limiter = RateLimiter(per_second=1)
+        async with rate_limiter.acquire(Purpose.OBSERVER):
             began = time.monotonic()
-            async with budget.draw(Purpose.LOAD):
+            async with rate_limiter.acquire(Purpose.LOAD):
                 assert 1.9 <= time.monotonic() - began < 10
 
     asyncio.run(work())
@@ -102,13 +102,13 @@ def test_nodelink_is_kept_under_its_guard() -> None:
     """Whatever it is for, the twenty-fifth request in ten seconds to a NodeLink waits."""
 
     async def work() -> None:
-        budget = Budget()
-        budget.dialect = Dialect.NODELINK
+        rate_limiter = RateLimiter()
+        rate_limiter.dialect = Dialect.NODELINK
         for _ in range(24):
-            async with budget.draw(Purpose.LOAD):
+            async with rate_limiter.acquire(Purpose.LOAD):
                 pass
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3), budget.draw(Purpose.PLAYER):
+            async with asyncio.timeout(0.3), rate_limiter.acquire(Purpose.PLAYER):
                 pytest.fail("the guard would have delayed this one")
 
     asyncio.run(work())

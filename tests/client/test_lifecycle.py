@@ -97,7 +97,7 @@ def test_a_second_life(simulator: Simulator) -> None:
             await Fresh.connect(nodes=[node])
         assert not node.was_connected
         assert Fresh.nodes == {}
-        assert node.roster.players == {}
+        assert node.session_players.players == {}
         assert node.info is None
         await Fresh.close()
 

@@ -106,13 +106,14 @@ def test_lost_and_resumed(fleet: Simulator) -> None:
                 while not all(node.snapshot().resumed and node.status is NodeStatus.CONNECTED for node in chosen):
                     await asyncio.sleep(0.01)
                 while not all(
-                    GUILD in node.roster.players and node.roster.players[GUILD].state.connected for node in chosen
+                    GUILD in node.session_players.players and node.session_players.players[GUILD].state.connected
+                    for node in chosen
                 ):
                     await asyncio.sleep(0.01)
             assert [node.session_id for node in chosen] == sessions
             assert [fleet[node.identifier].open_sockets for node in chosen] == [1, 1]
             await chosen[1].update_player(GUILD, {"volume": 60})
-            assert chosen[1].roster.players[GUILD].volume == 60
+            assert chosen[1].session_players.players[GUILD].volume == 60
         finally:
             await Fresh.close()
 
@@ -137,7 +138,7 @@ def test_the_command_line(fleet: Simulator, cli: Callable[..., Ran], write_confi
         "link": ("NodeLink", "3.7.0"),
     }
     assert {name: row["cpu_load_ratio"] for name, row in rows.items()} == {"calm": 0.1, "busy": 0.4, "link": 0.5}
-    assert [row["oddities"] for row in rows.values()] == [[], [], []]
+    assert [row["unexpected_fields"] for row in rows.values()] == [[], [], []]
 
     ran = cli("check", "--config", str(path))
     assert (ran.code, ran.out.strip()) == (0, "OK: 3 of 3 nodes healthy")

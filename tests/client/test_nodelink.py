@@ -139,7 +139,7 @@ def test_connect_and_statistics() -> None:
         assert mine.info is not None
         assert (mine.info.version, mine.info.runtime) == ("3.7.0", "v20.20.2")
         assert (mine.stats.players, mine.stats.system_load) == (4, 0.25)
-        assert mine.snapshot().oddities == ()
+        assert mine.snapshot().unexpected_fields == ()
 
     run(work)
 
@@ -160,13 +160,13 @@ def test_its_own_events_are_no_reason_to_reconnect() -> None:
         await pool.connect(nodes=[node(server)])
         mine = pool.get_node()
         async with asyncio.timeout(5):
-            while not mine.snapshot().oddities:
+            while not mine.snapshot().unexpected_fields:
                 await asyncio.sleep(0.01)
         assert mine.snapshot().unparsed == 2
         assert mine.snapshot().unknown == {"op something else": 1}
         assert mine.status is NodeStatus.CONNECTED
         assert (server.sockets, server.connects) == (1, 1)
-        assert mine.snapshot().oddities == ("stats players",)
+        assert mine.snapshot().unexpected_fields == ("stats players",)
 
     run(work)
 

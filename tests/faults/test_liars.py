@@ -19,7 +19,7 @@ from tests.fidelity.replay import PASSWORD, Request, read_request, response, ser
 from tests.fidelity.websocket import BINARY, CLOSE, TEXT, frame, switching
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
 
 READY = b'{"op":"ready","resumed":false,"sessionId":"a"}'
 NODELINK_STATS = (
@@ -173,7 +173,7 @@ def test_garbage_costs_nothing(server: str) -> None:
         class Fresh(Pool):
             """A pool of its own."""
 
-        happenings: list[Happening] = []
+        happenings: list[PoolEvent] = []
 
         async def watch() -> None:
             async for happening in Fresh.events():
@@ -239,8 +239,8 @@ def test_patches_that_are_answered_with_little(answer: bytes) -> None:
             player = Fresh.create_player(1)
             await player.update_voice(token="t", endpoint="us-east1.discord.gg", session_id="s", channel_id=3)
             assert player.node is node
-            assert 1 in node.roster.players
-            assert "player guildId" in node.snapshot().oddities
+            assert 1 in node.session_players.players
+            assert "player guildId" in node.snapshot().unexpected_fields
             await Fresh.close()
 
     run(work)

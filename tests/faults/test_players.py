@@ -16,7 +16,7 @@ from revvlink_cli.simulator.music import TRACKS
 from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
 
 
 def test_a_crowd_spreads() -> None:
@@ -97,7 +97,7 @@ def test_a_dead_nodes_players_move() -> None:
                 moved = watched.pool.get_player(guild(3))
                 assert moved is not None
                 assert moved.node is not None
-                there = moved.node.roster.players[guild(3)]
+                there = moved.node.session_players.players[guild(3)]
                 assert (there.volume, there.voice["token"], there.state.connected) == (40, "t3", True)
                 assert there.track is not None
                 assert there.track.identifier == TRACKS[3].identifier
@@ -121,8 +121,8 @@ def test_resume_first() -> None:
             await watched.until(lambda: node.status is not NodeStatus.CONNECTED)
             await mine.set_volume(33)
             await watched.until(lambda: node.status is NodeStatus.CONNECTED)
-            await watched.until(lambda: node.roster.players.get(mine.guild_id, None) is not None
-                                and node.roster.players[mine.guild_id].volume == 33)  # fmt: skip
+            await watched.until(lambda: node.session_players.players.get(mine.guild_id, None) is not None
+                                and node.session_players.players[mine.guild_id].volume == 33)  # fmt: skip
 
             assert node.session_id == session
             assert watched.moves() == []
@@ -287,7 +287,7 @@ def test_a_player_without_voice() -> None:
             await asyncio.to_thread(watched.simulator["a"].kill)
             await watched.until(lambda: player.node is watched.pool.nodes["b"])
             await player.update_voice(**voice(1))
-            there = watched.pool.nodes["b"].roster.players[player.guild_id]
+            there = watched.pool.nodes["b"].session_players.players[player.guild_id]
             assert there.state.connected
             assert there.track is not None
 
@@ -308,7 +308,7 @@ def test_a_bots_own_defects() -> None:
         def __init__(self) -> None:
             self.told: list[str] = []
 
-        def dispatch(self, name: str, _happening: Happening) -> None:
+        def dispatch(self, name: str, _happening: PoolEvent) -> None:
             """Take it, and stumble."""
             self.told.append(name)
             raise RuntimeError("a defect of the bot")
@@ -369,7 +369,7 @@ def test_what_a_player_is_told() -> None:
             assert player.position == held
             await player.seek(TRACKS[22].length - 2000)
             await player.pause(False)
-            there = watched.pool.nodes["a"].roster.players[player.guild_id]
+            there = watched.pool.nodes["a"].session_players.players[player.guild_id]
             assert (there.volume, "timescale" in there.filters) == (1000, True)
             await watched.until(lambda: player.track is None)
             assert player.position == 0

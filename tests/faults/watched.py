@@ -15,7 +15,7 @@ from tests.faults.network import Network, networks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
 
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000
@@ -38,9 +38,9 @@ class Watched:
         self.pool = pool
         self.simulator = simulator
         self.networks = {node.profile.identifier: wire for node, wire in zip(simulator, wires, strict=False)}
-        self.happenings: list[Happening] = []
+        self.happenings: list[PoolEvent] = []
 
-    def told(self, kind: type[Happening]) -> list[Any]:
+    def told(self, kind: type[PoolEvent]) -> list[Any]:
         """What happened, of one kind."""
         return [happening for happening in self.happenings if isinstance(happening, kind)]
 

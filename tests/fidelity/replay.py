@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from revvlink_cli.client.connection.rate_limits import Budget
+from revvlink_cli.client.connection.rate_limits import RateLimiter
 from revvlink_cli.client.connection.rest import Rest
 from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import LavalinkException, LavalinkLoadException, NodeException, RevvlinkException
@@ -113,9 +113,9 @@ async def answering(answer: Answer, *, piece: int | None = None, timeout: float 
 
 
 def rest(uri: str, transport: Transport, *, timeout: float = 5.0, password: str = PASSWORD) -> Rest:
-    """REST calls to a node, with a budget that nothing was drawn from yet."""
+    """REST calls to a node, with a rate limiter that nothing was asked of yet."""
     settings = NodeSettings(identifier="node", uri=uri, password=password, timeout=timeout)
-    return Rest(settings, transport.session(), lambda: True, Budget())
+    return Rest(settings, transport.session(), lambda: True, RateLimiter())
 
 
 async def call(node: Rest, exchange: Exchange) -> Any:
@@ -184,8 +184,8 @@ async def outcome(node: Rest, exchange: Exchange) -> tuple[dict[str, Any], Any]:
     except RevvlinkException as error:
         return failure(error, node), None
     told: dict[str, Any] = {"value": plainly(value)}
-    if node.oddities:
-        told["oddities"] = sorted(node.oddities)
+    if node.unexpected_fields:
+        told["unexpected_fields"] = sorted(node.unexpected_fields)
     return told, value
 
 

@@ -287,7 +287,7 @@ def test_messages_that_are_none() -> None:
                 assert node.snapshot().unparsed == len(bad) + 1
                 await script.tell(STATS % str(2**64).encode())
                 snapshot = node.snapshot()
-                assert snapshot.oddities == ("stats players",)
+                assert snapshot.unexpected_fields == ("stats players",)
                 assert snapshot.timed_stats is not None
                 assert (snapshot.timed_stats.stats.players, snapshot.timed_stats.stats.playing) == (None, 1)
                 await script.tell(*(b'{"op":"event","type":"Made%dUp","guildId":"1"}' % n for n in range(2000)))

@@ -284,7 +284,7 @@ def test_what_cannot_be_read_costs_nothing_else(server: str) -> None:
             assert (first.guild_id, first.track, first.volume) == (1, None, 7)
             assert first.extra["track"] == player["track"]
             assert second.track is not None
-            assert node.oddities == {
+            assert node.unexpected_fields == {
                 "/v4/loadtracks data[]", "/v4/loadtracks data.tracks[]", "players []", "players track",
             }  # fmt: skip
 

@@ -309,7 +309,7 @@ def describe(node: Node) -> str:
     if (timed := snapshot.timed_stats) is not None and timed.origin is StatsOrigin.WEBSOCKET:
         stats = timed.stats
         told.append(f"stats {stats.players}/{stats.playing} up {stats.uptime_ms} frames {stats.frames}")
-    for player in node.roster.players.values():
+    for player in node.session_players.players.values():
         track = player.track.title if player.track else "nothing"
         state = player.state
         told.append(
@@ -317,16 +317,16 @@ def describe(node: Node) -> str:
             f"{' paused' if player.paused else ''}{'' if state.connected else ' unconnected'} ping {state.ping}"
         )
     told += [f"{name} x{count}" for name, count in sorted(snapshot.unknown.items())]
-    told += [f"odd {name}" for name in snapshot.oddities]
+    told += [f"odd {name}" for name in snapshot.unexpected_fields]
     if snapshot.unparsed:
         told.append(f"unparsed {snapshot.unparsed}")
     return "; ".join(told)
 
 
 def disagreements(node: Node, listed: list[dict[str, Any]]) -> list[str]:
-    """Where the roster, which the messages made, differs from the recorded list of players."""
+    """Where the session's players, which the messages made, differs from the recorded list of players."""
     found = []
-    mine = node.roster.players
+    mine = node.session_players.players
     if mine.keys() != {int(player["guildId"]) for player in listed}:
         found.append(f"players {sorted(mine)} where the server lists {sorted(player['guildId'] for player in listed)}")
     for player in listed:
@@ -342,7 +342,7 @@ def disagreements(node: Node, listed: list[dict[str, Any]]) -> list[str]:
 
 
 async def run(scenario: Scenario) -> tuple[list[str], list[str]]:
-    """Play one scenario; gives the states, and where roster and server disagreed."""
+    """Play one scenario; gives the states, and where the session's players and the server disagreed."""
 
     class Fresh(Pool):
         """A pool of its own."""

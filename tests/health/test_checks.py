@@ -16,7 +16,7 @@ from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
 from revvlink_cli.health.checks import Load, Subject, choose, examine
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, is_healthy, worst
 from revvlink_cli.health.fleet import assess
-from revvlink_cli.health.policy import Demands, Policy, read_codes, read_min_healthy, read_version
+from revvlink_cli.health.policy import Policy, Requirements, read_codes, read_min_healthy, read_version
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Unit, parse
 
 NOW = 100.0
@@ -51,7 +51,7 @@ def snapshot(**more: Any) -> NodeSnapshot:
 def outcomes(node: NodeSnapshot, *, loads: tuple[Load, ...] = (), **demands: Any) -> tuple[Outcome, ...]:
     """What is made of a node."""
     penalty = node.timed_stats.penalty if node.timed_stats is not None and node.stats(NOW) is not None else None
-    return examine(Subject(node, NOW, 5.0, Demands(**demands), penalty, loads))
+    return examine(Subject(node, NOW, 5.0, Requirements(**demands), penalty, loads))
 
 
 def one(found: tuple[Outcome, ...], check: str) -> Outcome:
@@ -346,7 +346,7 @@ def test_a_penalty_with_the_cpu_of_others() -> None:
 
     (assumed,) = [
         made
-        for made in examine(Subject(snapshot(timed_stats=fresh), NOW, 5.0, Demands(bounds=bounds), cost))
+        for made in examine(Subject(snapshot(timed_stats=fresh), NOW, 5.0, Requirements(bounds=bounds), cost))
         if made.check == "penalty"
     ]
 
@@ -509,7 +509,7 @@ def test_a_quorum(errors: tuple[Any, ...], quorum: int | str, expected: Verdict,
 def test_nodes_that_were_not_proven_healthy() -> None:
     """A node that does not give a figure that is demanded is UNKNOWN, and no part of a quorum; with it a WARNING."""
     quiet = snapshot(timed_stats=timed(replace(STATS, uptime_ms=None)))
-    common = Demands(bounds={"uptime": Bounds(read_range("uptime", "1m:"), None)})
+    common = Requirements(bounds={"uptime": Bounds(read_range("uptime", "1m:"), None)})
 
     assert assess(fleet(quiet), Policy(common=common), timeout=5.0).verdict is Verdict.UNKNOWN
     missed = Policy(common=common, min_healthy=2)
@@ -524,9 +524,9 @@ def test_nodes_that_were_not_proven_healthy() -> None:
         (Policy(min_healthy=4), 3, ("min_healthy", "4")),
         (Policy(min_healthy=3), 3, None),
         (Policy(min_healthy="100%"), 3, None),
-        (Policy(common=Demands(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 3, ("critical", "4:")),
-        (Policy(common=Demands(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 4, None),
-        (Policy(common=Demands(bounds={"quorum": Bounds(parse("4:", Unit.COUNT), None)})), 3, None),
+        (Policy(common=Requirements(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 3, ("critical", "4:")),
+        (Policy(common=Requirements(bounds={"quorum": Bounds(None, parse("4:", Unit.COUNT))})), 4, None),
+        (Policy(common=Requirements(bounds={"quorum": Bounds(parse("4:", Unit.COUNT), None)})), 3, None),
     ],
 )
 def test_more_healthy_nodes_than_there_are(policy: Policy, nodes: int, expected: Any) -> None:
@@ -619,7 +619,7 @@ def test_imbalance() -> None:
         return snapshot(region=region, timed_stats=timed(replace(STATS, playing=count)))
 
     nodes = fleet(playing(90, "us"), playing(10, "us"), playing(500, "eu"), playing(500, "eu"))
-    common = Demands(bounds={"imbalance": Bounds(parse("1.5", Unit.COUNT), None)})
+    common = Requirements(bounds={"imbalance": Bounds(parse("1.5", Unit.COUNT), None)})
 
     found = of_fleet(nodes, common=common)["imbalance"]
     assert found.verdict is Verdict.WARNING

@@ -27,15 +27,15 @@ WELL = StatusRow(
     cpu_load_ratio=0.34, cpu_has_baseline=True, memory_used_bytes=188743680, memory_reservable_bytes=536870912,
     uptime_ms=93784072, penalty=104.0331, penalty_is_lower_bound=True, penalty_cpu_is_assumed=False,
     penalty_terms=PenaltyTerms(42.5331, 0.0, 0.0, 61.5, 0.0), latency_ms=1.03, reason=None, message=None,
-    stats_age_s=0.012, stats_origin="websocket", is_stale=False, oddities=(), unparsed_messages=0, unknown_messages=(),
-    tags=("prod",), uri="http://h:2333",
+    stats_age_s=0.012, stats_origin="websocket", is_stale=False, unexpected_fields=(), unparsed_messages=0,
+    unknown_messages=(), tags=("prod",), uri="http://h:2333",
 )  # fmt: skip
 FRESH = StatusRow(
     node="eu-1", state="connected", region="eu", server="NodeLink", version="3.7.0", playing=0, players=0,
     cpu_load_ratio=None, cpu_has_baseline=False, memory_used_bytes=12272328, memory_reservable_bytes=25276510208,
     uptime_ms=1021, penalty=42.5331, penalty_is_lower_bound=False, penalty_cpu_is_assumed=True,
     penalty_terms=PenaltyTerms(42.5331, 0.0, 0.0, 0.0, 0.0), latency_ms=131.7, reason=None, message=None,
-    stats_age_s=0.5, stats_origin="rest", is_stale=False, oddities=("stats players",), unparsed_messages=2,
+    stats_age_s=0.5, stats_origin="rest", is_stale=False, unexpected_fields=("stats players",), unparsed_messages=2,
     unknown_messages=(MessageCount("event LyricsFoundEvent", 3),), tags=(), uri="http://h:2334",
 )  # fmt: skip
 DEAD = StatusRow(
@@ -43,7 +43,7 @@ DEAD = StatusRow(
     cpu_load_ratio=None, cpu_has_baseline=None, memory_used_bytes=None, memory_reservable_bytes=None, uptime_ms=None,
     penalty=None, penalty_is_lower_bound=None, penalty_cpu_is_assumed=None, penalty_terms=None, latency_ms=None,
     reason="connection_refused", message="nothing listens on h:2335", stats_age_s=None, stats_origin=None,
-    is_stale=False, oddities=(), unparsed_messages=0, unknown_messages=(), tags=(), uri="http://h:2335",
+    is_stale=False, unexpected_fields=(), unparsed_messages=0, unknown_messages=(), tags=(), uri="http://h:2335",
 )  # fmt: skip
 STATUS = Result(
     (WELL, FRESH, DEAD),

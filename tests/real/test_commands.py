@@ -86,7 +86,7 @@ def test_status_shows_figures(run: Callable[..., Ran]) -> None:
         assert row[figure] is not None, figure
         assert row[figure] >= 0, figure
     assert row["stats_origin"] in ("websocket", "rest")
-    assert row["oddities"] == []
+    assert row["unexpected_fields"] == []
 
 
 def test_status_in_plain_is_one_line_of_tabs(run: Callable[..., Ran]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from revvlink_cli.client.events import Happening
+    from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.player import Player
 
 pytestmark = pytest.mark.alone
@@ -105,7 +105,7 @@ def test_frozen_killed_and_restarted(voice: tuple[int, Path], servers: list[Genu
     class Fresh(Pool):
         """A pool of its own."""
 
-    happenings: list[Happening] = []
+    happenings: list[PoolEvent] = []
 
     async def watch() -> None:
         async for happening in Fresh.events():

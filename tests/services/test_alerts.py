@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report
-from revvlink_cli.services.alerts import KEPT, LENGTH, Change, Told, changes, message
+from revvlink_cli.services.alerts import KEPT, LENGTH, AlertState, Change, changes, message
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
@@ -294,7 +294,7 @@ def report(**states: Verdict) -> Report:
 def test_a_hundred_flapping_runs(seed: int) -> None:
     """However nodes flap, there is at most one message for each run that found something else than the one before."""
     chance = random.Random(seed)
-    told: dict[str, Told] = {}
+    told: dict[str, AlertState] = {}
     before = {"a": Verdict.OK, "b": Verdict.OK}
     for second in range(100):
         now = {node: chance.choice([verdict, verdict, *Verdict]) for node, verdict in before.items()}

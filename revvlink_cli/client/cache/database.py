@@ -82,11 +82,11 @@ COMMIT;
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
-class Damaged(Exception):  # noqa: N818 - a state of the file, which is repaired
+class DamagedDatabase(Exception):  # noqa: N818 - a state of the file, which is repaired
     """The file is no database of ours, or not any more."""
 
 
-class Locked(StoreException):
+class DatabaseLocked(StoreException):
     """Others hold it; it may be free in a moment."""
 
 
@@ -97,19 +97,19 @@ def patiently(work: Callable[[], T], seconds: float, version: Callable[[], int |
     seconds begin anew whenever others have had their turn.
 
     Args:
-        work: Raises `Locked` when another holds it.
+        work: Raises `DatabaseLocked` when another holds it.
         seconds: How long to wait for one other.
         version: A number that changes when others have written.
 
     Raises:
-        Locked: The other still holds it.
+        DatabaseLocked: The other still holds it.
     """
     begun = since = time.monotonic()
     seen, tries = None, 0
     while True:
         try:
             return work()
-        except Locked:
+        except DatabaseLocked:
             now, tries = time.monotonic(), tries + 1
             if (changed := version()) != seen:
                 seen, since, tries = changed, now, 0
@@ -144,7 +144,7 @@ def connect(path: Path, on_notice: Callable[[str], None]) -> sqlite3.Connection:
             if _size(path):
                 try:
                     return _opened(path)
-                except Damaged as damage:
+                except DamagedDatabase as damage:
                     set_aside(path, str(damage), on_notice)
             else:
                 _make(path)
@@ -153,7 +153,7 @@ def connect(path: Path, on_notice: Callable[[str], None]) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Errors of the system and of SQLite as a `StoreException`, or as `Damaged`."""
+    """Errors of the system and of SQLite as a `StoreException`, or as `DamagedDatabase`."""
     try:
         yield
     except sqlite3.Error as error:
@@ -163,13 +163,13 @@ def told(path: Path) -> Iterator[None]:
         raise StoreException(f"the cache {path} cannot be used: {reason}", hint=_HINT) from error
 
 
-def translated(error: sqlite3.Error, path: Path) -> StoreException | Damaged:
+def translated(error: sqlite3.Error, path: Path) -> StoreException | DamagedDatabase:
     """What an error of SQLite means."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH):
-        return Damaged(str(error))
+        return DamagedDatabase(str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Locked(f"the cache {path} is locked by another program", hint="end whatever holds it")
+        return DatabaseLocked(f"the cache {path} is locked by another program", hint="end whatever holds it")
     if code == sqlite3.SQLITE_FULL or _is_full(path):
         return StoreException(f"the cache {path} cannot be used: no space is left on its disk", hint="make room")
     reason = f"{error} (read-only file system)" if _is_read_only(path) else str(error)
@@ -210,7 +210,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     """An open connection to a database of ours.
 
     Raises:
-        Damaged: It is none.
+        DamagedDatabase: It is none.
         StoreException: It is from the future, or others hold it.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
@@ -236,7 +236,7 @@ def _judge(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise Damaged("it is a database of another program")
+        raise DamagedDatabase("it is a database of another program")
     if version > SCHEMA_VERSION:
         raise StoreException(
             f"the cache {path} was made by a newer revvlink (schema {version}, this one knows {SCHEMA_VERSION})",
@@ -245,9 +245,9 @@ def _judge(connection: sqlite3.Connection, path: Path) -> None:
         )
     declared = connection.execute(_DECLARED).fetchall()
     if version != SCHEMA_VERSION or not {name for kind, name, _ in declared if kind == "table"}.issuperset(_TABLES):
-        raise Damaged("its tables are not all there")
+        raise DamagedDatabase("its tables are not all there")
     if declared != _own_declarations():  # a trigger of somebody else's would act for this program
-        raise Damaged("it holds what revvlink did not put there")
+        raise DamagedDatabase("it holds what revvlink did not put there")
 
 
 def _make(path: Path) -> None:
@@ -288,7 +288,7 @@ def _is_sound(path: Path) -> bool:
     try:
         with contextlib.closing(_opened(path)) as connection, told(path):
             return connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
-    except Damaged:
+    except DamagedDatabase:
         return False
 
 

@@ -161,7 +161,7 @@ class SQLiteStore:
             if self._connection is not None and self._uncounted:
                 try:
                     self._count_uses(self._connection)
-                except (StoreException, database.Damaged) as problem:
+                except (StoreException, database.DamagedDatabase) as problem:
                     if any(number is not None for number, _ in self._uncounted):  # of others, what put said is enough
                         self._on_notice(str(problem))
                     self._uncounted.clear()
@@ -172,13 +172,13 @@ class SQLiteStore:
         with self._lock:
             try:
                 return self._patiently(lambda: self._attempt(work), seconds)
-            except database.Damaged as damage:
+            except database.DamagedDatabase as damage:
                 self._drop()
                 reason = str(damage)
             self._patiently(lambda: self._set_aside(reason), seconds)
             try:
                 return self._patiently(lambda: self._attempt(work), seconds)
-            except database.Damaged as damage:
+            except database.DamagedDatabase as damage:
                 self._drop()
                 raise StoreException(f"the cache {self.path} cannot be used: {damage}") from damage
 
@@ -229,11 +229,11 @@ class SQLiteStore:
         self._uncounted.append((found[-1] if entry is not None else None, now))
         try:
             self._count_uses(connection)
-        except database.Locked:
+        except database.DatabaseLocked:
             pass  # they are counted with the next one, or on closing
-        except (StoreException, database.Damaged) as problem:
+        except (StoreException, database.DamagedDatabase) as problem:
             self._uncounted.clear()
-            if entry is None or isinstance(problem, database.Damaged):
+            if entry is None or isinstance(problem, database.DamagedDatabase):
                 raise
             self._on_notice(str(problem))  # what was found counts all the same
         return entry

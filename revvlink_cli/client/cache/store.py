@@ -141,7 +141,7 @@ def log_notice(notice: str) -> None:
     _log().warning(notice)
 
 
-class Guarded:
+class FallbackStore:
     """A store whose failure is told once and costs no search more than once in `RETRY_AFTER` seconds."""
 
     def __init__(self, store: Store, on_failure: Callable[[StoreException], None] | None = None) -> None:

@@ -12,7 +12,7 @@ BASE, CAP = 5.0, 120.0
 """Seconds of the first such time at most, and of any."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures of one node's requests. A success forgets them, and how often it tripped."""
 
     def __init__(self) -> None:

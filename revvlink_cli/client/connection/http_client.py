@@ -1,4 +1,4 @@
-"""Requests to one node: drawn from its budget, their answers bounded and checked, every failure told apart."""
+"""Requests to one node: drawn from its rate_limiter, their answers bounded and checked, every failure told apart."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from revvlink_cli.client.connection.circuit_breaker import Breaker
-from revvlink_cli.client.connection.rate_limits import Budget, Purpose, StuckError
+from revvlink_cli.client.connection.circuit_breaker import CircuitBreaker
+from revvlink_cli.client.connection.rate_limits import Purpose, RateLimiter, StuckError
 from revvlink_cli.client.connection.tls_failures import look_closer
 from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
 from revvlink_cli.client.errors import (
@@ -84,11 +84,11 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Requester:
-    """Sends requests to one node, within its budget, and tells refusals apart.
+class HttpClient:
+    """Sends requests to one node, within its rate_limiter, and tells refusals apart.
 
     Attributes:
-        budget: What may be asked of the node.
+        rate_limiter: What may be asked of the node.
         breaker: Whether its requests fail so often that it is left alone.
         on_health: Called when `breaker` has changed its mind.
         answered_at: Monotonic second of the last answer of the node's own, whatever its status; minus infinity before.
@@ -98,7 +98,7 @@ class Requester:
         redact: Masks what is secret in texts of the node. The nodes of a pool share it: one server may be several of
             them, and say to one what it heard from another.
         has_answered: Whether the node has answered any request over HTTP.
-        oddities: Fields of answers that had another type than any known server sends.
+        unexpected_fields: Fields of answers that had another type than any known server sends.
         unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
     """
 
@@ -107,19 +107,19 @@ class Requester:
         settings: NodeSettings,
         session: aiohttp.ClientSession,
         context: Callable[[], ssl.SSLContext | bool],
-        budget: Budget,
+        rate_limiter: RateLimiter,
         redact: Redactor | None = None,
     ) -> None:
         self._settings = settings
         self._session = session
         self.context = context
-        self.budget = budget
-        self.breaker = Breaker()
+        self.rate_limiter = rate_limiter
+        self.breaker = CircuitBreaker()
         self._probe: asyncio.Future[bool] | None = None
         self.on_health: Callable[[], None] = lambda: None
         self.answered_at = float("-inf")
         self.on_answer: Callable[[], None] = lambda: None
-        self.oddities: set[str] = set()
+        self.unexpected_fields: set[str] = set()
         self.has_answered = False
         self.unknown: Counter[str] = Counter()
         self.redact = redact if redact is not None else Redactor()
@@ -128,7 +128,7 @@ class Requester:
     @property
     def dialect(self) -> Dialect | None:
         """Kind of server as far as its answers have told."""
-        return self.budget.dialect
+        return self.rate_limiter.dialect
 
     def count_unknown(self, what: str) -> None:
         """Count something this client does not know; a node that never stops inventing fills no memory."""
@@ -157,8 +157,8 @@ class Requester:
             path: Path below the node's address, with or without a leading slash.
             params: Query parameters, encoded here and only once.
             data: Sent as JSON unless None.
-            purpose: Whose budget it is drawn from.
-            timeout: Seconds for the answer; None is the node's own. Waiting for the budget does not count.
+            purpose: Whose share of the rate limits it uses.
+            timeout: Seconds for the answer; None is the node's own. Waiting for the rate limiter does not count.
             accept: Content type to ask for.
             progress: Told how far the request has come.
             voice: The voice server that the request makes the node connect to, if it does.
@@ -171,7 +171,7 @@ class Requester:
             NodeException: No answer, or one that is no server's of this kind; or nothing was sent because requests for
                 that voice server, or for players altogether, never end.
         """
-        if voice is not None and not self.budget.may_reach(voice):
+        if voice is not None and not self.rate_limiter.may_reach(voice):
             raise self._unreachable(
                 f"has never reached the voice server {self.excerpt(voice)}; not tried again so soon"
             )
@@ -180,7 +180,7 @@ class Requester:
         progress = progress or Progress()
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
-                async with self.budget.draw(purpose) as slot:
+                async with self.rate_limiter.acquire(purpose) as slot:
                     progress.began = began = time.monotonic()
                     try:
                         answer = await self._send(
@@ -198,7 +198,7 @@ class Requester:
                         is_silent = error.code in (Code.SILENT, Code.TIMEOUT) and not is_slow_here
                         if voice is not None and is_silent and await self._answers():
                             slot.is_kept = True
-                            self.budget.never_ended(voice)
+                            self.rate_limiter.mark_hung(voice)
                         raise
             except StuckError as error:
                 raise self._unreachable(f"takes no requests for players: {error}") from None
@@ -226,7 +226,7 @@ class Requester:
 
     async def _probed(self) -> bool:
         try:
-            async with self.budget.draw(Purpose.OBSERVER):
+            async with self.rate_limiter.acquire(Purpose.OBSERVER):
                 url, timeout = self.url("/version"), self._settings.timeout
                 await self._send("GET", url, None, timeout=timeout, accept="*/*", progress=Progress())
         except LavalinkException:
@@ -270,7 +270,7 @@ class Requester:
             self.on_answer()
         told = dialects.from_headers(outcome.headers)
         if told is not None:
-            self.budget.dialect = told
+            self.rate_limiter.dialect = told
         elif _is_challenge(outcome.status, outcome.headers, outcome.body):
             raise self._challenge(outcome.status)
         if outcome.status >= 300:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Purpose(Enum):
-    """For whom a request is made: it decides which budget it is drawn from."""
+    """For whom a request is made: it decides which rate limit applies."""
 
     OBSERVER = "observer"
     PLAYER = "player"
@@ -45,7 +45,7 @@ class Slot:
     is_kept: bool = False
 
 
-class Budget:
+class RateLimiter:
     """How much may be asked of one node, and how soon."""
 
     BURST = 4
@@ -58,7 +58,7 @@ class Budget:
     ARRIVED = 10.0
 
     def __init__(self, per_second: int | None = None, permits: asyncio.Semaphore | None = None) -> None:
-        """A fresh budget.
+        """A fresh rate_limiter.
 
         Args:
             per_second: Requests for whatever purpose within any one second; None for no such bound.
@@ -81,7 +81,7 @@ class Budget:
         self.dialect: Dialect | None = None
 
     @asynccontextmanager
-    async def draw(self, purpose: Purpose) -> AsyncIterator[Slot]:
+    async def acquire(self, purpose: Purpose) -> AsyncIterator[Slot]:
         """Wait until one request may be sent; the block is the time that it is under way.
 
         Raises:
@@ -116,14 +116,14 @@ class Budget:
             del self._endpoints[endpoint]
         return True
 
-    def never_ended(self, endpoint: str) -> None:
+    def mark_hung(self, endpoint: str) -> None:
         """A voice request got no answer: a genuine Lavalink is busy with it for ever, whatever its client does."""
         times, _ = self._endpoints.get(endpoint, (0, 0.0))
         self._endpoints[endpoint] = (times + 1, time.monotonic())
         while len(self._endpoints) > self.ENDPOINTS:
             del self._endpoints[next(iter(self._endpoints))]
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         """The server is another process than before: what hung in the old one is gone."""
         for _ in range(self._stuck - self._are_all_stuck):
             self._slots[Purpose.PLAYER].release()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from revvlink_cli.client.connection.http_client import MAX_BODY, Answer, Requester
+from revvlink_cli.client.connection.http_client import MAX_BODY, Answer, HttpClient
 from revvlink_cli.client.connection.rate_limits import Purpose
 from revvlink_cli.client.connection.session_players import RemotePlayer
 from revvlink_cli.client.errors import (
@@ -47,7 +47,7 @@ STACK_TRACE_LENGTH = 20_000
 """Characters of a server's stack trace that are kept: causes stand at its end, and one has some 3,000."""
 
 
-class Rest(Requester):
+class Rest(HttpClient):
     """The calls of the v4 protocol to one node."""
 
     def _value(self, answer: Answer, path: str) -> Any:
@@ -80,9 +80,9 @@ class Rest(Requester):
             raise self.bad(Code.BAD_ANSWER, what, "look at the node's log", stage=Stage.VERSION) from None
         if wire == WireInfo() and not odd and self.dialect is None:
             raise self._stranger("has none of the fields it should", "correct host and port in uri")
-        self.oddities.update(f"/v4/info {field}" for field in odd)
+        self.unexpected_fields.update(f"/v4/info {field}" for field in odd)
         if wire.is_nodelink:
-            self.budget.dialect = Dialect.NODELINK
+            self.rate_limiter.dialect = Dialect.NODELINK
         return dialects.read_info(wire, extra, self.excerpt)
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
@@ -110,7 +110,7 @@ class Rest(Requester):
             told = decode(answer.body, WireStats)
         except UndecodableError as error:
             raise self.bad(Code.BAD_ANSWER, f"answered /v4/stats with what is {error}") from None
-        self.oddities.update(f"/v4/stats {field}" for field in told.odd)
+        self.unexpected_fields.update(f"/v4/stats {field}" for field in told.odd)
         return told
 
     async def version(self) -> str:
@@ -177,7 +177,7 @@ class Rest(Requester):
     def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
         """Remember that some of what was sent could not be read."""
         if len(read) != len(sent):
-            self.oddities.add(where)
+            self.unexpected_fields.add(where)
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
         wire = convert(data if isinstance(data, dict) else {}, WireException).value
@@ -307,7 +307,7 @@ class Rest(Requester):
         )
         told = self._value(answer, path) if answer.body else {}
         if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
-            self.oddities.add("player guildId")
+            self.unexpected_fields.add("player guildId")
             told = {**told, "guildId": str(guild_id)}
         return self._player(told, path)
 
@@ -329,7 +329,7 @@ class Rest(Requester):
         except ValueError as error:
             raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with {error}") from None
         if "track" in player.extra:
-            self.oddities.add("players track")
+            self.unexpected_fields.add("players track")
         return player
 
     async def sample(self, method: str, path: str, *, data: Any = None, most: int, timeout: float) -> bytes:

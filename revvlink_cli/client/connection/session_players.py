@@ -147,7 +147,7 @@ def _integer(raw: Mapping[str, Any], key: str, otherwise: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
-class Roster:
+class SessionPlayers:
     """The players of a session, by guild.
 
     Players come and go by REST answers only. A message about another guild changes nothing: Lavalink sends one more

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.connection.rest_watch import RestWatch
-from revvlink_cli.client.connection.websocket import Connection
+from revvlink_cli.client.connection.websocket import WebSocketConnection
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.protocol.dialects import TRAITS
 from revvlink_cli.client.snapshot import NodeStatus
@@ -58,7 +58,7 @@ def backoff(attempt: int) -> float:
     return random.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 16)))  # noqa: S311 - no secret
 
 
-class Link:
+class NodeSupervisor:
     """The supervised connection of one node, from the day it joins a pool to the day it leaves.
 
     Attributes:
@@ -92,12 +92,12 @@ class Link:
         self.rest_watch = RestWatch(node.settings, rest, node.note_hanging)
         self.was_connected = False
         self.is_supervised = False
-        self.connection: Connection | None = None
+        self.connection: WebSocketConnection | None = None
         self.attempts = 0
         self.retry_at: float | None = None
 
     @property
-    def live(self) -> Connection | None:
+    def live(self) -> WebSocketConnection | None:
         """The connection, if it is ready."""
         return self.connection if self.status is NodeStatus.CONNECTED else None
 
@@ -195,12 +195,12 @@ class Link:
     async def _live(self) -> RevvlinkException:
         """One connection from its first packet to its end; returns why it ended."""
         self._set(NodeStatus.CONNECTING, self.error)
-        connection = self.connection = Connection(
+        connection = self.connection = WebSocketConnection(
             self._node.settings,
             self._rest,
             self._session,
             user_id=self._user_id,
-            roster=self._node.roster,
+            session_players=self._node.session_players,
             on_stats=self._node.take_stats,
             on_event=self._node.take_event,
             on_change=self._node.note_change,
@@ -249,7 +249,7 @@ class Link:
                 hint=settings.fault.hint,
             )
 
-    def _check_resumed(self, connection: Connection) -> None:
+    def _check_resumed(self, connection: WebSocketConnection) -> None:
         """While the server still holds the old connection, half open, it gives a new session: ask again, briefly.
 
         Raises:
@@ -266,7 +266,7 @@ class Link:
                 hint="it is asked again at once",
             )
 
-    async def _serve(self, connection: Connection) -> RevvlinkException:
+    async def _serve(self, connection: WebSocketConnection) -> RevvlinkException:
         """Listen until the connection ends, with what has to be asked for meanwhile."""
         async with asyncio.TaskGroup() as group:
             chores = [
@@ -292,7 +292,7 @@ class Link:
             log.debug("%s: ready before its statistics", self._node.identifier)
         self._tell(None)
 
-    async def _settle_in(self, connection: Connection) -> None:
+    async def _settle_in(self, connection: WebSocketConnection) -> None:
         """What a fresh connection needs: resuming switched on, and statistics if none came by themselves.
 
         Neither is worth a reconnection: what fails is shown with the node.
@@ -314,7 +314,7 @@ class Link:
             self.error = self.stats_error = error
             self._node.note_change()
 
-    def _ready(self, connection: Connection) -> None:
+    def _ready(self, connection: WebSocketConnection) -> None:
         self.was_connected = True
         self.stats_error = None
         self._set(NodeStatus.CONNECTED, connection.info_error)

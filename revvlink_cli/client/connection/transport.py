@@ -82,7 +82,7 @@ class Transport:
 
     def __init__(self, redact: Redactor | None = None) -> None:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
-        # the budget of each node bounds what is asked of it.
+        # the rate limiter of each node bounds what is asked of it.
         self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=_make_socket)
         self._session: aiohttp.ClientSession | None = None
         self._made: list[aiohttp.ClientSession] = []

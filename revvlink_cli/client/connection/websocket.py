@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from revvlink_cli.client.connection.rest import Rest
-    from revvlink_cli.client.connection.session_players import Roster
+    from revvlink_cli.client.connection.session_players import SessionPlayers
     from revvlink_cli.client.protocol.messages import Event
     from revvlink_cli.client.protocol.models import Decoded, NodeInfo
     from revvlink_cli.client.settings import NodeSettings
@@ -67,7 +67,7 @@ _ENDINGS: dict[int | None, str] = {
 CLIENT_NAME = f"revvlink-cli/{__version__}"
 
 
-class Connection:
+class WebSocketConnection:
     """A websocket to one node.
 
     Attributes:
@@ -90,7 +90,7 @@ class Connection:
         session: aiohttp.ClientSession,
         *,
         user_id: int,
-        roster: Roster,
+        session_players: SessionPlayers,
         on_stats: Callable[[Decoded[WireStats]], object],
         on_event: Callable[[Event], None],
         on_change: Callable[[], None],
@@ -99,7 +99,7 @@ class Connection:
         self._rest = rest
         self._session = session
         self._user_id = user_id
-        self._roster = roster
+        self._session_players = session_players
         self._on_stats = on_stats
         self._on_event = on_event
         self._on_change = on_change
@@ -168,7 +168,7 @@ class Connection:
         under_way.set(progress)
         began = time.monotonic()
         try:
-            async with self._rest.budget.draw(Purpose.OBSERVER), asyncio.timeout(timeout):
+            async with self._rest.rate_limiter.acquire(Purpose.OBSERVER), asyncio.timeout(timeout):
                 response = await self._session.ws_connect(
                     self._rest.url("/v4/websocket"),
                     headers=self._headers(resume),
@@ -344,7 +344,7 @@ class Connection:
     def _dispatch(self, text: str) -> None:
         """Take in one message. One that cannot be understood is counted, and costs nothing else."""
         if (update := read_update(text)) is not None:  # nearly all messages are these
-            self._roster.update(*update)
+            self._session_players.update(*update)
             return
         try:
             message = decode(text, WireMessage).value
@@ -368,7 +368,7 @@ class Connection:
                 case "event":
                     event, odd = read_event(decode_json(text))
                     self._note("event", odd)
-                    if not self._roster.apply(event):
+                    if not self._session_players.apply(event):
                         self._count_unknown(f"event {message.type}")
                     self._on_event(event)
                 case "":
@@ -386,13 +386,13 @@ class Connection:
         if guild is None:
             self._note("playerUpdate", ("guildId",))
         else:
-            self._roster.update(guild, read_state(raw.get("state")))
+            self._session_players.update(guild, read_state(raw.get("state")))
 
     def _note(self, what: str, fields: Iterable[str]) -> None:
         """Remember fields that are unlike what any known server sends."""
         for field in fields:
-            if (odd := f"{what} {field}") not in self._rest.oddities:
-                self._rest.oddities.add(odd)
+            if (odd := f"{what} {field}") not in self._rest.unexpected_fields:
+                self._rest.unexpected_fields.add(odd)
                 self._on_change()
 
     def _count_unknown(self, what: str) -> None:

@@ -64,8 +64,8 @@ class Failover:
         """Whether a node has players that it does not serve, or may have some that are not wanted there."""
         if any(not player.is_served for player in node.players.values()):
             return True
-        assigned = node.assignments
-        return node.session_id is not None and (assigned.is_unchecked or bool(assigned.abandoned))
+        assigned = node.node_players
+        return node.session_id is not None and (assigned.is_unchecked or bool(assigned.orphans))
 
     async def care(self, node: Node) -> None:
         """Care for the players of a node until each is served or reported lost, and no other is left there."""
@@ -104,9 +104,9 @@ class Failover:
         Raises:
             RevvlinkException: The node did not answer for all of them.
         """
-        session, is_unchecked = node.session_id, node.assignments.is_unchecked
+        session, is_unchecked = node.session_id, node.node_players.is_unchecked
         mine = set(node.players)
-        listed = await self._clear(node) if is_unchecked or node.assignments.abandoned else mine
+        listed = await self._clear(node) if is_unchecked or node.node_players.orphans else mine
         gone: list[Player] = []
         refused: list[Player] = []
         trouble: RevvlinkException | None = None
@@ -126,7 +126,7 @@ class Failover:
                     else:
                         trouble = error
         if node.session_id == session and trouble is None:
-            node.assignments.is_unchecked = False
+            node.node_players.is_unchecked = False
         await self._move_all(gone)
         await self._move_all(refused, exclude=(node.identifier,))
         if trouble is not None:
@@ -138,18 +138,18 @@ class Failover:
         Raises:
             RevvlinkException: The node did not answer.
         """
-        known, abandoned = set(node.roster.players), dict(node.assignments.abandoned)
-        is_unchecked = node.assignments.is_unchecked and self._fleet.has_players
+        known, orphans = set(node.session_players.players), dict(node.node_players.orphans)
+        is_unchecked = node.node_players.is_unchecked and self._fleet.has_players
         listed = {told.guild_id for told in await node.fetch_players()}
         strangers = listed - known - set(node.players) if is_unchecked else set()
-        for guild in listed & (abandoned.keys() | strangers):
+        for guild in listed & (orphans.keys() | strangers):
             turn = self._placement.turn_of(guild)
             async with turn:
                 player = self._fleet.get_player(guild)
                 if player is None or player.node is not node:
                     await turn.finish(lambda: node.destroy_player(guild))  # noqa: B023
-        since = node.assignments.abandoned
-        node.assignments.cleared(*(guild for guild, until in abandoned.items() if since.get(guild) == until))
+        since = node.node_players.orphans
+        node.node_players.cleared(*(guild for guild, until in orphans.items() if since.get(guild) == until))
         return listed
 
     async def _comes_back(self, node: Node) -> bool:

@@ -14,19 +14,19 @@ STATS_LAG = 1.0
 """Seconds that statistics may lag behind: younger assignments are not in them yet."""
 
 
-class Assignments:
+class NodePlayers:
     """The players of one node, by this pool's account.
 
     Attributes:
         players: By guild, those that the node serves.
-        abandoned: Guilds of which the node may still have a player that is not wanted there, with the monotonic
+        orphans: Guilds of which the node may still have a player that is not wanted there, with the monotonic
             second until which it may still make one.
         is_unchecked: Whether the session was taken up again and its players have not been compared with ours since.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.players: dict[int, Player] = {}
-        self.abandoned: dict[int, float] = {}
+        self.orphans: dict[int, float] = {}
         self.is_unchecked = False
         self._reservations: list[float] = []
         self._on_change = on_change
@@ -35,13 +35,13 @@ class Assignments:
         """Players that statistics with `shown` players do not show: those assigned since, or more than there can be."""
         return max(len(self._reservations), len(self.players) - shown)
 
-    def hold(self, player: Player) -> None:
+    def add(self, player: Player) -> None:
         """The node serves the player."""
         self.players[player.guild_id] = player
-        self.abandoned.pop(player.guild_id, None)
+        self.orphans.pop(player.guild_id, None)
         self._on_change()
 
-    def let_go(self, player: Player) -> None:
+    def remove(self, player: Player) -> None:
         """It serves the player no more."""
         self.players.pop(player.guild_id, None)
         self._on_change()
@@ -62,20 +62,20 @@ class Assignments:
         """Statistics have come in: what was assigned before them is in them."""
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
 
-    def abandon(self, guild_id: int, until: float = 0.0) -> None:
+    def add_orphan(self, guild_id: int, until: float = 0.0) -> None:
         """What the node has of a guild, or may make of it until this monotonic second, is not wanted."""
         if guild_id not in self.players:
-            self.abandoned[guild_id] = max(until, time.monotonic())
+            self.orphans[guild_id] = max(until, time.monotonic())
 
     def cleared(self, *guilds: int) -> None:
         """Nothing is left of these guilds now."""
         now = time.monotonic()
         for guild in guilds:
-            if self.abandoned.get(guild, now) <= now:
-                self.abandoned.pop(guild, None)
+            if self.orphans.get(guild, now) <= now:
+                self.orphans.pop(guild, None)
 
     def begin_session(self, *, resumed: bool) -> None:
         """The node is connected: a new session has no players, one that was taken up again has to be compared."""
         self.is_unchecked = resumed
         if not resumed:
-            self.abandoned.clear()
+            self.orphans.clear()

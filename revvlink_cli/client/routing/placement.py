@@ -3,8 +3,8 @@
 One guild is on one node, whatever is called at once: everything that changes where a player is holds the guild's
 `Turn`, and checks again, once it has it, what it was called for. It gives the turn up while it waits for a node.
 
-Every assignment reserves its cost at once, so that a crowd spreads; the budget of each target bounds how many requests
-it gets. A player that no node takes is told of, and kept.
+Every assignment reserves its cost at once, so that a crowd spreads; the rate limiter of each target bounds how many
+requests it gets. A player that no node takes is told of, and kept.
 """
 
 from __future__ import annotations
@@ -187,16 +187,16 @@ class Placement:
             RevvlinkException: The node did not take it; the player is where it was.
         """
         guild, origin, session = player.guild_id, player.node, player.session
-        reservation = node.assignments.reserve()
+        reservation = node.node_players.reserve()
         player.bound_for = node
         try:
-            if guild in node.assignments.abandoned:  # what an attempt before left there would block this one
+            if guild in node.node_players.orphans:  # what an attempt before left there would block this one
                 player.effects.expect_end()
                 await node.destroy_player(guild)
             await player.move_to(node)
         except BaseException:
-            node.assignments.release(reservation)
-            node.assignments.abandon(guild, player.turn.doubtful_until)  # it may have been made all the same
+            node.node_players.release(reservation)
+            node.node_players.add_orphan(guild, player.turn.doubtful_until)  # it may have been made all the same
             self._fleet.care_for(node)
             raise
         finally:
@@ -217,7 +217,7 @@ class Placement:
 
     async def leave(self, guild: int, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
-        origin.assignments.abandon(guild, self.turn_of(guild).doubtful_until)
+        origin.node_players.add_orphan(guild, self.turn_of(guild).doubtful_until)
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
             return
         try:
@@ -225,7 +225,7 @@ class Placement:
         except RevvlinkException as error:
             log.info("guild %s: left on %s for now: %s", guild, origin.identifier, error)
         else:
-            origin.assignments.cleared(guild)
+            origin.node_players.cleared(guild)
         self._fleet.care_for(origin)
 
     def _lose(self, player: Player, search: _Search) -> NoReturn:

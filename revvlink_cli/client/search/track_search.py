@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.arguments import check_seconds, wrong_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode, Key, entry_for, lifetime
 from revvlink_cli.client.cache.memory import LFUCache
-from revvlink_cli.client.cache.store import Guarded
+from revvlink_cli.client.cache.store import FallbackStore
 from revvlink_cli.client.errors import Code, LavalinkLoadException, NodeException
 from revvlink_cli.client.protocol.tracks import Playlist
 
@@ -27,7 +27,7 @@ DEFAULT_CAPACITY = 512
 """Entries kept in memory when the cache is switched on without saying how many."""
 
 
-class Searches:
+class TrackSearch:
     """The cache in memory, the store below it, and the searches that are under way.
 
     Entries are looked up in memory, then in the store, then asked for; equal searches under way are one. What the store
@@ -36,7 +36,7 @@ class Searches:
 
     def __init__(self) -> None:
         self._memory: LFUCache[Key, Loaded] | None = None
-        self._store: Guarded | None = None
+        self._store: FallbackStore | None = None
         self._ttl = DEFAULT_TTL
         self._loads: dict[tuple[Key, CacheMode], asyncio.Task[Loaded]] = {}
 
@@ -64,7 +64,7 @@ class Searches:
             if not callable(getattr(store, method, None)) or isinstance(store, type):
                 raise wrong_type("store", "a RedisStore, an SQLiteStore, another Store, or None", store)
         check_seconds("ttl", ttl)
-        self._store = Guarded(store) if store is not None else None
+        self._store = FallbackStore(store) if store is not None else None
         self._ttl = ttl
 
     async def fetch(
@@ -126,7 +126,7 @@ class Searches:
                     await self._store.put(entry)
         return loaded
 
-    async def _stored(self, key: Key, store: Guarded) -> Loaded | None:
+    async def _stored(self, key: Key, store: FallbackStore) -> Loaded | None:
         """What the store has."""
         entry = await store.get(key)
         now = time.time()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.cache_handle import Opened
+    from revvlink_cli.services.cache_handle import CacheHandle
 
 FILE_HELP = "A file, or - for standard input."
 
@@ -122,7 +122,7 @@ def warm(
 
 async def _warm(
     queries: Sequence[str],
-    cache: Opened[OpenStore],
+    cache: CacheHandle[OpenStore],
     settings: Settings,
     chosen: tuple[NodeSettings, ...],
     options: Options,
@@ -133,7 +133,7 @@ async def _warm(
 ) -> AsyncGenerator[WarmRow | Result, None]:
     import asyncio
 
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
     counts = dict.fromkeys(("loaded", "cached", "empty", "stream", "failed"), 0)
     failures: list[Failure] = []
@@ -142,7 +142,7 @@ async def _warm(
     waiting = iter(queries)
     pace = _Pace(rate)
     try:
-        async with opened(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
+        async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
             lost = node_selection.failures_of(snapshots, options.timeout)
             told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
@@ -194,7 +194,7 @@ class _Pace:
         await asyncio.sleep(mine - now)  # time itself is what is waited for
 
 
-async def _warmed(query: str, cache: Opened[OpenStore], fleet: Fleet, pace: _Pace, *, refresh: bool) -> WarmRow:
+async def _warmed(query: str, cache: CacheHandle[OpenStore], fleet: Fleet, pace: _Pace, *, refresh: bool) -> WarmRow:
     """One query, kept in the end.
 
     Raises:
@@ -256,7 +256,7 @@ def export(ctx: typer.Context) -> Stream:
     return Stream(ExportRow, _export(cache, settings), otherwise=Format.JSONL)
 
 
-async def _export(cache: Opened[OpenStore], settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:
+async def _export(cache: CacheHandle[OpenStore], settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:
     failures: tuple[Failure, ...] = ()
     try:
         async for entry, uses in cache.store.entries():

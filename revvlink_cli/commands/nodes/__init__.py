@@ -100,9 +100,9 @@ def info(
 
 
 async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, timeout=options.timeout) as fleet:
+    async with open_fleet(chosen, timeout=options.timeout) as fleet:
         (node,) = fleet.snapshot().nodes
     failure = node_selection.node_failure(node, options.timeout)
     if node.info is None and failure is None:

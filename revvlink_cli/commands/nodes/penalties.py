@@ -143,10 +143,10 @@ async def _once(
     chosen: tuple[NodeSettings, ...],
     options: Options,
 ) -> Result:
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
     from revvlink_cli.services.watching import Watch
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         seen = Watch(fleet)
         seen.look()
         found = rows(seen)

@@ -96,7 +96,7 @@ class StatusRow:
     stats_age_s: float | None
     stats_origin: str | None
     is_stale: bool
-    oddities: tuple[str, ...]
+    unexpected_fields: tuple[str, ...]
     unparsed_messages: int
     unknown_messages: tuple[MessageCount, ...]
     tags: tuple[str, ...]
@@ -171,9 +171,9 @@ def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, .
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
-    from revvlink_cli.services.fleet_session import opened
+    from revvlink_cli.services.fleet_session import open_fleet
 
-    async with opened(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
     rows = penalty_columns.in_order(_rows(snapshot, options), _SORTS[sort])
@@ -232,7 +232,7 @@ def status_row(
         stats_age_s=round(now - timed.at, 3) if timed and stats else None,
         stats_origin=str(timed.origin) if timed and stats else None,
         is_stale=is_stale,
-        oddities=node.oddities,
+        unexpected_fields=node.unexpected_fields,
         unparsed_messages=node.unparsed,
         unknown_messages=tuple(MessageCount(name, count) for name, count in sorted(node.unknown.items())),
         tags=node.tags,
@@ -254,7 +254,9 @@ def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
     if any(row.is_stale for row in rows):
         notes.append(penalty_columns.STALE)
     notes += [
-        f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.oddities)}" for row in rows if row.oddities
+        f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.unexpected_fields)}"
+        for row in rows
+        if row.unexpected_fields
     ]
     notes += [
         f"{row.node} sent {row.unparsed_messages} message{'' if row.unparsed_messages == 1 else 's'} that could not be "

@@ -10,7 +10,7 @@ from revvlink_cli.client.errors import StoreException
 from revvlink_cli.commands.search import identifier_for, node_name
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
-from revvlink_cli.services.cache_handle import location, on_store, opened
+from revvlink_cli.services.cache_handle import location, on_store, open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import OpenStore
     from revvlink_cli.commands.shared.command import Options, Work
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.cache_handle import Opened
+    from revvlink_cli.services.cache_handle import CacheHandle
 
 
-def required(settings: Settings, options: Options) -> Opened[OpenStore]:
+def required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
     """The configured cache.
 
     Raises:
         CommandError: There is none that outlives a run.
     """
     try:
-        cache = opened(settings)
+        cache = open_cache(settings)
     except StoreException as error:
         raise CommandError(node_selection.failure_of(error), exit_code=options.usage_exit_code) from None
     if cache is None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.health.policy import Demands, Policy
+    from revvlink_cli.health.policy import Policy, Requirements
 
 Messenger: TypeAlias = "Callable[[Report], Coroutine[Any, Any, tuple[str, ...]]]"
 """Tells somebody of a report; gives warnings, and never raises."""
@@ -86,13 +86,13 @@ UnknownOnTimeout = Annotated[
 ]
 
 
-class Flags(NamedTuple):
+class CheckOptions(NamedTuple):
     """What the options demand; None and empty where nothing was said.
 
     Attributes:
         warning: By code of the check, its range; None takes a threshold away.
         critical: The same.
-        changes: Other fields of `Demands`, by name.
+        changes: Other fields of `Requirements`, by name.
         only: Codes of the only checks to report.
         min_healthy: Nodes that must be healthy.
     """
@@ -118,7 +118,7 @@ class Flags(NamedTuple):
         canaries: Sequence[str] | None = None,
         min_healthy: str | None = None,
         unknown_on_timeout: bool = False,
-    ) -> Flags:
+    ) -> CheckOptions:
         """Read the options.
 
         Raises:
@@ -183,7 +183,7 @@ class Flags(NamedTuple):
             min_healthy=self.min_healthy if self.min_healthy is not None else min_healthy,
         )
 
-    def _over(self, demands: Demands, judged: Collection[str]) -> Demands:
+    def _over(self, demands: Requirements, judged: Collection[str]) -> Requirements:
         from revvlink_cli.config.requirements import swapped, with_bounds
 
         found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
@@ -213,7 +213,9 @@ def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) ->
     return replace(policy, common=common, min_healthy=None, elsewhere=elsewhere)
 
 
-def refuse_out_of_reach(policy: Policy, settings: Settings, nodes: int, wrong: int, flags: Flags | None = None) -> None:
+def refuse_out_of_reach(
+    policy: Policy, settings: Settings, nodes: int, wrong: int, flags: CheckOptions | None = None
+) -> None:
     """Refuse a number of healthy nodes that so many nodes can never meet.
 
     Raises:
@@ -279,7 +281,7 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
 
 
 def messenger(
-    settings: Settings, entries: Sequence[NodeEntry], flags: Flags, notify: str | None, remind: str | None
+    settings: Settings, entries: Sequence[NodeEntry], flags: CheckOptions, notify: str | None, remind: str | None
 ) -> Messenger | None:
     """What tells of changes, None when nobody is to be told.
 

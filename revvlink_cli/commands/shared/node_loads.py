@@ -39,7 +39,7 @@ async def compare(
     from revvlink_cli.services import fleet_session
     from revvlink_cli.services.comparing import load_everywhere
 
-    async with fleet_session.opened(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
+    async with fleet_session.open_fleet(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         unreachable = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
         attempts = await load_everywhere(there, identifiers)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.watching import Attention, Watch
+    from revvlink_cli.services.watching import Watch, WatchControl
 
 Watching = Annotated[
     bool,
@@ -105,7 +105,7 @@ class Job:
     choose: Callable[[Settings], tuple[NodeSettings, ...]]
     notes: tuple[str, ...] = ()
 
-    def looks(self, attention: Attention | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
+    def looks(self, attention: WatchControl | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
         """One look after the other; leaving ends the watch."""
         from contextlib import aclosing
 

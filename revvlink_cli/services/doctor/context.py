@@ -70,7 +70,7 @@ class Seen(NamedTuple):
     ahead: Mapping[str, float]
 
 
-class Patient:
+class DoctorContext:
     """What is examined.
 
     Attributes:

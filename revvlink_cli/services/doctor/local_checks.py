@@ -14,7 +14,7 @@ from revvlink_cli._version import __version__
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.settings import beside
 from revvlink_cli.config.source import user_path
-from revvlink_cli.services.doctor.context import Diagnosis, Finder, Found, Patient, State
+from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, State
 
 if TYPE_CHECKING:
     from revvlink_cli.config.settings import NodeEntry, Settings
@@ -29,7 +29,7 @@ MOUNTED = ("/run/secrets", "/var/run/secrets", "/run/credentials")
 """Folders where container engines and systemd put secrets, with modes of their own."""
 
 
-async def program(_: Patient) -> Found:
+async def program(_: DoctorContext) -> Found:
     """Version of revvlink, of Python and of what it is built on."""
     find = Finder("program")
     found = [find.ok(f"revvlink {__version__}, Python {sys.version.split()[0]}, {sys.platform}")]
@@ -47,11 +47,11 @@ async def program(_: Patient) -> Found:
     return found
 
 
-async def machine(patient: Patient) -> Found:
+async def machine(context: DoctorContext) -> Found:
     """Open files, the encoding of the output."""
     find = Finder("machine")
     found: Found = []
-    nodes = len(patient.settings.nodes) if patient.settings is not None else 1
+    nodes = len(context.settings.nodes) if context.settings is not None else 1
     if sys.platform != "win32":
         import resource
 
@@ -72,7 +72,7 @@ async def machine(patient: Patient) -> Found:
     return found
 
 
-async def folders(_: Patient) -> Found:
+async def folders(_: DoctorContext) -> Found:
     """Whether files can be kept where they belong."""
     import platformdirs
 
@@ -97,13 +97,13 @@ async def folders(_: Patient) -> Found:
     return found
 
 
-async def configuration(patient: Patient) -> Found:
+async def configuration(context: DoctorContext) -> Found:
     """Whether there is one, and what is wrong with it."""
     find = Finder("configuration")
-    if patient.mistakes is not None:
+    if context.mistakes is not None:
         hint = "see docs/configuration.md, or `revvlink config schema`"
-        return [find.fail(str(problem), problem.hint or hint) for problem in patient.mistakes.problems]
-    settings = patient.settings
+        return [find.fail(str(problem), problem.hint or hint) for problem in context.mistakes.problems]
+    settings = context.settings
     if settings is None:
         return find.skip("there is none")
     where = str(settings.source.path or "the environment")
@@ -126,10 +126,10 @@ async def configuration(patient: Patient) -> Found:
     return found
 
 
-async def permissions(patient: Patient) -> Found:
+async def permissions(context: DoctorContext) -> Found:
     """Who else can read secrets, or change what is run with."""
     find = Finder("permissions")
-    settings = patient.settings
+    settings = context.settings
     if settings is None or os.name != "posix":
         return find.skip("there is no configuration" if settings is None else "files have no such modes here")
     found: Found = []
@@ -141,7 +141,7 @@ async def permissions(patient: Patient) -> Found:
         is_shared = is_shared or bool(secret and mode & 0o040)
         if mode & mask:
             what = f"others can read {secret}" if secret and mode & 0o004 else "others can change it"
-            found.append(_tightened(find, path, mode & ~mask, what, fixes=patient.fixes))
+            found.append(_tightened(find, path, mode & ~mask, what, fixes=context.fixes))
     if is_shared:
         told = "nobody but you and a file's group can read secrets, only you can change the configuration"
     else:
@@ -182,17 +182,17 @@ def _keeps_secrets(entry: NodeEntry) -> bool:
     return any(key in entry.values for key in ("password", "headers", "proxy"))
 
 
-async def cache(patient: Patient) -> Found:
+async def cache(context: DoctorContext) -> Found:
     """Whether search results can be kept, and how."""
     from revvlink_cli.client.errors import StoreException
-    from revvlink_cli.services.cache_handle import opened
+    from revvlink_cli.services.cache_handle import open_cache
 
     find = Finder("cache")
-    settings = patient.settings
+    settings = context.settings
     if settings is None:
         return find.skip("there is no configuration")
     try:
-        cache = opened(settings)
+        cache = open_cache(settings)
     except StoreException as error:
         return [find.fail(error.message, error.hint or "see docs/cache.md")]
     except ValueError:  # whose words may hold a part of the password

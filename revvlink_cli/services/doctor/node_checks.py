@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from revvlink_cli.client.connection.transport import Resolver
 from revvlink_cli.health.findings import Finding, Verdict
-from revvlink_cli.services.doctor.context import Diagnosis, Finder, Found, Patient, Seen, State
+from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, Seen, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +24,14 @@ SKEW = 5.0
 """Seconds by which clocks may differ; an HTTP date has whole seconds, and the way takes its time."""
 
 
-async def names(patient: Patient) -> Found:
+async def names(context: DoctorContext) -> Found:
     """Whether the hosts of the nodes can be resolved, and how fast."""
     find = Finder("names")
-    settings = patient.settings
+    settings = context.settings
     if settings is None:
         return find.skip("there is no configuration")
     hosts = dict.fromkeys(urlsplit(entry.uri).hostname or "" for entry in settings.nodes)
-    return list(await asyncio.gather(*(_name(find, host, patient.timeout) for host in hosts)))
+    return list(await asyncio.gather(*(_name(find, host, context.timeout) for host in hosts)))
 
 
 async def _name(find: Finder, host: str, timeout: float) -> Diagnosis:
@@ -52,14 +52,14 @@ async def _name(find: Finder, host: str, timeout: float) -> Diagnosis:
     return find.ok(told, host)
 
 
-async def proxies(patient: Patient) -> Found:
+async def proxies(context: DoctorContext) -> Found:
     """Proxies that are on the way, or seem to be."""
     find = Finder("proxies")
-    settings = patient.settings
+    settings = context.settings
     if settings is None:
         return find.skip("there is no configuration")
     named = [name for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-             if patient.environment.get(name)]  # fmt: skip
+             if context.environment.get(name)]  # fmt: skip
     followers = [entry.identifier for entry in settings.nodes if entry.values.get("trust_env")]
     found: Found = []
     if named and followers:
@@ -71,7 +71,7 @@ async def proxies(patient: Patient) -> Found:
         parts = urlsplit(proxy)
         where = f"{parts.hostname}:{parts.port or 80}"
         try:
-            async with asyncio.timeout(patient.timeout):
+            async with asyncio.timeout(context.timeout):
                 _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
                 writer.close()
                 await writer.wait_closed()
@@ -82,17 +82,17 @@ async def proxies(patient: Patient) -> Found:
     return found or [find.ok("there are none")]
 
 
-async def nodes(patient: Patient) -> Found:
+async def nodes(context: DoctorContext) -> Found:
     """Each node stage by stage, as `check` does it, canaries apart."""
     find = Finder("nodes")
-    seen = await patient.look()
+    seen = await context.look()
     return _found_of(find, seen.report) if isinstance(seen, Seen) else find.skip(seen)
 
 
-async def clocks(patient: Patient) -> Found:
+async def clocks(context: DoctorContext) -> Found:
     """Whether this machine's clock and those of the nodes agree."""
     find = Finder("clocks")
-    seen = await patient.look()
+    seen = await context.look()
     return agree(find, seen.ahead) if isinstance(seen, Seen) else find.skip(seen)
 
 

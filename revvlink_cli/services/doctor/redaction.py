@@ -15,7 +15,7 @@ from revvlink_cli.config.problems import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from revvlink_cli.services.doctor.context import Diagnosis, Patient
+    from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext
 
 
 class Redactor:
@@ -27,9 +27,9 @@ class Redactor:
         r"|(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?)(?![\w:])"
     )
 
-    def __init__(self, patient: Patient) -> None:
+    def __init__(self, context: DoctorContext) -> None:
         self._names: dict[str, str] = {}
-        for host in _hosts(patient):
+        for host in _hosts(context):
             self._names.setdefault(host.lower(), f"host-{len(self._names) + 1}")
         self._home = str(Path.home())
 
@@ -59,10 +59,10 @@ _HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
 """What is called like a machine in a network, as ``lava.example.com``."""
 
 
-def _hosts(patient: Patient) -> Iterator[str]:
+def _hosts(context: DoctorContext) -> Iterator[str]:
     """Names of machines that the configuration has, those that are names of nodes too."""
-    settings = patient.settings
-    tables: Iterable[Mapping[str, Any]] = _as_written(patient)
+    settings = context.settings
+    tables: Iterable[Mapping[str, Any]] = _as_written(context)
     if settings is not None:
         tables = [*(entry.values for entry in settings.nodes), {"url": settings.cache.url}]
     for table in tables:
@@ -79,14 +79,14 @@ def _machines(text: str) -> list[str]:
     return [host] if host else _HOST.findall(text)
 
 
-def _as_written(patient: Patient) -> list[dict[str, Any]]:
+def _as_written(context: DoctorContext) -> list[dict[str, Any]]:
     """The tables of a configuration with mistakes that may tell where something is; none where it cannot be read."""
-    if patient.source is None:
+    if context.source is None:
         return []
-    if patient.source.path is None:
-        return [{"uri": patient.environment.get("REVVLINK_URI")}]
+    if context.source.path is None:
+        return [{"uri": context.environment.get("REVVLINK_URI")}]
     try:
-        document = read_toml(read_text(patient.source.path))
+        document = read_toml(read_text(context.source.path))
     except ConfigError:
         return []  # which is what the doctor says, and nothing of what is in it
     nodes = document.get("nodes")
