@@ -1,14 +1,12 @@
 """The servers that the commands are tried on: the simulator always, a genuine Lavalink where there is one.
 
-A genuine one is started from the folder named by ``REVVLINK_TEST_GENUINE`` or lying beside the checkout as
-``shared/lavalink-server``; any other is used as it is when ``REVVLINK_TEST_URI``, ``REVVLINK_TEST_PASSWORD`` and
-``REVVLINK_TEST_TRACK`` (an identifier that loads) name it.
+A genuine one is started from the folder named by ``REVVLINK_TEST_GENUINE``; any other is used as it is when
+``REVVLINK_TEST_URI``, ``REVVLINK_TEST_PASSWORD`` and ``REVVLINK_TEST_TRACK`` (an identifier that loads) name it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -182,10 +180,7 @@ class External:
 def genuine_folder() -> Path | None:
     """Where a genuine server can be started from."""
     named = os.environ.get("REVVLINK_TEST_GENUINE")
-    if named:
-        return Path(named)
-    beside = Path(__file__).resolve().parents[3] / "shared" / "lavalink-server"
-    return beside if (beside / "start.sh").exists() else None
+    return Path(named) if named else None
 
 
 @pytest.fixture(scope="session")
@@ -194,8 +189,6 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Genuine]:
     folder = genuine_folder()
     if folder is None:
         pytest.skip("there is no genuine Lavalink here: set REVVLINK_TEST_GENUINE to a folder with one")
-    if not os.environ.get("REVVLINK_TEST_GENUINE") and shutil.which("java") is None:
-        pytest.skip("the genuine Lavalink needs Java")
     server = Genuine(folder, tmp_path_factory.mktemp("lavalink"))
     yield server
     server.stop()
@@ -213,8 +206,6 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]
     folder = genuine_folder()
     if folder is None:
         pytest.skip("there is no genuine Lavalink here: set REVVLINK_TEST_GENUINE to a folder with one")
-    if not os.environ.get("REVVLINK_TEST_GENUINE") and shutil.which("java") is None:
-        pytest.skip("the genuine Lavalink needs Java")
     port, place = free_port(), tmp_path_factory.mktemp("voice")
     with subprocess.Popen(
         [sys.executable, str(folder / "voice.py"), str(port), str(place)], stdout=subprocess.PIPE, text=True
