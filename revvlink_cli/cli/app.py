@@ -21,7 +21,7 @@ from revvlink_cli.commands.shared.typer_adapter import CommandLineError, Complet
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
-from revvlink_cli.output.renderer import COMMON, Format, default_format
+from revvlink_cli.output.formats import COMMON, Format, default_format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
 from revvlink_cli.output.streams import Output, OutputError
 

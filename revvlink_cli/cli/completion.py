@@ -125,8 +125,8 @@ def candidates(line: str) -> list[str]:
 
     from revvlink_cli.cli.app import app
     from revvlink_cli.commands.shared.command import Options
-    from revvlink_cli.commands.shared.options import FILES
     from revvlink_cli.commands.shared.typer_adapter import ShellComplete, split_arg_string
+    from revvlink_cli.commands.shared.values import FILES
 
     words = split_arg_string(line)[1:]
     incomplete = "" if not words or line[-1:].isspace() else words.pop()

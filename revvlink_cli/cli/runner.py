@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.output import diagnostics
+from revvlink_cli.output.formats import REPORTS, Format, default_format
 from revvlink_cli.output.progress import ProgressBar
-from revvlink_cli.output.renderer import REPORTS, Format, default_format, renderer
+from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Live, Result, Stream
 from revvlink_cli.output.screen import Screen, can_be_drawn_on
 from revvlink_cli.output.streams import OutputError

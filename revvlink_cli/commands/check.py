@@ -10,9 +10,10 @@ import typer
 
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import Nodes, Region, Tags, files
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.check_rows import CheckRow
-from revvlink_cli.output.renderer import COMMON, REPORTS, Format
+from revvlink_cli.output.formats import COMMON, REPORTS, Format
 from revvlink_cli.output.result import ExitCode, Result, column
 from revvlink_cli.output.text import MISSING
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands.search import identifier_for
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import PlayCommand, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import Source, Tags, files, node_names, seconds
+from revvlink_cli.commands.shared.options import Source, Tags, node_names
+from revvlink_cli.commands.shared.queries import identifier_for
+from revvlink_cli.commands.shared.values import files, seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import typer
 from revvlink_cli.commands.nodes import status
 from revvlink_cli.commands.shared import node_selection, watch_options
 from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
-from revvlink_cli.commands.shared.options import Nodes, Region, Tags, files
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.result import CommandError, Failure, Kind, Result, Stream, column
 

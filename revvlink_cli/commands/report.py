@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared.command import Rows, command, make_app
-from revvlink_cli.commands.shared.options import files
 from revvlink_cli.commands.shared.stdin import lines_of
+from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,41 +10,28 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
-from revvlink_cli.client.search.sources import SOURCES
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, node_option
+from revvlink_cli.commands.shared.queries import identifier_for, node_name
 from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
 from revvlink_cli.services.cache_handle import at_once, keeps_nothing, opened_for_search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from revvlink_cli.client.cache.entries import Entry, Loaded
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
-    from revvlink_cli.config.settings import NodeEntry, Settings
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.cache_handle import CacheHandle
 
 app = make_app()
 
-_PREFIX = re.compile(r"[a-z][a-z0-9_-]*:\S", re.IGNORECASE)
 
-
-def identifier_for(query: str, source: str) -> str:
-    """What to ask a node for: addresses and ``prefix:`` identifiers as they are, words with the source's prefix."""
-    words = query.strip()
-    if "://" in words or (_PREFIX.match(words) and " " not in words):
-        return words
-    prefix = words.partition(":")[0]
-    if ":" in words and prefix.lower() in SOURCES:
-        return words
-    return f"{source.rstrip(':')}:{words}"
-
-
-def _encoded_row() -> type:
+def _encoded_row() -> type[TrackRow]:
     """The row type of ``--encoded``, which few ask for and which takes time to make."""
     from revvlink_cli.commands.shared.encoded_track_rows import EncodedTrackRow
 
@@ -158,11 +144,6 @@ async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) 
     return view.not_kept() if mode is CacheMode.ONLY else None
 
 
-def node_name(entries: Sequence[NodeEntry]) -> str:
-    """What stands for the nodes named with ``--node`` in a key of the cache."""
-    return ",".join(entry.identifier for entry in entries)
-
-
 async def _ask(
     view: View, settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> tuple[Result, Loaded | None]:
@@ -208,7 +189,7 @@ class View(NamedTuple):
 
     def shown(self, payload: Mapping[str, Any]) -> Result:
         """Tracks or a playlist, in the form of the protocol."""
-        found = found_in(payload, encoded=self.encoded)
+        found = found_in(payload, kind=_encoded_row() if self.encoded else TrackRow)
         title = None
         if found.playlist is not None:
             selected = f", selected: {found.selected}" if found.selected is not None else ""

@@ -13,7 +13,7 @@ from revvlink_cli.commands.shared.command import Rows, command, make_app, option
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.fitting import TROUBLE, trouble_first
 from revvlink_cli.output.result import Frame, Kind, Live, Result, column
-from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
+from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import MISSING, duration, human, sparkline
 
 if TYPE_CHECKING:

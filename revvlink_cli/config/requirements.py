@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import Bounds
@@ -11,10 +11,24 @@ from revvlink_cli.health.ranges import Bounds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from revvlink_cli.config.settings import NodeEntry
+
+class ConfiguredNode(Protocol):
+    """What the requirements of a node depend on."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Its checked keys."""
+
+    @property
+    def identifier(self) -> str:
+        """Its name."""
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Its tags."""
 
 
-def policy_of(section: Mapping[str, Any], nodes: Sequence[NodeEntry]) -> Policy:
+def policy_of(section: Mapping[str, Any], nodes: Sequence[ConfiguredNode]) -> Policy:
     """What a configuration demands.
 
     Args:

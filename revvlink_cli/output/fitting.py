@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.output.screen import FEWEST, HEAD, clipped, wrapped
+from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from revvlink_cli.output.table import TableRenderer
 
-TROUBLE = ("failed", "lost", "disconnected", "tripped")
+TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
 """States of a node that serves nobody though it should, the gravest first."""
 
 

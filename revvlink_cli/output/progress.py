@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from revvlink_cli.output.screen import terminal_size
+from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.streams import is_terminal, mark
 
 _WIDTH = 30

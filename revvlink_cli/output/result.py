@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.renderer import Format
+    from revvlink_cli.output.formats import Format
 
 
 class ExitCode(IntEnum):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.config.secrets_in_use import redacted
+from revvlink_cli.output.sizes import HEAD, clipped, terminal_size, wrapped
 from revvlink_cli.output.streams import is_terminal
-from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,12 +26,6 @@ _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 """Around a picture: terminals that know it show the whole at once."""
-
-HEAD = 2
-"""Lines above a table's rows: its head and a rule."""
-
-FEWEST = 5
-"""Rows that count for more than anything around them, on a low screen."""
 
 
 def can_be_drawn_on() -> bool:
@@ -145,30 +138,3 @@ class Screen:
         picture = "\n".join(f"\x1b[2K{line}" for line in lines)
         more = "\n\x1b[J" if len(lines) < height else ""
         self._output.write(f"{_BEGIN}\x1b[H{picture}{more}{_END}")
-
-
-def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
-    """Columns and lines of the terminal that stdout, or another stream, is; the environment may mean another one."""
-    try:
-        columns, lines = os.get_terminal_size((stream or sys.stdout).fileno())
-    except (OSError, ValueError):
-        columns = lines = 0
-    return (columns, lines) if columns and lines else shutil.get_terminal_size()
-
-
-def clipped(text: str, width: int) -> str:
-    """As much of one line as fits in so many columns; some characters take two."""
-    from rich.cells import set_cell_size
-
-    return set_cell_size(clean(text), width).rstrip()
-
-
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """A text on lines of so many columns; some characters take two."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(width=max(width, 1))
-    first, *rest = Text(clean(text)).wrap(console, max(width, 1), overflow="fold") or [Text()]
-    left = Text(" ").join(rest).wrap(console, max(width - len(indent), 1), overflow="fold") if rest else ()
-    return [first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left)]

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revvlink_cli.output.result import Kind, columns_of
-from revvlink_cli.output.screen import HEAD, terminal_size
+from revvlink_cli.output.sizes import HEAD, terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from revvlink_cli.simulator.music import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
-from revvlink_cli.simulator.voice import AUDIO
+
+AUDIO = ("sound", "silence", "foreign", "blocked")
+"""What a node can be told to send: music, packets of silence, another stream's packets, or nothing over UDP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.player import Player
     from revvlink_cli.simulator.profile import NodeProfile
 
-AUDIO = ("sound", "silence", "foreign", "blocked")
-"""What a node can be told to send: music, packets of silence, another stream's packets, or nothing over UDP."""
 
 FRAME = 0.02
 """Seconds of audio in a packet."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.cli.app import run
-from revvlink_cli.output.renderer import COMMON, Format
+from revvlink_cli.output.formats import COMMON, Format
 from tests.cli.echoing_servers import EchoingNode, EchoingRedis, shown_in
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from revvlink_cli.commands.shared.track_rows import TrackRow, track_row
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy
 from revvlink_cli.output.check_rows import CheckRow
-from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.formats import Format
+from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import Result
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.streams import Output

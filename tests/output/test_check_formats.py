@@ -23,7 +23,8 @@ from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verd
 from revvlink_cli.health.fleet import Report
 from revvlink_cli.health.metrics import HELP, Sample, exposition, samples
 from revvlink_cli.health.ranges import Bounds, Unit, parse
-from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.formats import Format
+from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import Failure, Result
 from revvlink_cli.output.screen import Page
 

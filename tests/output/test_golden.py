@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from revvlink_cli.commands.nodes import InfoRecord
 from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
-from revvlink_cli.output.renderer import COMMON, Format, renderer
+from revvlink_cli.output.formats import COMMON, Format
+from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean, clean_json, clock, duration, human, plain, size

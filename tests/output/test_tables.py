@@ -16,7 +16,8 @@ from revvlink_cli.commands.doctor import DoctorRow
 from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.fitting import fitted
-from revvlink_cli.output.renderer import Format, renderer
+from revvlink_cli.output.formats import Format
+from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import Kind, Result, column
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.table import TableRenderer

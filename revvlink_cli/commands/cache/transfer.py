@@ -11,12 +11,13 @@ import typer
 
 from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, result_from
 from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
-from revvlink_cli.commands.search import identifier_for
 from revvlink_cli.commands.shared import cache_access, node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, options_of
-from revvlink_cli.commands.shared.options import Source, files
+from revvlink_cli.commands.shared.options import Source
+from revvlink_cli.commands.shared.queries import identifier_for
 from revvlink_cli.commands.shared.stdin import lines_of, texts_of
-from revvlink_cli.output.renderer import Format
+from revvlink_cli.commands.shared.values import files
+from revvlink_cli.output.formats import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:

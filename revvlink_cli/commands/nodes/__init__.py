@@ -10,7 +10,8 @@ import typer
 from revvlink_cli.commands.nodes import penalties, status
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags, files, regions
+from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags, regions
+from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
 

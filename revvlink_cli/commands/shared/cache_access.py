@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.errors import StoreException
-from revvlink_cli.commands.search import identifier_for, node_name
 from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.queries import identifier_for, node_name
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.services.cache_handle import location, on_store, open_cache
 

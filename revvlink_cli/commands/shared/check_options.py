@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
-from revvlink_cli.commands.shared.options import seconds
+from revvlink_cli.commands.shared.values import seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli import _interrupts
-from revvlink_cli.commands.shared.options import files, seconds
 from revvlink_cli.commands.shared.typer_adapter import Choice
-from revvlink_cli.output.renderer import CommonFormat, Format
+from revvlink_cli.commands.shared.values import files, seconds
+from revvlink_cli.output.formats import CommonFormat, Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean

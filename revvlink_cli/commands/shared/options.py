@@ -12,9 +12,6 @@ import typer
 if TYPE_CHECKING:
     from revvlink_cli.config.settings import Settings
 
-FILES = "\0files"
-"""Ends what is offered in place of values when the shell is to complete names of files."""
-
 
 def _settings(ctx: typer.Context) -> Settings | None:
     """The configuration that the command line so far names, None when it cannot be used."""
@@ -60,25 +57,6 @@ def sources(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     first = [settings.search_source] if settings is not None else []
     known = dict.fromkeys((*first, *SOURCES))
     return [(prefix, SOURCES.get(prefix, "")) for prefix in known if prefix.startswith(incomplete)]
-
-
-def files(incomplete: str) -> list[str]:
-    """Names of files."""
-    return [incomplete + FILES]  # Typer drops what does not begin as the word does
-
-
-def seconds(text: str) -> float:
-    """Seconds of a time typed by a person: ``30``, ``1.5``, ``90s``, ``1h``.
-
-    Raises:
-        typer.BadParameter: It is none, or no time at all.
-    """
-    from revvlink_cli.config.schema import duration
-
-    try:
-        return duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} {error}, or a number of seconds") from None
 
 
 Nodes = Annotated[

@@ -63,9 +63,9 @@ _FORM: Mapping[str, type | UnionType] = {
 
 
 def track_row(
-    track: Mapping[str, Any], *, selected: bool = False, playlist: str | None = None, encoded: bool = False
+    track: Mapping[str, Any], *, selected: bool = False, playlist: str | None = None, kind: type[TrackRow] = TrackRow
 ) -> TrackRow:
-    """A track, in the form of the protocol, as a row.
+    """A track, in the form of the protocol, as a row of the type `kind`.
 
     Raises:
         KeyError: Something is missing.
@@ -74,11 +74,6 @@ def track_row(
     info = track["info"]
     if not isinstance(track["encoded"], str) or not all(isinstance(info[name], form) for name, form in _FORM.items()):
         raise TypeError("it is no track")
-    kind: type[TrackRow] = TrackRow
-    if encoded:
-        from revvlink_cli.commands.shared.encoded_track_rows import EncodedTrackRow
-
-        kind = EncodedTrackRow
     return kind(
         title=info["title"],
         author=info["author"],
@@ -110,19 +105,21 @@ class Found(NamedTuple):
     selected: str | None = None
 
 
-def found_in(payload: Mapping[str, Any], *, encoded: bool = False) -> Found:
-    """What a result in the form of the protocol holds, see `client.cache.entries.result_payload`.
+def found_in(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) -> Found:
+    """What a result in the form of the protocol holds, as rows of the type `kind`.
+
+    See `client.cache.entries.result_payload` for that form.
 
     Raises:
         ValueError: It is no such result.
     """
     try:
         if payload["loadType"] != "playlist":
-            return Found(tuple(track_row(track, encoded=encoded) for track in payload["data"] or ()))
+            return Found(tuple(track_row(track, kind=kind) for track in payload["data"] or ()))
         data, info = payload["data"], payload["data"]["info"]
         name, selected = str(info["name"]), info["selectedTrack"]
         rows = tuple(
-            track_row(track, selected=index == selected, playlist=name, encoded=encoded)
+            track_row(track, selected=index == selected, playlist=name, kind=kind)
             for index, track in enumerate(data["tracks"])
         )
         return Found(rows, name, rows[selected].title if 0 <= selected < len(rows) else None)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.options import seconds
+from revvlink_cli.commands.shared.values import seconds
 from revvlink_cli.output import diagnostics
-from revvlink_cli.output.renderer import Format
+from revvlink_cli.output.formats import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
 from revvlink_cli.output.screen import can_be_drawn_on
 

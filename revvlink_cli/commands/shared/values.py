@@ -1,0 +1,27 @@
+"""Values of options: how they are read, and what completes names of files."""
+
+from __future__ import annotations
+
+import typer
+
+FILES = "\0files"
+"""Ends what is offered in place of values when the shell is to complete names of files."""
+
+
+def files(incomplete: str) -> list[str]:
+    """Names of files."""
+    return [incomplete + FILES]  # Typer drops what does not begin as the word does
+
+
+def seconds(text: str) -> float:
+    """Seconds of a time typed by a person: ``30``, ``1.5``, ``90s``, ``1h``.
+
+    Raises:
+        typer.BadParameter: It is none, or no time at all.
+    """
+    from revvlink_cli.config.schema import duration
+
+    try:
+        return duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}, or a number of seconds") from None

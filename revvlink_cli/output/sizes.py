@@ -1,0 +1,46 @@
+"""How much room there is on a terminal, and texts made to fit it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from revvlink_cli.output.text import clean
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+HEAD = 2
+"""Lines above a table's rows: its head and a rule."""
+
+FEWEST = 5
+"""Rows that count for more than anything around them, on a low screen."""
+
+
+def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
+    """Columns and lines of the terminal that stdout, or another stream, is; the environment may mean another one."""
+    try:
+        columns, lines = os.get_terminal_size((stream or sys.stdout).fileno())
+    except (OSError, ValueError):
+        columns = lines = 0
+    return (columns, lines) if columns and lines else shutil.get_terminal_size()
+
+
+def clipped(text: str, width: int) -> str:
+    """As much of one line as fits in so many columns; some characters take two."""
+    from rich.cells import set_cell_size
+
+    return set_cell_size(clean(text), width).rstrip()
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A text on lines of so many columns; some characters take two."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=max(width, 1))
+    first, *rest = Text(clean(text)).wrap(console, max(width, 1), overflow="fold") or [Text()]
+    left = Text(" ").join(rest).wrap(console, max(width - len(indent), 1), overflow="fold") if rest else ()
+    return [first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left)]
