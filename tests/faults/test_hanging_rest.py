@@ -244,3 +244,23 @@ def test_hanging_and_then_lost() -> None:
             assert shot(watched, "a").hanging is None
 
     run(work)
+
+
+def test_a_hanging_node_that_is_closed() -> None:
+    """What was known of it ends with its connection: answers after that are no return from hanging."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), **QUICK) as watched:
+            node = watched.pool.nodes["a"]
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+            await node.close()
+            watched.simulator["a"].thaw()
+            assert await node.fetch_version()
+            await watched.pool.reconnect()
+            assert node.status is NodeStatus.CONNECTED
+            assert shot(watched, "a").hanging is None
+            await asyncio.sleep(0.1)
+            assert not watched.told(NodeAnswering)
+
+    run(work)
