@@ -46,7 +46,8 @@ class Player:
 
     Changes are made one after the other, in the order of the calls. While its node is connected a change reaches it at
     once, and counts when the node has accepted it: a call that raises leaves the player as it was. Only a new voice
-    state that got no answer is kept, as Discord has ended the one before. Changes made while there is no node, or while
+    state that got no answer is kept, as Discord has ended the one before; and a track whose request got no answer
+    counts when it begins on the node all the same. Changes made while there is no node, or while
     it is lost, are kept; they reach the node that serves the player next, and those that it refuses are dropped.
 
     A call that is cancelled after its request was sent lets the request come to its end. After `destroy`, and after the
