@@ -108,7 +108,8 @@ class Fleet:
         self._events = EventFeed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
-        self._lifecycle = asyncio.Lock()  # nodes start and the fleet closes one after the other, never across
+        self._lifecycle = asyncio.Lock()
+        self._in_lifecycle = 0  # those that hold the lock, and those that wait for it
 
     # Nodes and their connections.
 
@@ -124,11 +125,8 @@ class Fleet:
         wanted = items_of("nodes", nodes, Node)
         self._drop_dead()
         self._binding.bind()
-        try:
-            async with self._lifecycle:
-                outcomes = await self._begin(wanted, client, cache_capacity, regions)
-        finally:
-            self._release_if_idle()
+        async with self._one_by_one():
+            outcomes = await self._begin(wanted, client, cache_capacity, regions)
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
         if failures:
@@ -225,8 +223,11 @@ class Fleet:
         supervisor = self._supervisor
         if self._binding.is_dead or (supervisor is not None and supervisor.done()):
             self._events = EventFeed()  # the readers went with their loop
+            if self._binding.is_dead:
+                self._change = None  # and so did those that wait for a change
             self._searches.let_go()
             self._let_go()
+            self._lifecycle, self._in_lifecycle = asyncio.Lock(), 0
 
     def _let_go(self) -> None:
         """Forget everything that `connect` was given, and all that came of it."""
@@ -243,15 +244,32 @@ class Fleet:
         self._events = EventFeed()
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
-        self._lifecycle = asyncio.Lock()
         self.note_change()  # who waits for one finds the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
         self._binding.release()
 
     def _release_if_idle(self) -> None:
         """Belong to no event loop while nothing is connected and nobody reads events."""
-        if self._supervisor is None and not self._events.has_readers and not self._lifecycle.locked():
+        if self._supervisor is None and not self._events.has_readers and not self._in_lifecycle:
             self._binding.release()
+
+    @asynccontextmanager
+    async def _one_by_one(self) -> AsyncIterator[None]:
+        """Start nodes, or close the fleet, while nothing else does either.
+
+        A lock belongs to one event loop. The next loop gets a new one, but only when nobody waits for this one.
+        """
+        lock = self._lifecycle
+        self._in_lifecycle += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            if lock is self._lifecycle:
+                self._in_lifecycle -= 1
+                if not self._in_lifecycle:
+                    self._lifecycle = asyncio.Lock()
+                    self._release_if_idle()
 
     def check_loop(self) -> None:
         """Refuse to be used from another event loop, or from another thread.
@@ -266,7 +284,7 @@ class Fleet:
         self._drop_dead()
         self.check_loop()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
-        async with self._lifecycle:
+        async with self._one_by_one():
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
             if idle:
                 _, group = await self._open()
@@ -311,7 +329,7 @@ class Fleet:
         """See `Pool.close`."""
         self._drop_dead()
         self.check_loop()
-        async with self._lifecycle:
+        async with self._one_by_one():
             await self._end()
 
     async def _end(self) -> None:
@@ -540,6 +558,8 @@ class Fleet:
             self._check_member(node)
         self.check_loop()
         async with node.closing, self._instead_of_rescue(node):  # a second drain finds what the first has left
+            if node.fleet is not self:  # it left before, or while this waited
+                return DrainReport(node.identifier, {}, {})
             return await self.failover.drain(node)
 
     async def remove_node(self, node: Node) -> DrainReport:
@@ -563,6 +583,8 @@ class Fleet:
     async def _shut(self, node: Node, *, eject: bool) -> None:
         """Close a node. Players that are still there have no node from then on; a voice update places them again."""
         async with node.closing, self._instead_of_rescue(node):
+            if node.fleet is not self:
+                return
             for player in node.players.values():
                 async with player.turn:
                     if player.node is node:

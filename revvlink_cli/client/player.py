@@ -46,7 +46,8 @@ class Player:
 
     Changes are made one after the other, in the order of the calls. While its node is connected a change reaches it at
     once, and counts when the node has accepted it: a call that raises leaves the player as it was. Only a new voice
-    state that got no answer is kept, as Discord has ended the one before. Changes made while there is no node, or while
+    state that got no answer is kept, as Discord has ended the one before; and a track whose request got no answer
+    counts when it begins on the node all the same. Changes made while there is no node, or while
     it is lost, are kept; they reach the node that serves the player next, and those that it refuses are dropped.
 
     A call that is cancelled after its request was sent lets the request come to its end. After `destroy`, and after the
@@ -82,6 +83,7 @@ class Player:
         self._kept = self._wishes  # those that were kept, while some of them are left out
         self._untried: list[Wishes] | None = None  # what is left to try with fewer of them
         self._starting: Playable | None = None  # the track of a change that is under way
+        self._has_begun = False  # the node has said that this track begins
         self._unanswered: Wishes | None = None  # with a track that the node may play though it did not say so
         self._is_bare = False  # its node has a player of the guild, but not its wishes
         self._is_stuck = False  # a Lavalink is still busy with its last voice state
@@ -187,11 +189,13 @@ class Player:
             if no_replace and self.track is not None:
                 self._placement.check(self)
                 return
+            self.effects.expect_no_end()
             await self._change(track=track, position=max(position, 0), end_time=end_time, paused=paused)
 
     async def stop(self) -> None:
         """Play nothing; raises as `play`."""
         async with self.turn:
+            self.effects.expect_no_end()
             await self._change(track=None, position=0, end_time=None, paused=False)
 
     async def pause(self, paused: bool = True) -> None:
@@ -282,7 +286,7 @@ class Player:
             wishes = replace(wishes, position=self.position)
         session, began = node.session_id, (self._began_at, self._began_when)
         if names is None or "track" in names:
-            self._starting = wishes.track
+            self._starting, self._has_begun = wishes.track, False
             self._began_at, self._began_when = wishes.position or 0, None
         starting = self._starting
         try:
@@ -294,7 +298,10 @@ class Player:
             self._began_at, self._began_when = began
             if not is_refusal(error):
                 self.turn.doubt(DOUBTFUL * node.settings.timeout)
-                self._unanswered = wishes if names is not None and starting is not None else None
+                if names is None or starting is not None:  # a change of something else says nothing of a track
+                    self._unanswered = wishes if names is not None else None
+                if self._unanswered is wishes and self._has_begun:
+                    self._count_begun(wishes if self._starting is starting else wishes.idle())
             raise
         finally:
             has_ended, self._starting = self._starting is not starting, None
@@ -442,9 +449,13 @@ class Player:
     def note_started(self, track: Playable | None) -> None:
         """A track begins on its node; one that was asked for without an answer has been accepted then."""
         late, self._unanswered = self._unanswered, None
+        self._has_begun = self._has_begun or _is_same(track, self._starting)
         if late is not None and self._starting is None and _is_same(track, late.track):
-            self._count(late, TRACK_FIELDS)
-            self._began_at = late.position or 0
+            self._count_begun(late)
+
+    def _count_begun(self, wishes: Wishes) -> None:
+        self._count(wishes, TRACK_FIELDS)
+        self._began_at = wishes.position or 0
 
     def forget_track(self, track: Playable | None) -> None:
         """A track has ended on the node: its own, or one that a change under way has started."""

@@ -231,6 +231,50 @@ def test_a_voice_update_that_waits_when_the_pool_closes(simulator: Simulator, po
     asyncio.run(work())
 
 
+def test_a_loop_that_ended_while_something_waited(pool: type[Pool]) -> None:
+    """Whoever waited for a change went with its event loop: the next life does not try to wake it."""
+    loop = asyncio.new_event_loop()
+
+    async def wait() -> tuple[asyncio.Task[None], asyncio.Task[object]]:
+        reader = asyncio.create_task(first_of(pool))
+        await asyncio.sleep(0)
+        waiter = asyncio.create_task(pool.fleet().changed())
+        await asyncio.sleep(0)
+        return waiter, reader
+
+    left = loop.run_until_complete(wait())
+    loop.close()
+
+    async def again() -> None:
+        assert await pool.connect(nodes=[]) == {}
+        await pool.close()
+
+    asyncio.run(again())
+    assert not any(task.done() for task in left)
+
+
+def test_connecting_while_the_pool_closes(simulator: Simulator, pool: type[Pool]) -> None:
+    """Of those that waited for the end, and one that comes right after it, one connects the node."""
+
+    async def work() -> None:
+        await pool.connect(nodes=[node_at(simulator)])
+        closing = asyncio.create_task(pool.close())
+        await asyncio.sleep(0)
+
+        async def late() -> object:
+            await closing
+            return await pool.connect(nodes=[node_at(simulator)])
+
+        waiting = [asyncio.create_task(pool.connect(nodes=[node_at(simulator)])) for _ in range(2)]
+        told = await asyncio.gather(*waiting, late(), return_exceptions=True)
+        assert [isinstance(each, NodeException) for each in told] == [False, True, True]
+        assert simulator["a"].open_sockets == 1
+        async with asyncio.timeout(5):
+            await pool.close()
+
+    asyncio.run(work())
+
+
 class Elsewhere:
     """An event loop in a thread of its own."""
 

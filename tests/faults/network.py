@@ -72,6 +72,8 @@ class Wire:
     def take(self, end: End, data: bytes) -> None:
         """Something has come through."""
         if end is self.server:
+            if self.network.loses_answers and not self.is_websocket:
+                return
             self.client.write(data if self._left is None else data[: self._left])
             if self._left is not None:
                 self._left -= len(data)
@@ -130,6 +132,7 @@ class Network:
         delay: Seconds by which every piece is late, in both directions.
         limit: Bytes of answers that each connection gets before it is closed; None is all.
         answer: Asked for each request (its first line): what it gives is answered, and the server is not asked.
+        loses_answers: Whether what the server answers to requests is lost on its way; websockets go on.
         handshakes: Websocket handshakes so far.
         most_sockets: Websockets that were open at one moment at most.
         wires: The connections there are.
@@ -145,6 +148,7 @@ class Network:
         self.delay = 0.0
         self.limit: int | None = None
         self.answer: Callable[[bytes], bytes | None] = lambda _line: None
+        self.loses_answers = False
         self.handshakes = 0
         self.most_sockets = 0
 

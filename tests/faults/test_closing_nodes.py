@@ -205,3 +205,24 @@ def test_a_node_without_a_pool() -> None:
             assert watched.told(PlayerMoved) == []
 
     run(work)
+
+
+def test_removed_twice() -> None:
+    """A second removal does no harm; once the node has left, it is neither cordoned nor reported again."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b")) as watched:
+            await placed(watched, 4)
+            node = watched.pool.nodes["a"]
+            await asyncio.gather(watched.pool.remove_node(node), watched.pool.remove_node(node))
+            assert not node.is_cordoned
+            await watched.until(lambda: watched.told(NodeClosed))
+            drains = len(watched.told(NodeDrained))
+            report = await watched.pool.remove_node(node)
+            assert (report.moved, report.failed) == ({}, {})
+            await asyncio.sleep(0.1)
+            assert len(watched.told(NodeDrained)) == drains
+            assert not node.is_cordoned
+            await watched.until_settled(4)
+
+    run(work)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli import Node, NodeStatus, Pool
+from revvlink_cli import Node, NodeStatus, Pool, RevvlinkException
 from revvlink_cli.client.events import NodeEvent
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, VoiceClosed
 from revvlink_cli.simulator import NodeProfile
@@ -233,6 +233,29 @@ def test_a_start_that_is_repeated(kind: str) -> None:
             assert bot.told[len(began) + 1].may_start_next
             assert happened(watched, ours=True) == [*failed, *began]
             assert player.track is None
+
+    run(work)
+
+
+@pytest.mark.parametrize("kind", ["lavalink", "nodelink"])
+def test_a_stop_soon_after_a_repair(kind: str) -> None:
+    """The pool has made the player anew a moment ago; the end of what the bot stops then is the bot's all the same."""
+
+    async def work() -> None:
+        make = NodeProfile.nodelink if kind == "nodelink" else NodeProfile
+        async with fleet(make(identifier="a", password=PASSWORD), timeout=0.3, heartbeat=60.0) as watched:
+            bot = Bot()
+            player = await playing(watched, bot)
+            await asyncio.to_thread(watched.simulator["a"].freeze)
+            with pytest.raises(RevvlinkException):
+                await player.update_voice(**voice(2))
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+            await asyncio.sleep(0.5)
+            await player.update_voice(**voice(3))  # the node is asked to destroy the player first
+            await watched.until(lambda: "TrackStart" in happened(watched, ours=True))
+            assert bot.names().count("TrackStart") == 1
+            await player.stop()
+            await watched.until(lambda: "TrackEnd stopped" in bot.names(), 5)
 
     run(work)
 

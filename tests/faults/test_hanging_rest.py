@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli import InvalidNodeException, NodeStatus
+from revvlink_cli import InvalidNodeException, NodeException, NodeStatus
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.events import NodeAnswering, NodeHanging, NodeLost, StatsReceived
 from tests.faults.watched import Watched, fleet, guild, placed, profiles, run, voice
@@ -44,7 +44,7 @@ def test_new_players_go_elsewhere() -> None:
             await watched.until(lambda: shot(watched, "a").hanging)
 
             why = shot(watched, "a").hanging
-            assert why is not None
+            assert isinstance(why, NodeException)
             assert why.code is Code.REST_UNRESPONSIVE
             assert "hangs: its websocket is open, but no request is answered (accepts connections but" in why.message
             assert shot(watched, "a").condition(time.monotonic()) == "hanging"
@@ -126,6 +126,9 @@ def test_whatever_keeps_requests_from_it(fault: str) -> None:
             else:
                 wire.answer = lambda _: f"HTTP/1.1 {fault} No\r\nContent-Length: 0\r\n\r\n".encode()
             await watched.until(lambda: shot(watched, "a").hanging)
+            why = shot(watched, "a").hanging
+            assert isinstance(why, NodeException)
+            assert why.timed_out is (fault == "silent"), "unknown_on_timeout is for silence only"
             assert not watched.told(NodeLost)
             watched.simulator["a"].thaw()
             wire.limit = None
@@ -242,5 +245,25 @@ def test_hanging_and_then_lost() -> None:
             watched.simulator["a"].start()
             await watched.until_status("a", NodeStatus.CONNECTED)
             assert shot(watched, "a").hanging is None
+
+    run(work)
+
+
+def test_a_hanging_node_that_is_closed() -> None:
+    """What was known of it ends with its connection: answers after that are no return from hanging."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), **QUICK) as watched:
+            node = watched.pool.nodes["a"]
+            watched.simulator["a"].freeze(websockets=False)
+            await watched.until(lambda: shot(watched, "a").hanging)
+            await node.close()
+            watched.simulator["a"].thaw()
+            assert await node.fetch_version()
+            await watched.pool.reconnect()
+            assert node.status is NodeStatus.CONNECTED
+            assert shot(watched, "a").hanging is None
+            await asyncio.sleep(0.1)
+            assert not watched.told(NodeAnswering)
 
     run(work)

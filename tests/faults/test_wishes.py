@@ -402,6 +402,46 @@ def test_a_track_whose_answer_never_came() -> None:
     run(work)
 
 
+def test_another_change_without_an_answer() -> None:
+    """A volume that got no answer says nothing of a track that got none: when it begins after all, it counts."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), timeout=0.3, heartbeat=60.0) as watched:
+            player = watched.pool.create_player(guild(1))
+            await player.update_voice(**voice(1))
+            await player.play(TRACKS[0])
+            await asyncio.to_thread(watched.simulator["a"].freeze)
+            with pytest.raises(RevvlinkException):
+                await player.play(TRACKS[1], position=5000)
+            with pytest.raises(RevvlinkException):
+                await player.set_volume(50)
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+            await watched.until(lambda: player.track is TRACKS[1])
+
+    run(work)
+
+
+def test_a_track_that_begins_and_whose_answer_is_lost() -> None:
+    """The call raises, but the node has said that the track begins: it counts, and the one before does not."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), networked=True, timeout=0.4, heartbeat=60.0) as watched:
+            player = watched.pool.create_player(guild(1))
+            await player.update_voice(**voice(1))
+            await player.play(TRACKS[0])
+            watched.networks["a"].loses_answers = True
+            with pytest.raises(RevvlinkException):
+                await player.play(TRACKS[1], position=5000)
+            watched.networks["a"].loses_answers = False
+            assert player.track is TRACKS[1]
+            assert there(watched, player).track.identifier == TRACKS[1].identifier
+            assert 5000 <= player.position < 10_000
+            await watched.until(lambda: len(watched.told(NodeEvent)) >= 3)
+            assert player.track is TRACKS[1]
+
+    run(work)
+
+
 @pytest.mark.parametrize(("position", "end_time"), [(60_000, None), (60_000, 62_000), (0, None)])
 def test_seeking_to_the_end_ends_a_track(position: int, end_time: int | None) -> None:
     """A track that began in the middle is over when somebody goes to its end: it does not begin again."""

@@ -151,6 +151,10 @@ def test_silence_that_is_to_be_unknown(code: Code) -> None:
         Verdict.UNKNOWN
     )
     assert verdict(outcomes(snapshot(latency_ms=None), **mild), "websocket") is Verdict.UNKNOWN
+    for is_silent, expected in ((True, Verdict.UNKNOWN), (False, Verdict.CRITICAL)):
+        hangs = NodeException("x", code=Code.REST_UNRESPONSIVE, stage=Stage.REQUEST, timed_out=is_silent)
+        assert verdict(outcomes(snapshot(hanging=hangs), **mild), "reach") is expected
+        assert verdict(outcomes(snapshot(hanging=hangs)), "reach") is Verdict.CRITICAL
     assert worst(outcomes(snapshot(**DOWN, error=REFUSED), **mild)) is Verdict.CRITICAL
 
 

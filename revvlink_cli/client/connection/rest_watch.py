@@ -41,7 +41,9 @@ MISSES = 2
 JITTER = 0.2
 """Share of the interval that chance takes away: the nodes of a fleet are not all asked at one moment."""
 
-_NO_ANSWER = (Code.SILENT, Code.TIMEOUT, Code.RESET, Code.REFUSED)
+_SILENCES = (Code.SILENT, Code.TIMEOUT)
+
+_NO_ANSWER = (*_SILENCES, Code.RESET, Code.REFUSED)
 """Failures of the node's. What else may go wrong, such as a certificate or a limit of this machine, proves nothing."""
 
 
@@ -122,5 +124,6 @@ class RestWatch:
             node=self._settings.identifier,
             stage=Stage.REQUEST,
             hint="restart the node; its log may name a voice server that it cannot reach",
+            timed_out=failure.code in _SILENCES,
         )
         self._on_change()

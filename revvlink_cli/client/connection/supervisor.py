@@ -231,6 +231,7 @@ class NodeSupervisor:
             if self._node.settings.resume_timeout > 0 and connection.session_id is not None and opened_at is not None:
                 self._lost_session = connection.session_id  # one that was not adopted is not worth taking up again
             self.connection = None
+            self.rest_watch.reset()  # also when it is closed here
             await asyncio.shield(connection.close())
 
     def _check_usable(self) -> None:
@@ -325,7 +326,6 @@ class NodeSupervisor:
         """A connection has ended, or never came to be."""
         log.info("%s: %s", self._node.identifier, error)
         self._node.forget_stats()
-        self.rest_watch.reset()
         self._set(NodeStatus.DISCONNECTED, error)
         if opened_at is None:
             self._node.note_failed(error, self.attempts + 1)

@@ -31,6 +31,10 @@ class Effects:
         """The pool is about to make the player's track anew where it is."""
         self._end_expected_until = time.monotonic() + EXPECTED_FOR
 
+    def expect_no_end(self) -> None:
+        """The bot is about to play or stop something: the end that this brings about is its own."""
+        self._end_expected_until = 0.0
+
     def include(self, event: Event, player: Player, node: Node) -> bool:
         """Whether an event of `node`, which serves the player or is about to, is one of them."""
         match event:
