@@ -38,15 +38,15 @@ NODES = st.sampled_from(NAMES)
 PAUSES = st.sampled_from((0.0, 0.001, 0.005, 0.02, 0.1))
 
 FASTER: dict[str, Any] = {
-    "failover.GONE_AFTER": 0.2,
-    "failover.PROBE_PAUSE": 0.3,
-    "failover.CARE_PAUSES": (0.05, 0.3),
+    "routing.scheduler.GONE_AFTER": 0.2,
+    "routing.scheduler.PROBE_PAUSE": 0.3,
+    "routing.scheduler.CARE_PAUSES": (0.05, 0.3),
     "placement.ROUND_PAUSE": 0.1,
     "placement.PLACEMENT_LIMIT": 5.0,
-    "link.BACKOFF_BASE": 0.02,
-    "link.BACKOFF_CAP": 0.2,
-    "link.SESSION_PAUSE": 0.05,
-    "breaker.BASE": 0.1,
+    "connection.supervisor.BACKOFF_BASE": 0.02,
+    "connection.supervisor.BACKOFF_CAP": 0.2,
+    "connection.supervisor.SESSION_PAUSE": 0.05,
+    "connection.circuit_breaker.BASE": 0.1,
 }
 """Times of the client that would only make the runs longer."""
 
