@@ -38,11 +38,11 @@ NODES = st.sampled_from(NAMES)
 PAUSES = st.sampled_from((0.0, 0.001, 0.005, 0.02, 0.1))
 
 FASTER: dict[str, Any] = {
-    "routing.scheduler.GONE_AFTER": 0.2,
-    "routing.scheduler.PROBE_PAUSE": 0.3,
-    "routing.scheduler.CARE_PAUSES": (0.05, 0.3),
-    "placement.ROUND_PAUSE": 0.1,
-    "placement.PLACEMENT_LIMIT": 5.0,
+    "routing.failover.GONE_AFTER": 0.2,
+    "routing.failover.PROBE_PAUSE": 0.3,
+    "routing.failover.CARE_PAUSES": (0.05, 0.3),
+    "routing.placement.ROUND_PAUSE": 0.1,
+    "routing.placement.PLACEMENT_LIMIT": 5.0,
     "connection.supervisor.BACKOFF_BASE": 0.02,
     "connection.supervisor.BACKOFF_CAP": 0.2,
     "connection.supervisor.SESSION_PAUSE": 0.05,
