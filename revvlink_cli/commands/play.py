@@ -52,7 +52,7 @@ class PlayRow:
     load_ms: float | None = column("LOADED", Kind.LATENCY_MS, rank=3)
     first_packet_ms: float | None = column("FIRST PACKET", Kind.LATENCY_MS, rank=4)
     packet_rate: float | None = column("PACKETS/S", Kind.SCORE, rank=4)
-    message: str = column("MESSAGE", flexible=True)
+    message: str = column("MESSAGE", wraps=True)
     title: str | None
     code: str | None
     advice: str | None

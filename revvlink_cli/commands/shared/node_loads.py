@@ -26,7 +26,7 @@ class NodeLoadRow:
     state: str = column("STATE", Kind.STATE)
     took_ms: float = column("TOOK", Kind.LATENCY_MS)
     tracks: int | None = column("TRACKS", Kind.COUNT)
-    message: str | None = column("MESSAGE", flexible=True)
+    message: str | None = column("MESSAGE", wraps=True)
     code: str | None
     advice: str | None
 
