@@ -103,7 +103,7 @@ def test_top(fleet: Simulator, config: Path) -> None:
     terminal = Terminal(config, "top", lines=24, columns=200)
     terminal.until(r"2 nodes \(2 connected\)")
     with hanging(fleet):
-        screen = "\n".join(terminal.until(r"2 nodes \(1 connected, 1 hanging\)"))
+        screen = "\n".join(terminal.until(r"2 nodes \(1 hanging, 1 connected\)"))
         assert re.search(r"(?m)\ba +hanging", screen), screen
         assert "us 1/2 nodes" in screen
         terminal.until("a  node_hanging  .*" + WHY)
@@ -129,6 +129,8 @@ def test_connect_and_hold(fleet: Simulator, config: Path) -> None:
             assert row_of(process, lambda row: row["node"] == "a")["state"] == "lost"
 
 
+# A simulated server that is frozen or killed may leave the socket of a request to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_events(fleet: Simulator, config: Path) -> None:
     """It is told when it begins and when it ends."""
     with running(config, "events", "-o", "jsonl") as process:
