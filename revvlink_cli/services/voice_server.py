@@ -264,6 +264,8 @@ class VoiceServer:
                 if message.type is not WSMsgType.TEXT:
                     continue  # end-to-end encryption, which was not agreed on
                 call = await self._answer(socket_, message.data, call)
+        except ConnectionError:
+            pass  # the node has left in the middle of an answer
         finally:
             self._sockets.discard(socket_)
         return socket_

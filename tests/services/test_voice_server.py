@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import ssl
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +131,31 @@ def test_strangers_are_turned_away() -> None:
             assert server.why_unreached(call) == f"no connection arrived at {server.endpoint}"
 
     run(check())
+
+
+def test_a_node_that_leaves_in_the_middle_of_an_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """A node that breaks off while it is answered is no defect of the server: nothing is logged."""
+
+    async def check() -> None:
+        async with VoiceServer(HOME) as server, aiohttp.ClientSession() as session:
+            call = server.expect(GUILD, USER)
+            introduction = {"op": 0, "d": {"token": call.token, "session_id": call.session_id, "server_id": GUILD}}
+            for _ in range(20):
+                gateway = await session.ws_connect(f"ws://{server.endpoint}/")
+                for _ in range(50):
+                    await gateway.send_json(introduction)
+                linger = struct.pack("ii", 1, 0)  # so that it breaks off with a reset, as a killed node does
+                gateway.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection = gateway._response.connection
+                assert connection is not None
+                assert connection.transport is not None
+                connection.transport.abort()
+                await asyncio.sleep(0.02)
+                await gateway.close()
+
+    with caplog.at_level(logging.ERROR):
+        run(check())
+    assert not caplog.records
 
 
 def test_packets_of_another_stream_are_told_apart() -> None:
