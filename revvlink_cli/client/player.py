@@ -288,6 +288,8 @@ class Player:
         if names is None or "track" in names:
             self._starting, self._has_begun = wishes.track, False
             self._began_at, self._began_when = wishes.position or 0, None
+        if node is self.node and self.voice is not None and (names is None or "voice" in names):
+            self.effects.expect_close()
         starting = self._starting
         try:
             data = wishes.payload() if names is None else wishes.changes(names)

@@ -331,6 +331,23 @@ def test_a_track_that_ends_while_it_moves() -> None:
     run(work)
 
 
+def test_a_close_that_discord_echoes() -> None:
+    """A node may report Discord's echo of its own close, as one by Discord: after a voice update it is the pool's."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a")) as watched:
+            bot, server = Bot(), watched.simulator["a"]
+            player = await playing(watched, bot)
+            await asyncio.to_thread(server.close_voice, str(player.guild_id), 1000)
+            await watched.until(lambda: bot.names() == ["TrackStart", "VoiceClosed 1000"])
+            await player.update_voice(**voice(2))
+            await asyncio.to_thread(server.close_voice, str(player.guild_id), 1000)
+            await watched.until(lambda: "VoiceClosed 1000" in happened(watched, ours=True))
+            assert bot.names() == ["TrackStart", "VoiceClosed 1000"]
+
+    run(work)
+
+
 def test_a_pool_that_closes() -> None:
     """Closing the pool ends all players without a word to the bot about any."""
 

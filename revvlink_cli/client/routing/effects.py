@@ -25,6 +25,7 @@ class Effects:
 
     def __init__(self) -> None:
         self._end_expected_until = 0.0
+        self._close_expected_until = 0.0
         self._started: Playable | None = None
 
     def expect_end(self) -> None:
@@ -35,6 +36,10 @@ class Effects:
         """The bot is about to play or stop something: the end that this brings about is its own."""
         self._end_expected_until = 0.0
 
+    def expect_close(self) -> None:
+        """The pool is about to give the player another voice state where it is."""
+        self._close_expected_until = time.monotonic() + EXPECTED_FOR
+
     def include(self, event: Event, player: Player, node: Node) -> bool:
         """Whether an event of `node`, which serves the player or is about to, is one of them."""
         match event:
@@ -44,6 +49,8 @@ class Effects:
                 return self._ends_on_request(event, player, node)
             case TrackException():  # the end that follows is that of a start that the pool repeats
                 return player.begins_in_the_middle and _is(event.track, player.expected_track)
+            case VoiceClosed(code=1000):  # Discord's answer to the node's own close may be what the node reports
+                return time.monotonic() < self._close_expected_until
             case OtherEvent():  # a NodeLink tells of everything that is set when a player comes
                 return node is not player.node is not None
         return False
@@ -78,7 +85,7 @@ def is_effect(event: Event, player: Player | None, node: Node) -> bool:
         player: The pool's player of its guild, if there is one.
         node: The node that sent it.
     """
-    if isinstance(event, VoiceClosed) and event.code == 1000 and not event.by_remote:
+    if isinstance(event, VoiceClosed) and event.code == 1000 and (player is None or not event.by_remote):
         return True  # the node left the voice server, as it does when a player is moved, destroyed, or given another
     if player is None:
         return False
