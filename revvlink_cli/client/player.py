@@ -131,6 +131,8 @@ class Player:
             return held or 0
         state, heard_at = told
         position = state.position
+        if self._began_when is not None:  # the node is to begin there; until it has, a Lavalink says 0
+            position = max(position, self._began_at)
         if not self.paused and state.connected:
             position += int((time.monotonic() - heard_at) * 1000)
         duration = self.track.duration

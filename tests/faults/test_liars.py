@@ -271,6 +271,49 @@ def test_a_server_that_speaks_but_answers_no_ping() -> None:
     run(work)
 
 
+def test_a_position_from_before_the_start() -> None:
+    """A Lavalink says 0 of a track that has yet to begin in the middle: a player that moves on again goes on there."""
+    patched: list[dict[str, Any]] = []
+    state = {"time": 1, "position": 0, "connected": True, "ping": 1}
+
+    class Server(Liar):
+        """Keeps what players are told, and is always about to begin."""
+
+        async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            """One connection."""
+            while (request := await read_request(reader)) is not None:
+                if request.path == "/v4/websocket":
+                    self.writer = writer
+                    await self._websocket(request, reader, writer)
+                    return
+                if request.method == "PATCH" and "/players/" in request.path:
+                    patched.append(json.loads(request.body))
+                    told = {"guildId": "1", "track": TRACKS[22].to_payload(), "volume": 100, "paused": False}
+                    writer.write(response(told | {"state": state, "voice": {}, "filters": {}}))
+                    update = {"op": "playerUpdate", "guildId": "1", "state": state}
+                    self.writer.write(frame(TEXT, json.dumps(update).encode()))
+                else:
+                    await self._listening.answer(request, reader, writer)
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        async with serving(Server(ready).handle) as first, serving(Server(ready).handle) as second:
+            a, b = (Node(identifier=uri, uri=uri, password=PASSWORD) for uri in (first, second))
+            await Fresh.connect(nodes=[a, b])
+            player = Fresh.create_player(1, node=a)
+            await player.play(TRACKS[22], position=60_000)
+            for node in (b, a, b):
+                await player.switch_node(node)
+                await asyncio.sleep(0.1)
+                assert 60_000 <= player.position < 65_000
+            await Fresh.close()
+        assert [told["position"] // 10_000 for told in patched] == [6] * 4
+
+    run(work)
+
+
 @pytest.mark.parametrize("reason", ["loadFailed", "finished"])
 def test_a_track_that_cannot_begin_in_the_middle(reason: str) -> None:
     """A decoder that fails there ends the track at once, by either reason: it is played from its beginning, once."""
