@@ -299,6 +299,7 @@ def test_slices_of_a_playlist() -> None:
 
 def test_types_of_a_playlist(tmp_path: Path) -> None:
     """A strict type checker knows an index from a slice."""
+    pytest.importorskip("mypy", reason="mypy is of the development's dependencies only")
     program = tmp_path / "program.py"
     program.write_text(
         "import json\n"
