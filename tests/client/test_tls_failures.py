@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -34,6 +35,19 @@ NOW = datetime.now(UTC)
 
 Meeting = "Callable[[socket.socket], None]"
 """What a server does with a connection."""
+
+# asyncio may leave the socket of a handshake that was reset to the garbage collector: it is collected where it belongs.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("collected"),
+]
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collects garbage after each test, so that none of it is blamed on another."""
+    yield
+    gc.collect()
 
 
 def tls(certificate: trustme.LeafCert | None = None, **more: Any) -> ssl.SSLContext:
