@@ -2,7 +2,8 @@
 
 The configuration adds each secret as it is read, wherever that is kept. Whatever writes (the renderers' results,
 stderr, the exporter, recordings, messages to Discord) passes its values through `redact` or `redacted`. There is one
-such set for a process, as there is one stderr: `forget` begins anew with each command line.
+such set for a process, as there is one stderr: `forget` begins anew with each command line. What finds secrets is
+loaded with the first of them: a command that reads none starts without it.
 """
 
 from __future__ import annotations
@@ -14,38 +15,50 @@ from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from revvlink_cli.client.redaction import Redactor, Secret, secrets_in_header, secrets_in_url
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from revvlink_cli.client.redaction import Redactor, Secret
 
 T = TypeVar("T")
 
 OWN_FIELDS = frozenset({"check", "code", "event", "origin", "stage", "state", "verdict"})
 """Fields of results whose values are this program's own words: a secret that is one of them is none in there."""
 
-_in_use = Redactor()
+_in_use: Redactor | None = None
+_public: list[str] = []
+"""Texts that are shown anyway, known before the first secret."""
 
 
 def forget() -> None:
     """Begin with no secrets."""
     global _in_use  # noqa: PLW0603 - see above
-    _in_use = Redactor()
+    _in_use = None
+    _public.clear()
 
 
 def use(secrets: Iterable[Secret], public: Iterable[str] = ()) -> None:
     """Mask these from now on; `public` are texts that are shown anyway."""
-    _in_use.add(secrets, public)
+    found = list(secrets)
+    if _in_use is None and not found:
+        _public.extend(public)
+    else:
+        redactor().add(found, public)
 
 
 def redactor() -> Redactor:
     """What masks them, for the client: it makes one line of what nodes say, in which not all could be found again."""
+    global _in_use  # noqa: PLW0603 - see above
+    if _in_use is None:
+        from revvlink_cli.client.redaction import Redactor
+
+        _in_use = Redactor((), _public)
     return _in_use
 
 
 def redact(text: str) -> str:
     """A text with every secret in use masked."""
-    return _in_use(text)
+    return _in_use(text) if _in_use else text
 
 
 def redacted(value: T) -> T:
@@ -61,7 +74,7 @@ def _masked(value: Any) -> Any:
     """The value itself where nothing in it has to be masked."""
     match value:
         case str() if not isinstance(value, Enum):
-            return _in_use(value)
+            return redactor()(value)
         case tuple() | list():
             items = [_masked(item) for item in value]
             if all(map(is_, items, value)):
@@ -78,7 +91,7 @@ def _masked_record(record: Any) -> Any:
     values = {name: getattr(record, name) for name in _fields(record.__class__)}
     # Nearly all rows are flat, and have no secret: their texts are searched at once, which is fast.
     texts = [value for value in values.values() if isinstance(value, str)]
-    if not _in_use.may_be_in("|".join(texts)):
+    if not redactor().may_be_in("|".join(texts)):
         values = {name: value for name, value in values.items() if not isinstance(value, str)}
     changed = {name: new for name, value in values.items() if (new := _masked(value)) is not value}
     return dataclasses.replace(record, **changed) if changed else record
@@ -92,6 +105,8 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 def of_setting(name: str, value: Any) -> Iterator[Secret]:
     """The secrets in the value of a setting that is one, by its name in the configuration."""
+    from revvlink_cli.client.redaction import Secret, secrets_in_header, secrets_in_url
+
     match name, value:
         case "headers", dict():
             for header, text in value.items():

@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from revvlink_cli.client.redaction import Secret, secrets_of
 from revvlink_cli.client.settings import Fault, NodeSettings
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.files import read_line, unreadable
@@ -143,8 +142,9 @@ class Settings(NamedTuple):
             ConfigError: None of these nodes can be used, or, if `strict`, not all; every mistake is named.
         """
         problems: list[Problem] = []
-        self.mask_passwords()
-        found = [self._resolved(entry, problems) for entry in (self.nodes if entries is None else entries)]
+        chosen = self.nodes if entries is None else entries
+        self.mask_passwords(but=chosen)
+        found = [self._resolved(entry, problems) for entry in chosen]
         if problems and (strict or all(node.fault is not None for node in found)):
             raise ConfigError(problems)
         return tuple(found)
@@ -174,15 +174,23 @@ class Settings(NamedTuple):
         problems += own
         fault = Fault(own[0].message, own[0].hint) if own else None
         node = NodeSettings(password=password, fault=fault, **values)
+        from revvlink_cli.client.redaction import secrets_of
+
         secrets_in_use.use(secrets_of(node))
         return node
 
-    def mask_passwords(self) -> None:
+    def mask_passwords(self, *, but: Sequence[NodeEntry] = ()) -> None:
         """Let every password that can be read be masked, also those of nodes that this run does not ask.
 
         One server may be several nodes, and the cache has what others said. What cannot be read is left out.
+
+        Args:
+            but: Nodes whose passwords are read, and masked, anyway.
         """
+        names = {entry.identifier for entry in but}
         for entry in self.nodes:
+            if entry.identifier in names:
+                continue
             key = next(name for name in schema.PASSWORDS if name in entry.values)
             if key == "password_file" and not beside(self.source, entry.values[key]).is_file():
                 continue  # not there, or a pipe, which would be waited for
@@ -246,6 +254,8 @@ class Settings(NamedTuple):
             raise ValueError(f"{where} is not UTF-8 text")
         if re.search(r"[\x00-\x1f\x7f]", secret):
             raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
+        from revvlink_cli.client.redaction import Secret
+
         secrets_in_use.use([Secret(secret)])
         return secret
 
