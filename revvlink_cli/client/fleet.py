@@ -623,11 +623,8 @@ class Fleet:
             self._change = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._change)
 
-    async def wait(self, seconds: float, *, anything: bool = False) -> None:
-        """Wait so long; with `anything` no longer than until something about a node changes."""
-        if not anything:
-            await asyncio.sleep(seconds)
-            return
+    async def changed_within(self, seconds: float) -> None:
+        """Wait until something about a node changes, but no longer than so long."""
         try:
             async with asyncio.timeout(seconds):
                 await self.changed()

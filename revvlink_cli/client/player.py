@@ -1,7 +1,7 @@
 """A player: what a bot wants for one guild, whichever node serves it now.
 
 Its wishes count once a node has accepted them. They are kept here, so that another node can be given all of them. What
-the node says of the player stands in the node's session_players.
+the node says of the player stands in the node's `session_players`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
-from revvlink_cli.client.routing.effects import Effects
+from revvlink_cli.client.routing.effects import Effects, is_same
 from revvlink_cli.client.routing.wishes import (
     TRACK_FIELDS,
     VoiceState,
@@ -427,16 +427,15 @@ class Player:
 
         A Lavalink whose decoder fails there says so, or, when two of its threads meet badly, that it is finished.
         """
-        track = self._starting or self.track
-        if track is None or self._began_at == 0 or not _is_same(ended, track):
+        track = self.expected_track
+        if track is None or self._began_at == 0 or not is_same(ended, track):
             return None
         if reason not in ("finished", "loadFailed"):
             return None
         began_at, self._began_at = self._began_at, 0
         ends = [end for end in (track.duration, self._wishes.end_time) if end is not None]
         left_ms = min(ends, default=0) - began_at
-        is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
-        too_soon = is_new and left_ms > TOO_SOON * 5000
+        too_soon = self._is_new and left_ms > TOO_SOON * 5000
         return track if reason == "loadFailed" or too_soon else None
 
     @property
@@ -447,14 +446,18 @@ class Player:
     @property
     def begins_in_the_middle(self) -> bool:
         """Whether its track was begun in the middle a moment ago: a failure now makes it start over."""
-        is_new = self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
-        return self.expected_track is not None and self._began_at != 0 and is_new
+        return self.expected_track is not None and self._began_at != 0 and self._is_new
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether its track was begun a moment ago."""
+        return self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
 
     def note_started(self, track: Playable | None) -> None:
         """A track begins on its node; one that was asked for without an answer has been accepted then."""
         late, self._unanswered = self._unanswered, None
-        self._has_begun = self._has_begun or _is_same(track, self._starting)
-        if late is not None and self._starting is None and _is_same(track, late.track):
+        self._has_begun = self._has_begun or is_same(track, self._starting)
+        if late is not None and self._starting is None and is_same(track, late.track):
             self._count_begun(late)
 
     def _count_begun(self, wishes: Wishes) -> None:
@@ -463,11 +466,11 @@ class Player:
 
     def forget_track(self, track: Playable | None) -> None:
         """A track has ended on the node: its own, or one that a change under way has started."""
-        if self._starting is not self.track and _is_same(track, self.track):
+        if self._starting is not self.track and is_same(track, self.track):
             self._wishes = self._wishes.idle()
-        elif _is_same(track, self._starting):
+        elif is_same(track, self._starting):
             self._starting = None
-        if self._accepted is not None and _is_same(track, self._accepted.track):
+        if self._accepted is not None and is_same(track, self._accepted.track):
             self._accepted = self._accepted.idle()
 
 
@@ -484,8 +487,3 @@ def _check_session(node: Node, session: str | None) -> None:
             node=node.identifier,
             hint="another node is tried",
         )
-
-
-def _is_same(ended: Playable | None, track: Playable | None) -> bool:
-    """Whether the track that an event names is this one; a name that could not be read may be any."""
-    return track is not None and (ended is None or ended.identifier == track.identifier)

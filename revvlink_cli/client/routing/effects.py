@@ -48,7 +48,7 @@ class Effects:
             case TrackEnd():
                 return self._ends_on_request(event, player, node)
             case TrackException():  # the end that follows is that of a start that the pool repeats
-                return player.begins_in_the_middle and _is(event.track, player.expected_track)
+                return player.begins_in_the_middle and is_same(event.track, player.expected_track)
             case VoiceClosed(code=1000):  # Discord's answer to the node's own close may be what the node reports
                 return time.monotonic() < self._close_expected_until
             case OtherEvent():  # a NodeLink tells of everything that is set when a player comes
@@ -61,7 +61,7 @@ class Effects:
 
     def _starts_again(self, event: TrackStart, track: Playable | None) -> bool:
         """Whether a track begins that the bot has seen begin: it was moved, or made anew."""
-        if track is None or not _is(event.track, track):
+        if not is_same(event.track, track):
             return False
         if self._started is track:
             return True
@@ -74,7 +74,7 @@ class Effects:
         if node is not player.node:  # what is cleared away there before the player comes
             return True
         is_expected = time.monotonic() < self._end_expected_until
-        return is_expected and player.expected_track is not None and _is(event.track, player.expected_track)
+        return is_expected and is_same(event.track, player.expected_track)
 
 
 def is_effect(event: Event, player: Player | None, node: Node) -> bool:
@@ -94,6 +94,6 @@ def is_effect(event: Event, player: Player | None, node: Node) -> bool:
     return player.effects.include(event, player, node)
 
 
-def _is(told: Playable | None, track: Playable | None) -> bool:
-    """Whether a track in an event is the player's; one that could not be read is taken for it."""
-    return told is None or (track is not None and told.identifier == track.identifier)
+def is_same(named: Playable | None, track: Playable | None) -> bool:
+    """Whether the track that an event names is this one; a name that could not be read may be any."""
+    return track is not None and (named is None or named.identifier == track.identifier)

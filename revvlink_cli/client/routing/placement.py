@@ -247,12 +247,12 @@ class Placement:
         """Wait for a node to ask: for any change, or, when all were asked, a while that grows."""
         left = search.deadline - time.monotonic()
         if not search.asked:
-            await self._fleet.wait(left, anything=True)
+            await self._fleet.changed_within(left)
             return
         search.asked.clear()
         waited = random.uniform(search.pause / 2, search.pause)  # noqa: S311 - no secret
         search.pause *= 2
-        await self._fleet.wait(min(waited, left))
+        await asyncio.sleep(min(waited, left))
 
     async def switch(self, player: Player, node: Node) -> None:
         """Move a player to one node and no other.
