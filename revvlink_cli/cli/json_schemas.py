@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from revvlink_cli.cli.app import app
 from revvlink_cli.commands.shared.command import Record, Rows, prints_of
-from revvlink_cli.output.schema import envelope_schema, record_schema
+from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,12 +47,17 @@ def schemas() -> dict[str, dict[str, Any]]:
 def _data_schema(variants: Mapping[str, Rows | Record]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     for variant in variants.values():
-        one: dict[str, Any] = {"type": "object"} if variant.kind is None else record_schema(variant.kind)
         match variant:
             case Rows(in_json=False):
                 continue
+            case Rows(kind=type() as kind):
+                one = rows_schema(kind)
             case Rows():
-                one = {"type": "array", "items": one}
+                one = {"type": "array", "items": {"type": "object"}}
+            case Record(kind=type() as kind):
+                one = record_schema(kind)
+            case Record():
+                one = {"type": "object"}
         if one not in found:
             found.append(one)
     return found[0] if len(found) == 1 else {"anyOf": found}

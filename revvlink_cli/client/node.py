@@ -237,9 +237,8 @@ class Node:
         if (
             known is None
             or known.status is NodeStatus.CONNECTING  # how far it is changes without a word,
-            or (
-                self._rest is not None and len(self._rest.unexpected_fields) != len(known.unexpected_fields)
-            )  # and so do these
+            # and so do these
+            or (self._rest is not None and len(self._rest.unexpected_fields) != len(known.unexpected_fields))
         ):
             known = self._snapshot = self._taken()
         return known

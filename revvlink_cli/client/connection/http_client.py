@@ -1,4 +1,4 @@
-"""Requests to one node: drawn from its rate_limiter, their answers bounded and checked, every failure told apart."""
+"""Requests to one node: within its rate limits, their answers bounded and checked, every failure told apart."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Answer:
 
 
 class HttpClient:
-    """Sends requests to one node, within its rate_limiter, and tells refusals apart.
+    """Sends requests to one node, within its rate limits, and tells refusals apart.
 
     Attributes:
         rate_limiter: What may be asked of the node.
@@ -371,6 +371,7 @@ class HttpClient:
         *,
         stage: Stage = Stage.REQUEST,
         status: int | None = None,
+        timed_out: bool = False,
     ) -> NodeException:
         """A failure of the node's; `what` follows its address."""
         return NodeException(
@@ -380,6 +381,7 @@ class HttpClient:
             stage=stage,
             hint=hint,
             status=status,
+            timed_out=timed_out,
         )
 
     def _refusal(

@@ -58,7 +58,7 @@ class RateLimiter:
     ARRIVED = 10.0
 
     def __init__(self, per_second: int | None = None, permits: asyncio.Semaphore | None = None) -> None:
-        """A fresh rate_limiter.
+        """A fresh rate limiter.
 
         Args:
             per_second: Requests for whatever purpose within any one second; None for no such bound.

@@ -428,14 +428,7 @@ class WebSocketConnection:
         )
 
     def _failure(self, code: Code, stage: Stage, what: str, hint: str, *, timed_out: bool = False) -> NodeException:
-        return NodeException(
-            f"{host_and_port(self._settings.uri)} {what}",
-            code=code,
-            node=self._settings.identifier,
-            stage=stage,
-            hint=hint,
-            timed_out=timed_out,
-        )
+        return self._rest.bad(code, what, hint, stage=stage, timed_out=timed_out)
 
     async def close(self) -> None:
         """Close the websocket properly; a second call does nothing."""

@@ -97,7 +97,7 @@ class Failover:
     async def _tidy(self, node: Node) -> None:
         """Bring the players of a connected node's session and ours together.
 
-        Orphans are destroyed: what was orphans there, and, after a resume, players that this pool never heard of, as
+        Orphans are destroyed: what was abandoned there, and, after a resume, players that this pool never heard of, as
         the answer to the request that made them was lost. Those that a program made by `Node.update_player` are its
         own. Kept changes are sent, and players that the server has lost are made again, here or elsewhere.
 

@@ -22,7 +22,7 @@ class Turn:
     """The lock of one guild, and the request that is under way for it.
 
     A caller holds it while it decides and sends. What was sent runs to its end even when the caller is cancelled, and
-    the next caller waits for that: a server that still works on an orphans request would undo what comes next.
+    the next caller waits for that: a server that still works on an abandoned request would undo what comes next.
 
     Attributes:
         doubtful_until: Monotonic second until which a server may still do what it never answered.
