@@ -11,11 +11,13 @@ from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.commands.shared import node_selection, penalty_columns
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names, regions
+from revvlink_cli.health.voice import voice_ability
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.routing.ranking import Candidate, Excluded, Ranking
     from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
 
@@ -31,6 +33,7 @@ class ExplainRow:
     verdict: str = column("VERDICT", Kind.STATE, rank=0)
     region: str | None = column("REGION", rank=2)
     match: str | None = column("MATCH", rank=2)
+    speaks_dave: bool | None
     cpu: float | None = column("CPU", Kind.SCORE, rank=3)
     deficit: float | None = column("DEFICIT", Kind.SCORE, rank=4)
     nulled: float | None = column("NULLED", Kind.SCORE, rank=4)
@@ -112,11 +115,18 @@ async def _route(
         title = f"{place_of(endpoint, label)}: {decision(ranking)}"
         result = node_selection.answered(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
         return replace(result, notes=(*notes, *penalty_columns.marks(rows)), title=title)
-    best = ranking.candidates[0].node.identifier if ranking.candidates else None
-    row = RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain())
-    return replace(
-        node_selection.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered), notes=notes
-    )
+    best = ranking.candidates[0].node if ranking.candidates else None
+    row = RouteRow(endpoint=endpoint, region=label, node=best.identifier if best else None, reason=ranking.explain())
+    result = node_selection.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    return replace(result, notes=notes, warnings=_unheard(best))
+
+
+def _unheard(best: NodeSnapshot | None) -> tuple[str, ...]:
+    """A warning when users would hear nothing from the node that serves."""
+    ability = voice_ability(best.info, best.dialect) if best is not None else None
+    if best is None or ability is None or ability.speaks_dave is not False:
+        return ()
+    return (f"{best.identifier}: users hear nothing: {ability.reason}",)
 
 
 def place_of(endpoint: str | None, label: str | None) -> str:
@@ -166,14 +176,16 @@ def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRo
         why = "statistics unknown: after every node of its region whose are known"
     else:
         why = _behind(candidate, ranking.candidates[number - 2])
+    ability = voice_ability(candidate.node.info, candidate.node.dialect)
     return ExplainRow(
         rank=number,
         node=candidate.node.identifier,
         verdict="chosen" if number == 1 else "candidate",
         region=candidate.node.region,
         match=candidate.match.name.lower() if ranking.region is not None else None,
+        speaks_dave=ability.speaks_dave,
         **penalty_columns.terms_of(cost),
-        why=why,
+        why=f"{why}; users hear nothing: {ability.reason}" if ability.speaks_dave is False else why,
     )
 
 
@@ -197,6 +209,7 @@ def _excluded(left: Excluded) -> ExplainRow:
         verdict="excluded",
         region=left.node.region,
         match=None,
+        speaks_dave=voice_ability(left.node.info, left.node.dialect).speaks_dave,
         **penalty_columns.terms_of(None),
         why=left.reason,
     )

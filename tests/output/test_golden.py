@@ -24,7 +24,8 @@ from revvlink_cli.output.text import clean, clean_json, clock, duration, human, 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"
 
 WELL = StatusRow(
-    node="us-1", state="connected", region="us", server="Lavalink", version="4.2.2", playing=41, players=64,
+    node="us-1", state="connected", region="us", server="Lavalink", version="4.2.2", speaks_dave=True,
+    playing=41, players=64,
     cpu_load_ratio=0.34, cpu_has_baseline=True, memory_used_bytes=188743680, memory_reservable_bytes=536870912,
     uptime_ms=93784072, penalty=104.0331, penalty_is_lower_bound=True, penalty_cpu_is_assumed=False,
     penalty_terms=PenaltyTerms(42.5331, 0.0, 0.0, 61.5, 0.0), latency_ms=1.03, reason=None, message=None,
@@ -32,7 +33,8 @@ WELL = StatusRow(
     unknown_messages=(), tags=("prod",), uri="http://h:2333",
 )  # fmt: skip
 FRESH = StatusRow(
-    node="eu-1", state="connected", region="eu", server="NodeLink", version="3.7.0", playing=0, players=0,
+    node="eu-1", state="connected", region="eu", server="NodeLink", version="3.7.0", speaks_dave=True,
+    playing=0, players=0,
     cpu_load_ratio=None, cpu_has_baseline=False, memory_used_bytes=12272328, memory_reservable_bytes=25276510208,
     uptime_ms=1021, penalty=42.5331, penalty_is_lower_bound=False, penalty_cpu_is_assumed=True,
     penalty_terms=PenaltyTerms(42.5331, 0.0, 0.0, 0.0, 0.0), latency_ms=131.7, reason=None, message=None,
@@ -40,7 +42,8 @@ FRESH = StatusRow(
     unknown_messages=(MessageCount("event LyricsFoundEvent", 3),), tags=(), uri="http://h:2334",
 )  # fmt: skip
 DEAD = StatusRow(
-    node="asia\x1b[31m-1", state="failed", region=None, server=None, version=None, playing=None, players=None,
+    node="asia\x1b[31m-1", state="failed", region=None, server=None, version=None, speaks_dave=None,
+    playing=None, players=None,
     cpu_load_ratio=None, cpu_has_baseline=None, memory_used_bytes=None, memory_reservable_bytes=None, uptime_ms=None,
     penalty=None, penalty_is_lower_bound=None, penalty_cpu_is_assumed=None, penalty_terms=None, latency_ms=None,
     reason="connection_refused", message="nothing listens on h:2335", stats_age_s=None, stats_origin=None,
@@ -54,7 +57,8 @@ STATUS = Result(
 )
 INFO = Result(
     InfoRecord(
-        node="us-1", uri="http://h:2333", server="Lavalink", version="4.2.2", build_time="2026-11-23T13:11:10+00:00",
+        node="us-1", uri="http://h:2333", server="Lavalink", version="4.2.2",
+        speaks_dave=True, voice="Lavalink 4.2.2 speaks DAVE", build_time="2026-11-23T13:11:10+00:00",
         commit="e8503fd", branch="HEAD", runtime="17.0.15", lavaplayer="2.2.6", sources=("local", "http"), filters=(),
         plugins=("demo-plugin 1.2.3",),
     )

@@ -75,6 +75,8 @@ class InfoRecord:
     uri: str = column("URI")
     server: str | None = column("Server")
     version: str | None = column("Version")
+    speaks_dave: bool | None
+    voice: str = column("Voice", wraps=True)
     build_time: str | None = column("Built")
     commit: str | None = column("Commit")
     branch: str | None = column("Branch")
@@ -101,6 +103,7 @@ def info(
 
 
 async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.health.voice import voice_ability
     from revvlink_cli.services.fleet_session import open_fleet
 
     async with open_fleet(chosen, timeout=options.timeout) as fleet:
@@ -116,12 +119,15 @@ async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
         failures = (failure,) if failure is not None else ()
         return Result(None, InfoRecord, node_selection.exit_code_for(failures, 1), failures)
     what = node.info
+    ability = voice_ability(what, node.dialect)
     return Result(
         InfoRecord(
             node=node.identifier,
             uri=node.uri,
             server=str(node.dialect) if node.dialect is not None else None,
             version=what.version or None,
+            speaks_dave=ability.speaks_dave,
+            voice=ability.reason,
             build_time=_date(what.build_time),
             commit=what.commit or None,
             branch=what.branch or None,

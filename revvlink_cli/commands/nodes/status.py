@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
+    from revvlink_cli.health.voice import VoiceAbility
     from revvlink_cli.services.watching import LastSeen, Watch
 
 
@@ -79,6 +80,7 @@ class StatusRow:
     region: str | None = column("REGION", rank=3)
     server: str | None
     version: str | None = column("VERSION", rank=6)
+    speaks_dave: bool | None
     playing: int | None = column("PLAYERS", cell=players_of)
     players: int | None = column("")
     cpu_load_ratio: float | None = column("CPU", Kind.RATIO, cell=_cpu, rank=2)
@@ -200,9 +202,12 @@ def status_row(
     node: NodeSnapshot, penalty: Penalty | None, now: float, failure: Failure | None, last: LastSeen | None = None
 ) -> StatusRow:
     """One row of the status table; `last` are the figures to show, as stale, when there are none now."""
+    from revvlink_cli.health.voice import voice_ability
+
     is_connected = str(node.status) == "connected"
     stats = node.stats(now) if is_connected else None
     timed = node.timed_stats
+    ability = voice_ability(node.info, node.dialect)
     is_stale = stats is None and last is not None
     if is_stale and last is not None:
         timed, penalty = last
@@ -213,6 +218,7 @@ def status_row(
         region=node.region,
         server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
         version=node.info.version if node.info is not None else None,
+        speaks_dave=ability.speaks_dave,
         playing=stats.playing if stats else None,
         players=stats.players if stats else None,
         cpu_load_ratio=stats.system_load if stats else None,
@@ -227,8 +233,8 @@ def status_row(
         if penalty
         else None,
         latency_ms=node.latency_ms,
-        reason=failure.code if failure else _reason(node, now),
-        message=failure.message if failure else str(node.error) if node.error else None,
+        reason=failure.code if failure else _reason(node, now, ability),
+        message=failure.message if failure else _message(node, ability),
         stats_age_s=round(now - timed.at, 3) if timed and stats else None,
         stats_origin=str(timed.origin) if timed and stats else None,
         is_stale=is_stale,
@@ -240,11 +246,20 @@ def status_row(
     )
 
 
-def _reason(node: NodeSnapshot, now: float) -> str | None:
+def _reason(node: NodeSnapshot, now: float, ability: VoiceAbility) -> str | None:
     """What is wrong with a node that is connected."""
     if node.condition(now) == "tripped" and node.tripped_until is not None:
         return f"retry in {node.tripped_until - now:.0f} s"
+    if node.error is None and ability.speaks_dave is False:
+        return "voice_dave_required"
     return str(node.error.code) if node.error else None
+
+
+def _message(node: NodeSnapshot, ability: VoiceAbility) -> str | None:
+    """The same as a sentence."""
+    if node.error is None and ability.speaks_dave is False:
+        return f"users hear nothing: {ability.reason}"
+    return str(node.error) if node.error else None
 
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
