@@ -11,7 +11,6 @@ from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.commands.shared import node_selection, penalty_columns
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names, regions
-from revvlink_cli.health.voice import voice_ability
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ async def _route(
 
 def _unheard(best: NodeSnapshot | None) -> tuple[str, ...]:
     """A warning when users would hear nothing from the node that serves."""
+    from revvlink_cli.health.voice import voice_ability
+
     ability = voice_ability(best.info, best.dialect) if best is not None else None
     if best is None or ability is None or ability.speaks_dave is not False:
         return ()
@@ -169,6 +170,8 @@ def explained(ranking: Ranking) -> tuple[ExplainRow, ...]:
 
 
 def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRow:
+    from revvlink_cli.health.voice import voice_ability
+
     cost = candidate.penalty
     if number == 1:
         why = ranking.explain()
@@ -203,6 +206,8 @@ def _behind(candidate: Candidate, before: Candidate) -> str:
 
 
 def _excluded(left: Excluded) -> ExplainRow:
+    from revvlink_cli.health.voice import voice_ability
+
     return ExplainRow(
         rank=None,
         node=left.node.identifier,
