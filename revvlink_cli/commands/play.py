@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.playing import PlayReport
-    from revvlink_cli.services.voice_server import Address, VoiceServer
+    from revvlink_cli.services.playing.attempt import PlayReport
+    from revvlink_cli.services.voice.server import Address, VoiceServer
 
 app = make_app()
 
@@ -143,7 +143,7 @@ def play(
     identifier = words if raw else identifier_for(words, source or settings.search_source)
 
     async def work() -> Result:
-        from revvlink_cli.services.voice_server import self_test
+        from revvlink_cli.services.voice.server import self_test
 
         warnings: list[str] = []
         async with AsyncExitStack() as stack:
@@ -165,7 +165,7 @@ def play(
 def _address(text: str | None, flag: str) -> Address | None:
     if text is None:
         return None
-    from revvlink_cli.services.voice_server import Address
+    from revvlink_cli.services.voice.server import Address
 
     try:
         return Address.parse(text)
@@ -200,7 +200,7 @@ async def _serve(
     """
     import ssl
 
-    from revvlink_cli.services.voice_server import VoiceServer
+    from revvlink_cli.services.voice.server import VoiceServer
 
     server = VoiceServer(listen, cert=cert, key=key, advertise=advertise, keep_packets=keep)
     try:
@@ -229,7 +229,7 @@ async def _play(
 
     from revvlink_cli.client.snapshot import NodeStatus
     from revvlink_cli.services import fleet_session
-    from revvlink_cli.services.playing import PlayPlan, play_all
+    from revvlink_cli.services.playing.attempt import PlayPlan, play_all
 
     deadline = asyncio.get_running_loop().time() + options.timeout
     patience = min(CONNECT_TIME, options.timeout / 2)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from revvlink_cli.services.rtp import HEADER
-from revvlink_cli.services.voice_server import DISCOVERY, Address, VoiceServer, self_test
+from revvlink_cli.services.voice.rtp import HEADER
+from revvlink_cli.services.voice.server import DISCOVERY, Address, VoiceServer, self_test
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

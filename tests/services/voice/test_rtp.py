@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revvlink_cli.services.rtp import HEADER, SILENCE_BYTES, RtpHeader, RtpStatistics, read_header
+from revvlink_cli.services.voice.rtp import HEADER, SILENCE_BYTES, RtpHeader, RtpStatistics, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.health.failure_codes import Explanation
-    from revvlink_cli.services.rtp import RtpFigures
-    from revvlink_cli.services.voice_server import VoiceCall, VoiceServer
+    from revvlink_cli.services.voice.rtp import RtpFigures
+    from revvlink_cli.services.voice.server import VoiceCall, VoiceServer
 
 START_TIME = 10.0
 """Seconds that a track may take to start, and the first packet to come."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.services.rtp import RtpHeader, RtpStatistics, read_header
+from revvlink_cli.services.voice.rtp import RtpHeader, RtpStatistics, read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable

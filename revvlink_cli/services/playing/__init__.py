@@ -1,0 +1,1 @@
+"""Plays a track on nodes, and reports whether it sounds."""

@@ -1,0 +1,1 @@
+"""The voice server that nodes play to, and what it measures."""
