@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.playing.attempt import PlayReport
-    from revvlink_cli.services.voice.server import Address, VoiceServer
+    from revvlink_cli.services.playing import PlayReport
+    from revvlink_cli.services.voice.call import Address
+    from revvlink_cli.services.voice.server import VoiceServer
 
 app = make_app()
 
@@ -165,7 +166,7 @@ def play(
 def _address(text: str | None, flag: str) -> Address | None:
     if text is None:
         return None
-    from revvlink_cli.services.voice.server import Address
+    from revvlink_cli.services.voice.call import Address
 
     try:
         return Address.parse(text)
@@ -229,7 +230,7 @@ async def _play(
 
     from revvlink_cli.client.snapshot import NodeStatus
     from revvlink_cli.services import fleet_session
-    from revvlink_cli.services.playing.attempt import PlayPlan, play_all
+    from revvlink_cli.services.playing import PlayPlan, play_all
 
     deadline = asyncio.get_running_loop().time() + options.timeout
     patience = min(CONNECT_TIME, options.timeout / 2)

@@ -1,7 +1,7 @@
-"""A voice server of one's own: nodes connect to it as they would to Discord's, and what they send is measured.
+"""A voice server: nodes connect to it as they would to Discord's, and it measures what they send.
 
-It speaks version 8 of Discord's voice gateway on TCP (with TLS, which genuine nodes demand, or plain behind a proxy)
-and takes RTP on UDP of the same port. It never decrypts: headers are enough to count packets, losses, gaps and silence.
+It speaks version 8 of Discord's voice gateway on TCP (with TLS, which genuine nodes require, or without it behind a
+proxy) and takes RTP on UDP of the same port. It never decrypts: the headers show packets, losses, gaps and silence.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import socket
 import ssl
 import struct
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.services.voice.rtp import RtpHeader, RtpStatistics, read_header
+from revvlink_cli.services.voice.call import Address, VoiceCall
+from revvlink_cli.services.voice.rtp import read_header
+from revvlink_cli.services.voice.tls import TlsHandshakes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
+
+    from revvlink_cli.services.voice.rtp import RtpHeader
 
 HEARTBEAT_MS = 13_750
 """Milliseconds between two heartbeats that a node is asked for."""
@@ -41,96 +43,13 @@ MAX_PACKETS = 1_000_000
 """Packets of a call that are kept for `VoiceCall.packets`."""
 
 
-class Address(NamedTuple):
-    """A host and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """As nodes are given it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """``HOST:PORT``, an IPv6 address in brackets.
-
-        Raises:
-            ValueError: It is none.
-        """
-        host, colon, port = text.rpartition(":")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            raise ValueError(f"{text!r}: write an IPv6 address in brackets")
-        if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"{text!r} is not HOST:PORT")
-        return cls(host, int(port))
-
-
-@dataclass(slots=True, eq=False)
-class VoiceCall:
-    """One player's voice connection, expected or there.
-
-    Attributes:
-        guild_id: Its guild.
-        user_id: The bot's id.
-        ssrc: The number of its stream.
-        session_id: Voice session id that the node is given.
-        token: Voice token that the node is given.
-        connected_at: When a websocket of it came, on `time.monotonic`; None before.
-        dave_version: What the node offers of end-to-end encryption: 0 is none; None before it has said.
-        discovered_at: When its first UDP datagram came; None before.
-        selected_at: When it chose an encryption mode; None before.
-        foreign: Packets that it sent with another stream's number.
-        statistics: Its RTP packets.
-        packets: Each packet with its time, where they are kept.
-    """
-
-    guild_id: str
-    user_id: str
-    ssrc: int
-    session_id: str
-    token: str
-    connected_at: float | None = None
-    dave_version: int | None = None
-    discovered_at: float | None = None
-    selected_at: float | None = None
-    foreign: int = 0
-    statistics: RtpStatistics = field(default_factory=RtpStatistics)
-    packets: list[tuple[float, RtpHeader]] | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def voice_state(self, endpoint: str) -> dict[str, str]:
-        """``voice`` of a player that is to connect here."""
-        channel = str(int(self.guild_id) + 1)
-        return {"token": self.token, "endpoint": endpoint, "sessionId": self.session_id, "channelId": channel}
-
-    def note(self) -> None:
-        """Wake those who wait for a change."""
-        self._changed.set()
-
-    async def until(self, is_so: Callable[[], bool], timeout: float) -> bool:
-        """Wait until something is so; False when it is not within the time."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not is_so():
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return is_so()
-        return True
-
-
 class VoiceServer:
     """Listens for nodes while the ``async with`` block runs.
 
     Attributes:
         endpoint: What nodes are given: the advertised name and port.
-        tls_failures: Why TLS handshakes failed, in OpenSSL's words, oldest first.
-        tls_begun: TLS handshakes that were begun.
-        tls_connections: TLS handshakes that succeeded.
-        requests: Websockets that were asked for.
+        handshakes: The TLS handshakes so far.
+        requests: HTTP requests so far, websockets included.
 
     Raises:
         OSError: On entering: the port is taken, the advertised name does not resolve, or the certificate is unusable.
@@ -161,8 +80,7 @@ class VoiceServer:
         self._udp: asyncio.DatagramTransport | None = None
         self._announced = ""
         self.endpoint = ""
-        self.tls_failures: list[str] = []
-        self.tls_begun = self.tls_connections = 0
+        self.handshakes = TlsHandshakes()
         self.requests = 0
 
     async def __aenter__(self) -> Self:
@@ -201,7 +119,7 @@ class VoiceServer:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(cert, key)
-        context.sslobject_class = _watched_by(self)
+        self.handshakes.watch(context)
         return context
 
     async def _bind(self, runner: web.AppRunner, context: ssl.SSLContext | None) -> None:
@@ -219,7 +137,7 @@ class VoiceServer:
         self._announced = str(found[0][4][0])
 
     def expect(self, guild_id: str, user_id: str) -> VoiceCall:
-        """Make ready for a player's connection."""
+        """Expect a player's connection."""
         ssrc = secrets.randbelow(2**31 - 1) + 1
         call = VoiceCall(guild_id, user_id, ssrc, secrets.token_hex(16), secrets.token_hex(8))
         call.packets = [] if self._keep_packets else None
@@ -227,7 +145,7 @@ class VoiceServer:
         return call
 
     def forget(self, call: VoiceCall) -> None:
-        """The player is gone."""
+        """Forget a player that is gone."""
         self._calls.pop(call.token, None)
         self._streams.pop(call.ssrc, None)
         self._senders = {sender: other for sender, other in self._senders.items() if other is not call}
@@ -238,13 +156,12 @@ class VoiceServer:
             return "it connected and its UDP arrived, but it did not finish the voice handshake"
         if call.connected_at is not None:
             return f"it connected, but no UDP packet arrived: UDP port {Address.parse(self.endpoint).port} is blocked"
-        if self.tls_failures:
-            return (
-                f"it refused the certificate (TLS: {self.tls_failures[-1]}): its trust store does not know the issuer"
-            )
-        if self.tls_begun > self.tls_connections:
+        tls = self.handshakes
+        if tls.failures:
+            return f"it refused the certificate (TLS: {tls.failures[-1]}): its trust store does not know the issuer"
+        if tls.begun > tls.completed:
             return "it broke off the TLS handshake: its trust store does not know the certificate's issuer"
-        if self.tls_connections > self.requests:
+        if tls.completed > self.requests:
             return "it closed the connection right after the TLS handshake: it does not trust the certificate"
         return f"no connection arrived at {self.endpoint}"
 
@@ -271,7 +188,7 @@ class VoiceServer:
         return socket_
 
     async def _answer(self, socket_: web.WebSocketResponse, text: str, call: VoiceCall | None) -> VoiceCall | None:
-        """Answer one message; gives the call that the websocket belongs to."""
+        """Answer one message; returns the call that the websocket belongs to."""
         try:
             message = json.loads(text)
             op, data = message["op"], message.get("d")
@@ -325,7 +242,7 @@ class VoiceServer:
     # The datagrams.
 
     def receive(self, datagram: bytes, sender: Any) -> bytes | None:
-        """Take a datagram; gives what is to be answered."""
+        """Take a datagram; returns the answer to it, None without one."""
         now = time.monotonic()
         if len(datagram) == DISCOVERY.size and (answer := self._discover(datagram, sender, now)) is not None:
             return answer
@@ -375,41 +292,17 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = cast("asyncio.DatagramTransport", transport)  # on Python 3.11 it is none by its class
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Somebody sent something."""
+        """Take a datagram, and answer it."""
         answer = self._server.receive(data, addr)
         if answer is not None and self._transport is not None:
             self._transport.sendto(answer, addr)
 
 
-def _watched_by(server: VoiceServer) -> type[ssl.SSLObject]:
-    """A TLS connection that notes how its handshake ends: asyncio reports a client's alert to nobody."""
-
-    class Watched(ssl.SSLObject):
-        """One connection's TLS."""
-
-        has_begun = False
-
-        def do_handshake(self) -> None:
-            """Shake hands, as far as the bytes at hand allow."""
-            server.tls_begun += not self.has_begun
-            self.has_begun = True
-            try:
-                super().do_handshake()
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
-                raise
-            except ssl.SSLError as error:
-                server.tls_failures.append((error.reason or "handshake failed").replace("_", " ").lower())
-                raise
-            server.tls_connections += 1
-
-    return Watched
-
-
 async def self_test(server: VoiceServer) -> str | None:
-    """Whether the advertised address leads here; a sentence when it does not, None when it does.
+    """Check that the advertised address leads here; returns what is wrong, None if nothing is.
 
-    A node that cannot reach the endpoint may hang in its request for ever, so this is asked first. A router that sends
-    nothing back to its own address makes it fail for an address that nodes can reach.
+    A node that cannot reach the endpoint may hang in its request for ever, so this is checked first. Behind a router
+    without hairpin NAT the check fails for an address that nodes can reach.
     """
     address = Address.parse(server.endpoint)
     try:
@@ -422,5 +315,5 @@ async def self_test(server: VoiceServer) -> str | None:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     await asyncio.sleep(0.05)
-    server.tls_begun = server.tls_connections  # this was no node
+    server.handshakes.begun = server.handshakes.completed  # this was no node
     return None

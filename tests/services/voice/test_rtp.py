@@ -16,7 +16,7 @@ from revvlink_cli.services.voice.rtp import HEADER, SILENCE_BYTES, RtpHeader, Rt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VOICE = Path(__file__).parent.parent / "data" / "recordings" / "voice"
+VOICE = Path(__file__).parents[2] / "data" / "recordings" / "voice"
 
 STARTS = st.integers(min_value=0, max_value=0xFFFF)
 

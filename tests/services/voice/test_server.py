@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from revvlink_cli.services.voice.call import Address
 from revvlink_cli.services.voice.rtp import HEADER
-from revvlink_cli.services.voice.server import DISCOVERY, Address, VoiceServer, self_test
+from revvlink_cli.services.voice.server import DISCOVERY, VoiceServer, self_test
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-VOICE = Path(__file__).parent.parent / "data" / "recordings" / "voice"
+VOICE = Path(__file__).parents[2] / "data" / "recordings" / "voice"
 HOME = Address("127.0.0.1", 0)
 GUILD, USER = "817327181659111754", "170000000000000001"
 
