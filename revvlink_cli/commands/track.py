@@ -48,7 +48,7 @@ def decode(
         settings = node_selection.load_settings(options)
         entries = node_selection.select(settings, (node,), options)
         return _ask(given, node_selection.with_secrets(settings, entries[:1], options), options)
-    from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
+    from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track
 
     rows, failures = [], []
     for number, text in enumerate(given, start=1):

@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
+from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track
 from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 from revvlink_cli.client.protocol.durations import STREAM_LENGTH
-from revvlink_cli.client.protocol.tracks import Playable, encode_track
+from revvlink_cli.client.protocol.encoded_tracks import encode_track
+from revvlink_cli.client.protocol.tracks import Playable
 
 SOURCES = ("youtube", "soundcloud", "local", "http", "sim")
 """Source managers of a simulated node."""

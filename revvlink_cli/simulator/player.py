@@ -7,12 +7,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.protocol.tracks import Playable, encode_track
+from revvlink_cli.client.protocol.encoded_tracks import encode_track
 from revvlink_cli.simulator.music import STALL, Failing, failing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.simulator.clock import Clock
 
 NO_VOICE: Mapping[str, Any] = {"token": "", "endpoint": "", "sessionId": "", "channelId": None}

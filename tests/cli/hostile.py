@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from revvlink_cli.client.protocol.tracks import Playable, encode_track
+from revvlink_cli.client.protocol.encoded_tracks import encode_track
+from revvlink_cli.client.protocol.tracks import Playable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revvlink_cli.client.protocol.durations import STREAM_LENGTH
-from revvlink_cli.client.protocol.tracks import Playable, Playlist, TrackDecodeError, decode_track, encode_track
+from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
+from revvlink_cli.client.protocol.tracks import Playable, Playlist
 
 # Recorded from a genuine Lavalink 4.2.2 and a genuine NodeLink 3.7.0.
 MP3: dict[str, Any] = {

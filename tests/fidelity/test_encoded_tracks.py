@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track, encode_track
+from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
 from tests.fidelity.recordings import LAVALINK, NODELINK, exchanges, transcripts
 
 if TYPE_CHECKING:

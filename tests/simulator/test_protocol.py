@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from revvlink_cli.client.protocol.tracks import decode_track
+from revvlink_cli.client.protocol.encoded_tracks import decode_track
 from revvlink_cli.simulator import NodeProfile, Simulator
 
 if TYPE_CHECKING:

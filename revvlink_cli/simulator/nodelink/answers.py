@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from revvlink_cli.client.protocol.tracks import TrackDecodeError, decode_track
+from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track
 from revvlink_cli.simulator.answers import json_text
 
 if TYPE_CHECKING:
