@@ -38,7 +38,7 @@ def path(ctx: typer.Context) -> Result:
         raise node_selection.config_failure(error, options) from None
     where = str(source.path) if source.path is not None else None
     record = PathRecord(path=where, found_by=str(source.kind), trusted=source.trusted)
-    return Result(record, text=where or "the environment (REVVLINK_URI)")
+    return Result(record, text=where or f"no file ({source.kind})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +74,10 @@ def doctor(
         rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
         return Result(tuple(rows), CheckupRow)
     wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
-    context = DoctorContext(options.config, os.environ, node_selection.here(), timeout=options.timeout, fixes=fix)
+    environment = node_selection.environment_of(options)
+    context = DoctorContext(
+        options.config, environment, node_selection.here(), uri=options.uri, timeout=options.timeout, fixes=fix
+    )
     options.source = context.source
     return _examine(context, wanted, redact=redact)
 

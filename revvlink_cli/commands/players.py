@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.connection.session_players import RemotePlayer
+    from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
 
-NODE = node_option("The node.")
+NODE = node_option("The node; not needed where there is only one.")
 SESSION = typer.Option(
     "--session", metavar="ID", help="The bot's session: its log names it when it connects, many keep it to resume."
 )
@@ -85,57 +86,66 @@ def _row(player: RemotePlayer) -> PlayerRow:
 
 
 @command(app, "list", prints=lambda: {"": Rows(PlayerRow)})
-def list_players(ctx: typer.Context, node: Annotated[str, NODE], session: Annotated[str, SESSION]) -> Work:
+def list_players(
+    ctx: typer.Context, session: Annotated[str, SESSION], node: Annotated[str | None, NODE] = None
+) -> Work:
     """List the players of a session.
 
     A node tells of players only by session, and has no list of those: the id comes from the bot. Its log names it when
     it connects ("session ..."), and a bot that resumes keeps it.
     """
     options = options_of(ctx)
+    chosen = _chosen(node, options)
 
     async def ask(rest: Rest) -> Result:
         return Result(tuple(_row(player) for player in await rest.players(session)), PlayerRow)
 
-    return _asked(node, session, options, ask)
+    return _asked(chosen, session, options, ask)
 
 
 @command(app, prints=lambda: {"": Record(PlayerRow)})
 def show(
-    ctx: typer.Context, guild: Annotated[int, GUILD], node: Annotated[str, NODE], session: Annotated[str, SESSION]
+    ctx: typer.Context,
+    guild: Annotated[int, GUILD],
+    session: Annotated[str, SESSION],
+    node: Annotated[str | None, NODE] = None,
 ) -> Work:
     """Show one player."""
     options = options_of(ctx)
+    chosen = _chosen(node, options)
 
     async def ask(rest: Rest) -> Result:
         # Asked one by one, a NodeLink makes the player that is not there.
         for player in await rest.players(session):
             if player.guild_id == guild:
                 return Result(_row(player), PlayerRow)
-        raise _missing(node, session, guild)
+        raise _missing(chosen.identifier, session, guild)
 
-    return _asked(node, session, options, ask)
+    return _asked(chosen, session, options, ask)
 
 
 @command(app, prints=lambda: {"": Record(PlayerRow)})
 def destroy(
     ctx: typer.Context,
     guild: Annotated[int, GUILD],
-    node: Annotated[str, NODE],
     session: Annotated[str, SESSION],
+    node: Annotated[str | None, NODE] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> Work:
     """Destroy a player: what it plays ends, and it leaves the voice channel."""
     options = options_of(ctx)
-    confirm(f"Destroy the player of guild {guild} on {node}?", yes=yes)
+    chosen = _chosen(node, options)
+    on = chosen.identifier
+    confirm(f"Destroy the player of guild {guild} on {on}?", yes=yes)
 
     async def ask(rest: Rest) -> Result:
         for player in await rest.players(session):
             if player.guild_id == guild:
                 await rest.destroy_player(session, guild)
-                return Result(_row(player), PlayerRow, notes=(f"destroyed the player of guild {guild} on {node}",))
-        raise _missing(node, session, guild)
+                return Result(_row(player), PlayerRow, notes=(f"destroyed the player of guild {guild} on {on}",))
+        raise _missing(chosen.identifier, session, guild)
 
-    return _asked(node, session, options, ask)
+    return _asked(chosen, session, options, ask)
 
 
 def _missing(node: str, session: str, guild: int) -> CommandError:
@@ -146,19 +156,21 @@ def _missing(node: str, session: str, guild: int) -> CommandError:
     )
 
 
-def _asked(node: str, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Work:
+def _chosen(name: str | None, options: Options) -> NodeSettings:
     settings = node_selection.load_settings(options)
-    entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
-    if not entries:
-        known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
-    chosen = node_selection.with_secrets(settings, entries, options)
+    entry = node_selection.one_entry(settings, name, options)
+    (chosen,) = node_selection.with_secrets(settings, (entry,), options)
+    return chosen
+
+
+def _asked(chosen: NodeSettings, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Work:
+    node = chosen.identifier
 
     async def work() -> Result:
         from revvlink_cli.client.errors import LavalinkException, RevvlinkException
         from revvlink_cli.services.fleet_session import open_fleet
 
-        async with open_fleet(chosen, timeout=options.timeout) as fleet:
+        async with open_fleet((chosen,), timeout=options.timeout) as fleet:
             (member,) = fleet.members
             failure = node_selection.node_failure(member.snapshot(), options.timeout)
             if failure is not None:

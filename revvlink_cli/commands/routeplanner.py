@@ -61,10 +61,7 @@ def free(
             exit_code=ExitCode.USAGE,
         )
     settings = node_selection.load_settings(options)
-    entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
-    if not entries:
-        known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    entries = (node_selection.one_entry(settings, node, options),)
     return _each(node_selection.with_secrets(settings, entries, options), options, address or "")
 
 

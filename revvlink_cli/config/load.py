@@ -57,7 +57,8 @@ def _from_environment(source: Source) -> Settings:
             try:
                 values[key.name] = schema.check(key, raw[key.name])
             except ValueError as error:
-                problems.append(Problem(str(error), key=f"REVVLINK_{key.name.upper()}"))
+                name = str(source.kind) if key.name == "uri" else f"REVVLINK_{key.name.upper()}"
+                problems.append(Problem(str(error), key=name))
     if problems:
         raise ConfigError(problems)
     values.setdefault("identifier", host_and_port(values["uri"]))

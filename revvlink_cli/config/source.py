@@ -1,8 +1,8 @@
 """Finds the configuration.
 
-The order, first found wins: ``--config``, a node in the environment (``REVVLINK_URI``), ``REVVLINK_CONFIG``,
-``./revvlink.toml``, the user's configuration folder, the site's. Nothing is read but to see whether a file found in the
-working directory is trusted, so that commands which can do without a configuration start fast.
+The order, first found wins: ``--config`` or ``--uri``, a node in the environment (``REVVLINK_URI``),
+``REVVLINK_CONFIG``, ``./revvlink.toml``, the user's configuration folder, the site's. A file in the working directory
+is read to see whether it is trusted; nothing else is read, so that commands without a configuration start fast.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class SourceKind(StrEnum):
     """How a configuration was found."""
 
     FLAG = "--config"
+    URI = "--uri"
     ENVIRONMENT = "REVVLINK_URI"
     VARIABLE = "REVVLINK_CONFIG"
     DIRECTORY = "working directory"
@@ -59,12 +60,30 @@ class Source(NamedTuple):
         return f"Source({self.kind!s}, {self.path})"
 
 
-def find(flag: str | None, environment: Mapping[str, str], directory: Path) -> Source:
+def one_node(uri: str, password: str | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment whose configuration is this one node.
+
+    Variables that describe another node are left out. A password of None leaves those of the environment.
+    """
+    others = {"REVVLINK_IDENTIFIER", "REVVLINK_REGION"}
+    given = {"REVVLINK_URI": uri} | ({} if password is None else {"REVVLINK_PASSWORD": password})
+    return {name: value for name, value in environment.items() if name not in others} | given
+
+
+def find(flag: str | None, environment: Mapping[str, str], directory: Path, *, uri: str | None = None) -> Source:
     """The configuration to use.
+
+    Args:
+        flag: The path that ``--config`` gives.
+        environment: The variables that count; with `uri` those of `one_node`.
+        directory: The working directory.
+        uri: The node that ``--uri`` gives, in place of any file.
 
     Raises:
         ConfigError: There is none; the problem says how to come by one.
     """
+    if uri is not None:
+        return Source(SourceKind.URI, None, trusted=True, environment=environment)
     if flag is not None:
         return Source(SourceKind.FLAG, Path(flag), trusted=True, environment=environment)
     if environment.get("REVVLINK_URI"):

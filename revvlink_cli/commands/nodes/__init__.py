@@ -10,7 +10,7 @@ import typer
 from revvlink_cli.commands.nodes import penalties, status
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags, regions
+from revvlink_cli.commands.shared.options import Nodes, OneNode, Region, Tags, regions
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
@@ -90,15 +90,12 @@ class InfoRecord:
 @command(app, "info", prints=lambda: {"": Record(InfoRecord)})
 def info(
     ctx: typer.Context,
-    node: NodeName,
+    node: OneNode = None,
 ) -> Work:
     """Show what a node is: version, sources, filters, plugins, runtime."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
-    entries = tuple(entry for entry in settings.nodes if entry.identifier == node)
-    if not entries:
-        known = [entry.identifier for entry in settings.nodes]
-        raise CommandError(node_selection.unknown_node(node, known), exit_code=ExitCode.USAGE)
+    entries = (node_selection.one_entry(settings, node, options),)
     return _info(node_selection.with_secrets(settings, entries, options), options)
 
 

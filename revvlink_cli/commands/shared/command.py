@@ -44,6 +44,9 @@ class Options:
         defect_exit_code: Exit code when the program itself, or its output, fails.
         most_errors: How many errors are told one by one, None for all.
         config: Path of the configuration file.
+        uri: Address of the one node to use, in place of a configuration.
+        password_env: Variable that holds the password of that node.
+        environment: The environment with that node, once the password is known.
         output: Output format.
         given_timeout: Seconds that the whole command may take.
         usual_timeout: The same where nothing is given.
@@ -59,6 +62,9 @@ class Options:
     defect_exit_code: int = ExitCode.FAILED
     most_errors: int | None = None
     config: str | None = None
+    uri: str | None = None
+    password_env: str | None = None
+    environment: "Mapping[str, str] | None" = None
     output: Format | None = None
     given_timeout: float | None = None
     usual_timeout: float = DEFAULT_TIMEOUT
@@ -84,7 +90,7 @@ def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) 
             param_decls=[f"global_{name}", *flags],
             callback=_keeper(name, check),
             # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
-            envvar=variable if environment and name not in ("config", "export") else None,
+            envvar=variable if environment and name not in ("config", "uri", "password_env", "export") else None,
             show_envvar=environment,
             expose_value=False,
             **more,
@@ -95,6 +101,10 @@ def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) 
 
     return [
         option("config", "--config", metavar="PATH", help="Configuration file.", autocompletion=of_files),
+        option("uri", "--uri", metavar="URI", help="Use this one node instead of a configuration."),
+        option(
+            "password_env", "--password-env", metavar="NAME", help="Variable with the password of the node of --uri."
+        ),
         option(
             "output",
             "--output",
@@ -180,8 +190,11 @@ class Command(TyperCommand):
         return _help_option_of(super().get_help_option(ctx))
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Own parameters, then the global ones."""
-        return [*super().get_params(ctx), *global_options(environment=False, formats=self.formats)]
+        """Own parameters, then the global ones whose flags the command does not use for its own."""
+        own = super().get_params(ctx)
+        taken = {flag for param in own for flag in param.opts}
+        shared = global_options(environment=False, formats=self.formats)
+        return [*own, *(option for option in shared if taken.isdisjoint(option.opts))]
 
     def invoke(self, ctx: Any) -> Any:
         """Run, and let the root know under what name."""

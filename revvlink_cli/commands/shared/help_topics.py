@@ -65,9 +65,9 @@ def _configuration() -> str:
     from revvlink_cli.config import schema
 
     parts = [
-        "Looked for in this order: --config PATH, REVVLINK_URI, $REVVLINK_CONFIG, ./revvlink.toml, the user's",
-        "configuration folder, the site's. `revvlink init` writes a starter file, `revvlink config path` prints which",
-        "one is used, `revvlink config validate` finds every mistake at once.",
+        "Looked for in this order: --config PATH or --uri URI, REVVLINK_URI, $REVVLINK_CONFIG, ./revvlink.toml, the",
+        "user's configuration folder, the site's. `revvlink init` writes a starter file, `revvlink config path` prints",
+        "which one is used, `revvlink config validate` finds every mistake at once.",
     ]
     for section, keys in schema.SECTIONS.items():
         parts += ["", f"[[{section}]]" if section == "nodes" else f"[{section}]"]

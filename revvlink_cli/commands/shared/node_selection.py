@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from revvlink_cli._suggestions import closest
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError, Problem
-from revvlink_cli.config.source import find
+from revvlink_cli.config.source import find, one_node
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.client.settings import NodeSettings
@@ -47,13 +49,57 @@ def find_source(options: Options, *, for_verdict: bool = False) -> Source:
     Raises:
         ConfigError: There is none, or it is not clear that it is meant.
     """
-    source = find(options.config, os.environ, here())
+    source = find(options.config, environment_of(options), here(), uri=options.uri)
     if for_verdict and source.is_doubtful:
         told = f"was found in this folder and is not trusted, and there is {source.instead_of}: it is not used unasked"
         hint = "name the one that is meant with --config or REVVLINK_CONFIG, or run `revvlink config trust`"
         raise ConfigError([Problem(told, source.path, hint=hint)])
     options.source = source
     return source
+
+
+def environment_of(options: Options) -> Mapping[str, str]:
+    """The environment variables, with the node of ``--uri`` in place of any other.
+
+    Its password is in the variable that ``--password-env`` names, else in ``REVVLINK_PASSWORD`` or the file of
+    ``REVVLINK_PASSWORD_FILE``; else a terminal is asked for it, once.
+
+    Raises:
+        CommandError: The options contradict each other, or there is no password.
+    """
+    if options.uri is None:
+        if options.password_env is not None:
+            raise _usage("--password-env goes with --uri", "add --uri URI", options)
+        return os.environ
+    if options.config is not None:
+        raise _usage("--uri takes the place of a configuration file", "leave out --config or --uri", options)
+    if options.environment is None:
+        options.environment = one_node(options.uri, _password(options), os.environ)
+    return options.environment
+
+
+def _password(options: Options) -> str | None:
+    """The password of the node that ``--uri`` names; None where the environment has it under its usual name."""
+    name = options.password_env
+    if name is not None:
+        if not os.environ.get(name):
+            raise _usage(f"--password-env: the environment variable {name} is not set", f"export {name}", options)
+        return os.environ[name]
+    if os.environ.get("REVVLINK_PASSWORD") or os.environ.get("REVVLINK_PASSWORD_FILE"):
+        return None
+    without = _usage("--uri needs a password", "name the variable that holds it with --password-env", options)
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise without
+    from getpass import getpass
+
+    try:
+        return getpass(f"Password of {clean(options.uri or '')}: ")
+    except EOFError:
+        raise without from None
+
+
+def _usage(message: str, hint: str, options: Options) -> CommandError:
+    return CommandError(Failure("usage", message, hint=hint), exit_code=options.usage_exit_code)
 
 
 def here() -> Path:
@@ -101,6 +147,20 @@ def select(
             exit_code=wrong,
         )
     return chosen
+
+
+def one_entry(settings: Settings, name: str | None, options: Options) -> NodeEntry:
+    """The node of that name; without a name the only node there is.
+
+    Raises:
+        CommandError: There is no such node, or no name and several nodes.
+    """
+    known = [entry.identifier for entry in settings.nodes]
+    if name is None and len(known) > 1:
+        raise _usage("which node?", f"name one of {', '.join(known[:5])}{' ...' if len(known) > 5 else ''}", options)
+    if name is not None and name not in known:
+        raise CommandError(unknown_node(name, known), exit_code=options.usage_exit_code)
+    return settings.nodes[0 if name is None else known.index(name)]
 
 
 def _fits(node: NodeEntry, pattern: str) -> bool:

@@ -72,6 +72,12 @@ Nodes = Annotated[
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The node.", autocompletion=node_names)]
 """One of the configured nodes."""
 
+OneNode = Annotated[
+    str | None,
+    typer.Argument(metavar="[NODE]", help="The node; not needed where there is only one.", autocompletion=node_names),
+]
+"""One of the configured nodes, or the only one."""
+
 Tags = Annotated[
     list[str] | None,
     typer.Option(

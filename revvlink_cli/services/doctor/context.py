@@ -85,7 +85,14 @@ class DoctorContext:
     """
 
     def __init__(
-        self, config: str | None, environment: Mapping[str, str], directory: Path, *, timeout: float, fixes: bool
+        self,
+        config: str | None,
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        timeout: float,
+        fixes: bool,
+        uri: str | None = None,
     ) -> None:
         self.config = config
         self.environment = environment
@@ -97,7 +104,7 @@ class DoctorContext:
         self.mistakes: ConfigError | None = None
         self._looking: asyncio.Task[Seen | str] | None = None
         try:
-            self.source = find(config, environment, directory)
+            self.source = find(config, environment, directory, uri=uri)
             self.settings = load(self.source)
         except ConfigError as error:
             self.mistakes = error
