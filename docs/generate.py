@@ -21,7 +21,7 @@ from revvlink_cli.commands.shared.help_topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS
-from revvlink_cli.health.metrics import HELP
+from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
@@ -154,7 +154,7 @@ def checks() -> str:
     for check_ in CHECKS:
         limits = [limit.shown if limit is not None else None for limit in check_.bounds]
         usual = ", ".join(f"{name} `{limit}`" for name, limit in zip(("warn", "crit"), limits, strict=True) if limit)
-        figure = f"{check_.figure} ({check_.units})" if check_.figure else ""
+        figure = f"{check_.figure} ({check_.units_shown})" if check_.figure else ""
         rows.append(f"| `{check_.code}` | {check_.stage} | {check_.what} | {figure} | {usual} | {check_.false_alarm} |")
     head = "| check | stage | looks at | figure | usual thresholds | false alarm |"
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
@@ -162,7 +162,7 @@ def checks() -> str:
 
 def metrics() -> str:
     """Every metric."""
-    rows = (f"| `{name}` | {text} |" for name, text in HELP.items())
+    rows = (f"| `{metric.full_name}` | {metric.help} |" for metric in METRICS)
     return "\n".join(["| metric | meaning |", "| --- | --- |", *rows])
 
 

@@ -177,7 +177,7 @@ def _catalogue() -> tuple[CatalogueRow, ...]:
                 stage=found.stage,
                 what=found.what,
                 figure=found.figure or None,
-                unit=found.units or None,
+                unit=found.units_shown or None,
                 warning=limits[0],
                 critical=limits[1],
                 false_alarm=found.false_alarm,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OWN_FIELDS = frozenset({"check", "code", "event", "origin", "stage", "state", "verdict"})
+OWN_FIELDS = frozenset({"check", "code", "event", "metric", "origin", "stage", "state", "verdict"})
 """Fields of results whose values are this program's own words: a secret that is one of them is none in there."""
 
 _in_use: Redactor | None = None

@@ -1,6 +1,10 @@
-"""Every check there is, once: its code, what it looks at, how often it cries wolf, and what its figure is.
+"""The table of checks: for each its code, stage, description, thresholds, figures and metrics.
 
-``check --list``, the documentation, thresholds and the order of findings all come from `CHECKS`.
+``check --list``, ``--skip`` and ``--only``, thresholds, the order of findings, the Prometheus metrics with their help,
+the JSON Schema of the configuration and the documentation all derive from `CHECKS`.
+
+To add a check, add its entry here and its function to the table of its module in `revvlink_cli.health.checks`.
+The configuration reads this module at start-up, so it imports nothing but ranges.
 """
 
 from __future__ import annotations
@@ -9,19 +13,48 @@ from typing import NamedTuple
 
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit, parse
 
+NODE = "revvlink_node_"
+"""Prefix of metrics with a node as label."""
+
+FLEET = "revvlink_fleet_"
+"""Prefix of metrics of the whole fleet."""
+
+
+class Metric(NamedTuple):
+    """A number that revvlink measures, and the Prometheus gauge that shows it.
+
+    Attributes:
+        name: Name of the figure, without prefix and unit, such as ``cpu_system_load``. JSON and Nagios show it.
+        unit: What it is measured in.
+        help: Help text of the gauge. It never changes with the value: Prometheus refuses files that differ in it.
+        is_judged: Whether thresholds of its check apply to it.
+        prefix: Prefix of the gauge's name.
+    """
+
+    name: str
+    unit: Unit
+    help: str
+    is_judged: bool = False
+    prefix: str = NODE
+
+    @property
+    def full_name(self) -> str:
+        """Name of the gauge, with the base unit: ``revvlink_node_cpu_system_load_ratio``."""
+        return f"{self.prefix}{self.name}{'' if self.unit is Unit.COUNT else f'_{self.unit.base}'}"
+
 
 class Check(NamedTuple):
     """One check.
 
     Attributes:
-        code: Stable word for it.
-        stage: What it belongs to; the stages come one after the other, each needs those before it.
-        what: What it looks at, and what it makes of that.
-        false_alarm: How likely it alerts though nothing is wrong, and when.
-        figure: What its figure is, "" if it has none.
-        unit: What that is measured in.
-        bounds: Thresholds where none are given.
-        other: What else its thresholds may be of: a second figure, which is judged in its own unit.
+        code: Stable name of the check.
+        stage: The part of the examination that it belongs to. A stage needs the stages before it.
+        what: What it examines, and how it judges that.
+        false_alarm: How likely it alerts although nothing is wrong, and when.
+        figure: What thresholds judge, in words; "" if there is nothing to judge.
+        metrics: The figures that it measures. Thresholds apply to the judged ones, each in its own unit.
+        bounds: Default thresholds.
+        subject: What it examines several of on one node, as the label of its metrics; "" if there is only one.
     """
 
     code: str
@@ -29,173 +62,248 @@ class Check(NamedTuple):
     what: str
     false_alarm: str
     figure: str = ""
-    unit: Unit = Unit.COUNT
+    metrics: tuple[Metric, ...] = ()
     bounds: Bounds = NO_BOUNDS
-    other: Unit | None = None
+    subject: str = ""
 
     @property
-    def units(self) -> str:
-        """What thresholds are of, in words; "" where there is no figure."""
-        if not self.figure:
-            return ""
-        return self.unit.value if self.other is None else f"{self.unit.value} or {self.other.value}"
+    def units(self) -> tuple[Unit, ...]:
+        """The units that a threshold may have; a number without a unit has the first."""
+        return tuple(metric.unit for metric in self.metrics if metric.is_judged)
+
+    @property
+    def units_shown(self) -> str:
+        """The units of thresholds in words; "" where there is no figure."""
+        return " or ".join(unit.value for unit in self.units)
+
+    def metric(self, name: str, unit: Unit) -> Metric:
+        """The metric of this name and unit.
+
+        Raises:
+            LookupError: The table does not list it.
+        """
+        for metric in self.metrics:
+            if metric.name == name and metric.unit is unit:
+                return metric
+        raise LookupError(f"CHECKS lists no metric {name} in {unit.value} for the check {self.code}")
 
 
 CHECKS = (
     Check(
-        "reach",
-        "connection",
-        "the name resolves, the port takes connections, TLS is valid, HTTP is answered",
-        "low: what fails on the way to the node looks the same; see --unknown-on-timeout",
-        "time until the node was ready",
-        Unit.SECONDS,
+        code="reach",
+        stage="connection",
+        what="the name resolves, the port takes connections, TLS is valid, HTTP is answered",
+        false_alarm="low: what fails on the way to the node looks the same; see --unknown-on-timeout",
+        figure="time until the node was ready",
+        metrics=(
+            Metric("ready", Unit.SECONDS, "Time from the first packet until the node was ready.", is_judged=True),
+        ),
     ),
     Check(
-        "certificate",
-        "connection",
-        "how long the node's certificate is still valid",
-        "low: where renewal is left to the last days",
-        "time left, a number alone is days",
-        Unit.DAYS,
-        Bounds(parse("14:", Unit.DAYS), parse("3:", Unit.DAYS)),
+        code="certificate",
+        stage="connection",
+        what="how long the node's certificate is still valid",
+        false_alarm="low: where renewal is left to the last days",
+        figure="time left, a number alone is days",
+        metrics=(Metric("certificate_left", Unit.DAYS, "Time until the node's certificate ends.", is_judged=True),),
+        bounds=Bounds(parse("14:", Unit.DAYS), parse("3:", Unit.DAYS)),
     ),
-    Check("auth", "auth", "the node takes the password", "none"),
+    Check(code="auth", stage="auth", what="the node takes the password", false_alarm="none"),
     Check(
-        "version",
-        "version",
-        "it is a Lavalink 4 or a NodeLink 3, and a Lavalink not older than min_version",
-        "none",
-    ),
-    Check(
-        "info",
-        "info",
-        "the sources, plugins and filters that are required are there",
-        "none",
+        code="version",
+        stage="version",
+        what="it is a Lavalink 4 or a NodeLink 3, and a Lavalink not older than min_version",
+        false_alarm="none",
     ),
     Check(
-        "stats",
-        "figures",
-        "the node tells how it is doing",
-        "low: a node under heavy load may take longer than the timeout",
-        "age of the statistics",
-        Unit.SECONDS,
+        code="info",
+        stage="info",
+        what="the sources, plugins and filters that are required are there",
+        false_alarm="none",
     ),
     Check(
-        "cpu",
-        "figures",
-        "load of the node's machine; a node that has not measured it yet is not judged",
-        "medium: figures are averages of half a minute or so, and a burst passes",
-        "load of the machine, all cores busy is 100%",
-        Unit.RATIO,
+        code="stats",
+        stage="figures",
+        what="the node tells how it is doing",
+        false_alarm="low: a node under heavy load may take longer than the timeout",
+        figure="age of the statistics",
+        metrics=(Metric("stats_age", Unit.SECONDS, "Age of the node's statistics.", is_judged=True),),
     ),
     Check(
-        "memory",
-        "figures",
-        "memory in use, of what the node may take; of a NodeLink the size only",
-        "medium: a JVM fills its heap before it collects garbage",
-        "share in use, or with B, MiB, GiB the memory itself",
-        Unit.RATIO,
-        other=Unit.BYTES,
-    ),
-    Check("players", "figures", "how many players the node serves", "none", "players"),
-    Check(
-        "uptime",
-        "figures",
-        "how long the node has been up: with a threshold, whether it was restarted lately",
-        "low: restarts that were meant",
-        "time since its start",
-        Unit.SECONDS,
+        code="cpu",
+        stage="figures",
+        what="load of the node's machine; a node that has not measured it yet is not judged",
+        false_alarm="medium: figures are averages of half a minute or so, and a burst passes",
+        figure="load of the machine, all cores busy is 100%",
+        metrics=(
+            Metric("cpu_system_load", Unit.RATIO, "Load of the node's machine, all cores busy is 1.", is_judged=True),
+            Metric("cpu_lavalink_load", Unit.RATIO, "Load that the server itself causes, all cores busy is 1."),
+            Metric("cpu_cores", Unit.COUNT, "Processor cores of the node."),
+        ),
     ),
     Check(
-        "websocket",
-        "websocket",
-        "the websocket is open, ready and answers pings",
-        "low: one round trip is one sample",
-        "round trip of a ping",
-        Unit.SECONDS,
+        code="memory",
+        stage="figures",
+        what="memory in use, of what the node may take; of a NodeLink the size only",
+        false_alarm="medium: a JVM fills its heap before it collects garbage",
+        figure="share in use, or with B, MiB, GiB the memory itself",
+        metrics=(
+            Metric("memory_used", Unit.RATIO, "Memory in use, of what the node may take.", is_judged=True),
+            Metric("memory_used", Unit.BYTES, "Memory in use.", is_judged=True),
+            Metric("memory_free", Unit.BYTES, "Memory that is taken and not in use."),
+            Metric("memory_allocated", Unit.BYTES, "Memory that is taken."),
+            Metric("memory_reservable", Unit.BYTES, "Memory that the node may take."),
+        ),
     ),
     Check(
-        "penalty",
-        "penalty",
-        "what one more player would cost; a lower bound where frame statistics are hidden, and not judged where the "
-        "CPU is assumed",
-        "medium: as cpu",
-        "penalty",
+        code="players",
+        stage="figures",
+        what="how many players the node serves",
+        false_alarm="none",
+        figure="players",
+        metrics=(
+            Metric("players", Unit.COUNT, "Players of all bots on the node.", is_judged=True),
+            Metric("playing_players", Unit.COUNT, "Those of them that play."),
+        ),
     ),
     Check(
-        "load",
-        "load",
-        "each canary really loads tracks; made where canaries are given",
-        "medium: it depends on the source behind the node, too",
-        "time the load took",
-        Unit.SECONDS,
+        code="uptime",
+        stage="figures",
+        what="how long the node has been up: with a threshold, whether it was restarted lately",
+        false_alarm="low: restarts that were meant",
+        figure="time since its start",
+        metrics=(Metric("uptime", Unit.SECONDS, "Time since the node's start.", is_judged=True),),
     ),
     Check(
-        "voice",
-        "voice",
-        "the node can speak Discord's end-to-end encryption (DAVE), without which nobody hears it; skip it where only "
-        "stages are served",
-        "none for releases; a development build whose commit is not dated is a WARNING",
+        code="websocket",
+        stage="websocket",
+        what="the websocket is open, ready and answers pings",
+        false_alarm="low: one round trip is one sample",
+        figure="round trip of a ping",
+        metrics=(
+            Metric("websocket_round_trip", Unit.SECONDS, "Round trip of a ping over the websocket.", is_judged=True),
+        ),
     ),
     Check(
-        "quorum",
-        "fleet",
-        "at least min_healthy nodes are healthy; made where that is given, and then whatever fails on one is a WARNING",
-        "none beyond that of its nodes",
-        "healthy nodes",
+        code="penalty",
+        stage="penalty",
+        what="what one more player would cost; a lower bound where frame statistics are hidden, and not judged where "
+        "the CPU is assumed",
+        false_alarm="medium: as cpu",
+        figure="penalty",
+        metrics=(
+            Metric(
+                "penalty",
+                Unit.COUNT,
+                "What one more player would cost; a lower bound where frame statistics are hidden.",
+                is_judged=True,
+            ),
+        ),
     ),
     Check(
-        "regions",
-        "fleet",
-        "every region of the configured nodes has a healthy one",
-        "none beyond that of its nodes",
-        "regions without a healthy node",
-        Unit.COUNT,
-        Bounds(parse("0", Unit.COUNT), None),
+        code="load",
+        stage="load",
+        what="each canary really loads tracks; made where canaries are given",
+        false_alarm="medium: it depends on the source behind the node, too",
+        figure="time the load took",
+        metrics=(Metric("load", Unit.SECONDS, "Time that loading a canary took.", is_judged=True),),
+        subject="canary",
     ),
     Check(
-        "skew",
-        "fleet",
-        "the nodes of one kind of server run the same version",
-        "high while a fleet is updated node by node",
-        "versions beyond the first",
-        Unit.COUNT,
-        Bounds(parse("0", Unit.COUNT), None),
+        code="voice",
+        stage="voice",
+        what="the node can speak Discord's end-to-end encryption (DAVE), without which nobody hears it; skip it where "
+        "only stages are served",
+        false_alarm="none for releases; a development build whose commit is not dated is a WARNING",
     ),
     Check(
-        "imbalance",
-        "fleet",
-        "how unevenly playing players are spread within a region",
-        "medium: few players are never spread evenly",
-        "the busiest node's players, as a multiple of its region's mean",
+        code="quorum",
+        stage="fleet",
+        what="at least min_healthy nodes are healthy; made where that is given, and then whatever fails on one is a "
+        "WARNING",
+        false_alarm="none beyond that of its nodes",
+        figure="healthy nodes",
+        metrics=(Metric("healthy_nodes", Unit.COUNT, "Those of them that are healthy.", is_judged=True, prefix=FLEET),),
+    ),
+    Check(
+        code="regions",
+        stage="fleet",
+        what="every region of the configured nodes has a healthy one",
+        false_alarm="none beyond that of its nodes",
+        figure="regions without a healthy node",
+        metrics=(
+            Metric(
+                "unserved_regions",
+                Unit.COUNT,
+                "Regions of the configured nodes without a healthy one.",
+                is_judged=True,
+                prefix=FLEET,
+            ),
+        ),
+        bounds=Bounds(parse("0", Unit.COUNT), None),
+    ),
+    Check(
+        code="skew",
+        stage="fleet",
+        what="the nodes of one kind of server run the same version",
+        false_alarm="high while a fleet is updated node by node",
+        figure="versions beyond the first",
+        metrics=(
+            Metric(
+                "version_skew",
+                Unit.COUNT,
+                "Versions beyond the first among nodes of one kind of server.",
+                is_judged=True,
+                prefix=FLEET,
+            ),
+        ),
+        bounds=Bounds(parse("0", Unit.COUNT), None),
+    ),
+    Check(
+        code="imbalance",
+        stage="fleet",
+        what="how unevenly playing players are spread within a region",
+        false_alarm="medium: few players are never spread evenly",
+        figure="the busiest node's players, as a multiple of its region's mean",
+        metrics=(
+            Metric(
+                "imbalance",
+                Unit.COUNT,
+                "Playing players of the busiest node, as a multiple of its region's mean.",
+                is_judged=True,
+                prefix=FLEET,
+            ),
+        ),
     ),
 )
+"""Every check, in the order in which findings are listed."""
 
 BY_CODE = {check.code: check for check in CHECKS}
 NODE_CHECKS = tuple(check.code for check in CHECKS if check.stage != "fleet")
-JUDGED = tuple(check.code for check in CHECKS if check.figure)
-"""Codes of the checks that have a figure, which thresholds can judge."""
+FLEET_CHECKS = tuple(check.code for check in CHECKS if check.stage == "fleet")
+JUDGED = tuple(check.code for check in CHECKS if check.units)
+"""Codes of the checks that thresholds can judge."""
 
 
 def codes_of(name: str) -> tuple[str, ...]:
-    """The codes that a name means: that of a check, or all of a stage; none when there is no such thing."""
+    """The codes of the checks that a name stands for: a check, or all checks of a stage. Empty for an unknown name."""
     return (name,) if name in BY_CODE else tuple(check.code for check in CHECKS if check.stage == name)
 
 
 def read_range(code: str, text: str) -> Range:
-    """A range of a check's figure, or of its second one, by the unit that stands in it.
+    """Reads a threshold of a check. The unit in the text selects which of the check's figures it judges.
 
     Raises:
-        ValueError: It is none; the text says what would be.
+        ValueError: The text is not a range; the message says what to write.
     """
-    check = BY_CODE[code]
-    if check.other is None:
-        return parse(text, check.unit)
+    first, *others = BY_CODE[code].units
     try:
-        return parse(text, check.unit)
+        return parse(text, first)
     except ValueError as error:
-        try:
-            return parse(text, check.other)
-        except ValueError:
-            more = ", ".join(suffix for suffix in check.other.suffixes if suffix)
-            raise ValueError(f"{error}; or a size in {more}") from None
+        for unit in others:
+            try:
+                return parse(text, unit)
+            except ValueError:
+                more = ", ".join(suffix for suffix in unit.suffixes if suffix)
+                error = ValueError(f"{error}; or a size in {more}")
+        raise error from None

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Unit
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from revvlink_cli.health.catalogue import Metric
+    from revvlink_cli.health.ranges import Unit
 
 
 class Verdict(IntEnum):
@@ -31,21 +34,29 @@ _GRAVITY = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.WARNING: 2, Verdict.CRITI
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number that a check has come by.
+    """A number that a check measured.
 
     Attributes:
-        name: What it is, as in the names of metrics, without its unit: ``cpu_system_load``.
+        metric: What it is, from the table of checks.
         value: In the base unit.
-        unit: What it is measured in.
-        bounds: The thresholds it was judged by.
-        maximum: The highest value there can be, None where there is none or nobody knows.
+        bounds: The thresholds that judge it.
+        maximum: The highest possible value; None if there is none or it is unknown.
     """
 
-    name: str
+    metric: Metric
     value: float
-    unit: Unit
     bounds: Bounds = NO_BOUNDS
     maximum: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name without the unit: ``cpu_system_load``."""
+        return self.metric.name
+
+    @property
+    def unit(self) -> Unit:
+        """What it is measured in."""
+        return self.metric.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,13 @@ Source: prometheus.io, "Metric and label naming", "Exposition formats", "Writing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code
+from revvlink_cli.health.catalogue import BY_CODE, FLEET, FLEET_CHECKS, NODE_CHECKS, Metric
 from revvlink_cli.health.findings import Finding, Verdict
+from revvlink_cli.health.ranges import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,115 +21,135 @@ if TYPE_CHECKING:
     from revvlink_cli.health.findings import Figure
     from revvlink_cli.health.fleet import Report
 
-HELP = {
-    "revvlink_node_up": "Whether the node took the connection, the password and the websocket, and answers requests.",
-    "revvlink_node_hanging": "Whether the node answers no request though its websocket is open.",
-    "revvlink_node_info": "What the node is, as labels.",
-    "revvlink_node_ready_seconds": "Time from the first packet until the node was ready.",
-    "revvlink_node_certificate_left_seconds": "Time until the node's certificate ends.",
-    "revvlink_node_stats_age_seconds": "Age of the node's statistics.",
-    "revvlink_node_cpu_system_load_ratio": "Load of the node's machine, all cores busy is 1.",
-    "revvlink_node_cpu_lavalink_load_ratio": "Load that the server itself causes, all cores busy is 1.",
-    "revvlink_node_cpu_cores": "Processor cores of the node.",
-    "revvlink_node_memory_used_ratio": "Memory in use, of what the node may take.",
-    "revvlink_node_memory_used_bytes": "Memory in use.",
-    "revvlink_node_memory_free_bytes": "Memory that is taken and not in use.",
-    "revvlink_node_memory_allocated_bytes": "Memory that is taken.",
-    "revvlink_node_memory_reservable_bytes": "Memory that the node may take.",
-    "revvlink_node_players": "Players of all bots on the node.",
-    "revvlink_node_playing_players": "Those of them that play.",
-    "revvlink_node_uptime_seconds": "Time since the node's start.",
-    "revvlink_node_websocket_round_trip_seconds": "Round trip of a ping over the websocket.",
-    "revvlink_node_penalty": "What one more player would cost; a lower bound where frame statistics are hidden.",
-    "revvlink_node_load_seconds": "Time that loading a canary took.",
-    "revvlink_fleet_nodes": "Nodes that were checked.",
-    "revvlink_fleet_healthy_nodes": "Those of them that are healthy.",
-    "revvlink_fleet_unserved_regions": "Regions of the configured nodes without a healthy one.",
-    "revvlink_fleet_version_skew": "Versions beyond the first among nodes of one kind of server.",
-    "revvlink_fleet_imbalance": "Playing players of the busiest node, as a multiple of its region's mean.",
-    "revvlink_check_status": "Verdict of a check on a node: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
-    "revvlink_fleet_check_status": "Verdict of a check on the fleet: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
-    "revvlink_check_verdict": "The worst of all verdicts: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
-    "revvlink_check_timestamp_seconds": "When the checks began, in seconds since the epoch.",
-    "revvlink_check_duration_seconds": "Time that the checks took.",
-    "revvlink_build_info": "The version of revvlink, as a label.",
-    "revvlink_config_reload_success": "Whether the configuration could be read when it was last to be.",
-    "revvlink_scrape_duration_seconds": "Time that it took to make these metrics.",
-    "probe_success": "Whether every check of the node was OK or a WARNING.",
-    "probe_duration_seconds": "Time that the probe took.",
-}
-"""Every metric there is, in the order in which they are written, and what it is."""
+UP = Metric(
+    "up", Unit.COUNT, "Whether the node took the connection, the password and the websocket, and answers requests."
+)
+HANGING = Metric("hanging", Unit.COUNT, "Whether the node answers no request though its websocket is open.")
+NODE_INFO = Metric("info", Unit.COUNT, "What the node is, as labels.")
+FLEET_NODES = Metric("nodes", Unit.COUNT, "Nodes that were checked.", prefix=FLEET)
+HEALTHY_NODES = BY_CODE["quorum"].metric("healthy_nodes", Unit.COUNT)
+CHECK_STATUS = Metric(
+    "status",
+    Unit.COUNT,
+    "Verdict of a check on a node: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+    prefix="revvlink_check_",
+)
+FLEET_CHECK_STATUS = Metric(
+    "check_status", Unit.COUNT, "Verdict of a check on the fleet: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", prefix=FLEET
+)
+CHECK_VERDICT = Metric(
+    "verdict",
+    Unit.COUNT,
+    "The worst of all verdicts: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+    prefix="revvlink_check_",
+)
+CHECK_TIMESTAMP = Metric(
+    "timestamp", Unit.SECONDS, "When the checks began, in seconds since the epoch.", prefix="revvlink_check_"
+)
+CHECK_DURATION = Metric("duration", Unit.SECONDS, "Time that the checks took.", prefix="revvlink_check_")
+BUILD_INFO = Metric("info", Unit.COUNT, "The version of revvlink, as a label.", prefix="revvlink_build_")
+CONFIG_RELOAD_SUCCESS = Metric(
+    "success",
+    Unit.COUNT,
+    "Whether the configuration could be read when it was last to be.",
+    prefix="revvlink_config_reload_",
+)
+SCRAPE_DURATION = Metric(
+    "duration", Unit.SECONDS, "Time that it took to make these metrics.", prefix="revvlink_scrape_"
+)
+PROBE_SUCCESS = Metric("success", Unit.COUNT, "Whether every check of the node was OK or a WARNING.", prefix="probe_")
+PROBE_DURATION = Metric("duration", Unit.SECONDS, "Time that the probe took.", prefix="probe_")
+
+METRICS = (
+    UP,
+    HANGING,
+    NODE_INFO,
+    *(metric for code in NODE_CHECKS for metric in BY_CODE[code].metrics),
+    FLEET_NODES,
+    *(metric for code in FLEET_CHECKS for metric in BY_CODE[code].metrics),
+    CHECK_STATUS,
+    FLEET_CHECK_STATUS,
+    CHECK_VERDICT,
+    CHECK_TIMESTAMP,
+    CHECK_DURATION,
+    BUILD_INFO,
+    CONFIG_RELOAD_SUCCESS,
+    SCRAPE_DURATION,
+    PROBE_SUCCESS,
+    PROBE_DURATION,
+)
+"""Every metric, in the order in which they are written and documented: those of the checks, and these."""
+
+_ORDER = {metric: place for place, metric in enumerate(METRICS)}
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """One value of one metric.
 
     Attributes:
-        metric: A key of `HELP`.
+        metric: What it is a value of, with the help text.
         labels: Names and values, in order.
         value: The number.
     """
 
-    metric: str
+    metric: Metric
     labels: tuple[tuple[str, str], ...]
     value: float
 
 
 def samples(report: Report) -> list[Sample]:
     """What a report says, apart from when it was made."""
-    found = [Sample("revvlink_node_up", (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
+    found = [Sample(UP, (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
     hanging = {found.node for found in report.made if found.code == str(Code.REST_UNRESPONSIVE)}
-    found += [Sample("revvlink_node_hanging", (("node", node),), float(node in hanging)) for node in report.ready]
+    found += [Sample(HANGING, (("node", node),), float(node in hanging)) for node in report.ready]
     statuses: dict[tuple[str | None, str], Verdict] = {}
     for finding in report.findings:
         place = (finding.node, finding.check)
         known = statuses.get(place)
         statuses[place] = max(known or Verdict.OK, finding.verdict, key=lambda verdict: verdict.gravity)
         if finding.node is not None and finding.facts:
-            found.append(Sample("revvlink_node_info", (("node", finding.node), *finding.facts), 1.0))
-        found += [_sample(finding, figure) for figure in finding.figures if finding.check != "quorum"]
+            found.append(Sample(NODE_INFO, (("node", finding.node), *finding.facts), 1.0))
+        found += [_sample(finding, figure) for figure in finding.figures if figure.metric != HEALTHY_NODES]
     for (node, check), verdict in statuses.items():
         labels = (("check", check),)
         if node is None:
-            found.append(Sample("revvlink_fleet_check_status", labels, float(verdict)))
+            found.append(Sample(FLEET_CHECK_STATUS, labels, float(verdict)))
         else:
-            found.append(Sample("revvlink_check_status", (("node", node), *labels), float(verdict)))
+            found.append(Sample(CHECK_STATUS, (("node", node), *labels), float(verdict)))
     found += [
-        Sample("revvlink_fleet_nodes", (), float(report.nodes)),
-        Sample("revvlink_fleet_healthy_nodes", (), float(report.healthy)),
-        Sample("revvlink_check_verdict", (), float(report.verdict)),
+        Sample(FLEET_NODES, (), float(report.nodes)),
+        Sample(HEALTHY_NODES, (), float(report.healthy)),
+        Sample(CHECK_VERDICT, (), float(report.verdict)),
     ]
     return found
 
 
 def _sample(finding: Finding, figure: Figure) -> Sample:
-    ending = {"count": ""}.get(figure.unit.base, f"_{figure.unit.base}")
-    if finding.node is None:
-        return Sample(f"revvlink_fleet_{figure.name}{ending}", (), figure.value)
-    labels = [("node", finding.node)]
+    labels = [("node", finding.node)] if finding.node is not None else []
     if finding.subject is not None:
-        labels.append(("canary", finding.subject))
-    return Sample(f"revvlink_node_{figure.name}{ending}", tuple(labels), figure.value)
+        labels.append((BY_CODE[finding.check].subject or "subject", finding.subject))
+    return Sample(figure.metric, tuple(labels), figure.value)
 
 
 def exposition(found: Iterable[Sample]) -> str:
     """Samples as text: each metric once, with its help and type."""
-    families: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    families: dict[Metric, dict[tuple[tuple[str, str], ...], float]] = {}
     for sample in found:
         families.setdefault(sample.metric, {})[sample.labels] = sample.value
     lines: list[str] = []
-    for metric, about in HELP.items():
-        if metric in families:
-            lines += [f"# HELP {metric} {about}", f"# TYPE {metric} gauge"]
-            lines += [f"{metric}{_labels(labels)} {_value(value)}" for labels, value in families[metric].items()]
+    for metric in sorted(families, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
+        name = metric.full_name
+        lines += [f"# HELP {name} {metric.help}", f"# TYPE {name} gauge"]
+        lines += [f"{name}{_labels(labels)} {_value(value)}" for labels, value in families[metric].items()]
     return "\n".join(lines) + "\n"
 
 
 def of_run(report: Report) -> str:
     """The whole text of one run, for the textfile collector."""
     made = [
-        Sample("revvlink_check_timestamp_seconds", (), report.at),
-        Sample("revvlink_check_duration_seconds", (), report.took),
+        Sample(CHECK_TIMESTAMP, (), report.at),
+        Sample(CHECK_DURATION, (), report.took),
     ]
     return exposition([*samples(report), *made])
 

@@ -46,7 +46,7 @@ class Requirements:
         return self.bounds.get(code, BY_CODE[code].bounds)
 
 
-NO_DEMANDS = Requirements()
+NO_REQUIREMENTS = Requirements()
 """Nothing beyond what every check looks at by itself."""
 
 
@@ -78,9 +78,9 @@ class Policy:
 
     def canaries(self, node: str) -> tuple[str, ...]:
         """What a node has to load: also where only the fleet is reported, which is as healthy as its nodes."""
-        demands = self.of(node)
-        is_told = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
-        return demands.canaries if is_told and "load" not in demands.skip else ()
+        requirements = self.of(node)
+        is_needed = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
+        return requirements.canaries if is_needed and "load" not in requirements.skip else ()
 
     def out_of_reach(self, nodes: int) -> tuple[str, str] | None:
         """Which key demands more healthy nodes than so many can be, and what it demands; None where none does."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.health.checks import Load
+from revvlink_cli.health.checks.context import Load
 from revvlink_cli.health.fleet import Report, assess
 from revvlink_cli.services.fleet_session import as_observer, connecting, has_told, until
 

@@ -24,7 +24,7 @@ from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
-from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
@@ -146,9 +146,9 @@ class Exporter:
         report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
         found = [
             *metrics.samples(report),
-            Sample("revvlink_build_info", (("version", __version__),), 1.0),
-            Sample("revvlink_config_reload_success", (), float(self._is_current)),
-            Sample("revvlink_scrape_duration_seconds", (), time.monotonic() - begun),
+            Sample(metrics.BUILD_INFO, (("version", __version__),), 1.0),
+            Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
+            Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
         ]
         return _text(metrics.exposition(redacted(found)))
 
@@ -169,8 +169,8 @@ class Exporter:
             report = None
         found = [
             *(_of_node(report) if report is not None else _untold(policy.of(chosen[0].identifier))),
-            Sample("probe_success", (), float(report is not None and is_healthy(report.outcomes) is True)),
-            Sample("probe_duration_seconds", (), time.monotonic() - begun),
+            Sample(metrics.PROBE_SUCCESS, (), float(report is not None and is_healthy(report.outcomes) is True)),
+            Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
         return _text(metrics.exposition(redacted(found)))
 
@@ -186,12 +186,12 @@ class Exporter:
 def _untold(demands: Requirements) -> list[Sample]:
     """What is said of a node when time ran out before anything was known: it is as silent as any that hangs."""
     verdict = Verdict.UNKNOWN if demands.unknown_on_timeout else Verdict.CRITICAL
-    return [Sample("revvlink_check_verdict", (), float(verdict))]
+    return [Sample(metrics.CHECK_VERDICT, (), float(verdict))]
 
 
 def _of_node(report: Report) -> list[Sample]:
     """What was found of the one node; that there is but one says nothing about the fleet."""
-    return [sample for sample in metrics.samples(report) if not sample.metric.startswith("revvlink_fleet_")]
+    return [sample for sample in metrics.samples(report) if sample.metric.prefix != FLEET]
 
 
 def _scrape_timeout(request: web.Request) -> float | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.errors import AuthorizationFailedException, Code
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.health.checks import Subject, examine
+from revvlink_cli.health.checks.context import CheckContext
+from revvlink_cli.health.checks.run import check_node
 from revvlink_cli.health.findings import Finding, Verdict, is_healthy
 from revvlink_cli.services.checking import PER_SECOND
 from revvlink_cli.services.fleet_session import as_observer, connecting
@@ -98,12 +99,12 @@ def _look(
 ) -> tuple[bool, Finding | None]:
     if policy is None and node.status is NodeStatus.CONNECTED and node.hanging is None:
         return True, None
-    demands = policy.of(node.identifier) if policy is not None else None
+    requirements = policy.of(node.identifier) if policy is not None else None
     penalty = snapshot.penalties.get(node.identifier)
-    subject = Subject(node, snapshot.at, timeout, penalty=penalty)
-    if demands is not None:
-        subject = subject._replace(demands=replace(demands, canaries=()))
-    outcomes = examine(subject)
+    context = CheckContext(node, snapshot.at, timeout, penalty=penalty)
+    if requirements is not None:
+        context = context._replace(requirements=replace(requirements, canaries=()))
+    outcomes = check_node(context)
     bad = [
         found for found in outcomes if isinstance(found, Finding) and found.verdict not in (Verdict.OK, Verdict.WARNING)
     ]

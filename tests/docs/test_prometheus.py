@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from revvlink_cli.health.metrics import HELP
+from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 from tests.fidelity.listening import Listening
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator import SimulatedNode
 
 T = TypeVar("T")
+
+HELP = {metric.full_name: metric.help for metric in METRICS}
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "prometheus.md"

@@ -13,7 +13,8 @@ from revvlink_cli.client.protocol.models import NodeInfo, NodeStats, Plugin
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.health.catalogue import NODE_CHECKS, codes_of, read_range
-from revvlink_cli.health.checks import Load, Subject, choose, examine
+from revvlink_cli.health.checks.context import CheckContext, Load
+from revvlink_cli.health.checks.run import check_node, select_checks
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, is_healthy, worst
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy, Requirements, read_codes, read_min_healthy, read_version
@@ -51,7 +52,7 @@ def snapshot(**more: Any) -> NodeSnapshot:
 def outcomes(node: NodeSnapshot, *, loads: tuple[Load, ...] = (), **demands: Any) -> tuple[Outcome, ...]:
     """What is made of a node."""
     penalty = node.timed_stats.penalty if node.timed_stats is not None and node.stats(NOW) is not None else None
-    return examine(Subject(node, NOW, 5.0, Requirements(**demands), penalty, loads))
+    return check_node(CheckContext(node, NOW, 5.0, Requirements(**demands), penalty, loads))
 
 
 def one(found: tuple[Outcome, ...], check: str) -> Outcome:
@@ -167,11 +168,11 @@ def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None
     down = snapshot(**DOWN, error=NodeException("x", code=Code.REFUSED, stage=Stage.CONNECT))
 
     assert worst(outcomes(down, skip=frozenset({code}))) is Verdict.CRITICAL
-    only = choose(outcomes(down), {code})
+    only = select_checks(outcomes(down), {code})
     assert [outcome.check for outcome in only] == [code]
     assert worst(only) is (Verdict.UNKNOWN if code in ("certificate", "auth", "load") else Verdict.CRITICAL)
     asked = outcomes(replace(down, uri="https://h"), canaries=("q",))
-    assert worst(choose(asked, {code})) is (Verdict.UNKNOWN if code == "auth" else Verdict.CRITICAL)
+    assert worst(select_checks(asked, {code})) is (Verdict.UNKNOWN if code == "auth" else Verdict.CRITICAL)
 
 
 @pytest.mark.parametrize("uri", ["http://h", "https://h"])
@@ -196,10 +197,10 @@ def test_a_certificate_that_could_not_be_seen() -> None:
     """With a password that is refused, and nothing else asked for, nobody can tell how long it is valid."""
     found = outcomes(snapshot(**DOWN, uri="https://h", error=AuthorizationFailedException("x")))
 
-    assert verdict(choose(found, {"certificate"}), "certificate") is Verdict.UNKNOWN
-    assert worst(choose(found, {"reach", "certificate"})) is Verdict.UNKNOWN
-    assert verdict(choose(found, {"certificate", "auth"}), "certificate") is None
-    assert verdict(choose(found, {"certificate", "info"}), "certificate") is None
+    assert verdict(select_checks(found, {"certificate"}), "certificate") is Verdict.UNKNOWN
+    assert worst(select_checks(found, {"reach", "certificate"})) is Verdict.UNKNOWN
+    assert verdict(select_checks(found, {"certificate", "auth"}), "certificate") is None
+    assert verdict(select_checks(found, {"certificate", "info"}), "certificate") is None
 
 
 @pytest.mark.parametrize("error", [
@@ -217,7 +218,7 @@ def test_what_failed_is_borne_by_what_needs_it(error: Any, skip: tuple[str, ...]
     found = outcomes(down, canaries=("q",))
     failed = next(made.check for made in found if isinstance(made, Finding) and made.verdict is not Verdict.OK)
     for check in set(NODE_CHECKS) - {*skip, "certificate"}:
-        only = choose(found, {check})
+        only = select_checks(found, {check})
         passed = isinstance(one(found, check), Finding) and verdict(found, check) is Verdict.OK
         unknown = check == "auth" != failed
         assert worst(only) is (Verdict.OK if passed else Verdict.UNKNOWN if unknown else Verdict.CRITICAL), check
@@ -274,7 +275,7 @@ def test_statistics_that_are_missing_or_too_old() -> None:
         found = outcomes(snapshot(timed_stats=kept))
         assert worst(found) is Verdict.UNKNOWN
         assert verdict(found, "cpu") is None
-        assert worst(choose(found, {"cpu"})) is Verdict.UNKNOWN
+        assert worst(select_checks(found, {"cpu"})) is Verdict.UNKNOWN
     hanging = snapshot(timed_stats=None, stats_error=NodeException("x", code=Code.SILENT, stage=Stage.REQUEST))
     assert worst(outcomes(hanging)) is Verdict.CRITICAL, "nothing answers requests"
 
@@ -350,7 +351,7 @@ def test_a_penalty_with_the_cpu_of_others() -> None:
 
     (assumed,) = [
         made
-        for made in examine(Subject(snapshot(timed_stats=fresh), NOW, 5.0, Requirements(bounds=bounds), cost))
+        for made in check_node(CheckContext(snapshot(timed_stats=fresh), NOW, 5.0, Requirements(bounds=bounds), cost))
         if made.check == "penalty"
     ]
 

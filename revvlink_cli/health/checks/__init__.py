@@ -1,0 +1,1 @@
+"""The checks: pure functions from snapshots to findings, in a module for each concern."""

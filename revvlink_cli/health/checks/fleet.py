@@ -1,0 +1,162 @@
+"""Checks of the whole fleet, which need the health of its nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from revvlink_cli.client.snapshot import NodeStatus
+from revvlink_cli.health.catalogue import BY_CODE, FLEET_CHECKS
+from revvlink_cli.health.findings import Figure, Finding, Outcome, Skipped, Verdict, graver, judge
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from revvlink_cli.client.snapshot import FleetSnapshot
+    from revvlink_cli.health.policy import Policy
+
+INFINITY = float("inf")
+
+
+class FleetContext(NamedTuple):
+    """What is known of the fleet when its checks run.
+
+    Attributes:
+        fleet: The fleet.
+        policy: What it has to fulfil.
+        is_healthy: By node, whether it is healthy; None where that is unknown.
+        is_ready: By node, whether it took the connection, the password and the websocket, and answers requests.
+    """
+
+    fleet: FleetSnapshot
+    policy: Policy
+    is_healthy: Mapping[str, bool | None]
+    is_ready: Mapping[str, bool]
+
+    def figure(self, check: str, name: str, value: float, maximum: float | None = None) -> Figure:
+        """Makes a figure that the table lists for this check, with the check's thresholds.
+
+        Raises:
+            LookupError: The table does not list it.
+        """
+        metric = BY_CODE[check].metric(name, Unit.COUNT)
+        return Figure(metric, value, self.policy.common.bounds_of(check), maximum)
+
+
+def _judged(
+    check: str,
+    message: str,
+    figure: Figure,
+    verdict: Verdict = Verdict.OK,
+    *,
+    code: str | None = None,
+    hint: str | None = None,
+) -> Finding:
+    """A finding on the fleet with the graver of two verdicts: the given one and that of the figure."""
+    verdict = graver(verdict, judge(figure.value, figure.bounds))
+    if verdict is Verdict.OK:
+        code = hint = None
+    return Finding(node=None, check=check, verdict=verdict, message=message, figures=(figure,), code=code, hint=hint)
+
+
+def _quorum(context: FleetContext) -> Outcome:
+    """Whether enough nodes are healthy. A node that was not shown to be healthy is not counted as such.
+
+    The verdict is UNKNOWN where nodes that this machine could not examine would decide it.
+    """
+    policy, state, ready = context.policy, context.is_healthy, context.is_ready
+    wanted = policy.quorum(len(state))
+    if wanted is None:
+        bounds = policy.common.bounds_of("quorum")
+        if bounds == NO_BOUNDS:
+            return Skipped(None, "quorum", "no quorum is demanded, see --min-healthy")
+    else:
+        bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
+    healthy = sum(well is True for well in state.values())
+    unsure = sum(well is None and not ready[name] for name, well in state.items())
+    share = f" ({policy.min_healthy})" if isinstance(policy.min_healthy, str) else ""
+    told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed{share}" if wanted is not None else "")
+    hint = "bring nodes back, or add some"
+    figure = replace(context.figure("quorum", "healthy_nodes", healthy, len(state)), bounds=bounds)
+    if judge(healthy, bounds) is Verdict.CRITICAL and judge(healthy + unsure, bounds) is not Verdict.CRITICAL:
+        told += f", {unsure} of which nobody can tell"
+        return Finding(node=None, check="quorum", verdict=Verdict.UNKNOWN, message=told, figures=(figure,),
+                       code="no_quorum", hint=hint)  # fmt: skip
+    return _judged("quorum", told, figure, code="no_quorum", hint=hint)
+
+
+def _regions(context: FleetContext) -> Outcome:
+    fleet, policy = context.fleet, context.policy
+    nodes: dict[str, list[bool | None]] = {}
+    for node in fleet.nodes:
+        if node.region:
+            nodes.setdefault(node.region.casefold(), []).append(context.is_healthy[node.identifier])
+    if len(fleet.nodes) < 2:
+        return Skipped(None, "regions", "there is but one node")
+    if not nodes:
+        return Skipped(None, "regions", "no node has a region")
+    for region in policy.elsewhere:
+        nodes.pop(region.casefold(), None)  # nodes that are not checked may serve it
+    if not nodes:
+        return Skipped(None, "regions", "no region has all of its nodes checked")
+    unserved = [region for region, states in nodes.items() if not any(well is True for well in states)]
+    dead = [region for region in unserved if all(well is False for well in nodes[region])]
+    figure = context.figure("regions", "unserved_regions", len(dead), len(nodes))
+    if not unserved:
+        what = f"{len(nodes)} region{'s' if len(nodes) > 1 else ''}"
+        return _judged("regions", f"{what}, each with a healthy node", figure)
+    told = f"no healthy node in {', '.join(unserved)}"
+    hint = "players there are sent to the nearest region that has one"
+    verdict = Verdict.UNKNOWN if len(dead) < len(unserved) else Verdict.OK
+    return _judged("regions", told, figure, verdict, code="unserved", hint=hint)
+
+
+def _skew(context: FleetContext) -> Outcome:
+    fleet = context.fleet
+    versions: dict[str, set[str]] = {}
+    for node in fleet.nodes:
+        if node.info is not None and node.info.version:
+            versions.setdefault(str(node.dialect or "server"), set()).add(node.info.version)
+    if len(fleet.nodes) < 2 or not versions:
+        return Skipped(None, "skew", "there are no two nodes to compare")
+    told = "; ".join(f"{server} {', '.join(sorted(found))}" for server, found in sorted(versions.items()))
+    extra = sum(len(found) - 1 for found in versions.values())
+    figure = context.figure("skew", "version_skew", extra)
+    return _judged("skew", told, figure, code="skew", hint="update the older nodes")
+
+
+def _imbalance(context: FleetContext) -> Outcome:
+    fleet = context.fleet
+    playing: dict[str, list[int]] = {}
+    for node in fleet.nodes:
+        stats = node.stats(fleet.at)
+        counts = node.status is NodeStatus.CONNECTED and context.is_healthy[node.identifier] and stats is not None
+        if counts and stats is not None and stats.playing is not None:
+            playing.setdefault((node.region or "").casefold(), []).append(max(stats.playing, 0))
+    ratios = {
+        region: max(counts) * len(counts) / sum(counts)
+        for region, counts in playing.items()
+        if len(counts) > 1 and sum(counts) > 0
+    }
+    if not ratios:
+        return Skipped(None, "imbalance", "no two nodes of a region have players to compare")
+    region, ratio = max(ratios.items(), key=lambda item: item[1])
+    where = f" in {region}" if region else ""
+    figure = context.figure("imbalance", "imbalance", ratio)
+    told = f"the busiest node{where} plays {ratio:.1f} times its region's mean"
+    return _judged("imbalance", told, figure, code="imbalance", hint="see `revvlink nodes penalties` for the reason")
+
+
+_FUNCTIONS: dict[str, Callable[[FleetContext], Outcome]] = {
+    "quorum": _quorum,
+    "regions": _regions,
+    "skew": _skew,
+    "imbalance": _imbalance,
+}
+
+CHECKS: Mapping[str, Callable[[FleetContext], Outcome]] = {code: _FUNCTIONS.pop(code) for code in FLEET_CHECKS}
+"""Code of a check -> its function, in the order of the table. A check without a function stops the import."""
+
+if _FUNCTIONS:
+    raise LookupError(f"revvlink_cli.health.catalogue lists no {', '.join(_FUNCTIONS)}")

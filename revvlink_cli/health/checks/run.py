@@ -1,0 +1,142 @@
+"""Runs the checks of one node, in the order of the table, and finds the one that a node's failure belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.errors import Code, Stage
+from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.checks import canaries, connection, server, statistics
+from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.health.checks.context import CheckContext, NodeCheck
+
+_FUNCTIONS = {**connection.CHECKS, **server.CHECKS, **statistics.CHECKS, **canaries.CHECKS}
+
+CHECKS: Mapping[str, NodeCheck] = {code: _FUNCTIONS.pop(code) for code in NODE_CHECKS}
+"""Code of a check -> its functions, in the order of the table. A check without functions stops the import."""
+
+if _FUNCTIONS:
+    raise LookupError(f"revvlink_cli.health.catalogue lists no {', '.join(_FUNCTIONS)}")
+
+_NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
+"""Answers of servers that did not check the password."""
+
+_CHECK_OF_STAGE = {
+    Stage.CONFIG: "reach",
+    Stage.RESOLVE: "reach",
+    Stage.CONNECT: "reach",
+    Stage.TLS: "reach",
+    Stage.AUTH: "auth",
+    Stage.VERSION: "version",
+    Stage.READY: "websocket",
+    Stage.REQUEST: "reach",
+}
+
+_CHECK_OF_CODE = {Code.CLOSED: "websocket"}
+"""Failures that belong to a later check than their stage says: a websocket was ready before it was closed."""
+
+_PASSED_BEFORE = {"auth": ("reach",), "version": ("reach", "auth"), "websocket": ("reach", "auth", "version")}
+"""Check that failed -> the checks that the node passed before."""
+
+_REPORTS_FAILURE_OF = {"certificate": ("reach",), "auth": ()}
+"""Checks that report the failure of these left-out checks only; other checks report that of the check they need."""
+
+
+def check_node(context: CheckContext) -> tuple[Outcome, ...]:
+    """Runs all checks on one node, and leaves out those that its requirements skip."""
+    return select_checks(run_checks(context), frozenset(NODE_CHECKS) - context.requirements.skip)
+
+
+def run_checks(context: CheckContext) -> tuple[Outcome, ...]:
+    """Runs all checks on one node, in the order of the table; those that depend on a failed one are skipped."""
+    node = context.node
+    found: dict[str, Sequence[Outcome]] = {}
+    needs = "stats"
+    if node.ready_ms is None or node.hanging is not None:
+        failed = _failure(context)
+        needs = failed.check
+        for code in _passed(failed, node.error):
+            found[code] = (context.finding(code, connection.PASSED[code]),)
+        found[failed.check] = (failed,)
+    else:
+        found = {code: check.run(context) for code, check in CHECKS.items()}
+    for code, check in CHECKS.items():
+        reason = check.why_not(context)
+        if reason is not None:
+            found[code] = (Skipped(node.identifier, code, reason),)
+    return tuple(
+        outcome
+        for code in CHECKS
+        for outcome in found.get(code) or (Skipped(node.identifier, code, f"{needs} failed", needs),)
+    )
+
+
+def select_checks(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome, ...]:
+    """The outcomes of these checks on one node.
+
+    Leaving out a check never makes a dead node healthy. Where a left-out check failed, the first selected check that
+    needs it reports the failure. Where no check may report it, the first one that could not be made is UNKNOWN.
+    """
+    selected: list[Outcome] = []
+    failures: list[Finding] = []
+    for outcome in outcomes:
+        if outcome.check in codes:
+            selected.append(outcome)
+        elif isinstance(outcome, Finding) and outcome.verdict not in (Verdict.OK, Verdict.WARNING):
+            failures.append(outcome)
+    for failure in failures:
+        dependent = [
+            index
+            for index, outcome in enumerate(selected)
+            if isinstance(outcome, Skipped) and outcome.needs == failure.check
+        ]
+        reporting = [index for index in dependent if _may_report(selected[index].check, failure.check)]
+        if dependent:
+            index = (reporting or dependent)[0]
+            reported = replace(failure, check=selected[index].check, origin=failure.check, figures=())
+            if not reporting:
+                reported = replace(reported, verdict=Verdict.UNKNOWN, raw_verdict=failure.verdict)
+            selected[index] = reported
+    return tuple(selected)
+
+
+def _may_report(check: str, failed: str) -> bool:
+    return failed in _REPORTS_FAILURE_OF.get(check, (failed,))
+
+
+def _failure(context: CheckContext) -> Finding:
+    """The finding of the check that failed on a node that is not ready, or hangs."""
+    error = context.node.hanging or context.node.error
+    if error is None:
+        stage = context.node.stage
+        check = _CHECK_OF_STAGE[stage] if stage is not None else "reach"
+        message = f"not connected within {context.timeout:g} s"
+        return context.finding(
+            check if check == "websocket" else "reach",
+            message,
+            context.on_timeout,
+            code=str(Code.TIMEOUT),
+            stage=str(stage or Stage.CONNECT),
+            hint="give it longer with --timeout, or look at the node",
+        )
+    return context.finding(
+        _CHECK_OF_CODE.get(error.code) or (_CHECK_OF_STAGE[error.stage] if error.stage is not None else "reach"),
+        error.message,
+        context.verdict_of(error),
+        code=str(error.code),
+        stage=str(error.stage) if error.stage is not None else None,
+        hint=error.hint,
+    )
+
+
+def _passed(failed: Finding, error: RevvlinkException | None) -> tuple[str, ...]:
+    """The checks that the node passed before the failed one."""
+    if error is not None and error.code in _NO_LAVALINK:
+        return ("reach",)
+    return _PASSED_BEFORE.get(failed.check, ())

@@ -1,0 +1,118 @@
+"""Checks of what a node is: its version, what it has loaded, whether it can speak to Discord."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.errors import Code
+from revvlink_cli.health.checks.context import NodeCheck, NodeChecks
+from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
+from revvlink_cli.health.findings import Skipped, Verdict
+from revvlink_cli.health.versions import Version
+from revvlink_cli.health.voice import voice_ability
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from revvlink_cli.client.protocol.models import NodeInfo
+    from revvlink_cli.health.checks.context import CheckContext
+    from revvlink_cli.health.findings import Outcome
+
+
+def _version(context: CheckContext) -> Sequence[Outcome]:
+    node, wanted = context.node, context.requirements.min_version
+    info = node.info
+    if info is None:
+        why = str(node.error or "did not say what it is")
+        verdict = Verdict.WARNING if wanted is None else Verdict.UNKNOWN
+        return (context.finding("version", why, verdict, code=str(Code.BAD_ANSWER)),)
+    server = str(node.dialect or "v4 server")
+    told = f"{server} {info.version}".rstrip()
+    facts = (
+        ("server", server),
+        ("version", info.version),
+        ("runtime", info.runtime or ""),
+        ("lavaplayer", info.lavaplayer or ""),
+    )
+    finding = replace(context.finding("version", told), facts=facts)
+    if wanted is None or server == "NodeLink":
+        return (finding,)
+    have = _comparable(info.version)
+    if have is None:
+        why = "it is a development build" if info.version else "it does not tell its version"
+        message = f"{told} cannot be compared with the required {wanted}: {why}"
+        return (replace(finding, verdict=Verdict.UNKNOWN, message=message, code="no_figure"),)
+    if have < wanted:
+        message, hint = f"{told} is older than the required {wanted}", "update the node"
+        return (replace(finding, verdict=Verdict.CRITICAL, message=message, code="too_old", hint=hint),)
+    return (replace(finding, message=f"{told}, {wanted} or newer as required"),)
+
+
+def _comparable(version: str) -> Version | None:
+    """The version of a server; None for a development build, which has a commit in its place."""
+    try:
+        return Version(version) if "." in version else None
+    except ValueError:
+        return None
+
+
+def _info(context: CheckContext) -> Sequence[Outcome]:
+    info, demands = context.node.info, context.requirements
+    if info is None:
+        what = "the node did not say what it is"
+        if not (demands.sources or demands.plugins or demands.filters):
+            return (Skipped(context.node.identifier, "info", what, "version"),)
+        told = f"{what}, so nobody knows whether it has what is required"
+        return (context.finding("info", told, Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"),)
+    required = (
+        ("source", demands.sources, info.sources),
+        ("plugin", demands.plugins, tuple(plugin.name for plugin in info.plugins)),
+        ("filter", demands.filters, info.filters),
+    )
+    missing = [_missing(kind, wanted, there) for kind, wanted, there in required]
+    lacking = [what for what in missing if what]
+    if lacking:
+        what = "; ".join(lacking)
+        return (context.finding("info", what, Verdict.CRITICAL, code="missing", hint="enable it on the node"),)
+    silent = [kind for kind, wanted, there in required if wanted and there is None]
+    if silent:
+        told = f"the node does not tell its {silent[0]}s, and some are required"
+        return (context.finding("info", told, Verdict.UNKNOWN, code="no_figure"),)
+    asked = sum(len(wanted) for _, wanted, _ in required)
+    return (context.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
+
+
+def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:
+    if there is None:
+        return ""
+    known = {name.casefold() for name in there}
+    gone = [name for name in wanted if name.casefold() not in known]
+    return f"lacks the {kind}{'s' if len(gone) > 1 else ''} {', '.join(gone)}" if gone else ""
+
+
+def _what_is_there(info: NodeInfo) -> str:
+    counts = (("source", info.sources), ("filter", info.filters), ("plugin", info.plugins))
+    return ", ".join(
+        f"{len(there)} {kind}{'' if len(there) == 1 else 's'}" for kind, there in counts if there is not None
+    )
+
+
+def _voice(context: CheckContext) -> Sequence[Outcome]:
+    ability = voice_ability(context.node.info, context.node.dialect)
+    if ability.speaks_dave:
+        return (context.finding("voice", ability.reason),)
+    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
+    if ability.speaks_dave is None:
+        what = f"whether it speaks DAVE is not known: {ability.reason}"
+        hint = "measure it with `revvlink play --listen`"
+        return (context.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
+    what = f"{ability.reason}, and Discord closes its voice connections (4017): nobody hears it"
+    return (context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
+
+
+CHECKS: NodeChecks = {
+    "version": NodeCheck(_version),
+    "info": NodeCheck(_info),
+    "voice": NodeCheck(_voice),
+}
