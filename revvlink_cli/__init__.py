@@ -9,7 +9,7 @@ from revvlink_cli._version import __version__
 
 TYPE_CHECKING = False  # `typing` takes longer to load than all that a quick Ctrl-C may meet, see _interrupts
 if TYPE_CHECKING:
-    from revvlink_cli.client.cache.entries import CacheMode
+    from revvlink_cli.client.cache.modes import CacheMode
     from revvlink_cli.client.cache.redis import RedisStore
     from revvlink_cli.client.cache.sqlite import SQLiteStore
     from revvlink_cli.client.cache.store import Store
@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CacheMode": "cache.entries",
+    "CacheMode": "cache.modes",
     "Node": "node",
     "NodeStatus": "snapshot",
     "Penalty": "routing.penalty",

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
-from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
+from revvlink_cli.client.cache.entries import DEFAULT_TTL
+from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import (
     Code,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from revvlink_cli.client.arguments import check_type
-from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode
+from revvlink_cli.client.cache.entries import DEFAULT_TTL
+from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.node import Node
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from revvlink_cli.client.cache.entries import CacheMode, Key, result_payload
+from revvlink_cli.client.cache.entries import Key, result_payload
+from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, node_option
@@ -92,7 +93,7 @@ def search(
     identifier = words if raw else identifier_for(words, source or settings.search_source)
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
-    if cache_mode is CacheMode.ONLY and keeps_nothing(settings):
+    if not cache_mode.asks_nodes and keeps_nothing(settings):
         from revvlink_cli.commands.shared.cache_access import turned_off
 
         return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
@@ -108,7 +109,7 @@ def search(
             result = None if cache.is_at_hand else await _kept(cache, key, view, cache_mode)
             if result is None:
                 result, found = await _ask(view, settings, chosen, options)
-                if found is not None:
+                if found is not None and cache_mode.writes:
                     await cache.keep(key, found)
         finally:
             await cache.store.close()
@@ -135,13 +136,13 @@ def _prefixes(sources: str | None, source: str | None, *, raw: bool) -> tuple[st
 
 async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) -> Result | None:
     """What the cache has to say, None when a node is to be asked."""
-    if mode in (CacheMode.REFRESH, CacheMode.BYPASS):
+    if not mode.reads:
         return None
     entry = await cache.guarded.get(key)
     if entry is not None:
         with contextlib.suppress(ValueError):  # somebody else wrote it; what is found now takes its place
             return view.kept(entry)
-    return view.not_kept() if mode is CacheMode.ONLY else None
+    return None if mode.asks_nodes else view.not_kept()
 
 
 async def _ask(

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from revvlink_cli.client.cache.entries import CacheMode, entry_for
+from revvlink_cli.client.cache.entries import entry_for
 from revvlink_cli.client.cache.store import FallbackStore
 from revvlink_cli.client.errors import StoreException
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from revvlink_cli.client.cache.entries import Entry, Key, Loaded
+    from revvlink_cli.client.cache.modes import CacheMode
     from revvlink_cli.client.cache.store import OpenStore, Store
     from revvlink_cli.config.settings import Settings
 
@@ -106,7 +107,7 @@ def opened_for_search(settings: Settings, mode: CacheMode) -> CacheHandle[Any]:
     """The store for one search: one that keeps nothing where there is none, or none that can be used."""
     warnings: list[str] = []
     try:
-        cache = open_cache(settings) if mode is not CacheMode.BYPASS else None
+        cache = open_cache(settings) if mode.reads or mode.writes else None
     except StoreException as error:
         cache = None
         warnings.append(without(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from revvlink_cli.client.search.sources import SOURCES
@@ -31,22 +30,6 @@ LAST = 253_402_300_799.0
 
 Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
 """The result of a search as it is kept: tracks, none when nothing was found, or a playlist."""
-
-
-class CacheMode(StrEnum):
-    """How one search uses the cache."""
-
-    PREFER = "prefer"
-    """What is kept counts; otherwise a node is asked, and its answer kept."""
-
-    REFRESH = "refresh"
-    """A node is asked, and its answer kept in place of what there is."""
-
-    BYPASS = "bypass"
-    """A node is asked; nothing is looked up and nothing kept."""
-
-    ONLY = "only"
-    """What is kept counts; no node is asked."""
 
 
 class Key(NamedTuple):

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.arguments import check_seconds, wrong_type
-from revvlink_cli.client.cache.entries import DEFAULT_TTL, CacheMode, Key, entry_for, lifetime
+from revvlink_cli.client.cache.entries import DEFAULT_TTL, Key, entry_for, lifetime
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.cache.store import FallbackStore
 from revvlink_cli.client.errors import Code, LavalinkLoadException, NodeException
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from revvlink_cli.client.cache.entries import Loaded
+    from revvlink_cli.client.cache.modes import CacheMode
     from revvlink_cli.client.cache.store import Store
     from revvlink_cli.client.protocol.tracks import Playable
 
@@ -83,7 +84,7 @@ class TrackSearch:
             RevvlinkException: As `load` raises.
         """
         key = Key.of(query, node)
-        if mode in (CacheMode.PREFER, CacheMode.ONLY) and self._memory is not None:
+        if mode.reads and self._memory is not None:
             kept = self._memory.get(key)
             if kept is not None:
                 return _given_out(kept)
@@ -108,17 +109,17 @@ class TrackSearch:
     async def _find(
         self, key: Key, mode: CacheMode, load: Callable[[], Awaitable[list[Playable] | Playlist]]
     ) -> Loaded:
-        if mode in (CacheMode.PREFER, CacheMode.ONLY) and self._store is not None:
+        if mode.reads and self._store is not None:
             kept = await self._stored(key, self._store)
             if kept is not None:
                 return kept
-        if mode is CacheMode.ONLY:
+        if not mode.asks_nodes:
             raise LavalinkLoadException(
                 f"{key.identifier} is not in the cache", code=Code.NOT_CACHED, hint="let a node be asked"
             )
         found = await load()
         loaded: Loaded = found if isinstance(found, Playlist) else tuple(found)
-        if mode is not CacheMode.BYPASS:
+        if mode.writes:
             self._remember(key, loaded, lifetime(loaded, self._ttl))
             if self._store is not None and not self._store.is_down:
                 entry = entry_for(key, loaded, now=time.time(), ttl=self._ttl)
