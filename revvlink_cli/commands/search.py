@@ -98,7 +98,7 @@ def search(
 
         return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
     cache = opened_for_search(settings, cache_mode)
-    kept = at_once(_kept(cache, key, view, cache_mode)) if cache.is_at_hand else None
+    kept = at_once(_kept(cache, key, view, cache_mode)) if cache.is_synchronous else None
     if kept is not None:
         at_once(cache.store.close())
         return replace(kept, warnings=tuple(cache.warnings))
@@ -106,7 +106,7 @@ def search(
 
     async def work() -> Result:
         try:
-            result = None if cache.is_at_hand else await _kept(cache, key, view, cache_mode)
+            result = None if cache.is_synchronous else await _kept(cache, key, view, cache_mode)
             if result is None:
                 result, found = await _ask(view, settings, chosen, options)
                 if found is not None and cache_mode.writes:

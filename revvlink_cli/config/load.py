@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._suggestions import nearest
+from revvlink_cli.client.cache.backends import BACKENDS
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.documents import read_toml
@@ -231,23 +232,16 @@ class _Checker:
             self.warn_if_readable(("discord", "webhook"), "webhook_file")
 
     def cache(self, values: dict[str, Any]) -> None:
-        """What no key of the section can tell alone."""
-        url = values.get("url")
-        if values.get("backend") == "redis" and url is None:
-            self.problem(("cache", "backend"), "redis needs an address", 'add url = "redis://127.0.0.1:6379/0"')
-        if url is not None and url.partition("://")[0] not in ("redis", "rediss", "unix"):
-            self.problem(("cache", "url"), "must begin with redis://, rediss:// or unix://")
-        elif url is not None and not _is_address(url):  # what its parser would say may hold a part of the password
-            hint = "percent-encode what is special in user and password: / is %2F, # is %23, @ is %40"
-            self.problem(("cache", "url"), "is no address of a Redis server", hint)
-        elif url is not None:
-            from revvlink_cli.client.cache.addresses import check_options
-
-            try:
-                check_options(url)
-            except ValueError as error:
-                hint = "leave it out; a ? in user or password is written %3F"
-                self.problem(("cache", "url"), str(error), hint)
+        """Check the key that a backend needs."""
+        for name, backend in BACKENDS.items():
+            if (required := backend.required) is None:
+                continue
+            value = values.get(required.name)
+            if value is not None and (found := required.problem(value)) is not None:
+                self.problem(("cache", required.name), *found)
+            elif value is None and values.get("backend") == name:
+                hint = f"add {required.name} = {required.example}"
+                self.problem(("cache", "backend"), f"{name} needs {required.noun}", hint)
 
     def regions(self) -> Mapping[str, tuple[str, ...]] | None:
         raw = self.document.get("regions")
@@ -313,17 +307,6 @@ class _Checker:
     def warn(self, path: KeyPath, message: str, hint: str | None) -> None:
         line, column = self.place(path)
         self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
-
-
-def _is_address(url: str) -> bool:
-    """Whether host and port of an address can be told."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        return parts.port is None or bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 SWAPPED = "the warning could never be given: all that it would tell of is critical"

@@ -11,6 +11,7 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli.client.cache.backends import BACKENDS, DEFAULT_BACKEND
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 from revvlink_cli.health.catalogue import CHECKS, JUDGED, read_range
 from revvlink_cli.health.versions import PATTERN as VERSION_PATTERN
@@ -143,8 +144,8 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             help="Entries to keep; 0 turns the cache off"),
         Key(name="ttl", kind=Kind.DURATION, default="1h", example='"1h"',
             help="How long an entry counts: 90s, 15m, 1h, 1d3h, or a number of seconds"),
-        Key(name="backend", kind=Kind.TEXT, default="sqlite", choices=("memory", "sqlite", "redis"),
-            example='"sqlite"', help="Where entries are kept"),
+        Key(name="backend", kind=Kind.TEXT, default=DEFAULT_BACKEND, choices=tuple(BACKENDS),
+            example=f'"{DEFAULT_BACKEND}"', help="Where entries are kept"),
         Key(name="path", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"cache.sqlite3"',
             help="Database of the sqlite backend, in the user's cache folder if left out; a relative path counts from "
             "this file's folder"),

@@ -6,9 +6,9 @@ Light to import: a search that is kept in the database needs neither an event lo
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from revvlink_cli.client.cache.backends import BACKENDS
 from revvlink_cli.client.cache.entries import entry_for
 from revvlink_cli.client.cache.store import FallbackStore
 from revvlink_cli.client.errors import StoreException
@@ -16,6 +16,7 @@ from revvlink_cli.client.errors import StoreException
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from revvlink_cli.client.cache.backends import CacheBackend
     from revvlink_cli.client.cache.entries import Entry, Key, Loaded
     from revvlink_cli.client.cache.modes import CacheMode
     from revvlink_cli.client.cache.store import OpenStore, Store
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 S = TypeVar("S", bound="Store")
 
-FILE_NAME = "tracks.sqlite3"
-
 
 class CacheHandle(Generic[S]):
     """A store, and how it is used.
@@ -33,15 +32,15 @@ class CacheHandle(Generic[S]):
     Attributes:
         store: The store.
         guarded: The same, whose failure becomes a warning.
-        is_at_hand: Whether nothing it does ever waits for an event loop; see `at_once`.
+        is_synchronous: Whether nothing it does ever waits for an event loop; see `at_once`.
         ttl: Seconds for which results count.
         warnings: What went wrong with it and did no harm.
     """
 
-    def __init__(self, store: S, warnings: list[str], *, is_at_hand: bool, ttl: float) -> None:
+    def __init__(self, store: S, warnings: list[str], *, is_synchronous: bool, ttl: float) -> None:
         self.store = store
         self.guarded = FallbackStore(store, lambda error: warnings.append(without(error)))
-        self.is_at_hand = is_at_hand
+        self.is_synchronous = is_synchronous
         self.ttl = ttl
         self.warnings = warnings
 
@@ -60,34 +59,23 @@ def open_cache(settings: Settings) -> CacheHandle[OpenStore] | None:
         StoreException: The backend is not installed.
         ValueError: The address of its server is none.
     """
-    if keeps_nothing(settings):
+    backend = backend_of(settings)
+    if settings.cache.capacity == 0 or backend.open is None:
         return None
     settings.mask_passwords()  # a node may have said its own in a title, and that may be kept
-    cache = settings.cache
     warnings: list[str] = []
-    match cache.backend:
-        case "sqlite":
-            from revvlink_cli.client.cache.sqlite import SQLiteStore
+    store = backend.open(settings.cache, fleet_name(settings), warnings.append)
+    return CacheHandle(store, warnings, is_synchronous=backend.is_synchronous, ttl=settings.cache.ttl_s)
 
-            store = SQLiteStore(
-                location(settings),
-                capacity=cache.capacity,
-                fleet=fleet_name(settings),
-                in_thread=False,
-                on_notice=warnings.append,
-            )
-            return CacheHandle(store, warnings, is_at_hand=True, ttl=cache.ttl_s)
-        case "redis":
-            from revvlink_cli.client.cache.redis import RedisStore
 
-            redis = RedisStore(cache.url or "", on_notice=warnings.append)
-            return CacheHandle(redis, warnings, is_at_hand=False, ttl=cache.ttl_s)
-    return None
+def backend_of(settings: Settings) -> CacheBackend:
+    """The configured backend."""
+    return BACKENDS[settings.cache.backend]
 
 
 def keeps_nothing(settings: Settings) -> bool:
-    """Whether nothing outlives a run."""
-    return settings.cache.capacity == 0 or settings.cache.backend == "memory"
+    """Whether nothing is kept between runs."""
+    return settings.cache.capacity == 0 or backend_of(settings).open is None
 
 
 class _Nothing:
@@ -111,22 +99,13 @@ def opened_for_search(settings: Settings, mode: CacheMode) -> CacheHandle[Any]:
     except StoreException as error:
         cache = None
         warnings.append(without(error))
-    return cache or CacheHandle(_Nothing(), warnings, is_at_hand=True, ttl=settings.cache.ttl_s)
+    return cache or CacheHandle(_Nothing(), warnings, is_synchronous=True, ttl=settings.cache.ttl_s)
 
 
 def without(error: StoreException) -> str:
     """The warning when a run goes on without its cache."""
     hint = f" ({error.hint})" if error.hint is not None else ""
     return f"{error}; going on without the cache{hint}"
-
-
-def location(settings: Settings) -> Path:
-    """The database of the sqlite backend."""
-    if settings.cache.path is not None:
-        return settings.cache.path
-    import platformdirs
-
-    return Path(platformdirs.user_cache_path("revvlink")) / FILE_NAME
 
 
 def fleet_name(settings: Settings) -> str:
@@ -162,4 +141,4 @@ def on_store(
         finally:
             await cache.store.close()
 
-    return at_once(work()) if cache.is_at_hand else work()
+    return at_once(work()) if cache.is_synchronous else work()

@@ -17,7 +17,7 @@ from revvlink_cli.commands.shared.options import Source, node_option
 from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING
-from revvlink_cli.services.cache_handle import keeps_nothing
+from revvlink_cli.services.cache_handle import backend_of, keeps_nothing
 
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.store import Listed, OpenStore
@@ -204,7 +204,7 @@ def clear(
             Failure("usage", "--node tells which search is meant", hint="name the query too"), exit_code=ExitCode.USAGE
         )
     keys = keys_of(settings, options, query, source, node) if query else ()
-    if settings.cache.backend == "redis" and not keys and not expired and not keeps_nothing(settings):
+    if backend_of(settings).is_server and not keys and not expired and not keeps_nothing(settings):
         confirm(f"Forget everything that the cache on {where(settings)} holds, for all who use it?", yes=yes)
 
     async def forget(store: OpenStore) -> Result:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client.cache.backends import DEFAULT_BACKEND
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.errors import StoreException
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.queries import identifier_for, node_name
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
-from revvlink_cli.services.cache_handle import location, on_store, open_cache
+from revvlink_cli.services.cache_handle import backend_of, on_store, open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -37,24 +38,18 @@ def required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
 
 
 def turned_off(settings: Settings) -> Failure:
-    """Why nothing is kept."""
-    if settings.cache.backend == "memory":
-        return Failure(
-            "cache_off", "the memory backend keeps nothing between runs", hint='set cache.backend = "sqlite"'
-        )
+    """The failure when the configuration keeps nothing between runs."""
+    if backend_of(settings).open is None:
+        name = settings.cache.backend
+        hint = f'set cache.backend = "{DEFAULT_BACKEND}"'
+        return Failure("cache_off", f"the {name} backend keeps nothing between runs", hint=hint)
     return Failure("cache_off", "the cache is off: cache.capacity is 0", hint="give it a value above 0")
 
 
 def where(settings: Settings) -> str | None:
     """Where the configured cache is, without any password; None when it is in memory."""
-    match settings.cache.backend:
-        case "sqlite":
-            return str(location(settings))
-        case "redis":
-            from revvlink_cli.client.cache.addresses import address_of
-
-            return address_of(settings.cache.url or "")
-    return None
+    location = backend_of(settings).location
+    return location(settings.cache) if location is not None else None
 
 
 def run_on(
@@ -75,7 +70,7 @@ def run_on(
 
 def exit_code_for(settings: Settings) -> ExitCode:
     """The exit code when the cache cannot be used: a server that is down is unreachable, a file is not."""
-    return ExitCode.UNREACHABLE if settings.cache.backend == "redis" else ExitCode.FAILED
+    return ExitCode.UNREACHABLE if backend_of(settings).is_server else ExitCode.FAILED
 
 
 def keys_of(
