@@ -17,6 +17,7 @@ from revvlink_cli.client.errors import Code
 from revvlink_cli.client.protocol.dialects import TRAITS, Traits
 from revvlink_cli.client.protocol.messages import Event
 from revvlink_cli.client.protocol.voice_codes import VOICE_CLOSES
+from revvlink_cli.client.routing.penalty import TERMS
 from revvlink_cli.commands.shared.help_topics import ENVIRONMENT
 from revvlink_cli.config import schema
 from revvlink_cli.health.catalogue import CHECKS
@@ -160,6 +161,12 @@ def checks() -> str:
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
 
 
+def penalty_terms() -> str:
+    """Every term of the penalty."""
+    rows = (f"| {term.label} | `{term.formula}` | `{term.variable}`: {term.meaning} ({term.unit}) |" for term in TERMS)
+    return "\n".join(["| term | cost | where |", "| --- | --- | --- |", *rows])
+
+
 def metrics() -> str:
     """Every metric."""
     rows = (f"| `{metric.full_name}` | {metric.help} |" for metric in METRICS)
@@ -179,6 +186,7 @@ BLOCKS = {
     "configuration": configuration,
     "checks": checks,
     "metrics": metrics,
+    "penalty terms": penalty_terms,
 }
 
 

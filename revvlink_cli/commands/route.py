@@ -33,11 +33,11 @@ class ExplainRow:
     region: str | None = column("REGION", rank=2)
     match: str | None = column("MATCH", rank=2)
     speaks_dave: bool | None
-    cpu: float | None = column("CPU", Kind.SCORE, rank=3)
-    deficit: float | None = column("DEFICIT", Kind.SCORE, rank=4)
-    nulled: float | None = column("NULLED", Kind.SCORE, rank=4)
-    players: float | None = column("PLAYERS", Kind.SCORE, rank=3)
-    reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
+    cpu: float | None = penalty_columns.term("cpu", rank=3)
+    deficit: float | None = penalty_columns.term("deficit", rank=4)
+    nulled: float | None = penalty_columns.term("nulled", rank=4)
+    players: float | None = penalty_columns.term("players", rank=3)
+    reserved: float | None = penalty_columns.term("reserved", rank=5)
     penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_columns.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None

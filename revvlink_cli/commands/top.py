@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -346,13 +346,7 @@ class Console:
 
     def _detail(self, seen: Watch, row: StatusRow) -> Frame:
         shot: NodeSnapshot = next(node for node in seen.snapshot.nodes if node.identifier == row.node)
-        terms = row.penalty_terms
-        told = (
-            f" = CPU {terms.cpu:.1f} + deficit {terms.deficit:.1f} + nulled {terms.nulled:.1f} + players "
-            f"{terms.players:.1f} + reserved {terms.reserved:.1f}"
-            if terms is not None
-            else ""
-        )
+        terms = f" = {penalty_columns.sum_of(asdict(row.penalty_terms))}" if row.penalty_terms is not None else ""
         age = (
             f"{duration(row.stats_age_s * 1000)} old, by {row.stats_origin}" if row.stats_age_s is not None else MISSING
         )
@@ -371,7 +365,7 @@ class Console:
             memory=status.memory_of(row),
             uptime=human(row.uptime_ms, Kind.DURATION_MS),
             latency=human(row.latency_ms, Kind.LATENCY_MS),
-            penalty=penalty_columns.penalty_of(row) + told,
+            penalty=penalty_columns.penalty_of(row) + terms,
             figures=age,
             sources=info.sources if info is not None else None,
             plugins=tuple(f"{plugin.name} {plugin.version}".strip() for plugin in info.plugins) if info else (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.client.protocol.models import Frames, NodeStats
-from revvlink_cli.client.routing.penalty import compute
+from revvlink_cli.client.routing.penalty import PER_PLAYER, TERMS, Penalty, Term, compute
 
 
 def stats(
@@ -79,3 +80,24 @@ def test_no_figure_breaks_it(playing: int | None, load: float | None, deficit: f
 
     assert math.isfinite(penalty.total)
     assert penalty.total >= 0
+
+
+def test_the_table_of_terms_is_complete() -> None:
+    """Every cost in a penalty has its entry in the table, in the order of the fields, and is in the total."""
+    fields = [entry.name for entry in dataclasses.fields(Penalty) if entry.type == "float"]
+    costs = {term.name: 10.0**place for place, term in enumerate(TERMS)}
+
+    assert [term.name for term in TERMS] == fields
+    assert Penalty(**costs, is_lower_bound=False, cpu_assumed=False).total == sum(costs.values())
+
+
+@pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)
+@given(value=st.floats(0, 1))
+def test_formulas_are_what_is_computed(term: Term, value: float) -> None:
+    """The formula that people read gives the cost that the code computes."""
+    inputs = {"load": value, "deficit": 3000 * value, "nulled": 3000 * value, "playing": 100}
+    frames = Frames(3000, inputs["nulled"], inputs["deficit"])
+    computed = compute(stats(playing=100, load=value, frames=frames), reserved=PER_PLAYER * value)
+
+    expected = eval(term.formula.replace("^", "**"), {}, {**inputs, "reserved": value})
+    assert getattr(computed, term.name) == pytest.approx(expected)

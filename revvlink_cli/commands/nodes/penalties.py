@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli.client.routing.penalty import TERMS
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Tags, regions
@@ -53,11 +54,11 @@ class PenaltyRow:
     node: str = column("NODE", rank=0)
     state: str = column("STATE", Kind.STATE, cell=penalty_columns.state_of, rank=0)
     region: str | None = column("REGION", rank=4)
-    cpu: float | None = column("CPU", Kind.SCORE, cell=_cpu, rank=2)
-    deficit: float | None = column("DEFICIT", Kind.SCORE, rank=3)
-    nulled: float | None = column("NULLED", Kind.SCORE, rank=3)
-    players: float | None = column("PLAYERS", Kind.SCORE, rank=2)
-    reserved: float | None = column("RESERVED", Kind.SCORE, rank=5)
+    cpu: float | None = penalty_columns.term("cpu", cell=_cpu, rank=2)
+    deficit: float | None = penalty_columns.term("deficit", rank=3)
+    nulled: float | None = penalty_columns.term("nulled", rank=3)
+    players: float | None = penalty_columns.term("players", rank=2)
+    reserved: float | None = penalty_columns.term("reserved", rank=5)
     penalty: float | None = column("PENALTY", Kind.SCORE, cell=penalty_columns.penalty_of)
     penalty_is_lower_bound: bool | None
     penalty_cpu_is_assumed: bool | None
@@ -77,14 +78,18 @@ class PenaltyTick:
     nodes: tuple[PenaltyRow, ...]
 
 
+def _highest_first(term: str) -> Callable[[PenaltyRow], Any]:
+    def key(row: PenaltyRow) -> float | None:
+        value: float | None = getattr(row, term)
+        return None if value is None else -value
+
+    return key
+
+
 _SORTS: dict[str, Callable[[PenaltyRow], Any]] = {
     "rank": lambda row: row.rank,
     "node": lambda row: row.node.casefold(),
-    "cpu": lambda row: None if row.cpu is None else -row.cpu,
-    "deficit": lambda row: None if row.deficit is None else -row.deficit,
-    "nulled": lambda row: None if row.nulled is None else -row.nulled,
-    "players": lambda row: None if row.players is None else -row.players,
-    "reserved": lambda row: None if row.reserved is None else -row.reserved,
+    **{term.name: _highest_first(term.name) for term in TERMS},
     "penalty": lambda row: None if row.penalty is None or row.is_stale else -row.penalty,
 }
 """What `--sort` takes. Terms begin with the highest, where trouble is; what is unknown comes last."""

@@ -229,9 +229,7 @@ def status_row(
         penalty=penalty.total if penalty else None,
         penalty_is_lower_bound=penalty.is_lower_bound if penalty else None,
         penalty_cpu_is_assumed=penalty.cpu_assumed if penalty else None,
-        penalty_terms=PenaltyTerms(penalty.cpu, penalty.deficit, penalty.nulled, penalty.players, penalty.reserved)
-        if penalty
-        else None,
+        penalty_terms=PenaltyTerms(**penalty_columns.costs_of(penalty)) if penalty else None,
         latency_ms=node.latency_ms,
         reason=failure.code if failure else _reason(node, now, ability),
         message=failure.message if failure else _message(node, ability),

@@ -82,12 +82,15 @@ def _default(key: object) -> str:
 
 
 def _penalty() -> str:
-    return """What one more player costs on a node; lower is better, 0 is idle:
+    from revvlink_cli.client.routing.penalty import TERMS
 
-    1.05^(100 load) 10 - 10  +  1.03^(deficit/6) 300 - 300  +  2 (1.03^(nulled/6) 300 - 300)  +  1.5 playing
+    wide = max(len(term.formula) for term in TERMS) + 2
+    terms = _table(
+        (term.label, f"{term.formula:<{wide}}{term.variable}: {term.meaning} ({term.unit})") for term in TERMS
+    )
+    return f"""What one more player costs on a node; lower is better, 0 is idle. It is the sum of these terms:
 
-with the load of the machine as 0..1 and the frames lost in a minute as 0..3000, plus 1.5 for each player that is on
-its way and that the statistics do not show yet.
+{terms}
 
 >=  marks a lower bound: a Lavalink shows its frame statistics only to the session whose players they are, and an
     observer's session has none.

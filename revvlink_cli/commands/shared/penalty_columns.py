@@ -1,4 +1,4 @@
-"""A penalty in tables: its terms, its mark, its rank, and what the marks mean."""
+"""A penalty in tables: its terms as columns, its mark, its rank, and notes that explain the marks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import typer
 
-from revvlink_cli.output.result import Kind
+from revvlink_cli.client.routing.penalty import TERMS, mark_of
+from revvlink_cli.output.result import Kind, column
 from revvlink_cli.output.text import MISSING, duration, human
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.routing.penalty import Penalty
 
 R = TypeVar("R")
+
+_LABELS = {entry.name: entry.label for entry in TERMS}
 
 LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
 SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
@@ -81,8 +84,6 @@ class Ranked(Protocol):
 
 def penalty_of(row: Scored) -> str:
     """The penalty with its mark."""
-    from revvlink_cli.client.routing.penalty import mark_of
-
     mark = mark_of(is_lower_bound=bool(row.penalty_is_lower_bound), cpu_assumed=bool(row.penalty_cpu_is_assumed))
     return f"{mark}{human(row.penalty, Kind.SCORE)}"
 
@@ -104,14 +105,25 @@ def rank_of(row: Ranked) -> str:
     return str(row.rank) if row.rank is not None else MISSING
 
 
+def term(name: str, *, rank: int, cell: Callable[[Any], str] | None = None) -> Any:
+    """The column of one term of the penalty."""
+    return column(_LABELS[name].upper(), Kind.SCORE, cell=cell, rank=rank)
+
+
+def costs_of(cost: Penalty) -> dict[str, float]:
+    """The cost of each term, by name."""
+    return {entry.name: getattr(cost, entry.name) for entry in TERMS}
+
+
+def sum_of(costs: Mapping[str, float]) -> str:
+    """The terms as a sum: ``CPU 1.0 + players 3.0``."""
+    return " + ".join(f"{_LABELS[name]} {value:.1f}" for name, value in costs.items())
+
+
 def terms_of(cost: Penalty | None) -> dict[str, Any]:
     """The fields of a row that shows a penalty term by term; all None where it is unknown."""
     return {
-        "cpu": cost.cpu if cost else None,
-        "deficit": cost.deficit if cost else None,
-        "nulled": cost.nulled if cost else None,
-        "players": cost.players if cost else None,
-        "reserved": cost.reserved if cost else None,
+        **(costs_of(cost) if cost else {entry.name: None for entry in TERMS}),
         "penalty": cost.total if cost else None,
         "penalty_is_lower_bound": cost.is_lower_bound if cost else None,
         "penalty_cpu_is_assumed": cost.cpu_assumed if cost else None,
