@@ -16,7 +16,7 @@ from benchmarks.processes import BIN, run
 from revvlink_cli.client.cache.entries import Key, entry_for
 from revvlink_cli.client.cache.sqlite import SQLiteStore
 from revvlink_cli.client.protocol.tracks import Playable
-from revvlink_cli.services.cache_handle import at_once
+from revvlink_cli.services.cache_handle import run_synchronously
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +56,8 @@ def _filled(entries: int) -> Iterator[Path]:
                 entry_for(Key.of(f"ytsearch:{number}"), _tracks(str(number)), now=time.time())
                 for number in range(start, min(start + 2000, entries))
             ]
-            at_once(store.put_all([(entry, 1) for entry in made if entry is not None]))
-        at_once(store.close())
+            run_synchronously(store.put_all([(entry, 1) for entry in made if entry is not None]))
+        run_synchronously(store.close())
         yield folder
 
 
@@ -67,8 +67,8 @@ def hit() -> Figure:
         store = SQLiteStore(folder / "tracks.db", capacity=ENTRIES, fleet=NODE, in_thread=False)
         chosen = random.Random(7)
         keys = [Key.of(f"ytsearch:{chosen.randrange(ENTRIES)}") for _ in range(3000)]
-        took = [seconds(lambda key=key: at_once(store.get(key)).payload()) for key in keys]  # type: ignore[misc,union-attr]
-        at_once(store.close())
+        took = [seconds(lambda key=key: run_synchronously(store.get(key)).payload()) for key in keys]  # type: ignore[misc,union-attr]
+        run_synchronously(store.close())
     ours = statistics.median(took)
     return Figure(shown(ours), "1 ms", ours / 1e-3, "below 1 ms", ours < 1e-3)
 

@@ -18,7 +18,7 @@ from revvlink_cli.commands.shared.queries import identifier_for, node_name
 from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
-from revvlink_cli.services.cache_handle import at_once, keeps_nothing, opened_for_search
+from revvlink_cli.services.cache_handle import keeps_nothing, open_for_search, run_synchronously
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,10 +97,10 @@ def search(
         from revvlink_cli.commands.shared.cache_access import turned_off
 
         return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
-    cache = opened_for_search(settings, cache_mode)
-    kept = at_once(_kept(cache, key, view, cache_mode)) if cache.is_synchronous else None
+    cache = open_for_search(settings, cache_mode)
+    kept = run_synchronously(_kept(cache, key, view, cache_mode)) if cache.is_synchronous else None
     if kept is not None:
-        at_once(cache.store.close())
+        run_synchronously(cache.store.close())
         return replace(kept, warnings=tuple(cache.warnings))
     chosen = node_selection.with_secrets(settings, entries, options)
 
@@ -138,7 +138,7 @@ async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) 
     """What the cache has to say, None when a node is to be asked."""
     if not mode.reads:
         return None
-    entry = await cache.guarded.get(key)
+    entry = await cache.fallback.get(key)
     if entry is not None:
         with contextlib.suppress(ValueError):  # somebody else wrote it; what is found now takes its place
             return view.kept(entry)

@@ -1,9 +1,9 @@
-"""Tells a Discord channel when something has changed since the last run, and only then.
+"""Sends alerts to a Discord channel when findings have changed since the last run.
 
-What has been told is kept in the state folder, one file for a webhook and a configuration. Each run compares what it
-found with that: what it did not look at is left as it was, so that runs on parts of a fleet do not contradict each
-other. Trouble goes by the check that failed, whichever of them reports it: runs that leave out others tell the same.
-Nothing here changes a verdict: whatever fails is a warning.
+The findings that have been reported are kept in the state folder, in one file for each webhook and configuration. Each
+run compares its findings with them. A run leaves the state of nodes and checks that it did not examine as it was, so
+runs on parts of a fleet do not contradict each other. A problem is identified by the check that failed, also where
+another check reports it. A failure in this module becomes a warning and never changes a verdict.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
 
 TIMEOUT = 5.0
-"""Seconds that the webhook may take."""
+"""Seconds that one request to the webhook may take."""
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds of these that connecting to it may take."""
+"""Seconds of `TIMEOUT` that connecting may take."""
 
 LENGTH = 2000
-"""Characters of the longest message that Discord takes."""
+"""Characters in the longest message that Discord accepts."""
 
 KEPT = 30 * 86_400
-"""Seconds after which trouble that no run has looked at any more is forgotten."""
+"""Seconds after which a problem that no run has examined again is forgotten."""
 
 _SIGNS = {Verdict.CRITICAL: "\N{LARGE RED CIRCLE}", Verdict.WARNING: "\N{LARGE YELLOW CIRCLE}",
           Verdict.UNKNOWN: "\N{MEDIUM WHITE CIRCLE}", Verdict.OK: "\N{LARGE GREEN CIRCLE}"}  # fmt: skip
 
 
 class AlertState(NamedTuple):
-    """Trouble that somebody was told of.
+    """A problem that was reported.
 
     Attributes:
-        verdict: How bad it was said to be.
+        verdict: The name of the reported verdict.
         since: When it was first seen, in seconds since the epoch.
-        told: When it was last told of.
-        seen: When it was last looked at.
+        reported_at: When it was last reported.
+        seen_at: When a run last examined it.
     """
 
     verdict: str
     since: float
-    told: float
-    seen: float
+    reported_at: float
+    seen_at: float
 
 
 class Change(NamedTuple):
-    """Something to tell.
+    """A change to report.
 
     Attributes:
-        key: What it is about.
-        finding: The trouble; None when it is over.
-        before: What was told before, None when it is new.
+        key: Node, check and subject as JSON.
+        finding: The problem; None when it is over.
+        before: The state that was reported before, None when the problem is new.
     """
 
     key: str
@@ -73,19 +73,23 @@ class Change(NamedTuple):
 
 
 def changes(
-    report: Report, told: dict[str, AlertState], *, remind: float | None, now: float, scope: str
+    report: Report, reported: dict[str, AlertState], *, remind: float | None, now: float, scope: str
 ) -> tuple[list[Change], dict[str, AlertState]]:
-    """What there is to tell, and what will have been told then.
+    """Compare a report with the reported states.
 
     Args:
-        report: What was found now.
-        told: By key, what was told before.
-        remind: Seconds after which trouble that goes on is told again, None for never.
+        report: The findings of this run.
+        reported: The states that were reported before, by key.
+        remind: Seconds after which a lasting problem is reported again, None for never.
         now: Seconds since the epoch.
-        scope: Tells fleets apart: what is found of one says nothing about another.
+        scope: Identifies the part of the fleet that was checked. Findings about the whole of one part say nothing
+            about another part.
+
+    Returns:
+        The changes to report, and the states once these changes have been reported.
     """
     found: list[Change] = []
-    after = {key: entry for key, entry in told.items() if now - entry.seen < KEPT}
+    after = {key: entry for key, entry in reported.items() if now - entry.seen_at < KEPT}
     for finding in report.findings:
         if finding.verdict is Verdict.OK:
             continue
@@ -94,25 +98,25 @@ def changes(
         if before is None or before.verdict != _own(finding):
             found.append(Change(key, finding, before))
             after[key] = AlertState(_own(finding), before.since if before else now, now, now)
-        elif remind is not None and now - before.told >= remind:
+        elif remind is not None and now - before.reported_at >= remind:
             found.append(Change(key, finding, before))
-            after[key] = before._replace(told=now, seen=now)
+            after[key] = before._replace(reported_at=now, seen_at=now)
         else:
-            after[key] = before._replace(seen=now)
-    # What is left out was looked at all the same, and what does not apply any more is no trouble.
-    well = {_key(each, scope) for each in (*report.findings, *report.made) if each.verdict is Verdict.OK}
-    pointless = [
+            after[key] = before._replace(seen_at=now)
+    # A finding that --only hides was made all the same. A check that no longer applies has no problem.
+    passed = {_key(each, scope) for each in (*report.findings, *report.made) if each.verdict is Verdict.OK}
+    not_applicable = [
         [each.node, each.check]
         for each in report.outcomes
         if isinstance(each, Skipped) and each.needs is None and each.node is not None
     ]
-    over = [key for key in after if key in well or json.loads(key)[:2] in pointless]
+    over = [key for key in after if key in passed or json.loads(key)[:2] in not_applicable]
     found += [Change(key, None, after.pop(key)) for key in over]
     return found, after
 
 
 def _own(finding: Finding) -> str:
-    """The verdict apart from what a quorum makes of it: that depends on which nodes a run has looked at."""
+    """The finding's verdict before the quorum was applied, which depends on the nodes that the run checked."""
     return (finding.raw_verdict or finding.verdict).name
 
 
@@ -122,7 +126,7 @@ def _key(finding: Finding, scope: str) -> str:
 
 
 def message(report: Report, found: list[Change], now: float) -> str:
-    """The message: the verdict, then a line for each change, the gravest first."""
+    """The alert: the verdict, then a line for each change, the most severe first."""
     report, found = redacted(report), redacted(found)
     lines = [f"**{report.verdict.name}: {report.healthy_nodes}**"]
     ordered = sorted(found, key=lambda change: -change.finding.verdict.gravity if change.finding else 1)
@@ -152,7 +156,7 @@ def _line(change: Change, now: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Discord shows as it is: no markup, no mentions, one line."""
+    """Escape a text so that Discord shows it without markup or mentions, on one line."""
     visible = "".join(char if char.isprintable() else " " for char in text)
     return "".join(f"\\{char}" if char in "\\*_~`|>#[]()<@:-" else char for char in visible)
 
@@ -163,46 +167,46 @@ def _span(seconds: float) -> str:
     return Unit.SECONDS.show(max(round(seconds), 1))
 
 
-async def tell_discord(
+async def send_alert(
     report: Report, address: str, *, known: Collection[str], source: str, scope: str, remind: float | None
 ) -> tuple[str, ...]:
-    """Tell what has changed, if anything has.
+    """Send the changes since the last run to a Discord webhook, if there are any.
 
     Args:
-        report: What was found.
+        report: The findings of this run.
         address: The webhook.
-        known: Nodes that are configured; trouble of others is forgotten.
-        source: The configuration and what else is demanded, which tell states apart.
-        scope: Which part of the fleet this is, "" for all of it.
-        remind: Seconds after which trouble that goes on is told again, None for never.
+        known: Configured nodes; problems of other nodes are forgotten.
+        source: The configuration and the requirements. Each combination has a state of its own.
+        scope: Identifies the part of the fleet that was checked, "" for all of it.
+        remind: Seconds after which a lasting problem is reported again, None for never.
 
     Returns:
-        Warnings: what kept somebody from being told. They never hold the address, which is a secret.
+        Warnings: why the alert was not sent. They never hold the address, which is a secret.
     """
     if not _is_webhook(address):
-        return ("nobody is told: the webhook's address must begin with https://",)
+        return ("alert not sent: the webhook's address must begin with https://",)
     name = hashlib.sha256(f"{address}\n{source}".encode()).hexdigest()[:16]
     try:
         lock = _folder() / f"{name}.lock"
         _insist_on_file(lock)
         with locked(lock) as is_alone:
             if not is_alone:
-                return ()  # another run is telling; what it does not know yet, the next run will
+                return ()  # another run is sending; the next run reports what that one does not know yet
             path = _folder() / f"{name}.json"
-            told = {key: entry for key, entry in _read(path).items() if _is_of(key, known)}
+            reported = {key: entry for key, entry in _read(path).items() if _is_of(key, known)}
             now = time.time()
-            found, after = changes(report, told, remind=remind, now=now, scope=scope)
+            found, after = changes(report, reported, remind=remind, now=now, scope=scope)
             if not found:
                 _write(path, after)
                 return ()
-            _write(path, told)  # where this cannot be kept, every run would tell the same again
+            _write(path, reported)  # if this fails, send nothing: every later run would send the same alert again
             failure, may_have_arrived = await _post(address, message(report, found, now))
             if failure is None or may_have_arrived:
                 _write(path, after)
             if failure is not None:
-                return (failure if may_have_arrived else f"nobody is told: {failure}",)
+                return (failure if may_have_arrived else f"alert not sent: {failure}",)
     except (OSError, ConfigError) as error:
-        return (f"nobody is told, for what was told cannot be kept: {getattr(error, 'strerror', None) or error}",)
+        return (f"alert not sent: its state cannot be saved: {getattr(error, 'strerror', None) or error}",)
     return ()
 
 
@@ -222,7 +226,11 @@ def _is_of(key: str, known: Collection[str]) -> bool:
 
 
 async def _post(address: str, text: str) -> tuple[str | None, bool]:
-    """Send a message; gives why that failed, None when it did not, and whether it may have arrived all the same."""
+    """Send a message.
+
+    Returns:
+        The reason of a failure or None, and whether the message may have arrived.
+    """
     import aiohttp
 
     body = {"username": "revvlink", "content": text, "allowed_mentions": {"parse": []}}
@@ -233,16 +241,16 @@ async def _post(address: str, text: str) -> tuple[str | None, bool]:
         ):
             status = answer.status
     except aiohttp.ConnectionTimeoutError:
-        return f"the webhook did not take a connection within {CONNECT_TIMEOUT:g} s", False
-    except TimeoutError:  # sent, and not answered: to send it again with every run would be worse than to lose it
+        return f"the webhook did not accept a connection within {CONNECT_TIMEOUT:g} s", False
+    except TimeoutError:  # sent, but not answered: repeating it with every run would be worse than losing it
         return f"the webhook did not answer within {TIMEOUT:g} s, and the message may not have arrived", True
     except (aiohttp.ClientConnectorError, ValueError) as error:
         return f"the webhook cannot be reached ({type(error).__name__})", False
-    except (aiohttp.ClientError, OSError) as error:  # it may have taken the message before it hung up
-        return f"the webhook broke off ({type(error).__name__}), and the message may not have arrived", True
+    except (aiohttp.ClientError, OSError) as error:  # it may have taken the message before it closed
+        return f"the webhook closed the connection ({type(error).__name__}), the message may not have arrived", True
     if status < 300:
         return None, True
-    why = {401: ", it is not valid", 404: ", it is gone", 429: ", it had too many messages"}.get(status, "")
+    why = {401: ", it is not valid", 404: ", it no longer exists", 429: ", too many messages"}.get(status, "")
     return f"the webhook answered {status}{why}", False
 
 
@@ -255,17 +263,17 @@ def _folder() -> Path:
 
 
 def _insist_on_file(path: Path) -> None:
-    """Open nothing else: a pipe in its place would be waited for without end.
+    """Refuse anything that is not a file: opening a pipe would wait for ever.
 
     Raises:
-        OSError: There is something else.
+        OSError: The path exists and is not a file.
     """
     if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no file")
+        raise OSError(f"{path} is not a file")
 
 
 def _read(path: Path) -> dict[str, AlertState]:
-    """What was told; what cannot be read was not."""
+    """Read the reported states; a file that cannot be read counts as empty."""
     _insist_on_file(path)
     try:
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -280,5 +288,5 @@ def _read(path: Path) -> dict[str, AlertState]:
     return found
 
 
-def _write(path: Path, told: dict[str, AlertState]) -> None:
-    write_atomically(path, json.dumps(told) + "\n")
+def _write(path: Path, reported: dict[str, AlertState]) -> None:
+    write_atomically(path, json.dumps(reported) + "\n")

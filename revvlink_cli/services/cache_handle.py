@@ -1,6 +1,6 @@
-"""The cache that the configuration names, for the time of one command.
+"""Opens the configured cache for one command.
 
-Light to import: a search that is kept in the database needs neither an event loop nor a node.
+This module is cheap to import: a search whose result is in the database needs neither an event loop nor a node.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ S = TypeVar("S", bound="Store")
 
 
 class CacheHandle(Generic[S]):
-    """A store, and how it is used.
+    """A store and its settings.
 
     Attributes:
         store: The store.
-        guarded: The same, whose failure becomes a warning.
-        is_synchronous: Whether nothing it does ever waits for an event loop; see `at_once`.
-        ttl: Seconds for which results count.
-        warnings: What went wrong with it and did no harm.
+        fallback: The same store, but a failure becomes a warning.
+        is_synchronous: Whether its methods never wait for an event loop; see `run_synchronously`.
+        ttl: Seconds for which results are valid.
+        warnings: Failures that did not stop the command.
     """
 
     def __init__(self, store: S, warnings: list[str], *, is_synchronous: bool, ttl: float) -> None:
         self.store = store
-        self.guarded = FallbackStore(store, lambda error: warnings.append(without(error)))
+        self.fallback = FallbackStore(store, lambda error: warnings.append(unavailable(error)))
         self.is_synchronous = is_synchronous
         self.ttl = ttl
         self.warnings = warnings
 
     async def keep(self, key: Key, found: Loaded) -> None:
-        """Keep a result, unless it is not to be kept."""
-        if not self.guarded.is_down:
+        """Store a result if results of its kind are stored."""
+        if not self.fallback.is_down:
             entry = entry_for(key, found, now=time.time(), ttl=self.ttl)
             if entry is not None:
-                await self.guarded.put(entry)
+                await self.fallback.put(entry)
 
 
 def open_cache(settings: Settings) -> CacheHandle[OpenStore] | None:
-    """The store that the configuration names; None when it keeps nothing between runs.
+    """Open the configured store; gives None when the configuration keeps nothing between runs.
 
     Raises:
         StoreException: The backend is not installed.
-        ValueError: The address of its server is none.
+        ValueError: The address of the server is not valid.
     """
     backend = backend_of(settings)
     if settings.cache.capacity == 0 or backend.open is None:
         return None
-    settings.mask_passwords()  # a node may have said its own in a title, and that may be kept
+    settings.mask_passwords()  # a stored title may hold the password that a node put there
     warnings: list[str] = []
     store = backend.open(settings.cache, fleet_name(settings), warnings.append)
     return CacheHandle(store, warnings, is_synchronous=backend.is_synchronous, ttl=settings.cache.ttl_s)
@@ -78,40 +78,41 @@ def keeps_nothing(settings: Settings) -> bool:
     return settings.cache.capacity == 0 or backend_of(settings).open is None
 
 
-class _Nothing:
+class _NullStore:
     """A store that keeps nothing."""
 
     async def get(self, key: Key) -> Entry | None:
-        """There is nothing."""
+        """Return None: the store is always empty."""
 
     async def put(self, entry: Entry) -> None:
-        """Nothing stays."""
+        """Discard the entry."""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no resource is open."""
 
 
-def opened_for_search(settings: Settings, mode: CacheMode) -> CacheHandle[Any]:
-    """The store for one search: one that keeps nothing where there is none, or none that can be used."""
+def open_for_search(settings: Settings, mode: CacheMode) -> CacheHandle[Any]:
+    """Open the store for one search; gives a store that keeps nothing when there is no usable one."""
     warnings: list[str] = []
     try:
         cache = open_cache(settings) if mode.reads or mode.writes else None
     except StoreException as error:
         cache = None
-        warnings.append(without(error))
-    return cache or CacheHandle(_Nothing(), warnings, is_synchronous=True, ttl=settings.cache.ttl_s)
+        warnings.append(unavailable(error))
+    return cache or CacheHandle(_NullStore(), warnings, is_synchronous=True, ttl=settings.cache.ttl_s)
 
 
-def without(error: StoreException) -> str:
-    """The warning when a run goes on without its cache."""
+def unavailable(error: StoreException) -> str:
+    """The warning that a command continues without its cache."""
     hint = f" ({error.hint})" if error.hint is not None else ""
-    return f"{error}; going on without the cache{hint}"
+    return f"{error}; continuing without the cache{hint}"
 
 
 def fleet_name(settings: Settings) -> str:
-    """What tells one fleet's results from another's: the addresses of its nodes.
+    """The name under which a fleet's results are stored: the addresses of its nodes.
 
-    A file that is not trusted shares its results with nobody: it may put a proxy before the nodes of another.
+    A configuration that is not trusted shares its results with no other one: it may send requests for another fleet's
+    nodes through a proxy.
     """
     addresses = sorted(entry.uri for entry in settings.nodes)
     if not settings.source.trusted:
@@ -119,21 +120,25 @@ def fleet_name(settings: Settings) -> str:
     return "\n".join(addresses)
 
 
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """The outcome of work that never waits for an event loop, without one."""
+def run_synchronously(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits for an event loop, without one.
+
+    Raises:
+        RuntimeError: The coroutine waits for an event loop.
+    """
     try:
         work.send(None)
     except StopIteration as done:
         value: T = done.value
         return value
     work.close()
-    raise RuntimeError("work that was to be done at once waits for an event loop")
+    raise RuntimeError("a coroutine that was to run synchronously waits for an event loop")
 
 
 def on_store(
     cache: CacheHandle[OpenStore], job: Callable[[OpenStore], Coroutine[Any, Any, T]]
 ) -> T | Coroutine[Any, Any, T]:
-    """What comes of a job on a store, at once where that can be; the store is closed in the end."""
+    """Run a job on a store and close the store; gives the result at once where the store is synchronous."""
 
     async def work() -> T:
         try:
@@ -141,4 +146,4 @@ def on_store(
         finally:
             await cache.store.close()
 
-    return at_once(work()) if cache.is_synchronous else work()
+    return run_synchronously(work()) if cache.is_synchronous else work()

@@ -24,7 +24,7 @@ from revvlink_cli.client.cache import database
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.client.errors import Code, StoreException
-from revvlink_cli.services.cache_handle import at_once
+from revvlink_cli.services.cache_handle import run_synchronously
 from tests.cache.helpers import entry
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def use(path: Path, job: Callable[[SQLiteStore], Coroutine[Any, Any, T]], **more
     """The outcome of a job on a store that is opened for it."""
     store = SQLiteStore(path, in_thread=False, **more)
     try:
-        return at_once(job(store))
+        return run_synchronously(job(store))
     finally:
-        at_once(store.close())
+        run_synchronously(store.close())
 
 
 def put(path: Path, *queries: str, **more: Any) -> None:

@@ -138,13 +138,13 @@ def test_runs_on_parts_do_not_contradict(run: Callable[..., Ran], simulator: Sim
 
 
 def test_a_broken_webhook_costs_no_verdict(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
-    """It is a warning, and what could not be told is told by the next run."""
+    """It is a warning, and the next run reports what this one could not."""
     simulator["a"].stop()
     for status in (500, 404, 429, 302):
         webhook.status = status
         ran = run()
         assert (ran.code, ran.out[:8]) == (2, "CRITICAL")
-        assert f"warning: nobody is told: the webhook answered {status}" in ran.err
+        assert f"warning: alert not sent: the webhook answered {status}" in ran.err
     webhook.status = 204
     run()
 
@@ -152,18 +152,21 @@ def test_a_broken_webhook_costs_no_verdict(run: Callable[..., Ran], simulator: S
 
 
 def test_a_webhook_that_takes_and_hangs_up(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
-    """What was sent may have arrived: to tell it again with every run would be worse than to lose it."""
+    """A sent message may have arrived: repeating it with every run would be worse than losing it."""
     simulator["a"].stop()
     webhook.status = 0
     ran = run()
     run()
 
-    assert "warning: the webhook broke off (ServerDisconnectedError), and the message may not have arrived" in ran.err
+    assert (
+        "warning: the webhook closed the connection (ServerDisconnectedError), the message may not have arrived"
+        in ran.err
+    )
     assert len(webhook.texts) == 1
 
 
 @pytest.mark.parametrize("skip", [["auth"], ["reach", "auth"], ["connection", "auth", "version", "info"]])
-def test_every_outage_is_told(
+def test_every_outage_is_reported(
     simulator: Simulator, webhook: Webhook, write_config: Callable[..., Path], skip: list[str]
 ) -> None:
     """Also where the check that fails is left out: each begins and ends with a message, which names that check."""
@@ -174,10 +177,10 @@ def test_every_outage_is_told(
             run_cli("check", "--config", str(path), "--notify", "discord")
 
     began, over = "**a auth** CRITICAL: ", "**a auth** is OK again"
-    assert [next(told for told in (began, over) if told in text) for text in webhook.texts] == [began, over] * 2
+    assert [next(line for line in (began, over) if line in text) for text in webhook.texts] == [began, over] * 2
 
 
-def test_an_outage_is_told_once_by_all_who_see_it(
+def test_an_outage_is_reported_once_by_all_runs_that_see_it(
     run: Callable[..., Ran], simulator: Simulator, webhook: Webhook
 ) -> None:
     """Runs that leave out different checks find the same trouble in different places, and see when it is over."""
@@ -199,10 +202,10 @@ def test_a_webhook_that_is_gone(run: Callable[..., Ran], webhook: Webhook, simul
     webhook.server.shutdown()
     webhook.server.server_close()
     ran = run()
-    assert (ran.code, "nobody is told: the webhook cannot be reached" in ran.err) == (2, True)
+    assert (ran.code, "alert not sent: the webhook cannot be reached" in ran.err) == (2, True)
     Path("webhook").unlink()
     ran = run()
-    assert (ran.code, "nobody is told" in ran.err) == (2, True)
+    assert (ran.code, "alert not sent" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("address", ["http://example.com/x", "ftp://example.com", "nonsense", "https://"])
@@ -217,14 +220,14 @@ def test_addresses_that_are_none(run: Callable[..., Ran], address: str) -> None:
 def test_state_that_cannot_be_kept(
     run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path
 ) -> None:
-    """Without it every run would tell the same again, so nobody is told, and that is said."""
+    """Without it every run would send the same alert again, so none is sent, and a warning says so."""
     (isolated / "state").rmdir()
     (isolated / "state").touch()
     simulator["a"].stop()
 
     ran = run()
     assert (ran.code, webhook.taken) == (2, [])
-    assert "nobody is told, for what was told cannot be kept" in ran.err
+    assert "alert not sent: its state cannot be saved" in ran.err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
@@ -232,7 +235,7 @@ def test_state_that_cannot_be_kept(
 def test_state_that_is_a_pipe(
     run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path, ending: str
 ) -> None:
-    """It is not waited for: nobody is told, and that is said."""
+    """The command does not wait for the pipe: no alert is sent, and a warning says so."""
     simulator["a"].stop()
     run()
     (path,) = (isolated / "state" / "revvlink" / "alerts").glob(f"*.{ending}")
@@ -241,14 +244,14 @@ def test_state_that_is_a_pipe(
 
     ran = run()
     assert (ran.code, len(webhook.texts)) == (2, 1)
-    assert f"nobody is told, for what was told cannot be kept: {path} is no file" in ran.err
+    assert f"alert not sent: its state cannot be saved: {path} is not a file" in ran.err
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"x": 1}', '{"[1]": ["CRITICAL", 1, 1, 1]}', "\x00\xff"])
 def test_state_that_is_damaged(
     run: Callable[..., Ran], simulator: Simulator, webhook: Webhook, isolated: Path, content: str
 ) -> None:
-    """What cannot be read was not told: one message more, and the file is whole again."""
+    """An unreadable state counts as empty: the alert is sent once more, and the file is replaced."""
     simulator["a"].stop()
     run()
     (path,) = (isolated / "state" / "revvlink" / "alerts").glob("*.json")
@@ -271,7 +274,7 @@ def test_sixteen_runs_at_once(run: Callable[..., Ran], simulator: Simulator, web
 
 
 def test_reminders(run: Callable[..., Ran], simulator: Simulator, webhook: Webhook) -> None:
-    """What goes on is told again after the time, and not before."""
+    """A lasting problem is reported again after --remind, not before."""
     simulator["a"].stop()
     run("--remind", "1h")
     run("--remind", "1h")
@@ -294,11 +297,11 @@ def report(**states: Verdict) -> Report:
 def test_a_hundred_flapping_runs(seed: int) -> None:
     """However nodes flap, there is at most one message for each run that found something else than the one before."""
     chance = random.Random(seed)
-    told: dict[str, AlertState] = {}
+    reported: dict[str, AlertState] = {}
     before = {"a": Verdict.OK, "b": Verdict.OK}
     for second in range(100):
         now = {node: chance.choice([verdict, verdict, *Verdict]) for node, verdict in before.items()}
-        found, told = changes(report(**now), told, remind=None, now=1e9 + second, scope="x")
+        found, reported = changes(report(**now), reported, remind=None, now=1e9 + second, scope="x")
         assert {json.loads(change.key)[0] for change in found} == {node for node in now if now[node] != before[node]}
         before = now
 
@@ -309,9 +312,9 @@ def test_what_does_not_apply_any_more_is_over() -> None:
         Finding(node="a", check=check, subject=subject, verdict=Verdict.CRITICAL, message="x")
         for check, subject in (("certificate", None), ("load", "q"), ("cpu", None))
     )
-    _, told = changes(Report(worst(bad), bad, 1, 0), {}, remind=None, now=1e9, scope="x")
+    _, reported = changes(Report(worst(bad), bad, 1, 0), {}, remind=None, now=1e9, scope="x")
     now = (Skipped("a", "certificate", "x"), Skipped("a", "load", "x"), Skipped("a", "cpu", "x", "stats"))
-    found, left = changes(Report(Verdict.OK, now, 1, 1), told, remind=None, now=1e9 + 1, scope="x")
+    found, left = changes(Report(Verdict.OK, now, 1, 1), reported, remind=None, now=1e9 + 1, scope="x")
 
     assert [json.loads(change.key)[1] for change in found if change.finding is None] == ["certificate", "load"]
     assert [json.loads(key)[1] for key in left] == ["cpu"]
@@ -319,16 +322,16 @@ def test_what_does_not_apply_any_more_is_over() -> None:
 
 def test_what_nobody_looks_at_is_forgotten() -> None:
     """Trouble of a node that no run has seen for a month is no trouble of ours."""
-    _, told = changes(report(a=Verdict.CRITICAL), {}, remind=None, now=1e9, scope="x")
-    _, later = changes(report(b=Verdict.OK), told, remind=None, now=1e9 + KEPT + 1, scope="x")
+    _, reported = changes(report(a=Verdict.CRITICAL), {}, remind=None, now=1e9, scope="x")
+    _, later = changes(report(b=Verdict.OK), reported, remind=None, now=1e9 + KEPT + 1, scope="x")
 
-    assert (len(told), later) == (1, {})
+    assert (len(reported), later) == (1, {})
 
 
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=900)), max_size=40))
 def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
     """Whatever nodes say, a message has the length that Discord takes, and holds no markup of theirs."""
-    told = [
+    changed = [
         Change(
             json.dumps([node or "n", "reach", None]),
             Finding(node=node or "n", check="reach", verdict=Verdict.CRITICAL, message=text),
@@ -337,7 +340,7 @@ def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
         for node, text in found
     ]
 
-    text = message(report(a=Verdict.CRITICAL), told, 1e9)
+    text = message(report(a=Verdict.CRITICAL), found, 1e9)
 
     assert len(text) <= LENGTH
     assert "@everyone" not in text
@@ -345,7 +348,7 @@ def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
 
 
 def test_a_webhook_that_hangs(simulator: Simulator, write_config: Callable[..., Path]) -> None:
-    """The verdict is told before anybody else is, and stands, however long that takes beyond the command's time."""
+    """The verdict is printed before the alert is sent, and stands, however long the webhook takes."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         node = simulator["a"]
@@ -400,4 +403,4 @@ def test_addresses_that_cannot_be_called(run: Callable[..., Ran], simulator: Sim
 
     ran = run("-vv")
     assert ran.code == 2
-    assert "warning: nobody is told" in ran.err
+    assert "warning: alert not sent" in ran.err

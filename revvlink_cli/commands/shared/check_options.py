@@ -310,15 +310,15 @@ def messenger(
     try:
         address = settings.webhook()
     except ConfigError as error:  # a webhook that is broken is no reason to check nothing
-        told = f"nobody is told: {error}"
-        return lambda _: _said(told)
+        warning = f"alert not sent: {error}"
+        return lambda _: _said(warning)
 
-    async def tell(report: Report) -> tuple[str, ...]:
-        from revvlink_cli.services.alerts import tell_discord
+    async def send(report: Report) -> tuple[str, ...]:
+        from revvlink_cli.services.alerts import send_alert
 
         source = settings.source.path.resolve() if settings.source.path is not None else settings.nodes[0].uri
         is_whole = len(entries) == len(settings.nodes)
-        return await tell_discord(
+        return await send_alert(
             report,
             address or "",
             known=[entry.identifier for entry in settings.nodes],
@@ -327,7 +327,7 @@ def messenger(
             remind=pause,
         )
 
-    return tell
+    return send
 
 
 async def _said(warning: str) -> tuple[str, ...]:
