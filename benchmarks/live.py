@@ -116,7 +116,7 @@ seen, console = Watch(fleet), Console(job)
 screen = Screen(Page(), no_color=False)
 took = []
 for _ in range(40):
-    seen.look()
+    seen.sample()
     begun = time.perf_counter()
     screen.show(console._frame(seen, 40, 120))
     took.append(time.perf_counter() - begun)

@@ -73,7 +73,7 @@ def record(
             raise CommandError(_unwritable(file, error)) from None
         known = 0
         try:
-            async with job.looks() as taken:
+            async with job.samples() as taken:
                 async for seen in taken:
                     rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
@@ -82,7 +82,7 @@ def record(
             raise CommandError(_unwritable(file, error)) from None
         finally:
             writer.close()
-        result = RecordRecord(file=file, looks=writer.looks, nodes=known)
+        result = RecordRecord(file=file, looks=writer.samples, nodes=known)
         yield Result(result, notes=(f"`revvlink report {file}` sums it up",))
 
     return Stream(RecordRecord, items())

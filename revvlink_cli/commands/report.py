@@ -70,9 +70,9 @@ def report(
     problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_TOLD]]
     if len(recording.problems) > _TOLD:
         problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _TOLD} more lines"))
-    if not recording.looks:
+    if not recording.samples:
         hint = "make one with `revvlink record FILE`"
-        problems.append(Failure("not_a_recording", f"{file} has no look at a fleet", hint=hint))
+        problems.append(Failure("not_a_recording", f"{file} has no sample of a fleet", hint=hint))
         return Result(None, ReportRow, ExitCode.FAILED, tuple(problems))
     rows = tuple(_row(track) for track in recording.tracks.values())
     notes = [_span(recording)]
@@ -111,7 +111,7 @@ def _span(recording: Recording) -> str:
     from revvlink_cli.output.text import duration
 
     lasted = ((recording.ended or 0) - (recording.begun or 0)) * 1000
-    return f"{recording.looks} looks at {len(recording.tracks)} nodes in {duration(lasted)}"
+    return f"{recording.samples} samples of {len(recording.tracks)} nodes in {duration(lasted)}"
 
 
 def _write(name: str, source: str, recording: Recording, rows: tuple[ReportRow, ...]) -> None:

@@ -165,7 +165,7 @@ class Console:
 
     def __init__(self, job: watch_options.Job) -> None:
         self._job = job
-        self._attention: WatchControl | None = None
+        self._control: WatchControl | None = None
         self._seen: Watch | None = None
         self._sort = 0
         self._filter = ""
@@ -179,11 +179,11 @@ class Console:
         """The screen whenever there is something new on it; `size` tells its lines and columns."""
         from revvlink_cli.services.watching import WatchControl
 
-        self._attention = WatchControl()
-        watch_options.wake_on_resize(self._attention.wake)
+        self._control = WatchControl()
+        watch_options.wake_on_resize(self._control.wake)
         yield Frame(Result(), above=("connecting ...",))
         given_up: Sequence[NodeSnapshot] = ()
-        async with self._job.looks(self._attention) as taken:
+        async with self._job.samples(self._control) as taken:
             async for seen in taken:
                 self._seen = seen
                 yield self._frame(seen, *size())
@@ -194,15 +194,15 @@ class Console:
 
     def press(self, key: str) -> None:
         """A key was pressed."""
-        attention = self._attention
-        if attention is None:
+        control = self._control
+        if control is None:
             return
         if self._is_typing:
             self._type(key)
         elif key == "q":
-            attention.is_over = True
+            control.is_over = True
         elif key in ("p", " "):
-            attention.is_paused = not attention.is_paused
+            control.is_paused = not control.is_paused
         elif key == "escape":
             self._filter, self._shows = ("", "nodes") if self._shows == "nodes" else (self._filter, "nodes")
         elif key == "?":
@@ -217,7 +217,7 @@ class Console:
             self._cordon()
         else:
             self._move(key)
-        attention.wake.set()
+        control.wake.set()
 
     def _type(self, key: str) -> None:
         if key == "enter":
@@ -242,7 +242,7 @@ class Console:
         node = next((node for node in members if node.identifier == self._selected), None)
         if node is not None and self._seen is not None:
             (node.uncordon if node.is_cordoned else node.cordon)()
-            self._seen.look()
+            self._seen.sample()
 
     # Pictures.
 
@@ -285,7 +285,7 @@ class Console:
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_gravity))
         playing = sum(row.playing or 0 for row in rows if not row.is_stale)
         players = sum(row.players or 0 for row in rows if not row.is_stale)
-        is_paused = self._attention is not None and self._attention.is_paused
+        is_paused = self._control is not None and self._control.is_paused
         parts = [
             f"{watch_options.now()[11:19]}{'  PAUSED' if is_paused else ''}  {len(rows)} nodes ({told or 'none'})",
             f"players {playing}/{players}",

@@ -67,12 +67,12 @@ def wait(
         failures: list[Failure] = []
         async with aclosing(wait_for(chosen, policy, regions=settings.regions, timeout=options.timeout)) as found:
             async for waited in found:
-                failure = None if waited.is_there else _failure(waited, options.timeout)
+                failure = None if waited.has_reached_goal else _failure(waited, options.timeout)
                 if failure is not None:
                     failures.append(failure)
                 yield WaitRow(
                     node=waited.node.identifier,
-                    state=str(goal) if waited.is_there else "failed",
+                    state=str(goal) if waited.has_reached_goal else "failed",
                     waited_ms=round(waited.took * 1000),
                     message=failure.message if failure is not None else None,
                 )

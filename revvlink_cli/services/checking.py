@@ -1,4 +1,4 @@
-"""Runs the checks: opens the fleet once, lets canaries load, and has what was seen judged."""
+"""Runs the checks: opens the fleet once, loads the canaries and assesses the snapshot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks.context import Load
 from revvlink_cli.health.fleet import Report, assess
-from revvlink_cli.services.fleet_session import as_observer, connecting, has_told, until
+from revvlink_cli.services.fleet_session import as_observer, connecting, has_stats_or_failed, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from revvlink_cli.services.fleet_session import FleetSession
 
 PER_SECOND = 2
-"""Requests to one node within any one second: checks run often, and bots use these nodes, too."""
+"""Requests to one node in any one second. Checks run often, and bots use these nodes too."""
 
 
 def as_checker(settings: NodeSettings, timeout: float) -> NodeSettings:
-    """A node's settings for a check: politely paced, and tried once, for trying again would hide what flaps."""
+    """A node's settings for a check: slow requests, and one attempt, because retries would hide a flapping node."""
     return replace(as_observer(settings, timeout), per_second=PER_SECOND, retries=0)
 
 
 def without_canaries(policy: Policy) -> Policy:
-    """What is demanded where nothing is loaded."""
+    """The policy without its canaries."""
     return replace(
         policy,
         common=replace(policy.common, canaries=()),
@@ -49,9 +49,9 @@ async def run(
 
     Args:
         chosen: The nodes.
-        policy: What is demanded of them.
+        policy: The requirements for them.
         regions: A region map in place of the built-in one.
-        timeout: Seconds for all of it; a node that has not answered by then is silent.
+        timeout: Seconds for the whole check; a node that has not answered by then has timed out.
     """
     at, begun = time.time(), time.monotonic()
     async with connecting([as_checker(entry, timeout) for entry in chosen], regions, timeout) as opening:
@@ -69,7 +69,7 @@ async def run(
 
 
 async def _settle(opening: FleetSession, patience: float) -> None:
-    """Wait for all that is looked at; a ping has as long as any other request."""
+    """Wait for everything that checks examine; a ping has as long as any other request."""
     await opening.until_connected()
     await opening.until_settled(patience)
 
@@ -78,7 +78,7 @@ class _Loads:
     """The canaries of all nodes.
 
     Attributes:
-        found: By node, what became of its canaries, in their order.
+        found: By node, the results of its canaries, in their order.
     """
 
     def __init__(self, fleet: Fleet, policy: Policy, deadline: float) -> None:
@@ -89,22 +89,22 @@ class _Loads:
         self._running = 0
 
     def are_over(self) -> bool:
-        """Whether every canary that can be let loose has come to something."""
+        """Whether every canary that can be loaded has a result."""
         return self._running == 0 and not self._waiting()
 
     def _waiting(self) -> list[Node]:
-        """Connected nodes whose canaries have not been let loose; statistics come first, for a canary may hang."""
+        """Connected nodes whose canaries have not started; statistics come first, because a canary may hang."""
         return [
             node
             for node in self._fleet.members
             if node.identifier not in self.found
             and self._policy.canaries(node.identifier)
             and node.status is NodeStatus.CONNECTED
-            and has_told(node.snapshot())
+            and has_stats_or_failed(node.snapshot())
         ]
 
     async def watch(self) -> None:
-        """Let the canaries of each node loose as soon as it is connected, until cancelled."""
+        """Load the canaries of each node as soon as it is connected, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 for node in self._waiting():
@@ -121,12 +121,12 @@ class _Loads:
             async with asyncio.timeout_at(self._deadline):
                 tracks = len(await node.rest.load(canary, progress))
         except TimeoutError:
-            pass  # it has neither tracks nor a reason then, and that is what is told
+            pass  # the result then has neither tracks nor a failure, which means that the time ran out
         except RevvlinkException as error:
             failure = error
         finally:
             now = time.monotonic()
-            took = now - (progress.began or now)  # its turn comes late where nodes are asked politely
+            took = now - (progress.began or now)  # the wait for the rate limit does not count
             self.found[node.identifier][index] = Load(canary, took, tracks, failure)
             self._running -= 1
             self._fleet.note_change()
@@ -134,13 +134,13 @@ class _Loads:
 
 @asynccontextmanager
 async def _loading(fleet: Fleet, policy: Policy, deadline: float) -> AsyncIterator[_Loads]:
-    """Canaries at work for the time of the block."""
+    """Load canaries while the block runs."""
     loads = _Loads(fleet, policy, deadline)
     watching = asyncio.create_task(loads.watch(), name="canaries")
     try:
         yield loads
         if watching.done():
-            watching.result()  # a defect, should there be one, belongs to whoever runs the command
+            watching.result()  # raises the exception of a defect, if there was one
     finally:
         watching.cancel()
         await asyncio.wait([watching])

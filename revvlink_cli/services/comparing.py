@@ -21,11 +21,11 @@ class LoadAttempt:
 
     Attributes:
         node: The node's identifier.
-        identifier: What was loaded.
-        took_ms: Milliseconds until the answer, waiting for the node's budget included.
-        tracks: How many tracks came, None when it failed.
-        title: The first one's title, None without one.
-        error: Why it failed, None when it did not.
+        identifier: The query that was loaded.
+        took_ms: Milliseconds until the answer, including the wait for the node's rate limit.
+        tracks: Number of tracks in the answer, None when the load failed.
+        title: The title of the first track, None without one.
+        error: The reason of a failure, None without one.
     """
 
     node: str
@@ -37,7 +37,7 @@ class LoadAttempt:
 
 
 async def load_everywhere(nodes: Sequence[Node], identifiers: Sequence[str]) -> list[LoadAttempt]:
-    """Load every identifier on every node; nodes at once, the identifiers of one node one after the other."""
+    """Load every identifier on every node: all nodes at the same time, the identifiers of one node in turn."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_load_all(node, identifiers), name=f"load {node.identifier}") for node in nodes]
     return [attempt for task in tasks for attempt in task.result()]

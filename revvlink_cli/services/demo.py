@@ -1,4 +1,4 @@
-"""A simulated fleet to try every command on, and the configuration that describes it."""
+"""A simulated fleet for trying commands, and its configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def profiles(password: str) -> tuple[NodeProfile, ...]:
-    """Three nodes that differ enough to make a table worth reading."""
+    """Three nodes with different loads and regions."""
     return (
         NodeProfile(identifier="sim-us", region="us", password=password, players=64, playing=41, system_load=0.34),
         NodeProfile(identifier="sim-eu", region="eu", password=password, players=120, playing=97, system_load=0.58),
@@ -27,7 +27,7 @@ def profiles(password: str) -> tuple[NodeProfile, ...]:
 
 @contextmanager
 def simulated_fleet() -> Iterator[Path]:
-    """Three simulated nodes on free loopback ports; gives the path of a configuration file for them."""
+    """Start three simulated nodes on free loopback ports; gives the path of a configuration file for them."""
     password = secrets.token_urlsafe(18)
     with Simulator(profiles(password)) as simulator, tempfile.TemporaryDirectory(prefix="revvlink-demo-") as folder:
         path = Path(folder) / "revvlink.toml"

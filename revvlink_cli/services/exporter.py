@@ -1,8 +1,8 @@
-"""A small HTTP server for Prometheus: the fleet, kept connected, and probes of single nodes.
+"""A small HTTP server for Prometheus, which keeps the fleet connected and probes single nodes.
 
-``/metrics`` says what is known at the moment: figures come over the websockets and are not asked for. ``/probe`` checks
-one configured node from the beginning, canaries included, within the time that the scrape has. It takes names of the
-configuration only: an address would have a node's password sent to whoever is named.
+``/metrics`` shows the current state. Its figures arrive over the websockets, so a scrape sends no request to a node.
+``/probe`` connects to one configured node and checks it, canaries included, within the timeout of the scrape. It
+accepts names from the configuration only: with an address, anybody could have a node's password sent to any host.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ if TYPE_CHECKING:
     from revvlink_cli.health.policy import Policy, Requirements
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a request that makes no sense is nothing to fill a journal with
+log.addHandler(logging.NullHandler())  # malformed requests must not fill the journal
 
 RETRY_WITHIN = 15.0
-"""Seconds within which a lost node is tried again: who is paged looks at these figures."""
+"""Longest pause in seconds before a lost node is tried again: on-call staff rely on these figures."""
 
 OFFSET = 0.5
-"""Seconds of the scrape's time that are kept for the way back."""
+"""Seconds of the scrape's timeout that are reserved for sending the response."""
 
 CLOSING = 0.75
-"""Seconds that closing a connection may take when the node does not answer that either."""
+"""Seconds that closing a connection may take when the node does not answer."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Plan(NamedTuple):
-    """What is served.
+    """The nodes that the exporter serves, and their policy.
 
     Attributes:
         chosen: The nodes.
-        policy: What is demanded of them.
+        policy: The requirements for them.
         regions: A region map in place of the built-in one.
     """
 
@@ -76,7 +76,7 @@ class Exporter:
     """Answers scrapes.
 
     Attributes:
-        url: Where it listens, once it does.
+        url: The address it listens on, "" before it listens.
     """
 
     def __init__(self, fleet: Fleet, plan: Plan, timeout: float, reload: Callable[[], Plan | None]) -> None:
@@ -92,7 +92,7 @@ class Exporter:
 
     @property
     def nodes(self) -> int:
-        """How many nodes are served."""
+        """The number of nodes that are served."""
         return len(self._plan.chosen)
 
     def application(self, *middlewares: Middleware) -> web.Application:
@@ -109,7 +109,7 @@ class Exporter:
         return app
 
     async def reload(self) -> None:
-        """Read the configuration again; one that is wrong at the moment changes nothing, and shows as a metric."""
+        """Read the configuration again; an invalid one changes nothing and shows as a metric."""
         async with self._following:
             plan = self._reload()
             self._is_current = plan is not None
@@ -118,7 +118,7 @@ class Exporter:
                 await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
 
     async def close(self) -> None:
-        """End what connects new nodes."""
+        """Cancel the tasks that connect new nodes, and wait for them."""
         for task in self._joining:
             task.cancel()
         if self._joining:
@@ -168,7 +168,7 @@ class Exporter:
         except TimeoutError:
             report = None
         found = [
-            *(_of_node(report) if report is not None else _untold(policy.of(chosen[0].identifier))),
+            *(_of_node(report) if report is not None else _timed_out(policy.of(chosen[0].identifier))),
             Sample(metrics.PROBE_SUCCESS, (), float(report is not None and is_healthy(report.outcomes) is True)),
             Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
@@ -183,24 +183,24 @@ class Exporter:
         return f"no node named {redact(name)[:100]!r} is configured{hint}\n"
 
 
-def _untold(demands: Requirements) -> list[Sample]:
-    """What is said of a node when time ran out before anything was known: it is as silent as any that hangs."""
-    verdict = Verdict.UNKNOWN if demands.unknown_on_timeout else Verdict.CRITICAL
+def _timed_out(requirements: Requirements) -> list[Sample]:
+    """The samples of a probe that ran out of time before it had a report: the verdict of a node that hangs."""
+    verdict = Verdict.UNKNOWN if requirements.unknown_on_timeout else Verdict.CRITICAL
     return [Sample(metrics.CHECK_VERDICT, (), float(verdict))]
 
 
 def _of_node(report: Report) -> list[Sample]:
-    """What was found of the one node; that there is but one says nothing about the fleet."""
+    """The samples of the probed node, without those about the fleet, of which the probe saw one node only."""
     return [sample for sample in metrics.samples(report) if sample.metric.prefix != FLEET]
 
 
 def _scrape_timeout(request: web.Request) -> float | None:
-    """Seconds that Prometheus waits, None when it does not say."""
+    """Seconds that Prometheus waits, None without a usable header."""
     try:
-        told = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
+        timeout = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
     except ValueError:
         return None
-    return told if 0 < told < float("inf") else None
+    return timeout if 0 < timeout < float("inf") else None
 
 
 def _text(text: str) -> web.Response:
@@ -208,12 +208,12 @@ def _text(text: str) -> web.Response:
 
 
 def _sharing(permits: defaultdict[str, asyncio.Semaphore], plan: Plan) -> Plan:
-    """A plan whose probes take their turns with what is kept connected: a server has one second for all of them."""
+    """A plan whose probes share the request permits of a server with the connected nodes."""
     return plan._replace(chosen=[replace(entry, permits=permits[entry.uri]) for entry in plan.chosen])
 
 
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
-    """The settings of nodes that are kept connected for as long as there is an exporter."""
+    """The settings of nodes that stay connected while the exporter runs."""
     return [
         replace(as_observer(entry, timeout), per_second=PER_SECOND, retry_within=RETRY_WITHIN, retries=None)
         for entry in chosen
@@ -230,18 +230,18 @@ async def serving(
     reload: Callable[[], Plan | None],
     complain: Callable[[str], object],
 ) -> AsyncIterator[Exporter]:
-    """An exporter that listens for the time of the block.
+    """Run an exporter while the block runs.
 
     Args:
-        plan: What is served.
+        plan: The nodes and their policy.
         host: Address to listen on; "" is all of them.
         port: Port to listen on; 0 takes a free one.
         timeout: Seconds that a request to a node, and a probe, may take at most.
-        reload: Gives the plan anew, None when the configuration cannot be read.
-        complain: Called with a sentence, seldom, when connections cannot be taken.
+        reload: Reads the plan again; gives None when the configuration cannot be read.
+        complain: Receives a message when connections cannot be accepted, at most once in a while.
 
     Raises:
-        OSError: The address cannot be listened on.
+        OSError: Listening on the address is not possible.
     """
     permits: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PER_SECOND))
 

@@ -1,4 +1,4 @@
-"""Opens a fleet for the time of one command, the way a bot would, and sees it closed whatever happens."""
+"""Opens a fleet for one command, as a bot would, and always closes it at the end."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
 
 LINGER = 1.0
-"""Seconds for what is welcome and not needed: slower nodes once one is ready, a round trip after statistics."""
+"""Seconds to wait for optional data: slower nodes once one is ready, or a round trip after statistics."""
 
 GRACE = 0.25
-"""Seconds beyond the time for the nodes in which one whose time has run out says at what."""
+"""Extra seconds after the deadline, so that a timed-out node can report its stage."""
 
 
 @asynccontextmanager
@@ -36,15 +36,15 @@ async def open_fleet(
     any_will_do: bool = False,
     settled: bool = False,
 ) -> AsyncIterator[Fleet]:
-    """A fleet of these nodes, each connected or with the reason why not in its snapshot.
+    """Open a fleet of these nodes; each is connected, or its snapshot has the reason of the failure.
 
     Args:
         settings: The nodes.
         regions: A region map in place of the built-in one.
-        timeout: Seconds to wait for nodes; those that took longer are left connecting.
+        timeout: Seconds to wait for nodes; slower nodes continue to connect.
         any_will_do: Stop waiting a little after the first node is ready.
-        settled: Wait also until every connected node has given statistics, or failed to, and for a little while for
-            a round trip.
+        settled: Wait also until every connected node has sent statistics or failed to, and for a short time for a
+            round trip.
     """
     async with connecting([as_observer(entry, timeout) for entry in settings], regions, timeout) as opening:
         await opening.until_connected(any_will_do=any_will_do)
@@ -54,11 +54,11 @@ async def open_fleet(
 
 
 class FleetSession:
-    """A fleet whose nodes are being connected.
+    """A fleet whose nodes are connecting.
 
     Attributes:
         fleet: The fleet.
-        deadline: When the time for the nodes is over, on the loop's clock.
+        deadline: The end of the nodes' time, on the loop's clock.
     """
 
     def __init__(self, fleet: Fleet, task: asyncio.Task[None], deadline: float) -> None:
@@ -67,18 +67,21 @@ class FleetSession:
         self._task = task
 
     async def until_connected(self, *, any_will_do: bool = False) -> None:
-        """Wait until the first attempt at every node is over, or, if any will do, until a little after one is ready."""
+        """Wait until the first attempt at every node is over.
+
+        With `any_will_do`, a little after the first ready node is enough.
+        """
         fleet, task = self.fleet, self._task
         await until(fleet, self.deadline, lambda: task.done() or (any_will_do and _any_ready(fleet)))
         if not task.done():
             await until(fleet, self._soon(), task.done)
         if task.done():
-            task.result()  # a defect, should there be one, belongs to whoever runs the command
+            task.result()  # raises the exception of a defect, if there was one
 
     async def until_settled(self, linger: float = LINGER) -> None:
-        """Wait until every connected node has given statistics, or failed to, and so long for a round trip."""
+        """Wait until every connected node has sent statistics or failed to, then `linger` seconds for a round trip."""
         fleet = self.fleet
-        await until(fleet, self.deadline, lambda: all(map(has_told, fleet.snapshot().nodes)))
+        await until(fleet, self.deadline, lambda: all(map(has_stats_or_failed, fleet.snapshot().nodes)))
         await until(fleet, self._soon(linger), lambda: all(map(is_settled, fleet.snapshot().nodes)))
 
     def _soon(self, linger: float = LINGER) -> float:
@@ -89,12 +92,12 @@ class FleetSession:
 async def connecting(
     settings: Sequence[NodeSettings], regions: Mapping[str, Sequence[str]] | None, timeout: float
 ) -> AsyncIterator[FleetSession]:
-    """A fleet of these nodes, as they are, that begins to connect; it is closed at the end of the block.
+    """Start to connect a fleet of these nodes, and close it at the end of the block.
 
     Args:
         settings: The nodes.
         regions: A region map in place of the built-in one.
-        timeout: Seconds that the nodes have.
+        timeout: Seconds until the nodes' deadline.
     """
     make_room_for(len(settings))
     fleet = Fleet(secrets_in_use.redactor())
@@ -110,21 +113,21 @@ async def connecting(
 
 
 def as_observer(settings: NodeSettings, timeout: float) -> NodeSettings:
-    """A node's settings for somebody who only looks: the server is not to keep the session of every run."""
+    """A node's settings for an observer: the server does not keep the session of each run."""
     return replace(settings, resume_timeout=0, timeout=min(settings.timeout, timeout))
 
 
 def make_room_for(nodes: int, others: int = 0) -> int:
-    """Raise this process' own limit of open files, within what the system allows, if so many nodes may pass it.
+    """Raise this process's limit of open files if the nodes may need more, as far as the system allows.
 
-    A node takes a websocket and a connection for requests; many systems start processes with a limit of 1,024.
+    A node takes a websocket and a connection for requests. Many systems start processes with a limit of 1,024.
 
     Args:
-        nodes: How many nodes there are.
-        others: Connections beside them.
+        nodes: Number of nodes.
+        others: Number of other connections wanted.
 
     Returns:
-        How many connections beside them there is room for.
+        The number of other connections that fit.
     """
     if sys.platform == "win32":
         return others
@@ -143,32 +146,32 @@ async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Se
     try:
         await fleet.connect(nodes, regions=regions)
     except RevvlinkException:
-        return  # each node's snapshot carries its own failure, and that is what is shown
+        return  # the snapshot of each node has its failure
     finally:
-        fleet.note_change()  # wakes who waits for this to be done
+        fleet.note_change()  # wakes the tasks that wait for the end of this one
 
 
 async def until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> None:
-    """Wait for a state of the fleet, at most until `deadline` on the loop's clock."""
+    """Wait until a condition holds for the fleet, at most until `deadline` on the loop's clock."""
     try:
         async with asyncio.timeout_at(deadline):
             while not is_so():
                 await fleet.changed()
     except TimeoutError:
-        return  # what is missing by now shows in the snapshots
+        return  # the snapshots show what is missing
 
 
 def _any_ready(fleet: Fleet) -> bool:
     return any(node.status is NodeStatus.CONNECTED for node in fleet.members)
 
 
-def has_told(node: NodeSnapshot) -> bool:
-    """Whether a node has given statistics, or is not going to."""
+def has_stats_or_failed(node: NodeSnapshot) -> bool:
+    """Whether a node has sent statistics, or failed to connect or to send them."""
     return node.status is not NodeStatus.CONNECTED or node.timed_stats is not None or node.stats_error is not None
 
 
 def is_settled(node: NodeSnapshot) -> bool:
-    """Whether nothing more is to be expected soon from a node."""
+    """Whether a node has failed, or has sent its statistics and answered a ping."""
     if node.status is not NodeStatus.CONNECTED:
         return True
-    return has_told(node) and node.latency_ms is not None
+    return has_stats_or_failed(node) and node.latency_ms is not None

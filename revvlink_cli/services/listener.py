@@ -1,9 +1,9 @@
-"""Takes connections for a small HTTP server, as many, for as long and as loudly as that server can bear.
+"""Accepts connections for a small HTTP server, with limits on their number, their time and the warnings.
 
-asyncio's own server has no limits: requests that never end stay open for ever, and where no more files can be opened it
-logs the same lines a hundred thousand times in seconds. Here the connections have a cap, and each has a time limit for
-whatever it does but wait for its answer. Where there are too many the one that was idle longest makes room, so that a
-scrape gets through while somebody else holds all the connections there are.
+asyncio's own server has no limits. Requests that never end stay open for ever. When the process has no free file
+descriptor, it logs the same lines a hundred thousand times within seconds. This listener caps the number of
+connections and gives each one a time limit, except while a request is being answered. When the cap is reached, the
+connection that was idle longest is closed, so a scrape gets through even if a client holds all connections.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
 BACKLOG = 128
-"""Connections that wait in the system until they are taken."""
+"""Connections that the system queues until they are accepted."""
 
 EXHAUSTED_PAUSE = 0.25
-"""Seconds until the next try where no more files can be opened and no connection is idle."""
+"""Seconds until the next attempt when no file descriptor is free and no connection is idle."""
 
 FEWEST = 4
-"""Connections that there may always be, however few files can be opened."""
+"""Smallest cap on connections, however few file descriptors are free."""
 
 RECOVERY = 60.0
-"""Seconds after which the full number of connections is tried again, and between two warnings at least."""
+"""Seconds after which a lowered cap ends, and the shortest time between two warnings."""
 
 
 class Limits(NamedTuple):
-    """What connections may take.
+    """Limits on connections.
 
     Attributes:
-        connections: Connections at one moment.
-        header_time: Seconds until a request that was begun, or that a new connection should begin, has to be there.
-        idle_time: Seconds that a connection may wait for its next request, or take for reading the last answer.
+        connections: Number of connections at the same time.
+        header_time: Seconds in which a new connection must send its first request, or finish one that it began.
+        idle_time: Seconds that a connection may wait for its next request, or read its last response.
     """
 
     connections: int = 256
@@ -49,10 +49,10 @@ class Limits(NamedTuple):
 
 
 class Guard(asyncio.Protocol):
-    """One connection: passes everything on to the server's own protocol, and ends it when its time is over.
+    """One connection: passes everything to the server's own protocol and closes the connection at its time limit.
 
     Attributes:
-        transport: The connection, once it is made.
+        transport: The connection's transport, None before it is connected.
     """
 
     def __init__(self, listener: Listener, inner: asyncio.Protocol) -> None:
@@ -62,45 +62,45 @@ class Guard(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open: its first request has to come soon."""
+        """Start the time limit for the first request."""
         self.transport = cast("asyncio.Transport", transport)
         self._listener.add(self, self.transport)
         self._inner.connection_made(transport)
         self.limit(self._listener.limits.header_time)
 
     def data_received(self, data: bytes) -> None:
-        """Something came: of a request that was not under way yet the rest has to come soon."""
+        """Start the time limit for the rest of a request that has begun."""
         if self._timer is not None:
             left = self._timer.when() - asyncio.get_running_loop().time()
             self.limit(min(left, self._listener.limits.header_time))
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """The client sends no more."""
+        """Pass on that the client sends nothing more."""
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        """The client reads too slowly."""
+        """Pass on that the client reads too slowly."""
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Pass on that the client has caught up."""
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
+        """Forget the connection, which is closed."""
         self.limit(None)
         self._listener.remove(self)
         self._inner.connection_lost(exc)
 
     def limit(self, seconds: float | None) -> None:
-        """End the connection after this time, with None never."""
+        """Close the connection after this time; None removes the limit."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.abort)
 
     def abort(self) -> None:
-        """End the connection now."""
+        """Close the connection now."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -109,15 +109,15 @@ class Listener:
     """Listens for an HTTP server.
 
     Attributes:
-        limits: What connections may take.
+        limits: Limits on connections.
     """
 
     def __init__(self, limits: Limits, complain: Callable[[str], object]) -> None:
         """Prepare to listen.
 
         Args:
-            limits: What connections may take.
-            complain: Called with a sentence, seldom, when connections cannot be taken.
+            limits: Limits on connections.
+            complain: Receives a message when connections cannot be accepted, at most once in `RECOVERY` seconds.
         """
         self.limits = limits
         self._complain = complain
@@ -125,21 +125,21 @@ class Listener:
         self._cap = limits.connections
         self._capped_at = float("-inf")
         self._guards: dict[asyncio.BaseTransport, Guard] = {}
-        self._idle: dict[Guard, None] = {}  # in the order in which they became so
+        self._idle: dict[Guard, None] = {}  # the longest idle first
         self._room = asyncio.Event()
         self._sockets: list[socket.socket] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, make: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[str, int]:
-        """Listen; gives address and port.
+        """Start to listen; gives the address and the port.
 
         Args:
-            make: Makes the server's own protocol for one connection.
+            make: Creates the server's own protocol for one connection.
             host: Address; "" is all of them.
             port: Port; 0 takes a free one.
 
         Raises:
-            OSError: The address cannot be listened on.
+            OSError: Listening on the address is not possible.
         """
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -149,7 +149,7 @@ class Listener:
         return address, number
 
     async def stop(self) -> None:
-        """Take no more connections; those there are belong to the server."""
+        """Accept no more connections; the server closes the existing ones."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -158,7 +158,7 @@ class Listener:
             each.close()
 
     def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
-        """What the server's application needs: while a request is worked on its connection has no time limit."""
+        """The middleware that the application needs: it lifts the time limit while a request is answered."""
 
         @web.middleware
         async def track(
@@ -180,12 +180,12 @@ class Listener:
         return track
 
     def add(self, guard: Guard, transport: asyncio.BaseTransport) -> None:
-        """A connection was made."""
+        """Register a new connection."""
         self._guards[transport] = guard
         self._idle[guard] = None
 
     def remove(self, guard: Guard) -> None:
-        """A connection is gone."""
+        """Forget a closed connection."""
         if guard.transport is not None:
             self._guards.pop(guard.transport, None)
         self._idle.pop(guard, None)
@@ -197,32 +197,32 @@ class Listener:
             try:
                 connection, _ = await loop.sock_accept(listening)
             except OSError as error:
-                if error.errno != errno.ECONNABORTED:  # else the client was gone before it was its turn
+                if error.errno != errno.ECONNABORTED:  # the client closed it before it was accepted
                     await self._exhausted(error)
                 continue
             try:
                 await self._until_room()
                 await loop.connect_accepted_socket(lambda: Guard(self, make()), connection)
             except OSError:
-                connection.close()  # it ended at once
+                connection.close()  # the client has closed it already
             except BaseException:
                 connection.close()
                 raise
 
     @property
     def _most(self) -> int:
-        """Connections that there may be now."""
+        """The cap on connections at this moment."""
         return self._cap if time.monotonic() - self._capped_at < RECOVERY else self.limits.connections
 
     async def _until_room(self) -> None:
-        """Wait for a place: the connection that was idle longest gives its own, if any is idle."""
+        """Wait until there are fewer connections than the cap; closes the longest idle one, if any is idle."""
         while len(self._guards) >= self._most:
             self._room.clear()
             self._close_idle(1)
             await self._room.wait()
 
     def _close_idle(self, number: int) -> bool:
-        """Close the connections that were idle longest; whether there was one."""
+        """Close the connections that were idle longest; gives whether there was one."""
         chosen = list(islice(self._idle, number))
         for guard in chosen:
             del self._idle[guard]
@@ -230,22 +230,22 @@ class Listener:
         return bool(chosen)
 
     async def _exhausted(self, error: OSError) -> None:
-        """No connection can be taken, as where no more files can be opened: say so, do with fewer, and go on."""
+        """Handle a failure to accept, such as no free file descriptor: warn, lower the cap and continue."""
         now = time.monotonic()
         if now - self._complained_at >= RECOVERY:
             self._complained_at = now
             reason = os.strerror(error.errno) if error.errno else str(error)
-            self._complain(f"cannot take more than {len(self._guards)} connections: {reason}; idle ones are closed")
+            self._complain(f"cannot accept more than {len(self._guards)} connections: {reason}; closing idle ones")
         self._cap, self._capped_at = max(len(self._guards) * 3 // 4, FEWEST), now
         has_closed = self._close_idle(max(len(self._guards) - self._cap, 1))
         await asyncio.sleep(0 if has_closed and self._cap > FEWEST else EXHAUSTED_PAUSE)
 
 
 def _bound(addresses: Sequence[tuple[socket.AddressFamily, tuple[object, ...]]]) -> list[socket.socket]:
-    """Sockets that listen on these addresses, all on one port.
+    """Open sockets that listen on these addresses, all on one port.
 
     Raises:
-        OSError: One is taken, or none can be had.
+        OSError: An address is in use, or none is available.
     """
     bound: list[socket.socket] = []
     failure: OSError | None = None
@@ -253,7 +253,7 @@ def _bound(addresses: Sequence[tuple[socket.AddressFamily, tuple[object, ...]]])
         for family, (host, port, *rest) in addresses:
             try:
                 made = socket.socket(family, socket.SOCK_STREAM)
-            except OSError as error:  # a family that this machine does not have, as IPv6
+            except OSError as error:  # this machine does not have the address family, such as IPv6
                 failure = error
                 continue
             bound.append(made)

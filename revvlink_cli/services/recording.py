@@ -1,4 +1,4 @@
-"""Recordings of a fleet: what `nodes status --watch` writes, read again and summed up."""
+"""Writes recordings of a fleet, and reads and summarises what `record` and `nodes status --watch` have written."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIGURES = ("penalty", "playing", "cpu_load_ratio", "latency_ms", "uptime_ms")
-"""What is followed over time."""
+"""The figures that a recording follows over time."""
 
 CONNECTED = ("connected", "cordoned", "tripped")
-"""States of a node that is there."""
+"""States in which a node has a connection."""
 
 
 @dataclass(slots=True)
 class Track:
-    """One node over time.
+    """The samples of one node.
 
     Attributes:
         node: Its name.
         region: Its region, or None.
-        times: Seconds since the epoch of each look at it.
-        present: Whether it was connected at each look.
-        figures: Each of `FIGURES` at each look, None where it was unknown or out of date.
+        times: The time of each sample, in seconds since the epoch.
+        present: Whether it was connected, by sample.
+        figures: The values of each of `FIGURES` by sample, None where unknown or stale.
     """
 
     node: str
@@ -44,27 +44,27 @@ class Track:
 
     @property
     def availability(self) -> float | None:
-        """The share of looks at which it was connected."""
+        """The share of samples in which it was connected."""
         return sum(self.present) / len(self.present) if self.present else None
 
     @property
     def losses(self) -> int:
-        """How often it was connected at one look and not at the next."""
+        """How often it was connected in one sample and not in the next."""
         return sum(before and not after for before, after in pairwise(self.present))
 
     @property
     def restarts(self) -> int:
-        """How often its uptime began anew."""
+        """How often its uptime fell, which means that the server has restarted."""
         return sum(after < before for before, after in pairwise(self._known("uptime_ms")))
 
     def percentile(self, figure: str, percent: int) -> float | None:
-        """The lowest value that so many in a hundred of the known ones do not exceed."""
+        """The lowest known value that at least this percentage of the known values do not exceed."""
         known = sorted(self._known(figure))
-        rank = -(-percent * len(known) // 100)  # rounded up, in whole numbers: 0.07 * 100 is more than 7
+        rank = -(-percent * len(known) // 100)  # rounded up in integers, because 0.07 * 100 is more than 7
         return known[max(rank, 1) - 1] if known else None
 
     def sort(self) -> None:
-        """Put the looks in the order of their times; a file may have been put together from several."""
+        """Sort the samples by time: a file may be a concatenation of several."""
         order = sorted(range(len(self.times)), key=self.times.__getitem__)
         lists: list[list[Any]] = [self.times, self.present, *self.figures.values()]
         for values in lists:
@@ -76,29 +76,32 @@ class Track:
 
 @dataclass(slots=True)
 class Recording:
-    """A file, as far as it could be read.
+    """The readable part of a file.
 
     Attributes:
-        tracks: By node.
-        looks: Lines that were looks at the fleet.
-        problems: What could not be read, each with its line.
-        begun: Seconds since the epoch of the first look.
-        ended: Of the last one.
+        tracks: The samples of each node.
+        samples: Number of samples of the fleet.
+        problems: Why lines could not be read, each with its line number.
+        begun: The time of the first sample, in seconds since the epoch.
+        ended: The time of the last sample.
     """
 
     tracks: dict[str, Track] = field(default_factory=dict)
-    looks: int = 0
+    samples: int = 0
     problems: list[str] = field(default_factory=list)
     begun: float | None = None
     ended: float | None = None
 
 
 def read(lines: Iterable[tuple[int, str | None]]) -> Recording:
-    """A recording from its numbered lines, None for one that is too long; what is no look is told, the rest is used."""
+    """Read a recording from numbered lines, where None stands for a line that is too long.
+
+    A line that is not a sample becomes a problem; the others are used.
+    """
     recording = Recording()
     for number, line in lines:
         try:
-            _add(recording, _told(line))
+            _add(recording, _parse(line))
         except ValueError as error:
             recording.problems.append(f"line {number} {error}")
     for track in recording.tracks.values():
@@ -106,11 +109,11 @@ def read(lines: Iterable[tuple[int, str | None]]) -> Recording:
     return recording
 
 
-def _told(line: str | None) -> Any:
-    """What a line says.
+def _parse(line: str | None) -> Any:
+    """Parse a line.
 
     Raises:
-        ValueError: Nothing that can be read.
+        ValueError: The line is too long or is not JSON.
     """
     if line is None:
         raise ValueError("is too long")
@@ -122,29 +125,29 @@ def _told(line: str | None) -> Any:
         raise ValueError("is not JSON, perhaps cut off") from None
 
 
-def _add(recording: Recording, told: Any) -> None:
-    """One look, if it is not how the recording ended.
+def _add(recording: Recording, entry: Any) -> None:
+    """Add a sample to a recording; the error with which a recording ended is skipped.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The entry is neither a sample nor an error.
     """
-    if isinstance(told, Mapping) and "error" in told and "nodes" not in told:
+    if isinstance(entry, Mapping) and "error" in entry and "nodes" not in entry:
         return
-    if not isinstance(told, Mapping) or not isinstance(told.get("nodes"), list):
-        raise ValueError("is no look at a fleet")
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("nodes"), list):
+        raise ValueError("is not a sample of a fleet")
     try:
-        moment = datetime.fromisoformat(told["time"])
+        moment = datetime.fromisoformat(entry["time"])
     except (KeyError, TypeError, ValueError):
         raise ValueError("has no time") from None
-    if not MINYEAR < moment.year < MAXYEAR:  # in another zone it may be in a year that there is not
-        raise ValueError("has no time that can be told in every zone")
+    if not MINYEAR < moment.year < MAXYEAR:  # another time zone may have no such year
+        raise ValueError("has a time that some time zones cannot represent")
     at = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
-    rows = [row for row in told["nodes"] if isinstance(row, Mapping) and isinstance(row.get("node"), str)]
-    if len(rows) < len(told["nodes"]):
+    rows = [row for row in entry["nodes"] if isinstance(row, Mapping) and isinstance(row.get("node"), str)]
+    if len(rows) < len(entry["nodes"]):
         raise ValueError("has nodes without a name")
     if len({row["node"] for row in rows}) < len(rows):
         raise ValueError("names a node twice")
-    recording.looks += 1
+    recording.samples += 1
     recording.begun = at if recording.begun is None else min(recording.begun, at)
     recording.ended = at if recording.ended is None else max(recording.ended, at)
     for row in rows:
@@ -159,45 +162,45 @@ def _add(recording: Recording, told: Any) -> None:
 
 
 def _number(value: Any) -> float | None:
-    """A figure, none of which can be below zero; nothing else is one."""
-    is_one = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e15
-    return float(value) if is_one else None
+    """The value if it is a plausible figure, none of which can be negative; None otherwise."""
+    is_valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e15
+    return float(value) if is_valid else None
 
 
 class Writer:
-    """Appends looks to a file, each there at once."""
+    """Appends samples to a file and flushes each one at once."""
 
     def __init__(self, path: Path, *, append: bool) -> None:
         """Open the file.
 
         Raises:
-            FileExistsError: There is one already, and it is not to be added to.
-            OSError: It cannot be written.
+            FileExistsError: The file exists, and `append` is not set.
+            OSError: The file cannot be written.
         """
         is_cut_off = append and path.is_file() and _is_cut_off(path)
         self._file = path.open("a" if append else "x", encoding="utf-8")
         if is_cut_off:
             self._file.write("\n")
-        self.looks = 0
+        self.samples = 0
 
-    def write(self, look: Mapping[str, Any]) -> None:
-        """One look.
+    def write(self, sample: Mapping[str, Any]) -> None:
+        """Write one sample.
 
         Raises:
-            OSError: The disk takes no more.
+            OSError: The file cannot be written, for example because the disk is full.
         """
-        self._file.write(json.dumps(redacted(look), ensure_ascii=True, separators=(",", ":")) + "\n")
+        self._file.write(json.dumps(redacted(sample), ensure_ascii=True, separators=(",", ":")) + "\n")
         self._file.flush()
-        self.looks += 1
+        self.samples += 1
 
     def close(self) -> None:
-        """Close the file; what could not be written has been told already."""
+        """Close the file; `write` has already raised an error if a sample could not be written."""
         with contextlib.suppress(OSError):
             self._file.close()
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Whether a file's last line has no end, so that what is added would go on with it."""
+    """Whether a file's last line has no line end, so that the next sample would continue it."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return False

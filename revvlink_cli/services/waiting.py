@@ -1,4 +1,4 @@
-"""Waits until nodes are there: what start-up scripts imitate with ``sleep``."""
+"""Waits until nodes are ready or healthy, for start-up scripts that would use ``sleep`` otherwise."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from revvlink_cli.health.policy import Policy
 
 RETRY_WITHIN = 1.0
-"""Seconds between two attempts at a node at most."""
+"""Longest pause in seconds between two attempts at a node."""
 
 
 class Waited(NamedTuple):
-    """What waiting for one node came to.
+    """The result of waiting for one node.
 
     Attributes:
-        node: How it stood then.
-        took: Seconds since the waiting began.
-        is_there: Whether it was what was waited for.
-        finding: What was wrong with it, where that is known.
+        node: Its snapshot at the end of the wait.
+        took: Seconds since the start of the wait.
+        has_reached_goal: Whether it was ready or healthy, as wanted.
+        finding: The first finding against it, where one is known.
     """
 
     node: NodeSnapshot
     took: float
-    is_there: bool
+    has_reached_goal: bool
     finding: Finding | None = None
 
 
@@ -49,13 +49,13 @@ async def wait_for(
     regions: Mapping[str, Sequence[str]] | None,
     timeout: float,
 ) -> AsyncGenerator[Waited, None]:
-    """Give each node as soon as it is there, or will never be; those that are late when the time is over, last.
+    """Yield each node as soon as it reaches the goal or cannot reach it; at the timeout, the nodes that are left.
 
     Args:
         chosen: The nodes.
-        policy: What makes a node healthy, canaries apart; None waits for nodes that are ready.
+        policy: The requirements of a healthy node, without canaries; None waits for nodes that are ready.
         regions: A region map in place of the built-in one.
-        timeout: Seconds for all of it.
+        timeout: Seconds for the whole wait.
     """
     settings = [
         replace(as_observer(entry, timeout), per_second=PER_SECOND, retry_within=RETRY_WITHIN, retries=None)
@@ -71,10 +71,10 @@ async def wait_for(
             for node in snapshot.nodes:
                 if node.identifier not in missing:
                     continue
-                is_there, finding = _look(node, snapshot, policy, timeout)
-                if is_there or _is_hopeless(node):
+                has_reached_goal, finding = _judge(node, snapshot, policy, timeout)
+                if has_reached_goal or _needs_operator(node):
                     missing.discard(node.identifier)
-                    yield Waited(node, time.monotonic() - begun, is_there, finding)
+                    yield Waited(node, time.monotonic() - begun, has_reached_goal, finding)
             try:
                 async with asyncio.timeout_at(deadline):
                     if missing:
@@ -84,19 +84,20 @@ async def wait_for(
         snapshot = opening.fleet.snapshot()
         for node in snapshot.nodes:
             if node.identifier in missing:
-                is_there, finding = _look(node, snapshot, policy, timeout)
-                yield Waited(node, time.monotonic() - begun, is_there, finding)
+                has_reached_goal, finding = _judge(node, snapshot, policy, timeout)
+                yield Waited(node, time.monotonic() - begun, has_reached_goal, finding)
 
 
-def _is_hopeless(node: NodeSnapshot) -> bool:
-    """Whether somebody has to act before the node can be there."""
+def _needs_operator(node: NodeSnapshot) -> bool:
+    """Whether the node cannot connect until somebody changes its password or configuration."""
     error = node.error
     return isinstance(error, AuthorizationFailedException) or (error is not None and error.code is Code.CONFIGURATION)
 
 
-def _look(
+def _judge(
     node: NodeSnapshot, snapshot: FleetSnapshot, policy: Policy | None, timeout: float
 ) -> tuple[bool, Finding | None]:
+    """Whether a node has reached the goal, and the first finding against it."""
     if policy is None and node.status is NodeStatus.CONNECTED and node.hanging is None:
         return True, None
     requirements = policy.of(node.identifier) if policy is not None else None

@@ -1,4 +1,4 @@
-"""A fleet kept open and looked at from time to time, for as long as somebody watches."""
+"""Keeps a fleet open and samples it at an interval, for commands that watch."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
 
 NEWS = 100
-"""Happenings that are remembered."""
+"""Number of events that are kept."""
 
 TREND = 60
-"""Looks that a trend remembers."""
+"""Number of samples in a trend."""
 
 
 class WatchControl:
-    """What the one who watches is after.
+    """Controls a running watch.
 
     Attributes:
-        wake: Set when it has changed.
-        is_paused: Whether the picture is to stand still.
-        is_over: Whether enough has been seen.
+        wake: Set after a change of the others, or to have the last sample yielded again.
+        is_paused: Whether no new samples are taken.
+        is_over: Whether the watch ends.
     """
 
     def __init__(self) -> None:
@@ -47,11 +47,11 @@ class WatchControl:
 
 
 class LastSeen(NamedTuple):
-    """The figures of a node while it had some.
+    """The last known figures of a node.
 
     Attributes:
         timed: Its statistics.
-        penalty: What they counted for, with the CPU of the others where it had not measured its own.
+        penalty: Its penalty with these statistics, with the other nodes' CPU where it had not measured its own.
     """
 
     timed: TimedStats
@@ -59,16 +59,16 @@ class LastSeen(NamedTuple):
 
 
 class Watch:
-    """One fleet under watch.
+    """A fleet that is watched.
 
     Attributes:
         fleet: The fleet.
-        snapshot: How it stood at the last look.
-        penalties: By node, its penalty at each of the last looks; None where it was unknown.
-        players: By node, its playing players likewise.
-        last: By node, the last statistics that counted, those from before it was lost too.
-        connected: Nodes that were connected at some time.
-        news: What happened last, statistics apart, each with about when: seconds since the epoch.
+        snapshot: The last sample.
+        penalties: By node, its penalty in each of the last samples; None where unknown.
+        players: By node, its number of playing players in each of the last samples; None where unknown.
+        last: By node, its last valid figures, also from before a lost connection.
+        connected: Nodes that have been connected at some time.
+        news: The last events without statistics, each with its approximate time in seconds since the epoch.
     """
 
     def __init__(self, fleet: Fleet) -> None:
@@ -80,8 +80,8 @@ class Watch:
         self.connected: set[str] = set()
         self.news: deque[tuple[float, PoolEvent]] = deque(maxlen=NEWS)
 
-    def look(self) -> FleetSnapshot:
-        """Take a new snapshot, and remember what trends are made of."""
+    def sample(self) -> FleetSnapshot:
+        """Take a new snapshot and add its figures to the trends."""
         self.snapshot = snapshot = self.fleet.snapshot()
         for node in snapshot.nodes:
             cost, stats = snapshot.penalties.get(node.identifier), node.stats(snapshot.at)
@@ -98,17 +98,17 @@ class Watch:
         return snapshot
 
     def last_of(self, node: NodeSnapshot) -> LastSeen | None:
-        """The figures to show of a node that has none now, as stale; None where there are none.
+        """The stale figures to show of a node that has no current ones; None without any.
 
-        Figures from before a loss belong to a node that is lost. One that is connected again has none until it sends
-        its first: another process may run there.
+        A lost node keeps the figures from before the loss. A node that is connected again has none until it sends its
+        first statistics, because another server process may run there.
         """
         is_back = node.status is NodeStatus.CONNECTED and node.timed_stats is None
         return None if is_back else self.last.get(node.identifier)
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether no node is tried any more."""
+        """Whether no node is connected or retried any more."""
         return not any(node.is_supervised for node in self.fleet.members)
 
 
@@ -121,28 +121,28 @@ async def watch(
     count: int | None = None,
     duration: float | None = None,
     reload: Callable[[], Sequence[NodeSettings] | None] | None = None,
-    attention: WatchControl | None = None,
+    control: WatchControl | None = None,
 ) -> AsyncGenerator[Watch, None]:
-    """Look at the nodes at once, then every so often, until the count or the time is over or no node is tried any more.
+    """Sample the nodes at once and then at an interval, until `count`, `duration` or the last supervised node ends.
 
     Args:
         chosen: The nodes.
         regions: A region map in place of the built-in one.
         timeout: Seconds to wait for the first node.
-        interval: Seconds between two looks.
-        count: Looks to take, None for no bound.
-        duration: Seconds to go on for, None for no bound.
-        reload: Gives the nodes anew when the process gets SIGHUP: those that are new join, those that are gone leave.
-            None leaves all as it is.
-        attention: What the one who watches is after, if that may change; what was seen last is given anew then.
+        interval: Seconds between two samples.
+        count: Number of samples, None for no limit.
+        duration: Seconds to continue, None for no limit.
+        reload: Reads the nodes again when the process receives SIGHUP: new nodes join, removed ones leave. A result of
+            None changes nothing.
+        control: Pauses, wakes or ends the watch; the last sample is yielded again when it wakes.
     """
-    attention = attention or WatchControl()
+    control = control or WatchControl()
     hung_up = False
 
     def hang_up() -> None:
         nonlocal hung_up
         hung_up = True
-        attention.wake.set()
+        control.wake.set()
 
     async with open_fleet(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
         with_signal = reload is not None and sys.platform != "win32"
@@ -153,23 +153,23 @@ async def watch(
         try:
             watched = Watch(fleet)
             begun = next_at = time.monotonic()
-            looks = 0
-            while not attention.is_over:
+            samples = 0
+            while not control.is_over:
                 if time.monotonic() >= next_at:
-                    looks += 1
-                    next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer looks, no backlog
-                    if not attention.is_paused:
-                        watched.look()
+                    samples += 1
+                    next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer samples, no backlog
+                    if not control.is_paused:
+                        watched.sample()
                     now = time.time()
-                    watched.news += [(now, told) for told in news.waiting() if not isinstance(told, StatsReceived)]
+                    watched.news += [(now, event) for event in news.waiting() if not isinstance(event, StatsReceived)]
                 yield watched
                 over = duration is not None and next_at - begun > duration
-                if looks == count or over or watched.is_hopeless:
+                if samples == count or over or watched.is_hopeless:
                     return
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(next_at - time.monotonic()):
-                        await attention.wake.wait()
-                attention.wake.clear()
+                        await control.wake.wait()
+                control.wake.clear()
                 if hung_up and reload is not None:
                     hung_up = False
                     next_at = time.monotonic()
@@ -187,12 +187,12 @@ async def watch(
 
 
 async def follow(fleet: Fleet, wanted: Sequence[NodeSettings], joining: set[asyncio.Task[None]]) -> None:
-    """Let the fleet have the nodes of a new configuration; those that are the same stay connected, or are tried now.
+    """Apply the nodes of a new configuration to a fleet; unchanged nodes stay connected or are tried at once.
 
     Args:
         fleet: The fleet.
-        wanted: The nodes it is to have.
-        joining: Takes the tasks that connect new ones, and those that are lost; who gave it ends them.
+        wanted: The nodes of the new configuration.
+        joining: Receives the tasks that connect new and lost nodes; the caller cancels and awaits them.
     """
     same = {settings.identifier: settings for settings in wanted}
     for node in fleet.members:
@@ -207,7 +207,7 @@ async def follow(fleet: Fleet, wanted: Sequence[NodeSettings], joining: set[asyn
 
 
 async def _wake(fleet: Fleet) -> None:
-    """Try what is not connected: somebody may have mended the server, and not what is configured."""
+    """Try lost nodes at once: an operator may have repaired a server without a change of the configuration."""
     await fleet.reconnect()
 
 
@@ -217,4 +217,4 @@ async def _join(fleet: Fleet, settings: NodeSettings) -> None:
     try:
         await fleet.connect([Node.from_settings(settings)])
     except RevvlinkException:
-        return  # its snapshot carries the reason, and that is what is shown
+        return  # the snapshot of the node has the reason

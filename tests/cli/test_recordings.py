@@ -139,7 +139,7 @@ def test_adding_to_a_recording(before: str, looks: int, code: int, config: Path,
 
     out = tmp_path / "report.html"
     assert run_cli("report", str(path), "--html", str(out)).code == code
-    assert f"<p>{looks} looks at " in out.read_text(encoding="utf-8")
+    assert f"<p>{looks} samples of " in out.read_text(encoding="utf-8")
     assert "\n\n" not in path.read_text(encoding="utf-8")
 
 
@@ -182,8 +182,8 @@ def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
         ([*LINES, '{"error": {"code": "x"}}'], "", 0),
         ([*LINES, LINES[0].replace('"b"', '"a"')], "line 5 names a node twice", 5),
         ([*LINES, '{"time": 1%s}' % ("0" * 5000)], "line 5 is not JSON", 5),
-        (["[1]"], "line 1 is no look", 1),
-        ([], "no look at a fleet", 1),
+        (["[1]"], "line 1 is not a sample", 1),
+        ([], "no sample of a fleet", 1),
     ],
 )
 def test_files_that_are_cut_off_or_foreign(lines: list[str], named: str, code: int, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_times_at_the_edge(zone: str, tmp_path: Path) -> None:
 
     assert ran.code == 5
     assert [f"line {number} has no time" in line for number, line in enumerate(ran.err.splitlines(), 5)] == [True] * 4
-    assert "<p>4 looks at 2 nodes" in out.read_text(encoding="utf-8")
+    assert "<p>4 samples of 2 nodes" in out.read_text(encoding="utf-8")
 
 
 KEYS = st.sampled_from(["time", "nodes", "node", "state", "penalty"])
@@ -226,7 +226,7 @@ def test_any_file_can_be_read(lines: list[str]) -> None:
     """Whatever stands in it."""
     recording = read(enumerate(lines, start=1))
 
-    assert recording.looks + len(recording.problems) <= len(lines)
+    assert recording.samples + len(recording.problems) <= len(lines)
     for track in recording.tracks.values():
         assert track.availability is None or 0 <= track.availability <= 1
         for share in (0, 50, 100):

@@ -125,7 +125,7 @@ def test_a_node_that_dies_and_returns(fleet: Simulator, config: Path, command: s
 
 
 @pytest.mark.parametrize("command", ["penalties", "status"])
-def test_a_node_that_is_back_and_has_told_nothing_yet(write_config: Callable[..., Path], command: str) -> None:
+def test_a_node_that_is_back_and_has_sent_nothing_yet(write_config: Callable[..., Path], command: str) -> None:
     """It is connected, and its figures are unknown until its first: those from before are of another process."""
     script = Listening(LAVALINK)  # sends no statistics by itself, so that the client asks for them
     may_tell = threading.Event()

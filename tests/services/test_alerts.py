@@ -340,7 +340,7 @@ def test_messages_fit_and_ping_nobody(found: list[tuple[str, str]]) -> None:
         for node, text in found
     ]
 
-    text = message(report(a=Verdict.CRITICAL), found, 1e9)
+    text = message(report(a=Verdict.CRITICAL), changed, 1e9)
 
     assert len(text) <= LENGTH
     assert "@everyone" not in text

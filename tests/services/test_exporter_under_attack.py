@@ -102,7 +102,7 @@ def test_the_limit_of_open_files(running: Exporter, isolated: Path) -> None:
             assert ups(running) == EVERYBODY
             time.sleep(0.2)
         assert processor_seconds(running) - before < 2
-    assert re.fullmatch(r"warning: cannot take more than \d+ connections: Too many open files; .*\n",
+    assert re.fullmatch(r"warning: cannot accept more than \d+ connections: Too many open files; .*\n",
                         said(isolated / "nodes.toml"))  # fmt: skip
 
 

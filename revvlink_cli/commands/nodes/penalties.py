@@ -153,7 +153,7 @@ async def _once(
 
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         seen = Watch(fleet)
-        seen.look()
+        seen.sample()
         found = rows(seen)
     failures = node_selection.failures_of(seen.snapshot.nodes, options.timeout)
     code = node_selection.exit_code_for(failures, len(found))

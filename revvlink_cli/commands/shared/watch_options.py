@@ -105,7 +105,7 @@ class Job:
     choose: Callable[[Settings], tuple[NodeSettings, ...]]
     notes: tuple[str, ...] = ()
 
-    def looks(self, attention: WatchControl | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
+    def samples(self, control: WatchControl | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
         """One look after the other; leaving ends the watch."""
         from contextlib import aclosing
 
@@ -120,7 +120,7 @@ class Job:
                 count=self.span.count,
                 duration=self.span.duration,
                 reload=self._reload if self.settings.source.path is not None else None,
-                attention=attention,
+                control=control,
             )
         )
 
@@ -157,15 +157,15 @@ def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callabl
             exit_code=ExitCode.USAGE,
         )
 
-    async def looks() -> AsyncGenerator[Any, None]:
+    async def samples() -> AsyncGenerator[Any, None]:
         nodes: Sequence[NodeSnapshot] = ()
-        async with job.looks() as taken:
+        async with job.samples() as taken:
             async for seen in taken:
                 yield look(seen)
                 nodes = seen.snapshot.nodes
         yield job.outcome(nodes)
 
-    return Stream(row, looks(), piped=Format.JSONL, frame=frame)
+    return Stream(row, samples(), piped=Format.JSONL, frame=frame)
 
 
 def wake_on_resize(wake: asyncio.Event) -> None:
