@@ -94,7 +94,7 @@ def schema(ctx: typer.Context) -> Result:
     """Print the configuration's JSON Schema, for editors."""
     import json
 
-    from revvlink_cli.config.schema import json_schema
+    from revvlink_cli.config.json_schema import json_schema
 
     options_of(ctx)
     document = json_schema()

@@ -13,6 +13,7 @@ from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import CacheSettings, DiscordSettings, NodeEntry, Origin, Settings, beside
+from revvlink_cli.config.values import read_duration, read_texts, read_threshold, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ def _from_environment(source: Source) -> Settings:
     for key in schema.NODE:
         if key.name in raw:
             try:
-                values[key.name] = schema.check(key, raw[key.name])
+                values[key.name] = read_value(key, raw[key.name])
             except ValueError as error:
                 name = str(source.kind) if key.name == "uri" else f"REVVLINK_{key.name.upper()}"
                 problems.append(Problem(str(error), key=name))
@@ -172,7 +173,7 @@ class _Checker:
             if by_name[name].secret:  # also where it is wrong: what is wrong with it is reported
                 secrets_in_use.use(secrets_in_use.of_setting(name, value))
             try:
-                found[name] = self.within(by_name[name], schema.check(by_name[name], value), (*path, name))
+                found[name] = self.within(by_name[name], read_value(by_name[name], value), (*path, name))
             except ValueError as error:
                 self.problem((*path, name), str(error))
         return found
@@ -181,14 +182,14 @@ class _Checker:
         """A value as it counts: what is in tables of the user's own names is checked one by one."""
         if key.kind is schema.Kind.RANGES:
             return self.ranges(value, path)
-        if key.kind is schema.Kind.DEMANDS:
-            return self.values(value, path, schema.DEMANDS)
+        if key.kind is schema.Kind.REQUIREMENTS:
+            return self.values(value, path, schema.REQUIREMENTS)
         if key.kind is not schema.Kind.TAGS:
             return value
         found: dict[str, dict[str, Any]] = {}
         for tag, table in value.items():
             if isinstance(table, dict):
-                found[tag] = self.values(table, (*path, tag), schema.DEMANDS)
+                found[tag] = self.values(table, (*path, tag), schema.REQUIREMENTS)
             else:
                 self.problem((*path, tag), "must be a table, written [check.tags.NAME]")
         return found
@@ -200,7 +201,7 @@ class _Checker:
         for name, value in raw.items():
             try:
                 code = read_judged(name)
-                found[code] = schema.range_of(code, value)
+                found[code] = read_threshold(code, value)
             except ValueError as error:
                 self.problem((*path, name), str(error))
         return found
@@ -253,7 +254,7 @@ class _Checker:
         found: dict[str, tuple[str, ...]] = {}
         for label, parts in raw.items():
             try:
-                found[label] = schema.texts(parts)
+                found[label] = read_texts(parts)
             except ValueError as error:
                 self.problem(("regions", label), str(error))
         return MappingProxyType(found)
@@ -341,7 +342,7 @@ def _settings(
         search_source=value("search", "source"),
         cache=CacheSettings(
             capacity=value("cache", "capacity"),
-            ttl_s=schema.duration(value("cache", "ttl")),
+            ttl_s=read_duration(value("cache", "ttl")),
             backend=value("cache", "backend"),
             path=beside(source, path) if (path := value("cache", "path")) is not None else None,
             url=value("cache", "url"),

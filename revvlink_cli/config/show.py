@@ -63,7 +63,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             if key.name in schema.PASSWORDS and key.name not in entry.values:
                 continue
             found = entry.origins.get(key.name)
-            if key.kind is schema.Kind.DEMANDS:
+            if key.kind is schema.Kind.REQUIREMENTS:
                 own = policy.nodes.get(entry.identifier)
                 rows += _demands(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
                 continue

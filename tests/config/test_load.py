@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config import schema
+from revvlink_cli.config.json_schema import json_schema
 from revvlink_cli.config.load import load, parse
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.show import effective
@@ -246,7 +247,7 @@ def test_the_schema_is_a_schema_and_takes_the_example() -> None:
     """JSON Schema's own validator accepts it, and it accepts the example."""
     import tomllib
 
-    document = schema.json_schema()
+    document = json_schema()
     jsonschema.Draft202012Validator.check_schema(document)
     jsonschema.validate(tomllib.loads((ROOT / "revvlink.example.toml").read_text(encoding="utf-8")), document)
 
@@ -264,7 +265,7 @@ def test_schema_and_validation_agree_on_types(section: str, data: st.DataObject)
     value = data.draw(values)
     document = {section: {key.name: value}, "nodes": [{"identifier": "a", "uri": "http://h", "password": "x"}]}
 
-    refused = not jsonschema.Draft202012Validator(schema.json_schema()).is_valid(document)
+    refused = not jsonschema.Draft202012Validator(json_schema()).is_valid(document)
     if refused:
         with pytest.raises(ConfigError):
             parsed(tomli_w.dumps(document))

@@ -8,7 +8,7 @@ import pytest
 
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot
-from revvlink_cli.config import schema
+from revvlink_cli.config.json_schema import json_schema
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, FLEET_CHECKS, JUDGED, NODE_CHECKS, Check, Metric
 from revvlink_cli.health.checks import fleet, run
@@ -82,7 +82,7 @@ def test_every_metric_of_a_check_is_measured() -> None:
 
 def test_the_configuration_takes_every_check() -> None:
     """The JSON Schema of the configuration has a threshold for every figure, and names every check and stage."""
-    keys = schema.json_schema()["properties"]["check"]["properties"]
+    keys = json_schema()["properties"]["check"]["properties"]
 
     assert list(keys["warning"]["properties"]) == list(keys["critical"]["properties"]) == list(JUDGED)
     assert set(keys["skip"]["items"]["enum"]) == {name for check in CHECKS for name in (check.code, check.stage)}

@@ -255,12 +255,12 @@ def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:
         raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
-def _range_of(code: str, text: str) -> Any:
+def _read_threshold(code: str, text: str) -> Any:
     """The range of a check, None for one that is taken away."""
-    from revvlink_cli.config.schema import range_of
+    from revvlink_cli.config.values import read_threshold
 
     try:
-        return range_of(code, text)
+        return read_threshold(code, text)
     except ValueError as error:
         if "/" not in text:
             raise
@@ -276,7 +276,7 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
         if not equals:
             raise typer.BadParameter(f"{value!r} is not CHECK=RANGE, such as cpu=90%", param_hint=flag)
         code = _read(flag, read_judged, name)
-        found[code] = _read(flag, partial(_range_of, code), text)
+        found[code] = _read(flag, partial(_read_threshold, code), text)
     return MappingProxyType(found)
 
 

@@ -19,9 +19,9 @@ def seconds(text: str) -> float:
     Raises:
         typer.BadParameter: It is none, or no time at all.
     """
-    from revvlink_cli.config.schema import duration
+    from revvlink_cli.config.values import read_duration
 
     try:
-        return duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
+        return read_duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} {error}, or a number of seconds") from None
