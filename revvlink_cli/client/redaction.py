@@ -6,7 +6,7 @@ JSON or HTML escapes, broken over lines. `Redactor` knows the secrets in use and
 It works at two places, and each has its reason:
 
 - **In the client**, where a server's text becomes part of an exception, a log record or a snapshot
-  (`HttpClient.excerpt`, `RedisStore`): a bot that uses the library and sends its errors to a tracker leaks nothing.
+  (`NodeErrors.excerpt`, `RedisStore`): a bot that uses the library and sends its errors to a tracker leaks nothing.
   Tracks, events and answers of `Node.send` are data, and stay as the server sent them.
 - **In the program**, where rows, errors and log lines leave the process (`config.secrets_in_use`): a last net that
   knows the secrets of the whole configuration, and that no new command can forget.

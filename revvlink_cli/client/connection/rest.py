@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from revvlink_cli.client.connection.http_client import MAX_BODY, Answer, HttpClient
+from revvlink_cli.client.connection.exchange import MAX_BODY, Answer
+from revvlink_cli.client.connection.http_client import HttpClient
 from revvlink_cli.client.connection.rate_limits import Purpose
 from revvlink_cli.client.connection.session_players import RemotePlayer
 from revvlink_cli.client.errors import (
@@ -50,11 +51,15 @@ STACK_TRACE_LENGTH = 20_000
 class Rest(HttpClient):
     """The calls of the v4 protocol to one node."""
 
+    def _bad_answer(self, what: str) -> NodeException:
+        """The exception for an answer that cannot be read; `what` follows the node's address."""
+        return self.errors.failure(Code.BAD_ANSWER, what)
+
     def _value(self, answer: Answer, path: str) -> Any:
         try:
             return decode_json(answer.body)
         except UndecodableError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with something that is {error}") from None
+            raise self._bad_answer(f"answered {self.errors.excerpt(path)} with something that is {error}") from None
 
     async def info(self, progress: Progress | None = None) -> NodeInfo:
         """``GET /v4/info``; this is what tells a v4 node from everything else.
@@ -77,13 +82,13 @@ class Rest(HttpClient):
             if self.dialect is None:
                 raise self._stranger(f"is {error}", "correct host and port in uri") from None
             what = f"answers /v4/info with what is {error}"
-            raise self.bad(Code.BAD_ANSWER, what, "look at the node's log", stage=Stage.VERSION) from None
+            raise self.errors.failure(Code.BAD_ANSWER, what, "look at the node's log", stage=Stage.VERSION) from None
         if wire == WireInfo() and not odd and self.dialect is None:
             raise self._stranger("has none of the fields it should", "correct host and port in uri")
         self.unexpected_fields.update(f"/v4/info {field}" for field in odd)
         if wire.is_nodelink:
             self.rate_limiter.dialect = Dialect.NODELINK
-        return dialects.read_info(wire, extra, self.excerpt)
+        return dialects.read_info(wire, extra, self.errors.excerpt)
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
         """Why ``/v4/info`` is not there: a v3 server, or something else altogether."""
@@ -94,14 +99,14 @@ class Rest(HttpClient):
         if version.startswith("3.") and self.dialect is not Dialect.NODELINK:
             what = f"is a Lavalink {version}, and only version 4 is supported"
             hint = "update the node to Lavalink 4"
-            return self.bad(Code.LAVALINK_V3, what, hint, stage=Stage.VERSION, status=error.status)
+            return self.errors.failure(Code.LAVALINK_V3, what, hint, stage=Stage.VERSION, status=error.status)
         what = f"answers {error.status} {error.error}".rstrip()
         return self._stranger(what, "correct host, port and path prefix in uri", error.status)
 
     def _stranger(self, what: str, hint: str, status: int | None = None) -> NodeException:
         """The failure of what is no v4 node; `what` says how ``/v4/info`` shows that."""
         told = f"is no Lavalink: /v4/info {what}"
-        return self.bad(Code.NOT_LAVALINK, told, hint, stage=Stage.VERSION, status=status)
+        return self.errors.failure(Code.NOT_LAVALINK, told, hint, stage=Stage.VERSION, status=status)
 
     async def stats(self) -> Decoded[WireStats]:
         """``GET /v4/stats``: never with frame statistics on Lavalink."""
@@ -109,14 +114,14 @@ class Rest(HttpClient):
         try:
             told = decode(answer.body, WireStats)
         except UndecodableError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered /v4/stats with what is {error}") from None
+            raise self._bad_answer(f"answered /v4/stats with what is {error}") from None
         self.unexpected_fields.update(f"/v4/stats {field}" for field in told.odd)
         return told
 
     async def version(self) -> str:
         """``GET /version``: plain text such as ``4.2.2``, or ``<commit>-SNAPSHOT``."""
         answer = await self.request("GET", "/version", accept="*/*")
-        return self.excerpt(answer.body[:LONGEST_ECHO].decode(errors="replace"))
+        return self.errors.excerpt(answer.body[:LONGEST_ECHO].decode(errors="replace"))
 
     async def load(self, identifier: str, progress: Progress | None = None) -> list[Playable] | Playlist:
         """``GET /v4/loadtracks``: a search result, a track, a playlist, or an empty list when nothing matches.
@@ -136,7 +141,7 @@ class Rest(HttpClient):
                 purpose=Purpose.LOAD,
                 timeout=max(LOAD_TIMEOUT, self._settings.timeout),
                 progress=progress,
-                most=MAX_BODY,
+                max_body=MAX_BODY,
             )
         except LavalinkException as error:
             if error.status == 500 and error.reason.startswith("Source or search alias not found"):
@@ -149,7 +154,7 @@ class Rest(HttpClient):
             raise
         raw = self._value(answer, "/v4/loadtracks")
         if not isinstance(raw, dict):
-            raise self.bad(Code.BAD_ANSWER, "answered /v4/loadtracks with JSON that is no object")
+            raise self._bad_answer("answered /v4/loadtracks with JSON that is no object")
         data: Any = raw.get("data")
         try:
             match raw.get("loadType"):
@@ -168,11 +173,9 @@ class Rest(HttpClient):
                 case "error":
                     raise self._load_failure(data if data is not None else raw.get("exception"))
                 case other:
-                    raise self.bad(
-                        Code.BAD_ANSWER, f"answered /v4/loadtracks with load type {self.excerpt(str(other))}"
-                    )
+                    raise self._bad_answer(f"answered /v4/loadtracks with load type {self.errors.excerpt(str(other))}")
         except (TypeError, ValueError) as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered /v4/loadtracks with a bad track: {error}") from None
+            raise self._bad_answer(f"answered /v4/loadtracks with a bad track: {error}") from None
 
     def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
         """Remember that some of what was sent could not be read."""
@@ -189,9 +192,9 @@ class Rest(HttpClient):
         causes = [cause for cause in causes if cause]  # the YouTube plugin names some causes by their frames only
         reason = causes[-1] if causes else wire.message or wire.cause or "the node gave no reason"
         return LavalinkLoadException(
-            self.excerpt(reason),
-            severity=self.excerpt(wire.severity or ""),
-            cause=self.excerpt(wire.cause or ""),
+            self.errors.excerpt(reason),
+            severity=self.errors.excerpt(wire.severity or ""),
+            cause=self.errors.excerpt(wire.cause or ""),
             stack_trace=self.redact(wire.cause_stack_trace or "")[:STACK_TRACE_LENGTH],
             node=self._settings.identifier,
             hint="the node's log has the whole story",
@@ -201,18 +204,18 @@ class Rest(HttpClient):
         """Let the node decode encoded tracks: one bad track makes the node refuse them all."""
         if len(encoded) == 1:
             answer = await self.request(
-                "GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]}, purpose=Purpose.LOAD, most=MAX_BODY
+                "GET", "/v4/decodetrack", params={"encodedTrack": encoded[0]}, purpose=Purpose.LOAD, max_body=MAX_BODY
             )
             raw = [self._value(answer, "/v4/decodetrack")]
         else:
             answer = await self.request(
-                "POST", "/v4/decodetracks", data=list(encoded), purpose=Purpose.LOAD, most=MAX_BODY
+                "POST", "/v4/decodetracks", data=list(encoded), purpose=Purpose.LOAD, max_body=MAX_BODY
             )
             raw = self._value(answer, "/v4/decodetracks")
         try:
             return [Playable.from_payload(track) for track in raw]
         except (TypeError, ValueError) as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered a decoded track that cannot be read: {error}") from None
+            raise self._bad_answer(f"answered a decoded track that cannot be read: {error}") from None
 
     async def route_planner(self) -> RoutePlanner:
         """``GET /v4/routeplanner/status``; its kind is None where no planner is configured (NodeLink has none)."""
@@ -226,7 +229,7 @@ class Rest(HttpClient):
         raw = raw if isinstance(raw, dict) else {}
         kind, details = raw.get("class"), raw.get("details")
         return RoutePlanner(
-            self.excerpt(kind) if isinstance(kind, str) else None, details if isinstance(details, dict) else {}
+            self.errors.excerpt(kind) if isinstance(kind, str) else None, details if isinstance(details, dict) else {}
         )
 
     async def free_address(self, address: str | None = None) -> None:
@@ -247,7 +250,7 @@ class Rest(HttpClient):
         try:
             return decode(answer.body, WireSession).value
         except UndecodableError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered the session's settings with what is {error}") from None
+            raise self._bad_answer(f"answered the session's settings with what is {error}") from None
 
     async def players(self, session_id: str) -> list[RemotePlayer]:
         """``GET /v4/sessions/{id}/players``. A session that waits to be resumed is not to be seen on Lavalink: 404.
@@ -256,9 +259,9 @@ class Rest(HttpClient):
             LavalinkException: There is no such session.
         """
         path = _players(session_id)
-        raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER, most=MAX_BODY), path)
+        raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER, max_body=MAX_BODY), path)
         if not isinstance(raw, list):
-            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with JSON that is no list")
+            raise self._bad_answer(f"answered {self.errors.excerpt(path)} with JSON that is no list")
         players = []
         for item in raw:
             try:
@@ -278,7 +281,7 @@ class Rest(HttpClient):
         """
         path = _players(session_id, guild_id)
         return self._player(
-            self._value(await self.request("GET", path, purpose=Purpose.PLAYER, most=MAX_BODY), path), path
+            self._value(await self.request("GET", path, purpose=Purpose.PLAYER, max_body=MAX_BODY), path), path
         )
 
     async def update_player(
@@ -303,7 +306,7 @@ class Rest(HttpClient):
             data=data,
             purpose=Purpose.PLAYER,
             voice=_endpoint_in(data),
-            most=MAX_BODY,
+            max_body=MAX_BODY,
         )
         told = self._value(answer, path) if answer.body else {}
         if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
@@ -327,7 +330,7 @@ class Rest(HttpClient):
         try:
             player = RemotePlayer.from_payload(raw)
         except ValueError as error:
-            raise self.bad(Code.BAD_ANSWER, f"answered {self.excerpt(path)} with {error}") from None
+            raise self._bad_answer(f"answered {self.errors.excerpt(path)} with {error}") from None
         if "track" in player.extra:
             self.unexpected_fields.add("players track")
         return player
@@ -352,7 +355,7 @@ class Rest(HttpClient):
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
         """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""
-        answer = await self.request(method, path, params=params, data=data, most=MAX_BODY)  # it may be tracks
+        answer = await self.request(method, path, params=params, data=data, max_body=MAX_BODY)  # it may be tracks
         if not answer.body:
             return None
         try:

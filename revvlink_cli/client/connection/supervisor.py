@@ -220,7 +220,7 @@ class NodeSupervisor:
         except Exception as error:  # the supervision boundary: a defect here must not take the whole pool along
             log.exception("%s: defect in the connection", self._node.identifier)
             failure = NodeException(
-                f"internal error: {type(error).__name__}: {self._rest.excerpt(str(error))}",
+                f"internal error: {type(error).__name__}: {self._rest.errors.excerpt(str(error))}",
                 code=Code.INTERNAL,
                 node=self._node.identifier,
             )

@@ -184,7 +184,7 @@ class WebSocketConnection:
             self._refused = self._handshake_refusal(error)
         except (aiohttp.ClientError, OSError) as error:
             failure = explain(error, self._settings, stage=progress.reached, waited=timeout)
-            self._refused = await self._rest.look_closer(failure, began + timeout)
+            self._refused = await self._rest.diagnose(failure, began + timeout)
         else:
             self._socket = response
             self.certificate_expires = _end_of_certificate(response.get_extra_info("ssl_object"))
@@ -354,7 +354,7 @@ class WebSocketConnection:
                     self._note("ready", odd)
                     if ready.session_id:
                         self.session_id, self.resumed = ready.session_id, ready.resumed
-                        self.shown_session_id = self._rest.excerpt(ready.session_id)
+                        self.shown_session_id = self._rest.errors.excerpt(ready.session_id)
                         self._stats_at = max(self._stats_at, time.monotonic())
                     else:
                         self._count_unparsed("a ready message without a session")
@@ -417,7 +417,7 @@ class WebSocketConnection:
             return self._failure(
                 Code.TOO_LARGE if error.code == 1009 else Code.BAD_ANSWER,
                 Stage.REQUEST,
-                f"broke the websocket protocol ({self._rest.excerpt(str(error))})",
+                f"broke the websocket protocol ({self._rest.errors.excerpt(str(error))})",
                 "look at any proxy before the node",
             )
         return self._failure(
@@ -428,7 +428,7 @@ class WebSocketConnection:
         )
 
     def _failure(self, code: Code, stage: Stage, what: str, hint: str, *, timed_out: bool = False) -> NodeException:
-        return self._rest.bad(code, what, hint, stage=stage, timed_out=timed_out)
+        return self._rest.errors.failure(code, what, hint, stage=stage, timed_out=timed_out)
 
     async def close(self) -> None:
         """Close the websocket properly; a second call does nothing."""
