@@ -1,7 +1,7 @@
-"""An embedded Lavalink v4 server: for the demo, for drills and for tests.
+"""An embedded Lavalink v4 server for the demo, for drills and for tests.
 
-It answers as a genuine Lavalink 4.2.2 does: the same routes, headers, bodies and order of messages. What it plays is
-time: tracks begin, advance and end, and no sound is made.
+It answers as a genuine Lavalink 4.2.2 does: with the same routes, headers, bodies and order of messages. Tracks begin,
+advance and end by the clock, but no sound is made.
 """
 
 from revvlink_cli.simulator.profile import NodeProfile

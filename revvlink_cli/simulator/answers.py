@@ -1,4 +1,4 @@
-"""Answers as a genuine Lavalink writes them: headers, error bodies, and the uniform way in which loads fail."""
+"""Responses in the form of a genuine Lavalink: headers, error bodies and failed loads."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 from aiohttp import hdrs, web
 
 API_HEADERS = {"Lavalink-Api-Version": "4"}
-"""On every answer, but for those to defects of the server."""
+"""Headers of every response, except those of an unforeseen exception."""
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
+class Refusal(Exception):  # noqa: N818 - it is a response, not an error of this program
     """Ends a request with an error body.
 
     Attributes:
         status: HTTP status.
         message: The body's ``message``.
-        headers: What the answer has besides the API header.
-        is_defect: Whether a genuine server would have stumbled here: its answer lacks the API header then.
+        headers: Headers besides the API header.
+        is_defect: Whether a genuine server has an unforeseen exception here. Its response then lacks the API header.
     """
 
     def __init__(
@@ -35,21 +35,21 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of ours
 
 
 class BadRequest(Refusal):
-    """A body, path or parameter that cannot be read as what it should be: nothing more is told of it."""
+    """A body, path or parameter of the wrong form; the response does not say which."""
 
     def __init__(self) -> None:
         super().__init__(400, "Bad Request")
 
 
-class Stumble(Refusal):
-    """An exception that the genuine server does not foresee."""
+class InternalError(Refusal):
+    """An unforeseen exception of the genuine server."""
 
     def __init__(self, exception: str) -> None:
         super().__init__(500, f"Request processing failed: java.lang.{exception}", is_defect=True)
 
 
 def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A JSON answer: chunked, and without a charset in its content type."""
+    """A JSON response: chunked, and without a charset in its content type."""
     answer = web.Response(
         body=json_text(value).encode("utf-8", "surrogatepass"),
         status=status,
@@ -60,27 +60,27 @@ def json_answer(value: Any, status: int = 200, headers: dict[str, str] | None = 
 
 
 def json_text(value: Any) -> str:
-    """JSON without blanks."""
+    """The value as JSON without white space."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def empty_answer(status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer without a body."""
+    """A response without a body."""
     return web.Response(status=status, headers={**API_HEADERS, **(headers or {})})
 
 
 def error_answer(request: web.Request, refusal: Refusal) -> web.Response:
-    """The error body for a refusal, a page for who asks for one; a trace only for who asks for that."""
+    """The response to a refusal: JSON, or HTML where the client accepts it; with a trace if the query asks for one."""
     headers = {} if refusal.is_defect else {**API_HEADERS, **refusal.headers}
     reason = HTTPStatus(refusal.status).phrase
     if "text/html" in request.headers.get(hdrs.ACCEPT, ""):
-        told = html.escape(refusal.message).replace("&#x27;", "&#39;")
+        message = html.escape(refusal.message).replace("&#x27;", "&#39;")
         now = time.strftime("%a %b %d %H:%M:%S UTC %Y", time.gmtime())
         page = (
             "<html><body><h1>Whitelabel Error Page</h1><p>This application has no explicit mapping for /error, so you "
             f"are seeing this as a fallback.</p><div id='created'>{now}</div>"
             f"<div>There was an unexpected error (type={reason}, status={refusal.status}).</div>"
-            f"<div>{told}</div></body></html>"
+            f"<div>{message}</div></body></html>"
         )
         kind = {"Content-Type": "text/html;charset=UTF-8", "Content-Language": "en-"}
         return web.Response(body=page.encode(), status=refusal.status, headers={**headers, **kind})
@@ -90,8 +90,8 @@ def error_answer(request: web.Request, refusal: Refusal) -> web.Response:
     return json_answer(body | {"message": refusal.message, "path": request.path}, refusal.status, headers)
 
 
-async def undress(_request: web.Request, answer: web.StreamResponse) -> None:
-    """Take off what aiohttp puts on every answer and a genuine server does not, and spell as that does."""
+async def match_headers(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Remove the headers that aiohttp adds and a genuine server does not, and spell the rest as it does."""
     answer.headers.pop(hdrs.SERVER, None)
     if hdrs.UPGRADE in answer.headers:
         answer.headers[hdrs.UPGRADE] = "WebSocket"
@@ -100,7 +100,7 @@ async def undress(_request: web.Request, answer: web.StreamResponse) -> None:
 
 
 def load_failure(reason: str) -> dict[str, Any]:
-    """The data of a failed load: the message is always the same, the reason stands in the trace."""
+    """The data of a failed load: the message is always the same, and the trace holds the reason."""
     message = "Something went wrong while looking up the track."
     exception = f"com.sedmelluq.discord.lavaplayer.tools.FriendlyException: {message}"
     return {

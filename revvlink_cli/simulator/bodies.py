@@ -1,6 +1,6 @@
-"""Bodies of requests, read as strictly as the genuine server reads them.
+"""Request bodies, read as strictly as the genuine server reads them.
 
-Kotlin's decoder takes numbers and booleans in quotes, ignores unknown keys, and tells nothing of what it does not like.
+Kotlin's decoder accepts numbers and booleans in quotes, ignores unknown keys, and does not say which value is wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track
-from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
+from revvlink_cli.simulator.answers import BadRequest, InternalError, Refusal
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,7 +27,7 @@ class Absent(Enum):
 
 
 ABSENT: Final = Absent.ABSENT
-"""In place of a value that is not there; null is one that is."""
+"""Stands for a missing value; null is a value."""
 
 _BOOLEANS = {"true": True, "false": False, True: True, False: False}
 
@@ -38,7 +38,7 @@ async def json_body(request: web.Request) -> Any:
     """The request's JSON.
 
     Raises:
-        Refusal: It is not sent as JSON, or is none.
+        Refusal: The content type is not JSON, or the body is not valid JSON.
     """
     data = await request.read()
     if data and not re.fullmatch(r"application/(.+\+)?json", request.content_type):
@@ -72,7 +72,7 @@ def strings(value: Any) -> list[str]:
 
 
 def text(body: dict[str, Any], key: str) -> str | Literal[Absent.ABSENT]:
-    """A text that may be absent, but not null."""
+    """Read a text that may be absent but not null."""
     value = body.get(key, ABSENT)
     if value is not ABSENT and not isinstance(value, str):
         raise BadRequest
@@ -80,7 +80,7 @@ def text(body: dict[str, Any], key: str) -> str | Literal[Absent.ABSENT]:
 
 
 def boolean(body: dict[str, Any], key: str) -> bool | Literal[Absent.ABSENT]:
-    """A boolean that may be absent, but not null."""
+    """Read a boolean that may be absent but not null."""
     if key not in body:
         return ABSENT
     value = body[key]
@@ -90,7 +90,7 @@ def boolean(body: dict[str, Any], key: str) -> bool | Literal[Absent.ABSENT]:
 
 
 def integer(body: dict[str, Any], key: str, bits: int = 64) -> int | Literal[Absent.ABSENT]:
-    """An integer that may be absent, but not null, and fits."""
+    """Read an integer of this many bits that may be absent but not null."""
     if key not in body:
         return ABSENT
     value = body[key]
@@ -126,17 +126,17 @@ def is_long(value: str) -> bool:
 
 
 def snowflake(value: str) -> str:
-    """A guild's id from a path, as it is written in answers."""
+    """A guild's id from a path, in the form of the responses."""
     if not is_long(value):
         raise BadRequest
     return str(int(value))
 
 
 def decoded(encoded: str, sources: tuple[str, ...]) -> Playable:
-    """A track from its encoded form, on a node with these sources.
+    """Decode a track on a node with these sources.
 
     Raises:
-        Refusal: The genuine server stumbles over it.
+        Refusal: The genuine server cannot decode it.
     """
     _check_base64(encoded)
     try:
@@ -145,20 +145,20 @@ def decoded(encoded: str, sources: tuple[str, ...]) -> Playable:
         raise Refusal(500, "No message available", is_defect=True) from None
     if track.source not in sources:
         reason = "Failed to decode track due to a mismatching version or missing source manager"
-        raise Stumble(f"IllegalStateException: {reason}")
+        raise InternalError(f"IllegalStateException: {reason}")
     return track
 
 
 def _check_base64(encoded: str) -> None:
-    """Java's decoder knows one alphabet and no white space; it does without padding."""
+    """Check base64 as Java's decoder does: one alphabet, no white space, optional padding."""
     if len(encoded) == 1:
-        raise Stumble("IllegalArgumentException: Input byte[] should at least have 2 bytes for base64 bytes")
+        raise InternalError("IllegalArgumentException: Input byte[] should at least have 2 bytes for base64 bytes")
     if stranger := re.search(r"[^A-Za-z0-9+/=]", encoded):
-        raise Stumble(f"IllegalArgumentException: Illegal base64 character {ord(stranger[0]):x}")
+        raise InternalError(f"IllegalArgumentException: Illegal base64 character {ord(stranger[0]):x}")
     bare = encoded.rstrip("=")
     if encoded != bare and len(encoded) % 4:
-        raise Stumble("IllegalArgumentException: Input byte array has wrong 4-byte ending unit")
+        raise InternalError("IllegalArgumentException: Input byte array has wrong 4-byte ending unit")
     try:
         binascii.a2b_base64(bare + "=" * (-len(bare) % 4))
     except binascii.Error:
-        raise Stumble("IllegalArgumentException: Last unit does not have enough valid bits") from None
+        raise InternalError("IllegalArgumentException: Last unit does not have enough valid bits") from None

@@ -1,4 +1,4 @@
-"""The time on a simulated node."""
+"""The clock of a simulated node."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 
 
 class Clock:
-    """Seconds that may pass faster than real ones.
+    """A monotonic clock that may run faster than real time.
 
     Attributes:
-        speed: How many pass in a real second.
+        speed: Seconds on this clock for each real second.
     """
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
 
     def now(self) -> float:
-        """Seconds on the node's monotonic clock."""
+        """Seconds on this clock."""
         return time.monotonic() * self.speed
 
     def real_until(self, moment: float) -> float:
-        """Real seconds until that moment of the node's clock, 0 when it has passed."""
+        """Real seconds until a moment on this clock, 0 when it has passed."""
         return max(moment - self.now(), 0.0) / self.speed

@@ -1,10 +1,10 @@
-"""Filters of a player: a server answers with all the values of those that were set, in an order of its own."""
+"""Filters of a player: the server returns every value of the filters that are set, in its own order."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from revvlink_cli.simulator.answers import BadRequest, Stumble
+from revvlink_cli.simulator.answers import BadRequest, InternalError
 from revvlink_cli.simulator.bodies import integer, mapping, number
 
 _DEFAULTS: dict[str, dict[str, float]] = {
@@ -34,7 +34,7 @@ _BANDS = 15
 
 
 def read_filters(value: Any) -> dict[str, Any]:
-    """The filters of a PATCH as they are answered: unknown ones and null are left out, defaults filled in.
+    """The filters of a PATCH as the server returns them: without unknown ones and null, and with defaults.
 
     Raises:
         Refusal: The genuine server would refuse them.
@@ -65,5 +65,5 @@ def _band(value: Any) -> dict[str, float]:
     if not isinstance(band, int):
         raise BadRequest
     if not 0 <= band < _BANDS:
-        raise Stumble(f"ArrayIndexOutOfBoundsException: Index {band} out of bounds for length {_BANDS}")
+        raise InternalError(f"ArrayIndexOutOfBoundsException: Index {band} out of bounds for length {_BANDS}")
     return {"band": band, "gain": number(given.get("gain", 1.0))}

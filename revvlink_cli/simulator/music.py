@@ -1,7 +1,6 @@
-"""The music a simulated node knows: invented titles by invented artists, and some files.
+"""The music of a simulated node: invented titles by invented artists, and some files.
 
-The files are known under ``music/`` (source ``local``) and at the end of any address (source ``http``), as on a server
-that has such a folder and a web server beside it.
+The files exist under ``music/`` (source ``local``) and at the end of any address (source ``http``).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SOURCES = ("youtube", "soundcloud", "local", "http", "sim")
 """Source managers of a simulated node."""
 
 SEARCHES = {"ytsearch": "youtube", "ytmsearch": "youtube", "scsearch": "soundcloud", "simsearch": "sim"}
-"""Search prefix -> the source its results claim to come from."""
+"""Search prefix -> the source of its results."""
 
 _SONGS = (
     ("Night Bus to the Harbour", "The Paper Lanterns", 214),
@@ -66,25 +65,25 @@ FILES: dict[str, tuple[str, str, int, str | None]] = {
     "long.wav": (*_UNKNOWN, 60_000, None),
     "with space + plus & amp.wav": (*_UNKNOWN, 3000, None),
 }
-"""File -> title, author, milliseconds and ISRC. What becomes of those that cannot be played, `failing` knows."""
+"""File -> title, author, milliseconds and ISRC. `failing` gives the failures of unplayable ones."""
 
 UNPLAYABLE_FILES = ("text.txt", "empty.mp3", "list.pls")
-"""Files that a Lavalink does not load; a NodeLink does not look into what it loads."""
+"""Files that a Lavalink does not load; a NodeLink loads them, because it does not check the content."""
 
 
 STALL = 480
-"""Milliseconds after which a stream that stalls gives no more audio."""
+"""Milliseconds of audio that a stalling stream gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """How a track fails when it is played.
+    """How a track fails during playback.
 
     Attributes:
-        message: What the exception says.
-        cause: The exception's class and message.
-        reason: Why the track ends then.
-        stalls: Whether it gives no exception, but no audio either.
+        message: The message of the exception.
+        cause: The class and the message of its cause.
+        reason: The reason in the end event of the track.
+        stalls: Whether the track stops giving audio without an exception.
     """
 
     message: str = ""
@@ -99,10 +98,10 @@ class Loaded:
 
     Attributes:
         kind: The load type.
-        tracks: What was found.
+        tracks: The tracks in the answer.
         name: Name of the playlist.
         selected: Index of the playlist's selected track.
-        reason: Why it failed: the innermost cause that a Lavalink names.
+        reason: The innermost cause of a failed load, in the words of a Lavalink.
     """
 
     kind: str
@@ -135,7 +134,7 @@ def _encoded(track: Playable) -> Playable:
 
 
 TRACKS = tuple(_track(number, *song) for number, song in enumerate(_SONGS, start=1))
-"""Everything that has an end."""
+"""All tracks with an end."""
 
 STREAM = _encoded(
     Playable(
@@ -149,10 +148,10 @@ STREAM = _encoded(
         source="sim",
     )
 )
-"""The one that has none."""
+"""A stream, which has no end."""
 
 UNPLAYABLE = replace(STREAM, identifier="sim-unplayable", title="Off the Air", uri="https://sim.invalid/unplayable")
-"""A plugin's track that fails as soon as it is played."""
+"""A plugin's track that fails at the start of playback."""
 
 FRIENDLY = "com.sedmelluq.discord.lavaplayer.tools.FriendlyException: "
 
@@ -162,7 +161,7 @@ FAILURES = {
     "region": f"{FRIENDLY}The uploader has not made this video available in your country",
     "forbidden": "java.lang.RuntimeException: Not success status code: 403",
 }
-"""Name behind ``sim:`` of a track that loads and fails when it is played -> the exception's class and message."""
+"""Name after ``sim:`` of a track that loads but fails during playback -> the exception's class and message."""
 
 FAILING_TRACKS = {
     f"sim-{name}": replace(STREAM, identifier=f"sim-{name}", title=f"Fails: {name}", uri=f"https://sim.invalid/{name}")
@@ -173,27 +172,27 @@ _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identi
 
 
 def failing(track: Playable) -> Failing | None:
-    """How the track fails when it is played, None when it does not."""
+    """How the track fails during playback, None when it does not."""
     name = unquote((track.uri or track.identifier).rpartition("/")[2])
-    broke = "Something broke when playing the track."
+    message = "Something broke when playing the track."
     if track.identifier == UNPLAYABLE.identifier:
-        return Failing(broke, "java.lang.IllegalStateException: the simulated source is off the air")
+        return Failing(message, "java.lang.IllegalStateException: the simulated source is off the air")
     if track.identifier in FAILING_TRACKS:
-        return Failing(broke, FAILURES[track.identifier.removeprefix("sim-")])
+        return Failing(message, FAILURES[track.identifier.removeprefix("sim-")])
     if track.source not in ("local", "http") or track.is_stream:
         return None
     if name == "stall.wav":
         return Failing(stalls=True)
     if name == "broken.flac":
-        message = "Something went wrong when decoding the track."
-        return Failing(message, "java.io.EOFException: Bit stream needs more bytes", "finished")
+        decoding = "Something went wrong when decoding the track."
+        return Failing(decoding, "java.io.EOFException: Bit stream needs more bytes", "finished")
     if name not in FILES:
-        return Failing(broke, f"java.io.FileNotFoundException: {track.identifier} (No such file or directory)")
+        return Failing(message, f"java.io.FileNotFoundException: {track.identifier} (No such file or directory)")
     return None
 
 
 def any_file(address: str) -> Playable:
-    """A local file that nobody has looked into."""
+    """A local file whose content has not been checked."""
     return _file(address.rpartition("/")[2], address, "local")
 
 
@@ -216,7 +215,7 @@ def _file(name: str, address: str, source: str) -> Playable:
 
 
 def _radio(address: str) -> Playable:
-    """A list of streams on the web is a stream itself."""
+    """A playlist of streams on the web, which loads as one stream."""
     title, author = _UNKNOWN
     probe = {"probeInfo": "m3u|hls-outer"}
     radio = Playable(
@@ -229,8 +228,8 @@ def _radio(address: str) -> Playable:
 def _local(path: str) -> Loaded:
     name = path.removeprefix("music/")
     if name in UNPLAYABLE_FILES:
-        said = "The playlist file contains no links." if name == "list.pls" else "Unknown file format."
-        return Loaded("error", reason=f"{FRIENDLY}{said}")
+        message = "The playlist file contains no links." if name == "list.pls" else "Unknown file format."
+        return Loaded("error", reason=f"{FRIENDLY}{message}")
     if name == "list.m3u":
         return Loaded("track", (_file("one.wav", "music/one.wav", "local"),))
     return Loaded("track", (_file(name, path, "local"),)) if name in FILES else Loaded("empty")
@@ -256,7 +255,7 @@ def _search(source: str, words: str) -> Loaded:
 
 
 def look_up(identifier: str, sources: tuple[str, ...] = SOURCES) -> Loaded:
-    """What a node with these sources answers for `identifier`: the load types are Lavalink's."""
+    """The answer of a node with these sources to an identifier, with the load types of Lavalink."""
     if "sim" in sources:
         match identifier:
             case "sim:playlist":
@@ -269,7 +268,7 @@ def look_up(identifier: str, sources: tuple[str, ...] = SOURCES) -> Loaded:
                 return Loaded("track", (_encoded(UNPLAYABLE),))
             case "sim:fails":
                 return Loaded("error")
-            case "simsearch:nothing":  # how a plugin says that nothing was found; built-in sources say `empty`
+            case "simsearch:nothing":  # a plugin answers an empty search; built-in sources answer `empty`
                 return Loaded("search")
         failing_track = FAILING_TRACKS.get(identifier.replace("sim:", "sim-", 1))
         if failing_track is not None:

@@ -19,7 +19,7 @@ from revvlink_cli.simulator.answers import (
     error_answer,
     json_answer,
     load_failure,
-    undress,
+    match_headers,
 )
 from revvlink_cli.simulator.bodies import (
     ABSENT,
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.profile import NodeProfile
 
 REMEMBERED = 1000
-"""Requests that are remembered."""
+"""Number of requests that are remembered."""
 
 CPU_INTERVAL = 30.0
 """Seconds over which the CPU is measured."""
 
 CLOSING = 0.2
-"""Seconds for which a client may answer when its websocket is closed."""
+"""Seconds in which a client must answer a close frame."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -62,7 +62,7 @@ class Node:
     """The state and the handlers of one simulated node, from one start to the next stop.
 
     Attributes:
-        closing_code: With what it closes websockets when it is stopped.
+        closing_code: The close code for websockets when it stops.
     """
 
     closing_code = 1001
@@ -81,14 +81,14 @@ class Node:
         self.answers = asyncio.Event()
         self.answers.set()
         self._names = names
-        self._lives: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._began = self.clock.now() - uptime_ms / 1000
         self._rest_began = math.inf
 
     def application(self) -> web.Application:
         """The routes."""
         app = web.Application(middlewares=[self._frame], client_max_size=16 * 2**20)
-        app.on_response_prepare.append(undress)
+        app.on_response_prepare.append(match_headers)
         player = "/v4/sessions/{session}/players/{guild}"
         app.add_routes(
             [
@@ -118,20 +118,20 @@ class Node:
         return app
 
     async def close(self, *, code: int | None) -> None:
-        """End every session; with a code websockets are closed in order."""
+        """End every session; with a code, close the websockets properly first."""
         if code is not None:
             sockets = [session.socket for session in self.sessions.values() if session.socket is not None]
             await asyncio.gather(*(socket.close(code=code) for socket in sockets))
-        lives = tuple(self._lives)
-        for life in lives:
-            life.cancel()
-        await asyncio.gather(*lives, return_exceptions=True)
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @web.middleware
     async def _frame(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """What stands around every route: the freeze, the delay, the password, and error bodies."""
+        """Wrap every route: freeze, delay, password and error bodies."""
         await self._arrive(request)
         try:
             return await self._answer(request, handler)
@@ -143,11 +143,11 @@ class Node:
             allowed = ", ".join(method for method in _METHODS if method in error.allowed_methods - {"HEAD"})
             message = f"Method '{request.method}' is not supported."
             return error_answer(request, Refusal(405, message, headers={"Allow": allowed}))
-        except web.HTTPException as error:  # a handshake that is none, a body that is too large
+        except web.HTTPException as error:  # an invalid handshake, or a body that is too large
             return empty_answer(error.status)
 
     async def _arrive(self, request: web.Request) -> None:
-        """Every request is remembered, waits for a thaw, and for as long as the node takes to answer."""
+        """Remember a request, wait while the node is frozen, and wait for the delay."""
         self.requests.append((request.method, request.path_qs))
         await self.answers.wait()
         if self.answer_delay:
@@ -157,7 +157,7 @@ class Node:
     async def _answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Unknown routes and methods need no password."""
+        """Check the password, except for unknown routes and methods, and call the handler."""
         wrong = request.match_info.http_exception
         is_question = request.method == "OPTIONS" and isinstance(wrong, web.HTTPMethodNotAllowed)
         if request.path == "/metrics":  # Prometheus needs no password
@@ -197,8 +197,8 @@ class Node:
         """The statistics without frames.
 
         Args:
-            cpu_since: When the CPU began to be measured, None is the server's start: the first measurement takes
-                `CPU_INTERVAL`, until which it is told as 0.
+            cpu_since: The start of the CPU measurement; None is the server's start. The load is 0 until the first
+                measurement ends after `CPU_INTERVAL`.
         """
         known = self.clock.now() - (self._began if cpu_since is None else cpu_since) >= CPU_INTERVAL
         mine = [player for session in self.sessions.values() if session.is_open for player in session.players.values()]
@@ -218,20 +218,20 @@ class Node:
         }
 
     async def _stats(self, _request: web.Request) -> web.Response:
-        self._rest_began = min(self._rest_began, self.clock.now())  # the CPU is measured for REST on its own
+        self._rest_began = min(self._rest_began, self.clock.now())  # REST has a CPU measurement of its own
         return json_answer(self.stats(cpu_since=self._rest_began))
 
     async def close_voice(self, guild_id: str, code: int) -> None:
-        """Let Discord close the voice connection of a guild's player."""
+        """Simulate that Discord closes the voice connection of a guild's player."""
         for session in tuple(self.sessions.values()):
             if guild_id in session.players:
                 await session.lose_voice(session.players[guild_id], code)
 
     async def push_stats(self) -> None:
-        """Send the statistics to every open session now; a frozen node says nothing."""
+        """Send the statistics to every open session, unless the node is frozen."""
         for session in tuple(self.sessions.values()):
             if session.is_open and self.thawed.is_set():
-                await session.tell_stats()
+                await session.send_stats()
 
     async def _load(self, request: web.Request) -> web.Response:
         if "identifier" not in request.query:
@@ -288,7 +288,7 @@ class Node:
 
     def _session(self, request: web.Request) -> Session:
         session = self.sessions.get(request.match_info["session"])
-        if session is None or not session.is_open:  # one that waits to be resumed is not to be seen
+        if session is None or not session.is_open:  # a session that waits for a resume counts as unknown
             raise Refusal(404, "Session not found")
         return session
 
@@ -344,35 +344,35 @@ class Node:
                 await socket.close(code=1011)
                 return socket
             if not resumed:
-                self._keep(session)
+                self._register(session)
             await session.open(socket, resumed=resumed)
             await self._read(socket)
         finally:
-            session.leave()
+            session.disconnected()
         return socket
 
-    def _keep(self, session: Session) -> None:
-        """Let the session live."""
+    def _register(self, session: Session) -> None:
+        """Register a session, and run it in a task of its own."""
         self.sessions[session.identifier] = session
-        life = asyncio.create_task(self._live(session), name=f"session {session.identifier}")
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
+        task = asyncio.create_task(self._run(session), name=f"session {session.identifier}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _live(self, session: Session) -> None:
+    async def _run(self, session: Session) -> None:
         try:
-            await session.live()
+            await session.run()
         finally:
             del self.sessions[session.identifier]
 
     async def _read(self, socket: web.WebSocketResponse) -> None:
-        """Until the client leaves: text is ignored, binary is not borne."""
+        """Read until the client disconnects: ignore text, close after binary data."""
         async for message in socket:
             if message.type is WSMsgType.BINARY:
                 await socket.close(code=1003)
 
 
 def version_info(version: str) -> dict[str, Any]:
-    """A version as ``/v4/info`` takes it apart: one that is not semantic, as that of a snapshot, has only zeros."""
+    """The parts of a version in ``/v4/info``; a version that is not semantic, such as a snapshot's, has only zeros."""
     parts = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:-([\w.-]+))?", version, re.ASCII)
     major, minor, patch = (int(part) for part in parts.groups()[:3]) if parts else (0, 0, 0)
     before = (parts[4] or "") if parts else None
@@ -380,9 +380,9 @@ def version_info(version: str) -> dict[str, Any]:
 
 
 def metrics(stats: dict[str, Any]) -> str:
-    """The statistics as Prometheus reads them."""
+    """The statistics in the format of Prometheus."""
     memory, cpu = stats["memory"], stats["cpu"]
-    told = {
+    samples = {
         "players_total": ("Total number of players connected.", stats["players"]),
         "playing_players_total": ("Number of players currently playing audio.", stats["playingPlayers"]),
         "uptime_milliseconds": ("Uptime of the node in milliseconds.", stats["uptime"]),
@@ -396,5 +396,5 @@ def metrics(stats: dict[str, Any]) -> str:
     }
     return "".join(
         f"# HELP lavalink_{name} {text}\n# TYPE lavalink_{name} gauge\nlavalink_{name} {float(value)}\n"
-        for name, (text, value) in told.items()
+        for name, (text, value) in samples.items()
     )

@@ -1,4 +1,4 @@
-"""What a PATCH does to a simulated player: every check first, then every change, in the genuine server's order."""
+"""Applies a PATCH to a simulated player: all checks first, then all changes, in the genuine server's order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from revvlink_cli.simulator.answers import BadRequest, Refusal, Stumble
+from revvlink_cli.simulator.answers import BadRequest, InternalError, Refusal
 from revvlink_cli.simulator.bodies import ABSENT, Absent, boolean, decoded, integer, is_long, mapping, text
 from revvlink_cli.simulator.filters import read_filters
 from revvlink_cli.simulator.music import look_up
@@ -23,19 +23,19 @@ VOICE_KEYS = ("token", "endpoint", "sessionId", "channelId")
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """The body of a PATCH, its types checked.
+    """The body of a PATCH, with checked types.
 
     Attributes:
         volume: The volume.
-        position: The position, in milliseconds.
-        paused: Whether to stand still.
-        end_time: Where to end, in milliseconds; None is at the end.
+        position: The position in milliseconds.
+        paused: Whether to pause.
+        end_time: The position in milliseconds at which to end; None is the end of the track.
         filters: The filters.
         voice: The voice state.
-        encoded: The encoded track; None stops.
+        encoded: The encoded track; None stops the player.
         identifier: The identifier of the track.
-        user_data: What to attach to the track.
-        has_both: Whether it has a track in the present and in the deprecated place.
+        user_data: The bot's data for the track.
+        has_both: Whether it has a track in both the current and the deprecated field.
     """
 
     volume: int | Missing
@@ -51,7 +51,7 @@ class Patch:
 
     @classmethod
     def read(cls, body: Any) -> Patch:
-        """The patch in a body.
+        """Read a body.
 
         Raises:
             Refusal: A value is of the wrong type.
@@ -74,14 +74,14 @@ class Patch:
 
     @property
     def has_track(self) -> bool:
-        """Whether it says what to play."""
+        """Whether it names a track, or stops the player."""
         return self.encoded is not ABSENT or self.identifier is not ABSENT
 
     def track(self, sources: tuple[str, ...]) -> Playable | None:
-        """What to play on a node with these sources, None to stop.
+        """The track to play on a node with these sources, None to stop.
 
         Raises:
-            Refusal: It cannot be played.
+            Refusal: The track cannot be loaded.
         """
         if self.identifier is ABSENT:
             return decoded(self.encoded, sources) if isinstance(self.encoded, str) else None
@@ -96,10 +96,10 @@ class Patch:
         raise Refusal(400, "No matches found for identifier")
 
     def check(self, disabled_filters: tuple[str, ...]) -> None:
-        """Whether its values go together, and are nothing that is switched off.
+        """Check that no values contradict each other and no filter is disabled.
 
         Raises:
-            Refusal: They do not.
+            Refusal: A check failed.
         """
         if self.has_both:
             raise Refusal(400, "Cannot specify both track and encodedTrack/identifier")
@@ -113,7 +113,7 @@ class Patch:
             if not all((self.voice[key] or "").strip() for key in VOICE_KEYS):
                 raise Refusal(400, "token, endpoint, sessionId and channelId must be provided in voice state")
             if not is_long(self.voice["channelId"]):
-                raise Stumble(f'NumberFormatException: For input string: "{self.voice["channelId"]}"')
+                raise InternalError(f'NumberFormatException: For input string: "{self.voice["channelId"]}"')
 
 
 def _nullable_text(body: dict[str, Any], key: str) -> str | Missing | None:
@@ -129,7 +129,7 @@ def _voice(value: Any) -> dict[str, Any]:
 
 
 async def update_player(session: Session, guild: str, patch: Patch, *, no_replace: bool) -> Player:
-    """Apply a patch, making the player if there is none. One to an unreachable voice server never returns.
+    """Apply a patch, and create the player if there is none. With an unreachable voice server it never returns.
 
     Raises:
         Refusal: The genuine server would refuse it.
@@ -155,7 +155,7 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
 
 
 async def _adjust(session: Session, player: Player, patch: Patch) -> None:
-    """Change what is about the track that plays."""
+    """Change the state of the current track."""
     if patch.paused is not ABSENT:
         player.pause(patch.paused)
     if player.track is None:
@@ -170,10 +170,10 @@ async def _adjust(session: Session, player: Player, patch: Patch) -> None:
 
 
 async def _connect(session: Session, player: Player, voice: dict[str, Any]) -> None:
-    """Reach another voice server; the same again changes nothing.
+    """Connect to another voice server; the same one again changes nothing.
 
-    Names under ``invalid`` never lead anywhere (RFC 2606). A genuine server tries one that cannot be reached for ever,
-    and keeps later attempts of the same player waiting too.
+    Names under ``invalid`` never resolve (RFC 2606). A genuine server tries to reach an unreachable voice server for
+    ever, and later requests for the same player wait too.
     """
     host = voice["endpoint"].rpartition("://")[2].partition("/")[0].partition(":")[0]
     if player.is_stuck or host.lower().endswith(".invalid"):
@@ -191,7 +191,7 @@ async def _connect(session: Session, player: Player, voice: dict[str, Any]) -> N
 
 
 async def _play(session: Session, player: Player, track: Playable | None, patch: Patch) -> None:
-    """Play a track in place of another, or stop."""
+    """Replace the current track, or stop it."""
     await session.end(player, "stopped" if track is None else "replaced")
     player.pause(patch.paused is True)
     if track is None:
@@ -205,4 +205,4 @@ async def _play(session: Session, player: Player, track: Playable | None, patch:
         session.profile.track_stuck_threshold,
     )
     await session.event(player, "TrackStartEvent", track=player.track_payload())
-    await session.update(player)  # a second one follows at once: the first of those that come regularly
+    await session.update(player)  # a second update follows at once: the first of the regular ones

@@ -1,4 +1,4 @@
-"""A player of a simulated node: it plays time."""
+"""A player of a simulated node: its track advances by the clock."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.clock import Clock
 
 NO_VOICE: Mapping[str, Any] = {"token": "", "endpoint": "", "sessionId": "", "channelId": None}
-"""Voice state of a player that has none."""
+"""The voice state of a player without voice."""
 
 STALLED_FOR = 15.0
-"""Seconds after its start in which a track that stalls is given up by its source."""
+"""Seconds after its start when the source gives up a track that stalls."""
 
 FRAME = 20
-"""Milliseconds of audio that are sent at a time: a track ends with the last of them, not after it."""
+"""Milliseconds of audio in a frame: a track ends with its last frame, not after it."""
 
 MINUTE = 60.0
-"""Seconds a player has to play before the statistics tell of its frames."""
+"""Seconds for which a player has to play before the statistics include its frames."""
 
 FAILS_AFTER = 0.02
-"""Seconds after its start in which a track that cannot be played fails."""
+"""Seconds after its start when an unplayable track fails."""
 
 CLEANUP = 64.0
-"""Seconds after which lavaplayer ends a track that nobody listens to."""
+"""Seconds after which lavaplayer ends a track without a voice connection."""
 
 
 class Player:
-    """A player of one guild. Only with a voice connection does a track advance.
+    """A player of one guild. Its track advances only with a voice connection.
 
     Attributes:
         guild_id: The guild.
-        track: What it plays, or None.
-        user_data: What the bot has attached to the track.
+        track: Its track, or None.
+        user_data: The bot's data for the track.
         volume: Per cent, 0..1000.
-        paused: Whether it stands still.
-        voice: Its voice state, as it was given.
-        is_connected: Whether its voice connection stands.
-        is_sending: Whether audio goes to a voice server: after Discord has closed the connection it still does.
+        paused: Whether it is paused.
+        voice: Its voice state, as the client sent it.
+        is_connected: Whether it has a voice connection.
+        is_sending: Whether it sends audio; it continues after Discord has closed the voice connection.
         is_stuck: Whether it tries for ever to reach a voice server.
-        filters: As they are answered.
+        filters: Its filters in the form of the responses.
     """
 
     def __init__(self, guild_id: str, clock: Clock) -> None:
@@ -95,7 +95,7 @@ class Player:
 
     @property
     def is_silent(self) -> bool:
-        """Whether its track gives no audio: it fails, or has stalled."""
+        """Whether its track gives no audio because it fails or has stalled."""
         if self._failing is None:
             return False
         return not self._stalls or self._position_at(self._clock.now()) >= STALL
@@ -110,7 +110,7 @@ class Player:
     def start(
         self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None, stuck_after: float
     ) -> None:
-        """Play a track, with updates from now on."""
+        """Play a track, and send updates from now on."""
         now = self._clock.now()
         self.track, self.user_data, self._end_time, self._failing = track, user_data, end_time, failing(track)
         self._next_update = self._unheard_since = now
@@ -122,46 +122,46 @@ class Player:
         self.seek(position)
 
     def stop(self) -> None:
-        """Play nothing."""
+        """Stop the track."""
         self.track, self.user_data, self._end_time, self._next_update = None, {}, None, math.inf
         self._failing, self._fails_at, self._stuck_at = None, math.inf, math.inf
         self.seek(0)
 
     def seek(self, position: float) -> None:
-        """Go to a position of the track."""
+        """Set the position in milliseconds."""
         self._position, self._since = max(position, 0.0), self._clock.now()
 
     def end_at(self, end_time: int | None) -> None:
-        """End the track at this position, or with its own end."""
+        """End the track at this position; None is the end of the track."""
         self._end_time = end_time
 
     def pause(self, paused: bool) -> None:
-        """Stand still, or go on."""
+        """Pause or resume."""
         self._hold()
         self.paused = paused
 
     def connect(self, voice: dict[str, Any]) -> None:
-        """Reach a voice server."""
+        """Handle a new voice connection."""
         self._hold()
         self.voice, self.is_connected, self.is_sending = voice, True, True
         self._playing_since = self._clock.now() if self.track is not None else math.inf
 
     def lose_voice(self) -> None:
-        """Discord has closed the voice connection."""
+        """Handle a voice connection that Discord has closed."""
         self.is_connected = False
 
     def disconnect(self) -> None:
-        """Part with the voice server."""
+        """Handle a voice connection that the node has closed."""
         self._hold()
         self.is_connected = self.is_sending = False
         self._unheard_since, self._playing_since = self._clock.now(), math.inf
 
     def _hold(self) -> None:
-        """Fix the position before something about its advance changes."""
+        """Store the current position before its advance changes."""
         self.seek(self._position_at(self._clock.now()))
 
     def due(self) -> float:
-        """When, by the node's clock, something happens by itself."""
+        """The moment on the node's clock of the next update, end, failure or stall."""
         return min(self._next_update, self._ends_at(), self._fails_at, self._stuck_at)
 
     def _ends_at(self) -> float:
@@ -181,36 +181,36 @@ class Player:
 
     @property
     def fails_at_once(self) -> bool:
-        """Whether the track fails before any of it is heard."""
+        """Whether the track fails before it gives audio."""
         return self._failing is not None and not self._stalls and self._failing.reason == "loadFailed"
 
     def take_failure(self, now: float) -> Failing | None:
-        """How the track fails, if it does so by now; told once."""
+        """The failure of the track if it is due; given once."""
         if now < self._fails_at:
             return None
         self._fails_at = math.inf
         return self._failing
 
     def take_stuck(self, now: float) -> bool:
-        """Whether the track is found to be stuck by now; told once."""
+        """Whether the track is stuck by now; True is given once."""
         is_stuck = now >= self._stuck_at
         if is_stuck:
             self._stuck_at = math.inf
         return is_stuck
 
     def has_frames(self, now: float) -> bool:
-        """Whether it has sent audio for so long that the statistics tell of its frames."""
+        """Whether it has sent audio for long enough that the statistics include its frames."""
         return self.is_playing and self.is_sending and now - self._playing_since > MINUTE
 
     def needs_update(self, now: float, interval: float) -> bool:
-        """Whether a ``playerUpdate`` is due by now; the next is due an interval later."""
+        """Whether a ``playerUpdate`` is due; the next one is due an interval later."""
         if now < self._next_update:
             return False
         self._next_update += interval * (1 + (now - self._next_update) // interval)
         return True
 
     def state(self) -> dict[str, Any]:
-        """``state`` as in ``playerUpdate``."""
+        """The ``state`` of a ``playerUpdate``."""
         return {
             "time": int(time.time() * 1000),
             "position": self.position,
@@ -219,14 +219,14 @@ class Player:
         }
 
     def track_payload(self) -> dict[str, Any] | None:
-        """The track as sent: its position, in the encoded form too, is that of the player."""
+        """The track in the form of the responses; its position is the player's, also in the encoded form."""
         if self.track is None:
             return None
         track = replace(self.track, position=self.position, user_data=self.user_data)
         return replace(track, encoded=encode_track(track)).to_payload()
 
     def payload(self) -> dict[str, Any]:
-        """The player as sent."""
+        """The player in the form of the responses."""
         return {
             "guildId": self.guild_id,
             "track": self.track_payload(),

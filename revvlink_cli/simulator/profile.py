@@ -1,4 +1,4 @@
-"""What a simulated node is like."""
+"""The properties and faults of a simulated node."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from revvlink_cli.simulator.music import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
 
 AUDIO = ("sound", "silence", "foreign", "blocked")
-"""What a node can be told to send: music, packets of silence, another stream's packets, or nothing over UDP."""
+"""Audio that a node can send: music, packets of silence, packets of another stream, or nothing over UDP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,42 +18,42 @@ class NodeProfile:
 
     Attributes:
         identifier: Its name.
-        region: The region it pretends to stand in; only the configuration of the demo reads it.
-        password: What it takes as ``Authorization``.
-        version: The version it claims.
+        region: Its region in the configuration of the demo, the only reader of this value.
+        password: The ``Authorization`` that it accepts.
+        version: The version that it reports.
         dialect: ``lavalink``, or ``nodelink``; see `nodelink`.
-        guards: Which guards a NodeLink has: ``flood`` delays and bans, ``rate`` limits.
-        sources: Its source managers, of those in `catalogue.SOURCES`.
-        disabled_filters: Filters that its configuration switches off.
+        guards: The guards of a NodeLink: ``flood`` delays and bans, ``rate`` limits.
+        sources: Its source managers, from `music.SOURCES`.
+        disabled_filters: Filters that are disabled in its configuration.
         route_planner: Strategy of its route planner (``RotateOnBan``, ``LoadBalance``, ``NanoSwitch``,
             ``RotatingNanoSwitch``), None for none.
         metrics: Whether it has a ``/metrics`` page for Prometheus.
-        players: Players of other sessions, in its statistics.
-        playing: Those of them that play.
+        players: Number of players of other sessions, in its statistics.
+        playing: Number of these that play.
         system_load: Load of its machine, 0..1.
         lavalink_load: Load of its process, 0..1.
         cores: Processor cores.
         memory_used: Bytes of heap in use.
-        memory_reservable: Bytes the heap may grow to.
-        uptime_ms: Milliseconds it claims to have run before it was started here for the first time.
-        answer_delay: Seconds before every HTTP answer and handshake.
+        memory_reservable: Bytes to which the heap may grow.
+        uptime_ms: Uptime in milliseconds at its first start here.
+        answer_delay: Seconds before every HTTP response and handshake.
         stats_interval: Seconds between two ``stats`` messages.
         player_update_interval: Seconds between two ``playerUpdate`` messages.
         track_stuck_threshold: Seconds without audio after which a track is reported as stuck.
-        audio: What it sends to voice servers, to which it really connects: ``sound``, ``silence``, ``foreign`` (the
-            packets of another stream) or ``blocked`` (nothing over UDP). None is a node that only pretends.
-        voice_ca: PEM file of the authority that it trusts with voice servers, "" for the machine's; None connects to
-            them without TLS.
-        requires_dave: Whether Discord closes its voice connections with 4017 where it cannot speak DAVE.
-        load_stream: Whether a NodeLink's ``/v4/loadstream`` is on.
-        youtube_plugin: Version of its YouTube plugin, which brings the routes under ``/youtube``; None for none.
+        audio: The audio that it sends to real voice servers: ``sound``, ``silence``, ``foreign`` (packets of another
+            stream) or ``blocked`` (nothing over UDP). With None it does not connect to voice servers.
+        voice_ca: PEM file of the authority that it trusts for voice servers, "" for the machine's; None connects
+            without TLS.
+        requires_dave: Whether Discord closes its voice connections with 4017 if its version does not support DAVE.
+        load_stream: Whether ``/v4/loadstream`` of a NodeLink is enabled.
+        youtube_plugin: Version of its YouTube plugin, which adds the routes under ``/youtube``; None for none.
         youtube_token: Whether that plugin has an OAuth token.
-        speed: How many seconds pass on the node in a real one; its intervals and tracks follow.
+        speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval or the speed is not above zero, or the dialect, the route planner or the audio is none
-            of those.
+        ValueError: An interval or the speed is not above zero, or the dialect, the route planner or the audio is
+            unknown.
     """
 
     identifier: str
@@ -89,24 +89,24 @@ class NodeProfile:
 
     @property
     def dave_version(self) -> int:
-        """What it can speak of Discord's end-to-end encryption: Lavalink can from 4.2 on."""
+        """Its version of DAVE, Discord's end-to-end encryption, or 0; Lavalink supports it from 4.2 on."""
         numbers = [int(part) for part in self.version.split("-")[0].split(".")[:2] if part.isdecimal()]
         return int(self.dialect == "nodelink" or numbers >= [4, 2])
 
     @classmethod
     def nodelink(cls, **changes: Any) -> NodeProfile:
-        """A NodeLink 3 with its own version, intervals and memory; `changes` as for any profile."""
+        """The profile of a NodeLink 3, with its version, intervals and memory, and with these changes."""
         memory = 24 * 2**30  # the host's
         plain: dict[str, Any] = {"version": "3.7.0", "stats_interval": 30.0, "player_update_interval": 2.0}
         return cls(**(plain | {"dialect": "nodelink", "memory_reservable": memory} | changes))
 
     def __post_init__(self) -> None:
-        """Refuse what would never let time pass."""
+        """Refuse values that no node can have."""
         if min(self.stats_interval, self.player_update_interval, self.speed) <= 0:
-            raise ValueError("intervals and speed are above zero")
+            raise ValueError("intervals and speed must be above zero")
         if self.dialect not in ("lavalink", "nodelink"):
-            raise ValueError(f"no server speaks {self.dialect}")
+            raise ValueError(f"unknown dialect: {self.dialect}")
         if self.audio is not None and self.audio not in AUDIO:
-            raise ValueError(f"no node sends {self.audio}")
+            raise ValueError(f"unknown audio: {self.audio}")
         if self.route_planner is not None and self.route_planner not in PLANNERS:
-            raise ValueError(f"no route planner has the strategy {self.route_planner}")
+            raise ValueError(f"unknown route planner: {self.route_planner}")

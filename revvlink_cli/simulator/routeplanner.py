@@ -1,11 +1,11 @@
-"""The route planner of a simulated node: which addresses it would load from. None of them fails here."""
+"""The route planner of a simulated node, which selects source addresses; none of them ever fails here."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from revvlink_cli.simulator.answers import Refusal, Stumble
+from revvlink_cli.simulator.answers import InternalError, Refusal
 
 PLANNERS: dict[str, dict[str, Any] | None] = {
     "RotateOnBan": None,
@@ -31,30 +31,30 @@ PLANNERS: dict[str, dict[str, Any] | None] = {
         },
     },
 }
-"""Strategy -> status. The one that rotates on a ban stumbles until it has made its first request."""
+"""Strategy -> status. ``RotateOnBan`` has an exception in place of a status before its first request."""
 
 
 def status(strategy: str) -> dict[str, Any]:
     """``GET /v4/routeplanner/status``.
 
     Raises:
-        Refusal: The genuine server stumbles.
+        Refusal: The genuine server has an exception.
     """
-    told = PLANNERS[strategy]
-    if told is None:
+    planner_status = PLANNERS[strategy]
+    if planner_status is None:
         planner = "com.sedmelluq.lava.extensions.youtuberotator.planner.RotatingIpRoutePlanner"
-        raise Stumble(
+        raise InternalError(
             'NullPointerException: Cannot invoke "java.net.InetAddress.toString()" because the return value of '
             f'"{planner}.getCurrentAddress()" is null'
         )
-    return told
+    return planner_status
 
 
 def check_address(address: str) -> None:
-    """What ``free/address`` takes: an address, or a name that can be resolved; here no name can.
+    """Check the body of ``free/address``: an address, or a name that resolves. Here no name resolves.
 
     Raises:
-        Refusal: It is neither.
+        Refusal: It is not an address.
     """
     if not re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", address):
         raise Refusal(400, f"Invalid address: {address}: Name or service not known")

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-log.addHandler(logging.NullHandler())  # a client that leaves in the middle is nothing to tell a terminal of
+log.addHandler(logging.NullHandler())  # a client that disconnects during a request must not print to the terminal
 
 BACKLOG = 512
-"""Connections that may wait to be taken."""
+"""Connections that may wait to be accepted."""
 
 _RESET = struct.pack("ii", 1, 0)
-"""To linger for no time: what closes such a connection is a reset."""
+"""SO_LINGER with a time of zero: closing the socket sends a reset."""
 
 
 class SimulatedNode:
-    """One node of a `Simulator`. Its methods may be called from any thread, and return when they have taken effect."""
+    """One node of a `Simulator`. Its methods may be called from any thread and return once they have taken effect."""
 
     def __init__(self, simulator: Simulator, profile: NodeProfile) -> None:
         self._simulator = simulator
@@ -43,53 +43,53 @@ class SimulatedNode:
         self._uptime_ms = profile.uptime_ms
         self._node: Node | None = None
         self._runner: web.AppRunner | None = None
-        self._place: socket.socket | None = None
+        self._placeholder: socket.socket | None = None
         self._frozen: list[asyncio.Transport] = []
-        self._turn = asyncio.Lock()  # starts and stops from several threads come one after the other
+        self._turn = asyncio.Lock()  # serialises starts and stops from several threads
         self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
 
     @property
     def uri(self) -> str:
-        """Address."""
+        """The HTTP address of the node."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def password(self) -> str:
-        """What it takes as ``Authorization``."""
+        """The ``Authorization`` that the node accepts."""
         return self.profile.password
 
     @property
     def open_sockets(self) -> int:
-        """Websockets that are open now."""
+        """The number of open websockets."""
         return sum(session.is_open for session in self._node.sessions.copy().values()) if self._node else 0
 
     @property
     def requests(self) -> tuple[tuple[str, str], ...]:
-        """Method and path of what was asked since the last start; the latest thousand."""
+        """Method and path of the last thousand requests since the last start."""
         return tuple(self._node.requests.copy()) if self._node else ()
 
     def start(self) -> None:
-        """Listen again, on the same port, with no session from before. Does nothing while it runs."""
+        """Listen again on the same port, without the earlier sessions. Does nothing while the node runs."""
         self._simulator.call(self.start_here())
 
     def stop(self) -> None:
-        """End as on SIGTERM: websockets are closed, by a Lavalink with 1001, by a NodeLink with 1000."""
+        """Stop as on SIGTERM: a Lavalink closes its websockets with 1001, a NodeLink with 1000."""
         self._simulator.call(self.stop_here(abort=False))
 
     def kill(self) -> None:
-        """End without a word: connections are reset."""
+        """Stop as on SIGKILL: connections are reset."""
         self._simulator.call(self.stop_here(abort=True))
 
     def drop(self) -> None:
-        """Lose every connection, as a network does: the node goes on, and its sessions wait for their clients."""
+        """Reset every connection, as a network failure does: the node continues and its sessions wait for clients."""
         self._simulator.call(self._drop())
 
     def freeze(self, *, websockets: bool = True) -> None:
-        """Take connections and answer nothing, on old ones too.
+        """Accept connections but answer nothing, on open connections either.
 
         Args:
-            websockets: Whether open websockets freeze as well. Those of a Lavalink whose HTTP workers all hang do not:
-                statistics and pongs go on, while no request and no handshake is answered.
+            websockets: Whether open websockets freeze too. False is a Lavalink whose HTTP workers all hang: it answers
+                no request and no handshake, but still sends statistics and pongs.
         """
         self._simulator.call(self._freeze(websockets=websockets))
 
@@ -98,20 +98,20 @@ class SimulatedNode:
         self._simulator.call(self._thaw())
 
     def set_delay(self, seconds: float) -> None:
-        """Take so long for every answer and handshake from now on."""
+        """Delay every later response and handshake by this time."""
         self._simulator.call(self._set_delay(seconds))
 
     def set_load(
         self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
     ) -> None:
-        """Change the figures, and send them to every session."""
+        """Change figures of the statistics, and send them to every session."""
         self._simulator.call(self._set_load(players, playing, system_load))
 
     def close_voice(self, guild_id: str, code: int) -> None:
-        """Let Discord close the voice connection of a guild's player with this code (4014, 4006 ...)."""
+        """Simulate that Discord closes the voice connection of a guild's player with this code (4014, 4006 ...)."""
         self._simulator.call(self._close_voice(guild_id, code))
 
-    # What follows runs in the simulator's loop.
+    # The methods below run in the simulator's loop.
 
     async def start_here(self) -> None:
         """See `start`."""
@@ -124,7 +124,7 @@ class SimulatedNode:
                 node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
             )
             await runner.setup()
-            self.give_up_place()
+            self.release_port()
             try:
                 await web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG).start()
             except OSError:
@@ -132,7 +132,7 @@ class SimulatedNode:
                 raise
             self.port = runner.addresses[0][1]
             self._node, self._runner = node, runner
-            self._uptime_ms = 0  # whatever it claims to have run: after a restart it has not
+            self._uptime_ms = 0  # the uptime of the profile is for the first start only
 
     async def stop_here(self, *, abort: bool) -> None:
         """See `stop` and `kill`."""
@@ -142,29 +142,29 @@ class SimulatedNode:
             runner, self._runner = self._runner, None
             for site in tuple(runner.sites):
                 await site.stop()
-            self._keep_place()
+            self._reserve_port()
             if abort:
                 self._reset(runner)
             self._thaw_now()
             await self._node.close(code=None if abort else self._node.closing_code)
             await runner.cleanup()
 
-    def _keep_place(self) -> None:
-        """Have the port for oneself while nothing listens on it: another program's server would answer in its place."""
-        place = socket.socket()
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    def _reserve_port(self) -> None:
+        """Bind the port of a stopped node without listening, so that no other program takes it."""
+        placeholder = socket.socket()
+        placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            place.bind(("127.0.0.1", self.port))
-        except OSError:  # it was faster
-            place.close()
+            placeholder.bind(("127.0.0.1", self.port))
+        except OSError:  # another program has taken it already
+            placeholder.close()
         else:
-            self._place = place
+            self._placeholder = placeholder
 
-    def give_up_place(self) -> None:
-        """Let others have the port of a node that is stopped."""
-        if self._place is not None:
-            self._place.close()
-            self._place = None
+    def release_port(self) -> None:
+        """Release the port of a stopped node."""
+        if self._placeholder is not None:
+            self._placeholder.close()
+            self._placeholder = None
 
     def _reset(self, runner: web.AppRunner) -> None:
         for connection in runner.server.connections if runner.server is not None else ():
@@ -220,26 +220,26 @@ class SimulatedNode:
 
 
 class Simulator:
-    """Simulated nodes that run while the ``with`` block does.
+    """Simulated nodes that run while the ``with`` block runs.
 
-    Nothing is left when it ends: no thread, socket or task.
+    At the end of the block no thread, socket or task is left.
 
     Raises:
         ValueError: Two nodes have the same identifier.
-        OSError: On entering: a port that was asked for is taken.
+        OSError: On entering the block: a requested port is in use.
     """
 
     def __init__(self, profiles: Iterable[NodeProfile]) -> None:
         self._nodes: dict[str, SimulatedNode] = {}
         for profile in profiles:
             if profile.identifier in self._nodes:
-                raise ValueError(f"two nodes are called {profile.identifier}")
+                raise ValueError(f"two nodes have the identifier {profile.identifier}")
             self._nodes[profile.identifier] = SimulatedNode(self, profile)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def __getitem__(self, identifier: str) -> SimulatedNode:
-        """The node of that name."""
+        """The node with that identifier."""
         return self._nodes[identifier]
 
     def __iter__(self) -> Iterator[SimulatedNode]:
@@ -247,11 +247,11 @@ class Simulator:
         return iter(self._nodes.values())
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of nodes."""
         return len(self._nodes)
 
     def __enter__(self) -> Self:
-        """Start every node; when this returns all of them listen."""
+        """Start every node; all of them listen when this returns."""
         loop = self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="simulator", daemon=True)
         self._thread.start()
@@ -281,7 +281,7 @@ class Simulator:
         """Run a coroutine in the simulator's loop and wait for it."""
         if self._loop is None:
             work.close()
-            raise RuntimeError("the simulator does not run")
+            raise RuntimeError("the simulator is not running")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start_all(self) -> None:
@@ -291,7 +291,7 @@ class Simulator:
     async def _stop_all(self) -> None:
         await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
         for node in self._nodes.values():
-            node.give_up_place()
+            node.release_port()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Sessions of a simulated node: what a websocket is told, and what goes on while nobody is connected."""
+"""Sessions of a simulated node: their websocket messages, and their life while no client is connected."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """A session: it has players, and outlives its connection for a while if it was told to.
+    """A session with its players; with `resuming` it outlives its connection.
 
     Attributes:
         identifier: Its id.
-        profile: What the node is like.
-        clock: Its time.
-        players: Its players by guild, in the order in which they were made.
-        resuming: Whether it waits for its client to come back.
-        timeout: Seconds for which it does; on a NodeLink they may be a fraction.
-        socket: Its connection, None while there is none.
+        profile: The profile of the node.
+        clock: The clock of the node.
+        players: Its players by guild, in the order of their creation.
+        resuming: Whether it waits for its client after a lost connection.
+        timeout: Seconds for which it waits; a NodeLink allows fractions.
+        socket: Its connection, None without one.
     """
 
     def __init__(
@@ -61,22 +61,22 @@ class Session:
 
     @property
     def is_open(self) -> bool:
-        """Whether a connection is there."""
+        """Whether it has a connection."""
         return self.socket is not None
 
     def claim(self) -> bool:
-        """Take up the session again; False when it is open, over, or taken already."""
+        """Reserve the session for a client that resumes it; False when it is open, over or reserved already."""
         waits = not self.is_open and self.clock.now() < self._ends < math.inf
         if waits:
             self._ends = math.inf
         return waits
 
     async def open(self, socket: web.WebSocketResponse, *, resumed: bool) -> None:
-        """Greet a client: with the statistics, or with what has happened since it left and where its players are."""
+        """Send the first messages: the statistics, or after a resume the queued messages and the players' states."""
         self.socket = socket
         await self.send({"op": "ready", "resumed": resumed, "sessionId": self.identifier})
         if not resumed:
-            await self.tell_stats()
+            await self.send_stats()
             return
         waiting, self._queue = self._queue, []
         for text in waiting:
@@ -84,35 +84,35 @@ class Session:
         for player in self.players.values():
             await self.update(player)
 
-    def leave(self) -> None:
-        """The connection is gone: wait for another, or come to an end."""
+    def disconnected(self) -> None:
+        """Handle the loss of the connection: wait for a resume, or end."""
         self.socket = None
         self._ends = self.clock.now() + (self.timeout if self.resuming else 0)
         self.change()
 
     def change(self) -> None:
-        """Something is due at another time than before."""
+        """Wake the session because a due time has changed."""
         self._changed.set()
 
-    async def live(self) -> None:
-        """Let time pass until the session is over: statistics, updates, ends of tracks."""
+    async def run(self) -> None:
+        """Send statistics, updates and ends of tracks when they are due, until the session is over."""
         try:
-            await self._live()
+            await self._run()
         finally:
             for guild in tuple(self._links):
-                await self.part(guild)
+                await self.close_link(guild)
 
-    async def _live(self) -> None:
+    async def _run(self) -> None:
         while self.clock.now() < self._ends:
             self._changed.clear()
             await self._thawed.wait()
-            await self._catch_up(self.clock.now())
+            await self._send_due(self.clock.now())
             due = min(self._next_stats, self._ends, *(player.due() for player in self.players.values()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.clock.real_until(due)):
                     await self._changed.wait()
 
-    async def _catch_up(self, now: float) -> None:
+    async def _send_due(self, now: float) -> None:
         for player in tuple(self.players.values()):
             if failure := player.take_failure(now):
                 await self._fail(player, failure)
@@ -126,14 +126,14 @@ class Session:
                 await self.update(player)
         if now >= self._next_stats:
             self._next_stats = now + self.profile.stats_interval
-            await self.tell_stats()
+            await self.send_stats()
 
     async def _fail(self, player: Player, failure: Failing) -> None:
         await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))
         await self.end(player, failure.reason)
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send a message now, or, all but updates of players, when the session is taken up again."""
+        """Send a message, or queue it until the session is resumed; player updates are not queued."""
         if self.is_open:
             await self._send(json_text(message))
         elif message["op"] != "playerUpdate":
@@ -141,22 +141,22 @@ class Session:
 
     async def _send(self, text: str) -> None:
         if self.socket is not None and not self.socket.closed:
-            with suppress(ConnectionError):  # whoever reads from it notices, and leaves
+            with suppress(ConnectionError):  # the task that reads from the socket handles the loss
                 await self.socket.send_str(text)
 
-    async def tell_stats(self) -> None:
-        """The statistics, as they are now."""
+    async def send_stats(self) -> None:
+        """Send the current statistics."""
         frames = None
         if any(player.has_frames(self.clock.now()) for player in self.players.values()):
-            frames = {"sent": 3000, "nulled": 0, "deficit": 0}  # on the average of its players: nothing is ever late
+            frames = {"sent": 3000, "nulled": 0, "deficit": 0}  # averages over its players; no frame is ever late
         await self.send({"op": "stats", **self._stats(), "frameStats": frames})
 
     async def update(self, player: Player) -> None:
-        """A ``playerUpdate`` of one player."""
+        """Send a ``playerUpdate`` of a player."""
         await self.send({"op": "playerUpdate", "state": player.state(), "guildId": player.guild_id})
 
     async def event(self, player: Player, kind: str, /, **fields: Any) -> None:
-        """An event of one player."""
+        """Send an event of a player."""
         await self.send({"op": "event", "type": kind, "guildId": player.guild_id, **fields})
 
     async def end(self, player: Player, reason: str) -> None:
@@ -167,27 +167,27 @@ class Session:
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
     async def reach(self, player: Player, voice: dict[str, Any]) -> bool:
-        """Connect to a voice server where the node really does; False when that fails."""
-        await self.part(player.guild_id)
+        """Connect to a voice server if the profile has `audio`; False when that fails."""
+        await self.close_link(player.guild_id)
         if self.profile.audio is None:
             return True
         link = self._links[player.guild_id] = VoiceLink(player, self.profile, self._thawed)
         return await link.open(voice, self.profile.dave_version)
 
-    async def part(self, guild_id: str) -> None:
+    async def close_link(self, guild_id: str) -> None:
         """Close the real connection to a voice server, if there is one."""
         link = self._links.pop(guild_id, None)
         if link is not None:
             await link.close()
 
     async def refuse_without_dave(self, player: Player) -> None:
-        """Let Discord close the voice connection of a node that cannot speak its encryption."""
+        """Simulate that Discord closes the voice connection of a node without DAVE, if the profile says so."""
         if self.profile.requires_dave and not self.profile.dave_version:
             await self.lose_voice(player, 4017)
 
     async def disconnect(self, player: Player) -> None:
         """Close the player's voice connection, if it has one."""
-        await self.part(player.guild_id)
+        await self.close_link(player.guild_id)
         was_connected = player.is_connected
         if player.is_sending:
             player.disconnect()
@@ -196,26 +196,26 @@ class Session:
             await self.update(player)
 
     async def lose_voice(self, player: Player, code: int) -> None:
-        """Discord closes the player's voice connection; after some codes the server connects again by itself."""
-        if not player.is_connected or code in _TRIED_AGAIN:
+        """Simulate that Discord closes the player's voice connection; after some codes the server reconnects."""
+        if not player.is_connected or code in _RECONNECTING_CODES:
             return
         player.lose_voice()
         await self.event(player, "WebSocketClosedEvent", code=code, reason=_REASONS.get(code, ""), byRemote=True)
         await self.update(player)
 
 
-_TRIED_AGAIN = (4015,)
+_RECONNECTING_CODES = (4015,)
 
 _REASONS = {4006: "Session is no longer valid.", 4014: "Disconnected.", 4017: "E2EE/DAVE protocol required."}
 
 
 def exception_of(player: Player, failure: Failing) -> dict[str, Any]:
     """The fields of a ``TrackExceptionEvent``."""
-    told = {"message": failure.message, "severity": "fault", "cause": failure.cause}
+    exception = {"message": failure.message, "severity": "fault", "cause": failure.cause}
     trace = f"{failure.cause}\n\tat simulated.Source.play(Source.java:1)\n"
-    return {"track": player.track_payload(), "exception": told | {"causeStackTrace": trace}}
+    return {"track": player.track_payload(), "exception": exception | {"causeStackTrace": trace}}
 
 
 def new_session_id(source: random.Random) -> str:
-    """Sixteen letters and digits, as the server's own."""
+    """Sixteen letters and digits, as in the genuine server's ids."""
     return "".join(source.choices(string.ascii_lowercase + string.digits, k=16))

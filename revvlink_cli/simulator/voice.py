@@ -1,7 +1,7 @@
-"""A simulated node's connection to a voice server: it really connects, and sends what sounds like audio.
+"""The connection of a simulated node to a real voice server, to which it sends RTP packets.
 
-Only nodes whose profile has `audio` do so; to all others a voice server is a name. The packets have the headers and the
-lengths of genuine ones; what is in them is random.
+Only nodes whose profile has `audio` connect; the others accept any voice server without a connection. Packets have the
+headers and the lengths of genuine ones, with random content.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FRAME = 0.02
 """Seconds of audio in a packet."""
 
 SILENCE, MUSIC = 35, 280
-"""Bytes of a packet of silence, and of one of music on the average."""
+"""Bytes of a packet of silence, and average bytes of a packet of music."""
 
 CONNECTING = 5.0
 """Seconds that a connection may take."""
@@ -54,7 +54,7 @@ class VoiceLink:
         return self._ready.is_set()
 
     async def close(self) -> None:
-        """Part with the voice server."""
+        """Close the connection to the voice server."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -82,10 +82,10 @@ class VoiceLink:
         sending: asyncio.Task[None] | None = None
         try:
             async for message in gateway:
-                told = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else {}
-                if told.get("op") == 2:
-                    sending = asyncio.create_task(self._send(gateway, told["d"]), name="audio")
-                elif told.get("op") == 4:
+                payload = json.loads(message.data) if message.type is aiohttp.WSMsgType.TEXT else {}
+                if payload.get("op") == 2:
+                    sending = asyncio.create_task(self._send(gateway, payload["d"]), name="audio")
+                elif payload.get("op") == 4:
                     self._ready.set()
         finally:
             if sending is not None:
@@ -109,7 +109,7 @@ class VoiceLink:
             await self._stream(udp, ready["ssrc"] + (self._profile.audio == "foreign"))
 
     async def _stream(self, udp: socket.socket, ssrc: int) -> None:
-        """Send a packet every 20 ms while there is something to hear, and some silence behind it."""
+        """Send a packet every 20 ms while the track gives audio, and a few packets of silence after it."""
         loop = asyncio.get_running_loop()
         number, trailing, due = secrets.randbelow(0x10000), 0, loop.time()
         while True:

@@ -18,22 +18,22 @@ STREAM_BYTES = 200_000
 
 
 def plugin(profile: NodeProfile) -> list[dict[str, Any]]:
-    """The plugin in ``/v4/info``, where the node has it."""
+    """The entry of the plugin in ``/v4/info``, if the node has it."""
     return [{"name": "youtube-plugin", "version": profile.youtube_plugin}] if profile.youtube_plugin else []
 
 
 def add_routes(app: web.Application, profile: NodeProfile) -> None:
-    """Let the node answer as the plugin does."""
+    """Add the routes of the plugin."""
 
     async def settings(_request: web.Request) -> web.Response:
-        """The whole token, which anybody with the node's password can read."""
+        """Return the whole token, as the plugin does to every client with the node's password."""
         return json_answer({"refreshToken": secrets.token_hex(20) if profile.youtube_token else None})
 
     async def stream(request: web.Request) -> web.Response:
         name = request.match_info["video"].removeprefix("sim-")
         if name in FAILURES:
-            why = FAILURES[name].partition(": ")[2]
-            raise Refusal(400, f"This video cannot be loaded. Reason: {why}")
+            reason = FAILURES[name].partition(": ")[2]
+            raise Refusal(400, f"This video cannot be loaded. Reason: {reason}")
         body = secrets.token_bytes(STREAM_BYTES)
         return web.Response(body=body, headers={**API_HEADERS, "Content-Type": "audio/webm"})
 

@@ -12,7 +12,7 @@ import pytest
 
 from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, State
 from revvlink_cli.services.doctor.examination import CHECKUPS, examine
-from revvlink_cli.services.doctor.node_checks import agree
+from revvlink_cli.services.doctor.node_checks import compare_clocks
 from revvlink_cli.services.doctor.redaction import Redactor
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
@@ -284,9 +284,9 @@ def test_clocks() -> None:
     """A node whose clock is off is named; where most differ it is this machine's."""
     find = Finder("clocks")
 
-    assert agree(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
-    assert "this machine's clock" in agree(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
-    assert agree(find, {"a": -1.0})[0].state is State.OK
+    assert compare_clocks(find, {"a": 0.0, "b": 90.0, "c": 0.0})[0].subject == "b"
+    assert "this machine's clock" in compare_clocks(find, {"a": 90.0, "b": 91.0, "c": 90.0})[0].message
+    assert compare_clocks(find, {"a": -1.0})[0].state is State.OK
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_clocks() -> None:
 )
 def test_whose_clock_is_wrong(ahead: dict[str, float], named: dict[str | None, str]) -> None:
     """This machine's, where more than half of the nodes are off to one side; else theirs, each by how much."""
-    found = agree(Finder("clocks"), ahead)
+    found = compare_clocks(Finder("clocks"), ahead)
 
     assert {diagnosis.subject: diagnosis.state for diagnosis in found} == dict.fromkeys(named, State.WARNING)
     assert all(named[diagnosis.subject] in diagnosis.message for diagnosis in found)

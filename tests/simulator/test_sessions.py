@@ -258,7 +258,7 @@ def test_every_control_may_be_used_from_any_thread_at_any_time() -> None:
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(REQUEST)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="is not running"):
         node.start()
 
 
@@ -269,7 +269,7 @@ def test_what_cannot_start_leaves_nothing() -> None:
         profiles = [NodeProfile(identifier="a"), NodeProfile(identifier="b", port=taken.getsockname()[1])]
         with pytest.raises(OSError, match="in use"), Simulator(profiles):
             pass
-    with pytest.raises(ValueError, match="two nodes are called a"):
+    with pytest.raises(ValueError, match="two nodes have the identifier a"):
         Simulator([NodeProfile(identifier="a"), NodeProfile(identifier="a")])
     with pytest.raises(ValueError, match="above zero"):
         NodeProfile(identifier="a", stats_interval=0)

@@ -1,1 +1,1 @@
-"""Examines machine, configuration and nodes."""
+"""Examines the machine, the configuration and the nodes."""

@@ -1,4 +1,4 @@
-"""What the doctor examines, and what a diagnosis is."""
+"""The input of checkups, and the diagnoses that they give."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """What a checkup came to."""
+    """The result of a checkup."""
 
     OK = "ok"
     FIXED = "fixed"
@@ -41,14 +41,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One finding.
+    """One finding of a checkup.
 
     Attributes:
-        checkup: Which checkup it is of.
-        subject: What it is about: a node, a file, a host; None for the whole.
-        state: How bad it is.
-        message: What was found, one line.
-        fix: What to do, None where nothing has to be done.
+        checkup: The name of the checkup.
+        subject: The node, file or host that it is about; None for no single one.
+        state: How severe it is.
+        message: The finding, on one line.
+        fix: The next step, None where nothing has to be done.
     """
 
     checkup: str
@@ -58,30 +58,30 @@ class Diagnosis:
     fix: str | None = None
 
 
-class Seen(NamedTuple):
-    """What the nodes were seen to be.
+class NodeReport(NamedTuple):
+    """The state of the nodes.
 
     Attributes:
-        report: What `check` makes of them.
-        ahead: By node, by how many seconds its clock is ahead of this machine's.
+        report: The findings of `check`.
+        clock_offsets: By node, the seconds by which its clock is ahead of this machine's.
     """
 
     report: Report
-    ahead: Mapping[str, float]
+    clock_offsets: Mapping[str, float]
 
 
 class DoctorContext:
-    """What is examined.
+    """The input of all checkups, and their shared connection to the nodes.
 
     Attributes:
-        config: Configuration file that was named, or None.
-        environment: The variables that count.
+        config: Value of --config, or None.
+        environment: The environment variables.
         directory: The current folder.
-        timeout: Seconds that the nodes have.
-        fixes: Whether permissions are to be repaired.
-        source: Where the configuration is, None when there is none.
+        timeout: Seconds until the nodes' deadline.
+        fixes: Whether to repair permissions.
+        source: The location of the configuration, None when there is none.
         settings: The configuration, None when it cannot be used.
-        mistakes: Why not.
+        error: Why the configuration cannot be used, None when it can.
     """
 
     def __init__(
@@ -101,33 +101,33 @@ class DoctorContext:
         self.fixes = fixes
         self.source: Source | None = None
         self.settings: Settings | None = None
-        self.mistakes: ConfigError | None = None
-        self._looking: asyncio.Task[Seen | str] | None = None
+        self.error: ConfigError | None = None
+        self._nodes: asyncio.Task[NodeReport | str] | None = None
         try:
             self.source = find(config, environment, directory, uri=uri)
             self.settings = load(self.source)
         except ConfigError as error:
-            self.mistakes = error
+            self.error = error
 
-    async def look(self) -> Seen | str:
-        """Look at the nodes, once for all who ask; or why that cannot be done."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="look")
-        return await asyncio.shield(self._looking)  # one who has no more time takes it from nobody else
+    async def node_report(self) -> NodeReport | str:
+        """Check the nodes, once for all checkups; gives the reason when that is not possible."""
+        if self._nodes is None:
+            self._nodes = asyncio.create_task(self._check_nodes(), name="check nodes")
+        return await asyncio.shield(self._nodes)  # a checkup that times out must not cancel it for the others
 
-    async def let_go(self) -> None:
-        """End the look at the nodes."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+    async def close(self) -> None:
+        """Cancel the check of the nodes, and wait for its end."""
+        if self._nodes is not None:
+            self._nodes.cancel()
+            await asyncio.wait([self._nodes])
 
-    async def _look(self) -> Seen | str:
+    async def _check_nodes(self) -> NodeReport | str:
         if self.settings is None:
             return "there is no configuration"
         try:
             chosen = self.settings.resolve()
         except ConfigError:
-            return "the configuration has to be put right first"
+            return "correct the configuration first"
         policy = without_canaries(replace(self.settings.policy, min_healthy=None))
         checkers = [as_checker(entry, self.timeout) for entry in chosen]
         async with connecting(checkers, self.settings.regions, self.timeout) as opening:
@@ -136,8 +136,8 @@ class DoctorContext:
             nodes = [node for node in opening.fleet.members if node.status is NodeStatus.CONNECTED]
             clocks = await asyncio.gather(*(_clock_of(node, opening.deadline) for node in nodes))
             report = assess(opening.fleet.snapshot(), policy, timeout=self.timeout)
-        ahead = {node.identifier: by for node, by in zip(nodes, clocks, strict=True) if by is not None}
-        return Seen(report, ahead)
+        offsets = {node.identifier: by for node, by in zip(nodes, clocks, strict=True) if by is not None}
+        return NodeReport(report, offsets)
 
 
 Found = list[Diagnosis]
@@ -149,24 +149,24 @@ class Finder(NamedTuple):
     name: str
 
     def ok(self, message: str, subject: str | None = None) -> Diagnosis:
-        """All is well."""
+        """A diagnosis without a problem."""
         return Diagnosis(self.name, subject, State.OK, message)
 
     def warn(self, message: str, fix: str, subject: str | None = None) -> Diagnosis:
-        """It works, and is unwise."""
+        """A diagnosis of something that works but is risky."""
         return Diagnosis(self.name, subject, State.WARNING, message, fix)
 
     def fail(self, message: str, fix: str, subject: str | None = None) -> Diagnosis:
-        """It does not work."""
+        """A diagnosis of something that does not work."""
         return Diagnosis(self.name, subject, State.FAILED, message, fix)
 
     def skip(self, reason: str) -> Found:
-        """It could not be looked at."""
+        """The only diagnosis of a checkup that cannot be made."""
         return [Diagnosis(self.name, None, State.SKIPPED, reason)]
 
 
 async def _clock_of(node: Node, deadline: float) -> float | None:
-    """By how many seconds a node's clock is ahead of this one; None when it does not tell, or not in time."""
+    """Seconds by which a node's clock is ahead of this one; None when it sends no date in time."""
     progress = Progress()
     try:
         async with asyncio.timeout_at(deadline):
@@ -176,8 +176,8 @@ async def _clock_of(node: Node, deadline: float) -> float | None:
     sent = time.time() - (time.monotonic() - (progress.began or time.monotonic()))
     arrived = time.time()
     try:
-        told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+        date = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
     except (ValueError, TypeError):
         return None
-    # The date is cut to a second, somewhere between sending and arriving.
-    return 0.0 if sent - 1 <= told <= arrived else told - (sent if told < sent else arrived)
+    # The server wrote the date between the request and the answer, and cut it to a whole second.
+    return 0.0 if sent - 1 <= date <= arrived else date - (sent if date < sent else arrived)

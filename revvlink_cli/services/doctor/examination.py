@@ -1,6 +1,6 @@
-"""Examines all that a check of the nodes takes for granted: the machine, the configuration, the way to the nodes.
+"""Runs the checkups of the doctor: the machine, the configuration, the network and the nodes.
 
-Every checkup is a function that tells what it found. One that crashes is a finding of its own and stops nothing.
+A checkup is a function that returns diagnoses. A checkup that crashes becomes a diagnosis; the others continue.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 CLOSING = 0.75
-"""Seconds beyond its time in which a checkup closes what it has opened."""
+"""Extra seconds after its timeout in which a checkup closes its connections."""
 
 CHECKUPS: dict[str, Callable[[DoctorContext], Awaitable[Found]]] = {
     "program": local_checks.program,
@@ -29,29 +29,29 @@ CHECKUPS: dict[str, Callable[[DoctorContext], Awaitable[Found]]] = {
     "nodes": node_checks.nodes,
     "clocks": node_checks.clocks,
 }
-"""Name of the checkup -> what makes it, in the order in which they are made: those that take long come last."""
+"""Name of the checkup -> its function, in the order of the output; slow ones come last."""
 
 
 async def examine(context: DoctorContext, wanted: Sequence[str]) -> AsyncGenerator[Diagnosis, None]:
-    """What each of these checkups finds, in their order; they are made at the same time, each within the time."""
+    """Run checkups at the same time, each with the timeout; yields their diagnoses in the order of their names."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_made(context, name), name=f"checkup {name}") for name in wanted]
+            tasks = [group.create_task(_run(context, name), name=f"checkup {name}") for name in wanted]
     finally:
-        await context.let_go()
+        await context.close()
     for task in tasks:
         for diagnosis in task.result():
             yield diagnosis
 
 
-async def _made(context: DoctorContext, name: str) -> Found:
-    """One checkup, whatever becomes of it."""
+async def _run(context: DoctorContext, name: str) -> Found:
+    """Run one checkup; a timeout or a crash becomes a diagnosis."""
     try:
         async with asyncio.timeout(context.timeout + CLOSING):
             return await CHECKUPS[name](context)
     except TimeoutError:
-        fix = "give it longer with --timeout"
+        fix = "raise --timeout"
         return [Diagnosis(name, None, State.FAILED, f"not done within {context.timeout:g} s", fix)]
     except Exception as error:  # noqa: BLE001 - one checkup that is broken must not stop the others
-        told = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return [Diagnosis(name, None, State.CRASHED, told, "this is a defect of revvlink: report it")]
+        message = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return [Diagnosis(name, None, State.CRASHED, message, "this is a defect of revvlink: report it")]

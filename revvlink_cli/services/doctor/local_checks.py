@@ -1,4 +1,4 @@
-"""Checkups of this machine and its files."""
+"""Checkups of this machine, its files and the configuration."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from revvlink_cli.config.settings import NodeEntry, Settings
 
 ROOM = 16 * 1024 * 1024
-"""Bytes that should be free where files are kept."""
+"""Bytes that should be free on the disk of the cache and state folders."""
 
 SECRET = 0o027
-"""Bits of a mode that no file with a secret should have; that a group may read it is somebody's decision."""
+"""Mode bits that no file with a secret should have. Group read is allowed: that is the operator's decision."""
 
 MOUNTED = ("/run/secrets", "/var/run/secrets", "/run/credentials")
-"""Folders where container engines and systemd put secrets, with modes of their own."""
+"""Folders where container engines and systemd mount secrets; they set the modes."""
 
 
 async def program(_: DoctorContext) -> Found:
-    """Version of revvlink, of Python and of what it is built on."""
+    """Versions of revvlink, of Python and of the libraries."""
     find = Finder("program")
     found = [find.ok(f"revvlink {__version__}, Python {sys.version.split()[0]}, {sys.platform}")]
     for package in ("typer", "rich", "aiohttp", "msgspec", "tomli-w", "platformdirs"):
@@ -48,7 +48,7 @@ async def program(_: DoctorContext) -> Found:
 
 
 async def machine(context: DoctorContext) -> Found:
-    """Open files, the encoding of the output."""
+    """The limit of open files, and the encoding of the output."""
     find = Finder("machine")
     found: Found = []
     nodes = len(context.settings.nodes) if context.settings is not None else 1
@@ -73,7 +73,7 @@ async def machine(context: DoctorContext) -> Found:
 
 
 async def folders(_: DoctorContext) -> Found:
-    """Whether files can be kept where they belong."""
+    """Whether the cache and state folders can be written to."""
     import platformdirs
 
     find = Finder("folders")
@@ -91,18 +91,18 @@ async def folders(_: DoctorContext) -> Found:
         free = shutil.disk_usage(there).free
         if free < ROOM:
             message = f"{free // 1024} KiB are free where {path} is"
-            found.append(find.warn(message, "make room there", what))
+            found.append(find.warn(message, "free some disk space there", what))
         else:
             found.append(find.ok(f"{path} can be written to", what))
     return found
 
 
 async def configuration(context: DoctorContext) -> Found:
-    """Whether there is one, and what is wrong with it."""
+    """Whether there is a configuration, and its mistakes."""
     find = Finder("configuration")
-    if context.mistakes is not None:
+    if context.error is not None:
         hint = "see docs/configuration.md, or `revvlink config schema`"
-        return [find.fail(str(problem), problem.hint or hint) for problem in context.mistakes.problems]
+        return [find.fail(str(problem), problem.hint or hint) for problem in context.error.problems]
     settings = context.settings
     if settings is None:
         return find.skip("there is none")
@@ -118,16 +118,16 @@ async def configuration(context: DoctorContext) -> Found:
     except ConfigError as error:
         found += [find.warn(str(problem), problem.hint or "correct it") for problem in error.problems]
     if settings.source.instead_of is not None:
-        fix = "name the one that is meant with --config or REVVLINK_CONFIG"
-        found.append(find.warn(f"{where} takes the place of {settings.source.instead_of}", fix))
+        fix = "choose a file with --config or REVVLINK_CONFIG"
+        found.append(find.warn(f"{where} is used in place of {settings.source.instead_of}", fix))
     if not settings.source.trusted:
-        fix = "look at it, then run `revvlink config trust`"
-        found.append(find.warn(f"{where} is not trusted with anything outside it", fix))
+        fix = "review it, then run `revvlink config trust`"
+        found.append(find.warn(f"{where} is not trusted yet: it cannot read the environment or other files", fix))
     return found
 
 
 async def permissions(context: DoctorContext) -> Found:
-    """Who else can read secrets, or change what is run with."""
+    """Whether other users can read secrets or change the configuration."""
     find = Finder("permissions")
     settings = context.settings
     if settings is None or os.name != "posix":
@@ -143,14 +143,14 @@ async def permissions(context: DoctorContext) -> Found:
             what = f"others can read {secret}" if secret and mode & 0o004 else "others can change it"
             found.append(_tightened(find, path, mode & ~mask, what, fixes=context.fixes))
     if is_shared:
-        told = "nobody but you and a file's group can read secrets, only you can change the configuration"
+        message = "only you and the file's group can read secrets; only you can change the configuration"
     else:
-        told = "only you can read secrets and change the configuration"
-    return found or [find.ok(told)]
+        message = "only you can read secrets and change the configuration"
+    return found or [find.ok(message)]
 
 
 def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
-    """Files and folders that others have no business with: bits of the mode that are too much, and what is in them."""
+    """Files and folders to protect -> the mode bits that they must not have, and their secret."""
     found: dict[Path, tuple[int, str]] = {}
     if settings.source.path is not None:
         has_secrets = any(map(_keeps_secrets, settings.nodes)) or settings.discord.key == "webhook"
@@ -167,15 +167,15 @@ def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
 
 
 def _tightened(find: Finder, path: Path, mode: int, what: str, *, fixes: bool) -> Diagnosis:
-    """A file whose mode gives away too much, repaired where that is wanted."""
+    """The diagnosis of a file with too open a mode, repaired where `--fix` is given."""
     fix = f"chmod {mode:o} {path}"
     if not fixes:
         return find.warn(what, f"{fix}, or run `revvlink doctor --fix`", str(path))
     try:
         path.chmod(mode)
     except OSError as error:
-        return find.fail(f"{what}, and that cannot be repaired: {error.strerror}", fix, str(path))
-    return Diagnosis(find.name, str(path), State.FIXED, f"{what} no more: its mode is {mode:o} now")
+        return find.fail(f"{what}, and the repair failed: {error.strerror}", fix, str(path))
+    return Diagnosis(find.name, str(path), State.FIXED, f"repaired: {what}; its mode is {mode:o} now")
 
 
 def _keeps_secrets(entry: NodeEntry) -> bool:
@@ -183,7 +183,7 @@ def _keeps_secrets(entry: NodeEntry) -> bool:
 
 
 async def cache(context: DoctorContext) -> Found:
-    """Whether search results can be kept, and how."""
+    """Whether the cache works."""
     from revvlink_cli.client.errors import StoreException
     from revvlink_cli.services.cache_handle import open_cache
 
@@ -195,8 +195,8 @@ async def cache(context: DoctorContext) -> Found:
         cache = open_cache(settings)
     except StoreException as error:
         return [find.fail(error.message, error.hint or "see docs/cache.md")]
-    except ValueError:  # whose words may hold a part of the password
-        return [find.fail("cache.url is no address of a Redis server", "correct cache.url")]
+    except ValueError:  # its message may hold a part of the password
+        return [find.fail("cache.url is not an address of a Redis server", "correct cache.url")]
     if cache is None:
         return [find.ok("search results are not kept between runs")]
     try:

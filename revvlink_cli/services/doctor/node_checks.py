@@ -1,4 +1,4 @@
-"""Checkups of the way to the nodes, and of the nodes."""
+"""Checkups of the nodes and of the network between them and this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from revvlink_cli.client.connection.transport import Resolver
 from revvlink_cli.health.findings import Finding, Verdict
-from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, Seen, State
+from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, NodeReport, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
 
 SLOW_NAME = 1.0
-"""Seconds after which a name server is slow."""
+"""Seconds after which a name server counts as slow."""
 
 SKEW = 5.0
-"""Seconds by which clocks may differ; an HTTP date has whole seconds, and the way takes its time."""
+"""Seconds by which clocks may differ: an HTTP date has whole seconds, and the answer takes time to arrive."""
 
 
 async def names(context: DoctorContext) -> Found:
-    """Whether the hosts of the nodes can be resolved, and how fast."""
+    """Whether the hosts of the nodes resolve, and how fast."""
     find = Finder("names")
     settings = context.settings
     if settings is None:
@@ -46,14 +46,14 @@ async def _name(find: Finder, host: str, timeout: float) -> Diagnosis:
         return find.fail(f"cannot be resolved: {error}", fix, host)
     took = time.monotonic() - begun
     count = len({answer["host"] for answer in answers})
-    told = f"{count} address{'' if count == 1 else 'es'} in {took * 1000:.0f} ms"
+    message = f"{count} address{'' if count == 1 else 'es'} in {took * 1000:.0f} ms"
     if took > SLOW_NAME:
-        return find.warn(told, "the name server is slow: look at this machine's DNS", host)
-    return find.ok(told, host)
+        return find.warn(message, "the name server is slow: check this machine's DNS", host)
+    return find.ok(message, host)
 
 
 async def proxies(context: DoctorContext) -> Found:
-    """Proxies that are on the way, or seem to be."""
+    """Whether the configured proxies accept connections, and which nodes use those of the environment."""
     find = Finder("proxies")
     settings = context.settings
     if settings is None:
@@ -63,9 +63,9 @@ async def proxies(context: DoctorContext) -> Found:
     followers = [entry.identifier for entry in settings.nodes if entry.values.get("trust_env")]
     found: Found = []
     if named and followers:
-        found.append(find.ok(f"{', '.join(named)} count for {', '.join(followers)}"))
+        found.append(find.ok(f"{', '.join(named)} apply to {', '.join(followers)}"))
     elif named:
-        found.append(find.ok(f"{', '.join(named)} are set and do not count: no node has trust_env"))
+        found.append(find.ok(f"{', '.join(named)} are set but not used: no node has trust_env"))
     proxies = {entry.values["proxy"] for entry in settings.nodes if entry.values.get("proxy")}
     for proxy in sorted(proxies):
         parts = urlsplit(proxy)
@@ -76,24 +76,24 @@ async def proxies(context: DoctorContext) -> Found:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError):
-            found.append(find.fail("does not take connections", "start the proxy, or correct proxy", where))
+            found.append(find.fail("does not accept connections", "start the proxy, or correct proxy", where))
         else:
-            found.append(find.ok("takes connections", where))
+            found.append(find.ok("accepts connections", where))
     return found or [find.ok("there are none")]
 
 
 async def nodes(context: DoctorContext) -> Found:
-    """Each node stage by stage, as `check` does it, canaries apart."""
+    """The checks of each node, as `check` runs them, without canaries."""
     find = Finder("nodes")
-    seen = await context.look()
-    return _found_of(find, seen.report) if isinstance(seen, Seen) else find.skip(seen)
+    answer = await context.node_report()
+    return _found_of(find, answer.report) if isinstance(answer, NodeReport) else find.skip(answer)
 
 
 async def clocks(context: DoctorContext) -> Found:
-    """Whether this machine's clock and those of the nodes agree."""
+    """Whether the clocks of this machine and of the nodes agree."""
     find = Finder("clocks")
-    seen = await context.look()
-    return agree(find, seen.ahead) if isinstance(seen, Seen) else find.skip(seen)
+    answer = await context.node_report()
+    return compare_clocks(find, answer.clock_offsets) if isinstance(answer, NodeReport) else find.skip(answer)
 
 
 def _found_of(find: Finder, report: Report) -> Found:
@@ -106,7 +106,7 @@ def _found_of(find: Finder, report: Report) -> Found:
     for node, findings in by_node.items():
         bad = [finding for finding in findings if finding.verdict is not Verdict.OK]
         for finding in bad:
-            fix = finding.hint or "look at the node's log"
+            fix = finding.hint or "read the node's log"
             message = f"{finding.check}: {finding.message}"
             found.append(Diagnosis(find.name, node or "fleet", states[finding.verdict], message, fix))
         if not bad:
@@ -115,18 +115,18 @@ def _found_of(find: Finder, report: Report) -> Found:
     return found
 
 
-def agree(find: Finder, ahead: Mapping[str, float]) -> Found:
-    """What to make of clocks that are so many seconds ahead, by node."""
-    if not ahead:
-        return find.skip("no node tells the time")
+def compare_clocks(find: Finder, offsets: Mapping[str, float]) -> Found:
+    """The diagnoses of clock offsets, in seconds by node."""
+    if not offsets:
+        return find.skip("no node sends its time")
     fix = "let NTP set it: see `timedatectl`"
-    wrong = {name: by for name, by in ahead.items() if abs(by) > SKEW}
+    wrong = {name: by for name, by in offsets.items() if abs(by) > SKEW}
     for side in ([by for by in wrong.values() if by > 0], [by for by in wrong.values() if by < 0]):
-        if 1 < len(side) > len(ahead) / 2:  # one alone may be as wrong as this machine
+        if 1 < len(side) > len(offsets) / 2:  # a single node may be as wrong as this machine
             by = abs(statistics.median(side))
             return [find.warn(f"this machine's clock differs from those of most nodes by {by:.0f} s", fix)]
     if not wrong:
-        return [find.ok(f"agrees with {len(ahead)} node{'' if len(ahead) == 1 else 's'} to within {SKEW:g} s")]
+        return [find.ok(f"agrees with {len(offsets)} node{'' if len(offsets) == 1 else 's'} to within {SKEW:g} s")]
     return [
         find.warn(f"its clock and this machine's differ by {abs(by):.0f} s", fix, name) for name, by in wrong.items()
     ]

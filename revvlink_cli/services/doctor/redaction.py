@@ -1,4 +1,4 @@
-"""Takes out of texts what tells where nodes are."""
+"""Redacts hosts, addresses and the home folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Redactor:
-    """Takes out of texts what tells where nodes are: hosts, addresses, the name of one's home."""
+    """Redacts the hosts of the configuration, addresses and the home folder from texts."""
 
     _ADDRESS = re.compile(
         r"(?:[a-z][a-z0-9+.-]*:)?//[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?"
@@ -34,11 +34,11 @@ class Redactor:
         self._home = str(Path.home())
 
     def of(self, text: str | None) -> str | None:
-        """The text without them."""
+        """The redacted text."""
         if text is None:
             return None
         for host, name in sorted(self._names.items(), key=lambda item: -len(item[0])):
-            # A name with a point is a place wherever it stands; one without may be any word.
+            # A name with a dot is a host wherever it stands; a name without one may be a part of another word.
             around = ("", "") if "." in host else (r"(?<![\w.-])", r"(?![\w-])")
             pattern = rf"{around[0]}{re.escape(host)}{around[1]}(?::\d+)?"
             text = re.sub(pattern, name, text, flags=re.IGNORECASE)
@@ -46,7 +46,7 @@ class Redactor:
         return text.replace(self._home, "~") if len(self._home) > 1 else text
 
     def redacted(self, diagnosis: Diagnosis) -> Diagnosis:
-        """A diagnosis without them."""
+        """The redacted diagnosis."""
         return replace(
             diagnosis,
             subject=self.of(diagnosis.subject),
@@ -56,11 +56,11 @@ class Redactor:
 
 
 _HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
-"""What is called like a machine in a network, as ``lava.example.com``."""
+"""A text in the form of a host name, such as ``lava.example.com``."""
 
 
 def _hosts(context: DoctorContext) -> Iterator[str]:
-    """Names of machines that the configuration has, those that are names of nodes too."""
+    """The host names in the configuration, including those used as identifiers of nodes."""
     settings = context.settings
     tables: Iterable[Mapping[str, Any]] = _as_written(context)
     if settings is not None:
@@ -74,13 +74,13 @@ def _hosts(context: DoctorContext) -> Iterator[str]:
 def _machines(text: str) -> list[str]:
     try:
         host = urlsplit(text).hostname
-    except ValueError:  # it is no address, and may hold a name all the same
+    except ValueError:  # the text is not an address, but may hold a host name
         host = None
     return [host] if host else _HOST.findall(text)
 
 
 def _as_written(context: DoctorContext) -> list[dict[str, Any]]:
-    """The tables of a configuration with mistakes that may tell where something is; none where it cannot be read."""
+    """The tables of an invalid configuration that may hold addresses; none where it cannot be read."""
     if context.source is None:
         return []
     if context.source.path is None:
@@ -88,7 +88,7 @@ def _as_written(context: DoctorContext) -> list[dict[str, Any]]:
     try:
         document = read_toml(read_text(context.source.path))
     except ConfigError:
-        return []  # which is what the doctor says, and nothing of what is in it
+        return []  # the doctor then reports this error, and nothing from the file
     nodes = document.get("nodes")
     return [table for table in (*(nodes if isinstance(nodes, list) else ()), document.get("cache"))
             if isinstance(table, dict)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Answers as a NodeLink 3 writes them, and the bodies it reads."""
+"""Responses and request bodies in the form of a NodeLink 3."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.tracks import Playable
 
 HEADERS = {"Nodelink-Api-Version": "4", "IamNodelink": "true"}
-"""On every answer but the 101 of a handshake."""
+"""Headers of every response except the 101 of a handshake."""
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours
+class Refused(Exception):  # noqa: N818 - it is a response, not an error of this program
     """Ends a request with an error body.
 
     Attributes:
         status: HTTP status.
-        error: The body's ``error``; the status' phrase unless told.
+        error: The body's ``error``; the phrase of the status by default.
         message: The body's ``message``.
         traced: Whether the body has a ``trace``.
     """
@@ -48,8 +48,8 @@ _PHRASES = {
 }
 
 
-def tell(value: Any, status: int = 200) -> web.Response:
-    """A JSON answer."""
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """A JSON response."""
     return web.Response(
         body=json_text(value).encode("utf-8", "surrogatepass"),
         status=status,
@@ -58,7 +58,7 @@ def tell(value: Any, status: int = 200) -> web.Response:
 
 
 def plain(words: str, status: int, *, chunked: bool = True) -> web.Response:
-    """An answer of plain text."""
+    """A response of plain text."""
     answer = web.Response(body=words.encode(), status=status, headers={"Content-Type": "text/plain", **HEADERS})
     if chunked:
         answer.enable_chunked_encoding()
@@ -66,7 +66,7 @@ def plain(words: str, status: int, *, chunked: bool = True) -> web.Response:
 
 
 async def json_body(request: web.Request) -> Any:
-    """The request's JSON; None when it is not sent as such."""
+    """The request's JSON; None when the body is empty or its content type is not JSON."""
     data = await request.read()
     if not data or request.content_type != "application/json":
         return None
@@ -74,8 +74,8 @@ async def json_body(request: web.Request) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         ended = data.strip() in (b"[", b"")
-        told = "Unexpected end of JSON input" if ended else "Expected property name or '}' in JSON at position 1"
-        raise Refused(400, told, "Invalid JSON") from None
+        message = "Unexpected end of JSON input" if ended else "Expected property name or '}' in JSON at position 1"
+        raise Refused(400, message, "Invalid JSON") from None
 
 
 def is_number(value: Any) -> bool:
@@ -84,37 +84,37 @@ def is_number(value: Any) -> bool:
 
 
 def load_error(message: str) -> dict[str, Any]:
-    """A load that failed: unlike Lavalink's there is no ``data``."""
+    """The answer to a failed load: unlike Lavalink's, it has no ``data``."""
     return {"loadType": "error", "exception": {"message": message, "severity": "common"}}
 
 
 def loaded_track(track: Playable) -> dict[str, Any]:
-    """A track as loading tells it: with what its source knows of the file, without user data."""
-    told = track.to_payload()
-    del told["userData"]
+    """A track in the answer to a load: with its source's data on the file, without user data."""
+    payload = track.to_payload()
+    del payload["userData"]
     if track.source == "local":
         kind = str(track.plugin_info.get("probeInfo"))
-        told["info"]["details"] = []
-        told["pluginInfo"] = {
+        payload["info"]["details"] = []
+        payload["pluginInfo"] = {
             "fileType": kind, "streamType": f"audio/{kind}", "bitrateKbps": "unknown", "durationMs": track.length,
         }  # fmt: skip
     elif track.source == "http":
-        told["pluginInfo"] = {
+        payload["pluginInfo"] = {
             "bitrate": 0, "genre": "", "stationUrl": track.uri, "artworkUrl": None, "icyBr": "", "audioInfo": "",
         }  # fmt: skip
-    return told
+    return payload
 
 
 def decoded_payload(encoded: str) -> dict[str, Any]:
-    """A track as the decoding routes tell it."""
+    """A track in the answers of the decoding routes."""
     return decoded(encoded, "Failed to decode track").to_payload() | {"pluginInfo": {}, "messageFlags": 1}
 
 
 def decoded(encoded: str, error: str | None = None) -> Playable:
-    """A track from its encoded form; NodeLink takes what Lavalink encodes, too.
+    """Decode a track; NodeLink also accepts the form of Lavalink.
 
     Raises:
-        Refused: It is none.
+        Refused: The text is not an encoded track.
     """
     try:
         return decode_track(encoded)
@@ -123,7 +123,7 @@ def decoded(encoded: str, error: str | None = None) -> Playable:
 
 
 def _place(encoded: str) -> str | None:
-    """Where a message is too short; characters that are none of base64 are skipped, as the server does."""
+    """The place where a message is too short; like the server, it skips characters that are not base64."""
     text = re.sub(r"[^A-Za-z0-9+/_-]", "", encoded)
     data = base64.urlsafe_b64decode(text[: len(text) // 4 * 4].replace("+", "-").replace("/", "_"))
     if len(data) < 4:

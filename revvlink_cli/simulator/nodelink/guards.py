@@ -1,4 +1,4 @@
-"""NodeLink's guards: it counts requests, slows down who asks often, bans who floods, and refuses above its limits."""
+"""The guards of a NodeLink: one delays and bans floods of requests, the other refuses requests above its limits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.clock import Clock
 
 FLOOD_WINDOW = 10.0
-"""Seconds over which the flood guard counts."""
+"""Seconds of the flood guard's window."""
 
 FLOOD_DELAYED, FLOOD_BANNED = 25, 50
-"""Requests in that time from which each is delayed, and above which the address is banned."""
+"""Number of requests in the window from which each one is delayed, and above which the address is banned."""
 
 FLOOD_DELAY = 0.5
 """Seconds of the delay."""
@@ -24,18 +24,18 @@ BAN = 300.0
 """Seconds of the ban."""
 
 ADDRESS, USER, GUILD = (100, 10.0), (50, 5.0), (20, 5.0)
-"""Requests allowed in so many seconds to an address, a User-Id, and about one guild."""
+"""Allowed requests and their window in seconds, for an address, for a User-Id and for a guild."""
 
 
 @dataclass
 class Window:
-    """Requests in a window that begins with the first of them.
+    """A window of requests, which starts with its first request.
 
     Attributes:
-        limit: How many are allowed.
-        seconds: How long it lasts.
-        count: How many there were.
-        ends: When it ends.
+        limit: Number of allowed requests.
+        seconds: Length of the window.
+        count: Number of requests so far.
+        ends: The end of the window on the node's clock.
     """
 
     limit: int
@@ -44,7 +44,7 @@ class Window:
     ends: float = -math.inf
 
     def take(self, now: float) -> None:
-        """One more request."""
+        """Count a request."""
         if now >= self.ends:
             self.count, self.ends = 0, now + self.seconds
         self.count += 1
@@ -52,10 +52,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the limits say to a request.
+    """The result of the limits for a request.
 
     Attributes:
-        headers: The answer's ``X-RateLimit-…``, and ``Retry-After`` when it is refused.
+        headers: The response's ``X-RateLimit-…``, and ``Retry-After`` when it is refused.
         is_refused: Whether it is above a limit.
     """
 
@@ -71,26 +71,26 @@ class RateLimits:
         self._windows: dict[str, Window] = {}
 
     def count(self, user: str | None, guild: str | None) -> Counted:
-        """Count a request; the narrowest limit that it falls under is the one told."""
+        """Count a request; the headers show the first exceeded limit, or the narrowest one."""
         names = [("address", ADDRESS)]
         names += [(f"user {user}", USER)] if user else []
         names += [(f"guild {guild}", GUILD)] if guild else []
         now = self._clock.now()
-        told = None
+        window = None
         for name, (limit, seconds) in names:
-            told = self._windows.setdefault(name, Window(limit, seconds))
-            told.take(now)
-            if told.count > limit:
+            window = self._windows.setdefault(name, Window(limit, seconds))
+            window.take(now)
+            if window.count > limit:
                 break
-        if told is None:
+        if window is None:
             raise AssertionError("every request has an address")
-        left = max(told.ends - now, 0.0)
+        left = max(window.ends - now, 0.0)
         headers = {
-            "X-RateLimit-Limit": str(told.limit),
-            "X-RateLimit-Remaining": str(max(told.limit - told.count, 0)),
+            "X-RateLimit-Limit": str(window.limit),
+            "X-RateLimit-Remaining": str(max(window.limit - window.count, 0)),
             "X-RateLimit-Reset": str(math.ceil(time.time() + left / self._clock.speed)),
         }
-        if told.count <= told.limit:
+        if window.count <= window.limit:
             return Counted(headers)
         return Counted({**headers, "Retry-After": str(math.ceil(left))}, is_refused=True)
 
@@ -104,7 +104,7 @@ class FloodGuard:
         self._banned_until = -math.inf
 
     def delay(self) -> float | None:
-        """Seconds of the node's clock by which the request is delayed; None when the address is banned."""
+        """Seconds on the node's clock by which the request is delayed; None when the address is banned."""
         now = self._clock.now()
         if now < self._banned_until:
             return None

@@ -1,6 +1,6 @@
-"""The routes of a simulated NodeLink 3, as far as clients of Lavalink use them.
+"""The routes of a simulated NodeLink 3 that clients of Lavalink use.
 
-What a single process of it does, without the crashes. The recorded one was a NodeLink 3.7.0.
+It behaves as a single process of the recorded NodeLink 3.7.0, without its crashes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.simulator.answers import undress
+from revvlink_cli.simulator.answers import match_headers
 from revvlink_cli.simulator.music import SEARCHES, UNPLAYABLE_FILES, any_file, failing, look_up
 from revvlink_cli.simulator.node import CLOSING, Node, version_info
 from revvlink_cli.simulator.nodelink.answers import (
@@ -22,10 +22,10 @@ from revvlink_cli.simulator.nodelink.answers import (
     decoded_payload,
     is_number,
     json_body,
+    json_response,
     load_error,
     loaded_track,
     plain,
-    tell,
 )
 from revvlink_cli.simulator.nodelink.guards import FloodGuard, RateLimits
 from revvlink_cli.simulator.nodelink.patches import apply, check
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.profile import NodeProfile
 
 FIRST_STATS = 5.0
-"""Seconds after the server's start of its first ``stats`` message."""
+"""Seconds from the server's start to its first ``stats`` message."""
 
 HEARTBEAT = 45.0
 """Seconds between two pings of the server."""
@@ -50,9 +50,9 @@ FILTERS = (
 )  # fmt: skip
 
 
-async def _undress(request: web.Request, answer: web.StreamResponse) -> None:
-    """As for a Lavalink; and what a NodeLink puts on a 101."""
-    await undress(request, answer)
+async def _match_headers(request: web.Request, answer: web.StreamResponse) -> None:
+    """Match the headers as for a Lavalink, and add those of a NodeLink to a 101."""
+    await match_headers(request, answer)
     if answer.status == 101:
         answer.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": "13"})
 
@@ -70,9 +70,9 @@ class NodeLink(Node):
         self._started = self.clock.now()
 
     def application(self) -> web.Application:
-        """The routes; and the statistics, which every session is told at the same time."""
+        """The routes, and the task that sends the statistics to all sessions at the same time."""
         app = web.Application(middlewares=[self._frame], client_max_size=16 * 2**20)
-        app.on_response_prepare.append(_undress)
+        app.on_response_prepare.append(_match_headers)
         player = "/v4/sessions/{session}/players/{guild}"
         app.add_routes(
             [
@@ -95,11 +95,11 @@ class NodeLink(Node):
         return app
 
     async def _begin(self, _app: web.Application) -> None:
-        life = asyncio.create_task(self._tell_stats(), name=f"statistics of {self.profile.identifier}")
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
+        task = asyncio.create_task(self._send_stats(), name=f"statistics of {self.profile.identifier}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _tell_stats(self) -> None:
+    async def _send_stats(self) -> None:
         due = self._started + FIRST_STATS
         while True:
             await asyncio.sleep(self.clock.real_until(due))
@@ -108,20 +108,20 @@ class NodeLink(Node):
             await self.push_stats()
 
     async def push_stats(self) -> None:
-        """Send the statistics to every open session now."""
-        told = self.stats()
+        """Send the statistics to every open session."""
+        stats = self.stats()
         for session in tuple(self.sessions.values()):
             if isinstance(session, NodeLinkSession) and session.is_open and self.thawed.is_set():
-                await session.tell_stats_as(told)
+                await session.send_shared_stats(stats)
 
-    # What stands around every route.
+    # The middleware around every route.
 
     @web.middleware
     async def _frame(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         await self._arrive(request)
-        if request.headers.get("Upgrade", "").lower() == "websocket":  # the guards do not stand before it
+        if request.headers.get("Upgrade", "").lower() == "websocket":  # the guards do not apply to handshakes
             return await self._shake_hands(request)
         if self._guard is not None:
             delay = self._guard.delay()
@@ -133,8 +133,8 @@ class NodeLink(Node):
             guild = re.search("/players/([0-9]+)", request.path)
             counted = self._limits.count(request.headers.get("User-Id"), guild[1] if guild else None)
         if counted is not None and counted.is_refused:
-            told = "You are sending too many requests. Please try again later."
-            answer: web.StreamResponse = self._error(request, Refused(429, told))
+            message = "You are sending too many requests. Please try again later."
+            answer: web.StreamResponse = self._error(request, Refused(429, message))
         else:
             answer = await self._answered(request, handler)
         if counted is not None:
@@ -172,7 +172,7 @@ class NodeLink(Node):
         if refused.traced or request.query.get("trace") == "true":
             body["trace"] = "Error\n    at simulated (file:///nodelink/simulated.js:1:1)"
         path = request.path if refused.status != 404 else request.path.removeprefix("//v4")
-        return tell(body | {"message": refused.message, "path": path}, refused.status)
+        return json_response(body | {"message": refused.message, "path": path}, refused.status)
 
     # Routes without a session.
 
@@ -182,7 +182,7 @@ class NodeLink(Node):
     async def _info(self, _request: web.Request) -> web.Response:
         version = version_info(self.profile.version)
         del version["preRelease"]
-        return tell(
+        return json_response(
             {
                 "version": {**version, "prerelease": [], "build": []},
                 "buildTime": 1775339511000,
@@ -198,11 +198,11 @@ class NodeLink(Node):
 
     def stats(self, *, cpu_since: float | None = None) -> dict[str, Any]:
         """The statistics: the host's memory, the load average, and frames as totals of all sessions."""
-        told = super().stats(cpu_since=cpu_since)
-        del told["frameStats"]
-        told["memory"]["reservable"] = self.profile.memory_reservable
-        told["memory"]["free"] = self.profile.memory_reservable - told["memory"]["used"]
-        told["cpu"] = {
+        stats = super().stats(cpu_since=cpu_since)
+        del stats["frameStats"]
+        stats["memory"]["reservable"] = self.profile.memory_reservable
+        stats["memory"]["free"] = self.profile.memory_reservable - stats["memory"]["used"]
+        stats["cpu"] = {
             "cores": self.profile.cores,
             "systemLoad": round(self.system_load * self.profile.cores, 2),
             "nodelinkLoad": 0,
@@ -210,11 +210,11 @@ class NodeLink(Node):
         players = [player for session in self.sessions.values() for player in session.players.values()]
         sent = sum(player.frames for player in players if isinstance(player, NodeLinkPlayer))
         frames = {"sent": sent, "nulled": 0, "deficit": 0, "expected": sent}
-        return told | {"frameStats": frames if players else None}
+        return stats | {"frameStats": frames if players else None}
 
     async def _stats(self, _request: web.Request) -> web.Response:
         api = {"requests": dict(self._asked), "errors": {}}
-        return tell(self.stats() | {"detailedStats": {"api": api, "sources": {}, "playback": {"events": {}}}})
+        return json_response(self.stats() | {"detailedStats": {"api": api, "sources": {}, "playback": {"events": {}}}})
 
     async def _load(self, request: web.Request) -> web.Response:
         identifier = request.query.get("identifier", "").strip()
@@ -223,11 +223,11 @@ class NodeLink(Node):
         prefix, colon, words = identifier.partition(":")
         known = prefix in ("local", "search", "sim") or SEARCHES.get(prefix) in self.profile.sources
         if colon and not known and not words.startswith("//"):
-            told = f"Source or search alias not found for: {prefix}"
-            raise Refused(500, told, "failed to load track", traced=True)
+            message = f"Source or search alias not found for: {prefix}"
+            raise Refused(500, message, "failed to load track", traced=True)
         if prefix == "local" and ".." in words:
-            return tell(load_error("Path traversal is not allowed."))
-        return tell(self._loaded(identifier))
+            return json_response(load_error("Path traversal is not allowed."))
+        return json_response(self._loaded(identifier))
 
     def _loaded(self, identifier: str) -> dict[str, Any]:
         if identifier.startswith("local:"):
@@ -256,17 +256,17 @@ class NodeLink(Node):
         encoded = request.query.get("encodedTrack")
         if not encoded:
             raise Refused(400, "Missing encodedTrack parameter.", traced=True)
-        return tell(decoded_payload(encoded))
+        return json_response(decoded_payload(encoded))
 
     async def _decode_all(self, request: web.Request) -> web.Response:
         tracks = await json_body(request)
         if not isinstance(tracks, list) or not tracks or not all(isinstance(track, str) for track in tracks):
-            told = "encodedTracks parameter must be a non-empty array of strings."
-            raise Refused(400, told, "Invalid request", traced=True)
-        return tell([decoded_payload(track) | {"details": []} for track in tracks])
+            message = "encodedTracks parameter must be a non-empty array of strings."
+            raise Refused(400, message, "Invalid request", traced=True)
+        return json_response([decoded_payload(track) | {"details": []} for track in tracks])
 
     async def _load_stream(self, request: web.Request) -> web.Response:
-        """Decoded sound: a file's length of it, three seconds at most; nothing of a track that cannot be played."""
+        """Return three seconds of decoded audio, or none of a track that fails during playback."""
         if not self.profile.load_stream:
             raise Refused(404, "The requested route was not found.")
         body = await json_body(request)
@@ -285,7 +285,7 @@ class NodeLink(Node):
     # Sessions and players.
 
     def _known(self, request: web.Request) -> NodeLinkSession:
-        """The session, open or not."""
+        """The session of a request, whether it is open or not."""
         session = self.sessions.get(request.match_info["session"])
         if not isinstance(session, NodeLinkSession):
             raise Refused(404, "The provided sessionId doesn't exist.")
@@ -300,10 +300,10 @@ class NodeLink(Node):
         if not isinstance(resuming, bool) or not is_number(timeout) or timeout < 0:
             raise Refused(400, "Invalid PATCH payload")
         session.resuming, session.timeout = resuming, timeout
-        return tell({"resuming": resuming, "timeout": timeout})
+        return json_response({"resuming": resuming, "timeout": timeout})
 
     async def _list_players(self, request: web.Request) -> web.Response:
-        return tell([player.payload() for player in self._known(request).players.values()])
+        return json_response([player.payload() for player in self._known(request).players.values()])
 
     def _place(self, request: web.Request) -> tuple[NodeLinkSession, str]:
         guild = request.match_info["guild"]
@@ -312,7 +312,7 @@ class NodeLink(Node):
         return self._known(request), guild
 
     async def _player(self, session: NodeLinkSession, guild: str) -> NodeLinkPlayer:
-        """The player, made if there is none."""
+        """The player, which is created if there is none."""
         player = session.players.get(guild)
         if not isinstance(player, NodeLinkPlayer):
             player = session.players[guild] = NodeLinkPlayer(guild, self.clock)
@@ -320,7 +320,7 @@ class NodeLink(Node):
         return player
 
     async def _get_player(self, request: web.Request) -> web.Response:
-        return tell((await self._player(*self._place(request))).payload())
+        return json_response((await self._player(*self._place(request))).payload())
 
     async def _delete_player(self, request: web.Request) -> web.Response:
         session, guild = self._place(request)
@@ -339,12 +339,12 @@ class NodeLink(Node):
         player = await self._player(session, guild)
         await apply(session, player, body, track, no_replace=request.query.get("noReplace") == "true")
         session.change()
-        return tell(player.payload())
+        return json_response(player.payload())
 
     # The websocket.
 
     async def _shake_hands(self, request: web.Request) -> web.StreamResponse:
-        wrong = self._wrong_with(request)
+        wrong = self._refusal_of(request)
         if wrong is not None:
             return plain(wrong[1], wrong[0], chunked=False)
         session = self.sessions.get(request.headers.get("Session-Id", ""))
@@ -356,17 +356,17 @@ class NodeLink(Node):
         try:
             await socket.prepare(request)
             if not resumed:
-                self._keep(session)
+                self._register(session)
             await session.open(socket, resumed=resumed)
             async for message in socket:
                 if message.type is WSMsgType.PING:
-                    await socket.pong(b"")  # without the payload that belongs there
+                    await socket.pong(b"")  # a NodeLink leaves out the payload of the ping
         finally:
-            session.leave()
+            session.disconnected()
         return socket
 
-    def _wrong_with(self, request: web.Request) -> tuple[int, str] | None:
-        """Status and words of what is wrong with a handshake."""
+    def _refusal_of(self, request: web.Request) -> tuple[int, str] | None:
+        """Status and text of the response to an invalid handshake, None for a valid one."""
         user = request.headers.get("User-Id", "")
         if request.headers.get("Authorization") != self.profile.password:
             return 401, "Invalid password provided."

@@ -1,4 +1,4 @@
-"""What a PATCH does to a player of a simulated NodeLink."""
+"""Applies a PATCH to a player of a simulated NodeLink."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def check(body: Any) -> Playable | None:
-    """Read a body's track, None when it has none to play.
+    """Check a body and read its track; None when it has no track to play.
 
     Raises:
         Refused: The genuine server would refuse it.
     """
-    if not isinstance(body, dict) or not _is_sound(body):
+    if not isinstance(body, dict) or not _is_valid(body):
         raise Refused(400, "Invalid payload")
     if body.get("encodedTrack") is not None:
         raise Refused(500, "The `encodedTrack` field is deprecated. Use `track.encoded` instead.", traced=True)
@@ -30,8 +30,8 @@ def check(body: Any) -> Playable | None:
     return None
 
 
-def _is_sound(body: dict[str, Any]) -> bool:
-    """Whether every field is of its type and in its range."""
+def _is_valid(body: dict[str, Any]) -> bool:
+    """Whether every field has its type and is in its range."""
     voice = body.get("voice", {})
     return (
         all(is_number(body[key]) and body[key] >= 0 for key in ("volume", "position") if key in body)
@@ -54,13 +54,13 @@ def _is_sound(body: dict[str, Any]) -> bool:
 async def apply(
     session: NodeLinkSession, player: NodeLinkPlayer, body: dict[str, Any], track: Playable | None, *, no_replace: bool
 ) -> None:
-    """Change the player; each change has its event."""
+    """Apply the changes to the player, and send an event for each."""
     if "volume" in body:
         player.volume = body["volume"]
         await session.event(player, "VolumeChangedEvent", volume=player.volume)
     if "filters" in body:
-        filters = {name: told if isinstance(told, dict) else {} for name, told in body["filters"].items()}
-        if player.is_sending:  # without voice there is nothing to filter, and nothing is kept
+        filters = {name: value if isinstance(value, dict) else {} for name, value in body["filters"].items()}
+        if player.is_sending:  # a NodeLink discards filters of a player without voice
             player.filters = {"filters": filters}
         await session.event(player, "FiltersChangedEvent", filters={"filters": filters})
     if "paused" in body and player.track is not None:
@@ -78,8 +78,8 @@ async def apply(
 
 async def _seek(session: NodeLinkSession, player: NodeLinkPlayer, position: int) -> None:
     if not player.is_sending:
-        told = f"Event stateChange timed out after 15000ms for guild {player.guild_id}"
-        raise Refused(500, told, traced=True)
+        message = f"Event stateChange timed out after 15000ms for guild {player.guild_id}"
+        raise Refused(500, message, traced=True)
     player.seek(position)
     length = player.track.length if player.track else 0
     await session.filters_changed(player)
@@ -87,22 +87,22 @@ async def _seek(session: NodeLinkSession, player: NodeLinkPlayer, position: int)
 
 
 async def _change_track(
-    session: NodeLinkSession, player: NodeLinkPlayer, told: dict[str, Any], track: Playable | None, *, no_replace: bool
+    session: NodeLinkSession, player: NodeLinkPlayer, given: dict[str, Any], track: Playable | None, *, no_replace: bool
 ) -> None:
     if track is None:
-        if told.get("encoded", ABSENT) is None or not told:
+        if given.get("encoded", ABSENT) is None or not given:
             await session.end(player, "stopped")
         return
     if no_replace and player.track is not None:
-        player.user_data = told.get("userData") or {}
+        player.user_data = given.get("userData") or {}
         return
     await session.end(player, "replaced")
-    player.begin(track, told.get("userData") or {}, 0, None)
+    player.begin(track, given.get("userData") or {}, 0, None)
     player.starts_next = player.is_connected and not player.fails_at_once
 
 
 async def _change_voice(session: NodeLinkSession, player: NodeLinkPlayer, voice: dict[str, Any]) -> None:
-    if player.is_connected:  # the server closes the old connection itself, and says that Discord did
+    if player.is_connected:  # the server closes the old connection, but reports that Discord closed it
         await session.lose_voice(player, 4014)
     player.voice = {"channelId": None, **voice}
     await session.update(player)

@@ -1,4 +1,4 @@
-"""Players and sessions as NodeLink 3 has them: other payloads, more events, and a resume that stays silent."""
+"""Players and sessions of NodeLink 3: other payloads, more events, and no messages after a resume."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ FADING = {
     "resume": _TAPE,
     "ducking": {"enabled": False, "duration": 0, "targetVolume": 0.3, "curve": "linear"},
 }
-"""How a player changes its volume: by nothing."""
+"""The fading settings of a player: all of them are off."""
 
 RECONNECTS = 4015
-"""The close code of Discord after which the server connects by itself, and loses the track."""
+"""The close code of Discord after which the server reconnects and loses the track."""
 
 
 class NodeLinkPlayer(Player):
-    """A player of a simulated NodeLink. Without voice a track waits for it.
+    """A player of a simulated NodeLink. Its track waits for voice.
 
     Attributes:
-        pending_voice: The voice state that is to be connected next, when the request has been answered.
-        starts_next: Whether its track is to be started next, then.
+        pending_voice: The voice state to connect once the request has been answered.
+        starts_next: Whether to start its track once the request has been answered.
     """
 
     pending_voice: dict[str, Any] | None = None
@@ -47,7 +47,7 @@ class NodeLinkPlayer(Player):
 
     @property
     def _end(self) -> float:
-        if self.track is not None and self.track.length < 0:  # it is not known before it has been heard
+        if self.track is not None and self.track.length < 0:  # the length is unknown before playback
             name = unquote((self.track.uri or "").rpartition("/")[2])
             return min(float(FILES[name][2] if name in FILES else 3000), self._end_time or math.inf)
         return super()._end
@@ -56,44 +56,44 @@ class NodeLinkPlayer(Player):
         return super()._ends_at() if self.is_sending else math.inf
 
     def due(self) -> float:
-        """When something happens by itself: at once while there is something left to do."""
+        """The moment of the next change: at once while a voice state or a track is pending."""
         return -math.inf if self.pending_voice is not None or self.starts_next else super().due()
 
     def begin(self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None) -> None:
-        """Play a track, with voice at once, else when it comes."""
+        """Play a track at once, or as soon as there is voice."""
         self.start(track, user_data, position, end_time, math.inf)
 
     def lose_voice(self) -> None:
-        """Discord has closed the voice connection: the track stands still."""
+        """Handle a voice connection that Discord has closed: the track pauses."""
         self._hold()
         self.is_connected = self.is_sending = False
 
     def state(self) -> dict[str, Any]:
-        """``state``: a ping is told only by a voice connection that has lasted."""
+        """The ``state`` of a ``playerUpdate``, without a ping, which only a longer voice connection would have."""
         return {**super().state(), "ping": -1}
 
     def track_payload(self) -> dict[str, Any] | None:
-        """The track as players and events tell it."""
+        """The track in the form of players and events."""
         if self.track is None:
             return None
-        told = self.track.to_payload()
-        payload = {"encoded": told["encoded"], "info": told["info"], "endTime": self._end_time or 0}
+        track = self.track.to_payload()
+        payload = {"encoded": track["encoded"], "info": track["info"], "endTime": self._end_time or 0}
         return payload | ({"userData": self.user_data} if self.user_data else {})
 
     def payload(self) -> dict[str, Any]:
-        """The player as sent."""
-        told = super().payload()
+        """The player in the form of the responses."""
+        payload = super().payload()
         voice = {key: self.voice[key] or None for key in ("sessionId", "token", "endpoint", "channelId")}
-        return told | {"fading": FADING, "loudnessNormalizer": False, "voice": voice}
+        return payload | {"fading": FADING, "loudnessNormalizer": False, "voice": voice}
 
     @property
     def frames(self) -> int:
-        """Frames sent of the present track."""
+        """The number of frames sent of the current track."""
         return self.position // 20
 
 
 class NodeLinkSession(Session):
-    """A session of a simulated NodeLink: its statistics come by the server's clock, and nothing is kept for later."""
+    """A session of a simulated NodeLink: the server sends its statistics, and no message is queued."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -101,37 +101,37 @@ class NodeLinkSession(Session):
         self._muted: set[str] = set()
 
     async def open(self, socket: web.WebSocketResponse, *, resumed: bool) -> None:
-        """Greet a client. Players from before a resume never say anything again."""
+        """Send ``ready``. Players from before a resume never send a message again."""
         self.socket = socket
         self._muted |= self.players.keys()
         await self.send({"op": "ready", "resumed": resumed, "sessionId": self.identifier})
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send a message now, or never."""
+        """Send a message, or drop it while the session has no connection."""
         if self.is_open and message.get("guildId") not in self._muted:
             await super().send(message)
 
-    async def tell_stats_as(self, stats: dict[str, Any]) -> None:
-        """The statistics, which are the same for every session."""
+    async def send_shared_stats(self, stats: dict[str, Any]) -> None:
+        """Send the statistics, which are the same for every session."""
         await self.send({"op": "stats", **stats})
 
     async def created(self, player: NodeLinkPlayer) -> None:
-        """There is a new player."""
+        """Send the event of a new player."""
         await self.event(player, "PlayerCreatedEvent", player=player.payload())
 
     async def update(self, player: Player) -> None:
-        """A ``playerUpdate``: of a player that has, or had, voice."""
+        """Send a ``playerUpdate``."""
         await self.send({"op": "playerUpdate", "guildId": player.guild_id, "state": player.state()})
 
     async def _fail(self, player: Player, failure: Failing) -> None:
-        told = {"message": failure.message, "severity": "fault", "cause": failure.cause}
-        await self.event(player, "TrackExceptionEvent", track=player.track_payload(), exception=told)
+        exception = {"message": failure.message, "severity": "fault", "cause": failure.cause}
+        await self.event(player, "TrackExceptionEvent", track=player.track_payload(), exception=exception)
         payload = player.track_payload()
         player.stop()
         for reason in ("loadFailed", "stopped"):
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
-    async def _catch_up(self, now: float) -> None:
+    async def _send_due(self, now: float) -> None:
         for player in tuple(self.players.values()):
             if not isinstance(player, NodeLinkPlayer):
                 continue
@@ -141,22 +141,22 @@ class NodeLinkSession(Session):
                 await self.announce(player)
             if player.pending_voice is not None:
                 await self._connect(player, player.pending_voice)
-        await super()._catch_up(now)
+        await super()._send_due(now)
 
     async def filters_changed(self, player: Player) -> None:
-        """The player's filters are in force: those of one that never had any are told as empty from now on."""
+        """Send the event of applied filters; a player without any reports empty filters from now on."""
         player.filters = player.filters or {"filters": {}}
         await self.event(player, "FiltersChangedEvent", filters=player.filters)
 
     async def announce(self, player: Player) -> None:
-        """The player's track begins to be heard."""
+        """Send the events of a track that starts to sound."""
         if player.track is None:
             return
         await self.event(player, "TrackStartEvent", track=player.track_payload(), playingQuality=None)
         await self.update(player)
 
     async def _connect(self, player: NodeLinkPlayer, voice: dict[str, Any]) -> None:
-        """Reach a voice server: the answer to the request has been given by then."""
+        """Connect to a voice server after the request has been answered."""
         player.pending_voice = None
         host = voice["endpoint"].rpartition("://")[2].partition("/")[0].partition(":")[0]
         if host.lower().endswith(".invalid") or not await self.reach(player, voice):
@@ -171,14 +171,14 @@ class NodeLinkSession(Session):
         await self.event(player, "PlayerConnectedEvent", voice=voice)
         await self.update(player)
         if player.track is not None:
-            if player.filters:  # it was heard before
+            if player.filters:  # its track has sounded before
                 player.seek(0)
             else:
                 await self.filters_changed(player)
             await self.announce(player)
 
     async def lose_voice(self, player: Player, code: int) -> None:
-        """Discord closes the player's voice connection."""
+        """Simulate that Discord closes the player's voice connection."""
         if code != RECONNECTS:
             await super().lose_voice(player, code)
             return
@@ -192,9 +192,9 @@ class NodeLinkSession(Session):
         await self.update(player)
 
     async def destroy(self, player: Player) -> None:
-        """A client has destroyed the player."""
-        await self.part(player.guild_id)
+        """Close the voice connection of a destroyed player, and send its last events."""
+        await self.close_link(player.guild_id)
         if player.voice.get("sessionId"):
-            told = {"code": 1000, "reason": "destroyed by client", "byRemote": False}
-            await self.event(player, "WebSocketClosedEvent", **told)
+            closed = {"code": 1000, "reason": "destroyed by client", "byRemote": False}
+            await self.event(player, "WebSocketClosedEvent", **closed)
         await self.event(player, "PlayerDestroyedEvent")
