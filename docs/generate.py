@@ -1,4 +1,4 @@
-"""Writes the tables of the documentation that come from the code; ``--check`` only tells whether they are current.
+"""Writes the tables of the documentation that derive from the code; ``--check`` writes nothing and reports stale ones.
 
 python docs/generate.py [--check]
 """
@@ -49,12 +49,12 @@ def environment() -> str:
 
 
 def error_codes() -> str:
-    """The codes of errors that come from nodes."""
+    """The codes of errors from nodes."""
     return ", ".join(f"`{code}`" for code in Code)
 
 
 def failure_codes() -> str:
-    """Why tracks do not load or play."""
+    """The codes of tracks that do not load or play."""
     rows = []
     for code, known in EXPLANATIONS.items():
         meaning = known.meaning or "Not known for sure: the server's own words are shown."
@@ -64,7 +64,7 @@ def failure_codes() -> str:
 
 
 def voice_closes() -> str:
-    """Why voice connections end."""
+    """The close codes of voice connections."""
     rows = [f"| {code} | {known.meaning} | {known.advice} |" for code, known in VOICE_CLOSES.items()]
     return "\n".join(["| code | what happened | what to do |", "| ---: | --- | --- |", *rows])
 
@@ -85,7 +85,7 @@ def configuration() -> str:
 
 
 def commands() -> str:
-    """Every command, with its arguments and what it does."""
+    """Every command, with its arguments and its help."""
     rows = []
     for context in leaves():
         usage = " ".join(piece for piece in context.command.collect_usage_pieces(context) if piece != "[OPTIONS]")
@@ -96,7 +96,7 @@ def commands() -> str:
 
 
 def plain_columns() -> str:
-    """The fields of the plain output, command by command."""
+    """The fields of the plain output, by command."""
     lines = []
     for command, variants in printed().items():
         for option, data in variants.items():
@@ -108,29 +108,29 @@ def plain_columns() -> str:
 
 TRAIT_MEANINGS = {
     "stats_interval": "seconds between two `stats` messages; silence of 2.5 intervals ends the connection",
-    "stats_at_connect": "a `stats` message comes with `ready`",
+    "stats_at_connect": "the server sends a `stats` message with `ready`",
     "empty_403_is_password": "a 403 without a body means a wrong password",
-    "load_is_average": "`systemLoad` is a load average, and is divided by the cores",
-    "zero_own_load_is_untold": "its own load of exactly 0 means that it does not measure it",
-    "frames_are_totals": "`frameStats` counts from the start: two messages make a rate",
-    "requests_per_10s": "requests that the client allows itself in ten seconds",
-    "players_at_once": "requests for players that may be under way together",
+    "load_is_average": "`systemLoad` is a load average; revvlink divides it by the cores",
+    "zero_own_load_is_untold": "an own load of exactly 0 means that the server does not measure it",
+    "frames_are_totals": "`frameStats` counts from the server's start; two messages give a rate",
+    "requests_per_10s": "requests that the client sends at most in ten seconds",
+    "players_at_once": "requests for players at the same time, at most",
 }
-"""What each field of `Traits` means to an operator."""
+"""The meaning of each field of `Traits`."""
 
 
 def traits() -> str:
-    """What the client goes by, from the very data it does."""
+    """The traits of each kind of server."""
     head = ["| | " + " | ".join(TRAITS) + " |", "| --- |" + " --- |" * len(TRAITS)]
     rows = []
     for field in dataclasses.fields(Traits):
-        values = (getattr(told, field.name) for told in TRAITS.values())
+        values = (getattr(dialect, field.name) for dialect in TRAITS.values())
         rows.append(f"| {TRAIT_MEANINGS[field.name]} | " + " | ".join(map(_cell, values)) + " |")
     return "\n".join([*head, *rows])
 
 
-def happenings() -> str:
-    """What the feed of events tells."""
+def pool_events() -> str:
+    """Every event of the pool."""
     rows = []
     for kind in get_args(events.PoolEvent):
         meaning = (kind.__doc__ or "").partition("\n")[0].rstrip(".")
@@ -138,8 +138,8 @@ def happenings() -> str:
         names = (
             [events.name_of(event) for event in get_args(Event)] if kind is events.NodeEvent else [events.name_of(kind)]
         )
-        told = ", ".join(f"`{name}`" for name in names)
-        rows.append(f"| `{kind.__name__}` | {told} | {meaning} | {fields} |")
+        shown = ", ".join(f"`{name}`" for name in names)
+        rows.append(f"| `{kind.__name__}` | {shown} | {meaning} | {fields} |")
     return "\n".join(["| type | name | when | fields |", "| --- | --- | --- | --- |", *rows])
 
 
@@ -150,14 +150,14 @@ def _cell(value: object) -> str:
 
 
 def checks() -> str:
-    """Every check, from the catalogue that makes them."""
+    """Every check."""
     rows = []
     for check_ in CHECKS:
         limits = [limit.shown if limit is not None else None for limit in check_.bounds]
         usual = ", ".join(f"{name} `{limit}`" for name, limit in zip(("warn", "crit"), limits, strict=True) if limit)
         figure = f"{check_.figure} ({check_.units_shown})" if check_.figure else ""
         rows.append(f"| `{check_.code}` | {check_.stage} | {check_.what} | {figure} | {usual} | {check_.false_alarm} |")
-    head = "| check | stage | looks at | figure | usual thresholds | false alarm |"
+    head = "| check | stage | examines | figure | usual thresholds | false alarm |"
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
 
 
@@ -175,7 +175,7 @@ def metrics() -> str:
 
 BLOCKS = {
     "traits": traits,
-    "happenings": happenings,
+    "pool events": pool_events,
     "commands": commands,
     "plain columns": plain_columns,
     "exit codes": exit_codes,
@@ -191,7 +191,7 @@ BLOCKS = {
 
 
 def current(text: str) -> str:
-    """`text` with every generated block as it should be."""
+    """The text with every generated block written anew."""
     for name, make in BLOCKS.items():
         text = re.sub(
             rf"(<!-- {name}: generated[^\n]*-->\n).*?(<!-- end -->)",
@@ -203,7 +203,12 @@ def current(text: str) -> str:
 
 
 def main() -> int:
-    """Write, or check."""
+    """Write the tables, or check them."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    missing = [name for name in BLOCKS if f"<!-- {name}: generated" not in pages]
+    if missing:
+        sys.stderr.write(f"no page has the block: {', '.join(missing)}\n")
+        return 1
     stale = []
     for path in FILES:
         text = path.read_text(encoding="utf-8")

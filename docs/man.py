@@ -1,4 +1,4 @@
-"""Writes the manual page from what ``--help`` and ``revvlink help`` say; ``--check`` only tells whether it is current.
+"""Writes the manual page from ``--help`` and ``revvlink help``; ``--check`` writes nothing and reports a stale page.
 
 python docs/man.py [--check]
 """
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", ".": "\\&."}
-"""Characters that troff takes for something else, and how they are written."""
+"""Characters with a meaning in troff -> their escaped form."""
 
 PAGE = Path(__file__).parent.parent / "man" / "revvlink.1"
 
 
 def escaped(text: str) -> str:
-    """Text that means itself to troff."""
+    """Escape a text for troff."""
     return "".join(SPECIAL.get(char, char) for char in text)
 
 
@@ -41,7 +41,7 @@ def commands(context: Any) -> Iterator[Any]:
 
 
 def parameters(context: Any, *, shared: bool) -> Iterator[str]:
-    """The options of a command, or those that all have, and the arguments it explains."""
+    """The options and arguments of a command; `shared` selects the global options instead."""
     for param in context.command.get_params(context):
         if (param.name or "").startswith("global_") is not shared or param.name == "help":
             continue
@@ -54,7 +54,7 @@ def parameters(context: Any, *, shared: bool) -> Iterator[str]:
 
 
 def section(context: Any) -> Iterator[str]:
-    """One command."""
+    """The section of one command."""
     path = context.command_path
     usage = " ".join(context.command.collect_usage_pieces(context))
     yield f".SS {escaped(path.partition(' ')[2])}"
@@ -75,7 +75,7 @@ def page() -> str:
         ".SH SYNOPSIS",
         "\\fBrevvlink\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]",
         ".SH OPTIONS",
-        "They stand before or after the command.",
+        "These options may stand before or after the command.",
         *parameters(root, shared=True),
         ".SH COMMANDS",
     ]
@@ -87,7 +87,7 @@ def page() -> str:
 
 
 def main() -> int:
-    """Write, or check."""
+    """Write the page, or check it."""
     text = page()
     if "--check" not in sys.argv:
         PAGE.parent.mkdir(exist_ok=True)

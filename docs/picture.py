@@ -1,4 +1,4 @@
-"""Takes the picture of the README: the status table of a real run on the simulated fleet, as SVG.
+"""Writes the picture of the README as SVG: the status table of a real run on the simulated fleet.
 
 python docs/picture.py
 """
@@ -19,9 +19,9 @@ COMMAND = ("nodes", "status")
 
 
 def main() -> None:
-    """Run, and write ``status.svg`` beside this file."""
+    """Run the command and write ``status.svg`` beside this file."""
     environment = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "116"}
-    shown = subprocess.run(  # noqa: S603 - our own command
+    shown = subprocess.run(  # noqa: S603 - runs this program
         [sys.executable, "-m", "revvlink_cli", "demo", "--", *COMMAND, "--output", "table"],
         stdout=subprocess.PIPE,
         text=True,
@@ -32,7 +32,7 @@ def main() -> None:
     console.print(Text.assemble(("$ ", "bold green"), f"revvlink {' '.join(COMMAND)}"))
     console.print(Text.from_ansi(shown.rstrip("\n")))
     picture = console.export_svg(title="revvlink")
-    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # the viewer's own font will do
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # the viewer's font is enough
     (Path(__file__).parent / "status.svg").write_text(picture, encoding="utf-8")
 
 

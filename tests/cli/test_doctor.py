@@ -124,7 +124,7 @@ def test_permissions_are_all_that_is_repaired(run: Callable[..., Ran], isolated:
         ran = run_cli("doctor", "--config", str(isolated / "nodes.toml"), "--only", "permissions", "-o", "json")
         return [row["message"] for row in ran.rows]
 
-    assert told_then() == ["nobody but you and a file's group can read secrets, only you can change the configuration"]
+    assert told_then() == ["only you and the file's group can read secrets; only you can change the configuration"]
     secret.chmod(0o600)
     assert told_then() == ["only you can read secrets and change the configuration"]
 
