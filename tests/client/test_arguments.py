@@ -21,7 +21,7 @@ import trustme
 
 from revvlink_cli import Node, NodeException, Playable, Playlist, Pool, RedisStore, SQLiteStore
 from revvlink_cli.client.settings import NodeSettings
-from tests.faults.watched import fleet, profiles, run
+from tests.faults.watched_fleet import fleet, profiles, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

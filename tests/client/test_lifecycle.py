@@ -14,9 +14,9 @@ from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import Request, read_request, response, serving
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import Request, read_request, response, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

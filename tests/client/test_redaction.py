@@ -13,7 +13,7 @@ from revvlink_cli import Pool
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.redaction import MASK, Redactor, Secret, secrets_in_header, secrets_in_url
-from tests.cli.echoing_servers import ENCODINGS, EchoingNode, shown_in
+from tests.situations.echoing_servers import ENCODINGS, EchoingNode, shown_in
 
 SECRETS = (
     "canary-pass-phrase",

@@ -12,10 +12,10 @@ import pytest
 from revvlink_cli import InvalidNodeException, Node, NodeException, NodeStatus, PlayerDestroyedException, Pool
 from revvlink_cli.client.settings import DEFAULT_USER_ID
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.faults.watched import guild, voice
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import PASSWORD, Request, serving
+from tests.faults.watched_fleet import guild, voice
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD, Request, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -12,10 +12,10 @@ import trustme
 from revvlink_cli import Node, Pool, RevvlinkException
 from revvlink_cli.client.errors import Code
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import Request, read_request, response, serving
-from tests.fidelity.websocket import CLOSE, PING, read_frame
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import Request, read_request, response, serving
+from tests.fidelity.scripted_node import Listening
+from tests.fidelity.websocket_frames import CLOSE, PING, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

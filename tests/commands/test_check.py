@@ -25,9 +25,9 @@ import trustme
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK, NODELINK
-from tests.fidelity.replay import PASSWORD, read_request, serving
+from tests.fidelity.read_recordings import LAVALINK, NODELINK
+from tests.fidelity.replay_server import PASSWORD, read_request, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -727,8 +727,8 @@ def test_wait_for_health(config: Callable[..., Path], simulator: Simulator) -> N
 
 def test_wait_behind_a_proxy(simulator: Simulator, write_config: Callable[..., Path]) -> None:
     """What answers 404 or 502 in the node's place does not end the waiting."""
-    from tests.cli.test_bad_servers import always, http
-    from tests.cli.test_bad_servers import serving as serving_raw
+    from tests.situations.test_bad_servers import always, http
+    from tests.situations.test_bad_servers import serving as serving_raw
 
     node = simulator["us-1"]
     node.stop()

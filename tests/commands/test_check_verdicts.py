@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from tests.cli.test_bad_servers import always, http
-from tests.cli.test_bad_servers import serving as serving_raw
 from tests.conftest import run_cli
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import PASSWORD, read_request, response, serving
-from tests.fidelity.websocket import CLOSE, TEXT, frame, switching
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD, read_request, response, serving
+from tests.fidelity.scripted_node import Listening
+from tests.fidelity.websocket_frames import CLOSE, TEXT, frame, switching
+from tests.situations.test_bad_servers import always, http
+from tests.situations.test_bad_servers import serving as serving_raw
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,8 +14,8 @@ import pytest
 
 from revvlink_cli.output.keys import names_in
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -30,11 +30,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import PASSWORD as REPLAYED
-from tests.fidelity.replay import read_request, serving
-from tests.fidelity.websocket import CLOSE, TEXT, frame, switching
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD as REPLAYED
+from tests.fidelity.replay_server import read_request, serving
+from tests.fidelity.scripted_node import Listening
+from tests.fidelity.websocket_frames import CLOSE, TEXT, frame, switching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

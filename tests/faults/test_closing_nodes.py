@@ -9,13 +9,13 @@ import pytest
 
 from revvlink_cli import NodeStatus
 from revvlink_cli.client.events import NodeClosed, NodeDrained, PlayerLost, PlayerMoved
-from tests.faults.watched import fleet, guild, placed, profiles, run, voice
+from tests.faults.watched_fleet import fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from revvlink_cli import Node, Pool
-    from tests.faults.watched import Watched
+    from tests.faults.watched_fleet import Watched
 
 
 def on(watched: Watched, name: str) -> int:

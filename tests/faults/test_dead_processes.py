@@ -10,8 +10,8 @@ import pytest
 from revvlink_cli import NodeStatus
 from revvlink_cli.client.events import NodeLost, NodeReady
 from tests.faults.test_interleavings import on_servers
-from tests.faults.watched import fleet, guild, placed, profiles, run
-from tests.fidelity.replay import response
+from tests.faults.watched_fleet import fleet, guild, placed, profiles, run
+from tests.fidelity.replay_server import response
 
 PATIENCE = 60
 """The nodes' `resume_timeout`."""

@@ -14,17 +14,17 @@ from revvlink_cli.client.events import NodeEvent
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, VoiceClosed
 from revvlink_cli.simulator import NodeProfile
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.watched import PASSWORD, fleet, guild, profiles, run, voice
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import Request, response, serving
-from tests.fidelity.websocket import TEXT, frame
+from tests.faults.watched_fleet import PASSWORD, fleet, guild, profiles, run, voice
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import Request, response, serving
+from tests.fidelity.scripted_node import Listening
+from tests.fidelity.websocket_frames import TEXT, frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from revvlink_cli import Player
-    from tests.faults.watched import Watched
+    from tests.faults.watched_fleet import Watched
 
 FIRST, SECOND = TRACKS[22], TRACKS[23]
 

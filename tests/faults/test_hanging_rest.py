@@ -11,7 +11,7 @@ import pytest
 from revvlink_cli import InvalidNodeException, NodeException, NodeStatus
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.events import NodeAnswering, NodeHanging, NodeLost, StatsReceived
-from tests.faults.watched import Watched, fleet, guild, placed, profiles, run, voice
+from tests.faults.watched_fleet import Watched, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from revvlink_cli import Node, Player, Pool, RevvlinkException
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.watched import PASSWORD, fleet, guild, profiles, run, voice
+from tests.faults.watched_fleet import PASSWORD, fleet, guild, profiles, run, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

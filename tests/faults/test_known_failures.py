@@ -13,9 +13,9 @@ from revvlink_cli.client.errors import AuthorizationFailedException, Code
 from revvlink_cli.client.events import NodeClosed, NodeEvent, NodeFailed, NodeLost
 from revvlink_cli.simulator import Simulator
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.network import Network
-from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
-from tests.fidelity.replay import response
+from tests.faults.faulty_network import Network
+from tests.faults.watched_fleet import PASSWORD, fleet, guild, placed, profiles, run, voice
+from tests.fidelity.replay_server import response
 
 
 def test_a_reconnect_beside_the_one_under_way() -> None:

@@ -12,11 +12,11 @@ from revvlink_cli import Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.events import NodeLost, NodeReady
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.watched import run
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK, NODELINK
-from tests.fidelity.replay import PASSWORD, Request, read_request, response, serving
-from tests.fidelity.websocket import BINARY, CLOSE, TEXT, frame, switching
+from tests.faults.watched_fleet import run
+from tests.fidelity.read_recordings import LAVALINK, NODELINK
+from tests.fidelity.replay_server import PASSWORD, Request, read_request, response, serving
+from tests.fidelity.scripted_node import Listening
+from tests.fidelity.websocket_frames import BINARY, CLOSE, TEXT, frame, switching
 
 if TYPE_CHECKING:
     from revvlink_cli.client.events import PoolEvent

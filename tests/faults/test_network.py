@@ -12,14 +12,14 @@ from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.events import NodeFailed, NodeLost, NodeReady, PlayerLost
 from revvlink_cli.simulator import Simulator
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.network import Network
-from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
-from tests.fidelity.replay import response
+from tests.faults.faulty_network import Network
+from tests.faults.watched_fleet import PASSWORD, fleet, guild, placed, profiles, run, voice
+from tests.fidelity.replay_server import response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.watched import Watched
+    from tests.faults.watched_fleet import Watched
 
 ANSWERED = (NodeStatus.CONNECTED, NodeStatus.DISCONNECTED)
 

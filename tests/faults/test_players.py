@@ -13,7 +13,7 @@ from revvlink_cli.client.events import NodeLost, NodeReady, PlayerLost, PlayerMo
 from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.watched import PASSWORD, fleet, guild, placed, profiles, run, voice
+from tests.faults.watched_fleet import PASSWORD, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
     from revvlink_cli.client.events import PoolEvent

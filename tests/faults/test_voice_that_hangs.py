@@ -10,9 +10,9 @@ import pytest
 from revvlink_cli import InvalidNodeException, Node, NodeException, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import read_request, response, serving
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import read_request, response, serving
+from tests.fidelity.scripted_node import Listening
 
 PASSWORD = "pw"
 GUILD = 817327181659110000

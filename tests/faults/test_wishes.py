@@ -14,8 +14,8 @@ from revvlink_cli.client.events import NodeEvent, PlayerLost
 from revvlink_cli.simulator import NodeProfile
 from revvlink_cli.simulator.music import TRACKS
 from tests.faults.test_interleavings import on_servers
-from tests.faults.watched import PASSWORD, Watched, fleet, guild, placed, profiles, run, voice
-from tests.fidelity.replay import response
+from tests.faults.watched_fleet import PASSWORD, Watched, fleet, guild, placed, profiles, run, voice
+from tests.fidelity.replay_server import response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

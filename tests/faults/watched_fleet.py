@@ -10,7 +10,7 @@ from revvlink_cli import Node, NodeStatus, Pool
 from revvlink_cli.client.events import PlayerMoved
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
-from tests.faults.network import Network, networks
+from tests.faults.faulty_network import Network, networks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.fidelity.asking import Answered, read_answer
-from tests.fidelity.recordings import differences
-from tests.fidelity.websocket import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
+from tests.fidelity.read_recordings import differences
+from tests.fidelity.replay_requests import Answered, read_answer
+from tests.fidelity.websocket_frames import BINARY, CLOSE, PING, PONG, TEXT, frame, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from revvlink_cli.simulator import Simulator
-    from tests.fidelity.recordings import Step, Transcript
+    from tests.fidelity.read_recordings import Step, Transcript
 
 PATIENCE = 5.0
 """Seconds to wait for a message that the genuine server had sent by now."""

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tests.fidelity.recordings import LAVALINK, Exchange, differences, exchanges
-from tests.fidelity.websocket import CLOSE, PING, PONG, frame, read_frame
+from tests.fidelity.read_recordings import LAVALINK, Exchange, differences, exchanges
+from tests.fidelity.websocket_frames import CLOSE, PING, PONG, frame, read_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

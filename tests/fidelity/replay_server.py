@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from revvlink_cli.client.protocol.models import NodeStats
-    from tests.fidelity.recordings import Exchange
+    from tests.fidelity.read_recordings import Exchange
 
 PASSWORD = "youshallnotpass"
 

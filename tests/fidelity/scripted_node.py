@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from revvlink_cli import Node
-from tests.fidelity.recordings import exchanges
-from tests.fidelity.replay import PASSWORD, Request, read_request, response
-from tests.fidelity.websocket import CLOSE, PING, PONG, TEXT, frame, read_frame, switching
+from tests.fidelity.read_recordings import exchanges
+from tests.fidelity.replay_server import PASSWORD, Request, read_request, response
+from tests.fidelity.websocket_frames import CLOSE, PING, PONG, TEXT, frame, read_frame, switching
 
 
 class Listening:

@@ -14,10 +14,10 @@ import pytest
 from revvlink_cli import NodeStatus, Pool
 from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
-from tests.fidelity.listening import Listening, node_for
-from tests.fidelity.recordings import LAVALINK, exchanges
-from tests.fidelity.replay import answering, read_request, response, rest, serving
-from tests.fidelity.websocket import BINARY, TEXT, frame
+from tests.fidelity.read_recordings import LAVALINK, exchanges
+from tests.fidelity.replay_server import answering, read_request, response, rest, serving
+from tests.fidelity.scripted_node import Listening, node_for
+from tests.fidelity.websocket_frames import BINARY, TEXT, frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

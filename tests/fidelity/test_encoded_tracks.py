@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
-from tests.fidelity.recordings import LAVALINK, NODELINK, exchanges, transcripts
+from tests.fidelity.read_recordings import LAVALINK, NODELINK, exchanges, transcripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,10 +29,10 @@ from revvlink_cli.output.renderers import renderer
 from revvlink_cli.output.result import Result
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.streams import Output
-from tests.fidelity.listening import Listening, node_for
 from tests.fidelity.mutations import mutations, shape
-from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges, transcripts
-from tests.fidelity.replay import Request, answering, outcome, read_request, response, rest, serving
+from tests.fidelity.read_recordings import LAVALINK, NODELINK, Exchange, exchanges, transcripts
+from tests.fidelity.replay_server import Request, answering, outcome, read_request, response, rest, serving
+from tests.fidelity.scripted_node import Listening, node_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

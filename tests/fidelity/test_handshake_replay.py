@@ -12,9 +12,9 @@ import pytest
 
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.errors import RevvlinkException
-from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges
-from tests.fidelity.replay import PASSWORD, failure, read_request, serving
-from tests.fidelity.websocket import switching
+from tests.fidelity.read_recordings import LAVALINK, NODELINK, Exchange, exchanges
+from tests.fidelity.replay_server import PASSWORD, failure, read_request, serving
+from tests.fidelity.websocket_frames import switching
 
 PINS = Path(__file__).parent.parent / "data" / "fidelity"
 

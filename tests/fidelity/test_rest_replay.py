@@ -18,8 +18,8 @@ import pytest
 
 from revvlink_cli import Playlist
 from revvlink_cli.client.connection.session_players import RemotePlayer
-from tests.fidelity.recordings import LAVALINK, NODELINK, Exchange, exchanges
-from tests.fidelity.replay import Request, answering, outcome, plainly, response
+from tests.fidelity.read_recordings import LAVALINK, NODELINK, Exchange, exchanges
+from tests.fidelity.replay_server import Request, answering, outcome, plainly, response
 
 PINS = Path(__file__).parent.parent / "data" / "fidelity"
 FOLDERS = {

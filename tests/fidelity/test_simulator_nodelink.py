@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.acting import act_all
-from tests.fidelity.asking import compared, in_order
-from tests.fidelity.recordings import NODELINK, exchanges, transcripts
+from tests.fidelity.read_recordings import NODELINK, exchanges, transcripts
+from tests.fidelity.replay_client import act_all
+from tests.fidelity.replay_requests import compared, in_order
 
 if TYPE_CHECKING:
-    from tests.fidelity.recordings import Exchange
+    from tests.fidelity.read_recordings import Exchange
 
 pytestmark = pytest.mark.alone
 

@@ -11,8 +11,8 @@ import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.routeplanner import PLANNERS
-from tests.fidelity.asking import compared, in_order
-from tests.fidelity.recordings import LAVALINK
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_requests import compared, in_order
 
 pytestmark = pytest.mark.alone
 

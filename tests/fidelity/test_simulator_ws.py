@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.fidelity.acting import act_all
-from tests.fidelity.recordings import LAVALINK, transcripts
+from tests.fidelity.read_recordings import LAVALINK, transcripts
+from tests.fidelity.replay_client import act_all
 
 if TYPE_CHECKING:
-    from tests.fidelity.recordings import Transcript
+    from tests.fidelity.read_recordings import Transcript
 
 pytestmark = pytest.mark.alone
 

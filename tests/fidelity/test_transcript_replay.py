@@ -19,9 +19,9 @@ import pytest
 from revvlink_cli import Node, NodeStatus, Pool
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import StatsOrigin
-from tests.fidelity.recordings import LAVALINK, NODELINK, Step, Transcript, exchanges, transcripts
-from tests.fidelity.replay import PASSWORD, Request, read_request, response, serving
-from tests.fidelity.websocket import CLOSE, PING, PONG, TEXT, frame, read_frame, switching
+from tests.fidelity.read_recordings import LAVALINK, NODELINK, Step, Transcript, exchanges, transcripts
+from tests.fidelity.replay_server import PASSWORD, Request, read_request, response, serving
+from tests.fidelity.websocket_frames import CLOSE, PING, PONG, TEXT, frame, read_frame, switching
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -13,9 +13,9 @@ from aiohttp import web
 from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.simulator.music import FILES, look_up
 from tests.conftest import run_cli
-from tests.fidelity.asking import Bot, ask, compared, in_order
-from tests.fidelity.recordings import LAVALINK, exchanges
-from tests.fidelity.replay import rest
+from tests.fidelity.read_recordings import LAVALINK, exchanges
+from tests.fidelity.replay_requests import Bot, ask, compared, in_order
+from tests.fidelity.replay_server import rest
 from tests.real.conftest import PASSWORD, Genuine, genuine_folder
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.terminal import Terminal
 from tests.docs.test_prometheus import ask, configured, eventually, exporter, fleet, reloaded, ups
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

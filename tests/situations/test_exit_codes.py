@@ -20,14 +20,16 @@ import tomli_w
 import trustme
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.test_bad_servers import always, http, serving
-from tests.faults.network import Network
+from tests.faults.faulty_network import Network
+from tests.situations.test_bad_servers import always, http, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 DOCS = Path(__file__).parents[2] / "docs" / "monitoring.md"
-TABLE = re.compile(r"(?<=<!-- situations: compared by tests/cli/test_matrix.py -->\n).*?(?=\n<!-- end -->)", re.DOTALL)
+TABLE = re.compile(
+    r"(?<=<!-- situations: compared by tests/situations/test_exit_codes.py -->\n).*?(?=\n<!-- end -->)", re.DOTALL
+)
 
 COMMANDS = {
     "check": ["check"],
@@ -258,7 +260,7 @@ def measured(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 arguments = [*command, *given, "--config", str(path), "--timeout", "4" if column == "wait" else "15"]
                 jobs.append({"arguments": arguments, "home": str(home)})
         ran = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "tests.cli.run_many"], input=json.dumps(jobs), capture_output=True,
+            [sys.executable, "-W", "error", "-m", "tests.run_many"], input=json.dumps(jobs), capture_output=True,
             encoding="utf-8", timeout=300, check=False, cwd=Path(__file__).parents[2],
         )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

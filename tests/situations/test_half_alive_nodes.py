@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import run_cli
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import PASSWORD, read_request, serving
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD, read_request, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

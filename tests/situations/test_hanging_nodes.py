@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.terminal import Terminal
-from tests.cli.test_watch import WATCH, entry, fetched, running, until
+from tests.commands.shared.test_watch_options import WATCH, entry, fetched, running, until
 from tests.conftest import run_cli
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     import subprocess

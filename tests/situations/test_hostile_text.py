@@ -17,10 +17,20 @@ import typer
 
 from revvlink_cli.cli.app import COMMANDS, app
 from revvlink_cli.output.text import clean
-from tests.cli import hostile
-from tests.cli.hostile import FORMULA, GUILD, HOSTILE, LABEL, NAME, PASSWORD, SESSION, offences, without_screen
-from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
+from tests.fake_terminal import Terminal
+from tests.situations import hostile_server as hostile
+from tests.situations.hostile_server import (
+    FORMULA,
+    GUILD,
+    HOSTILE,
+    LABEL,
+    NAME,
+    PASSWORD,
+    SESSION,
+    offences,
+    without_screen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ import pytest
 
 from revvlink_cli.cli.app import run
 from revvlink_cli.output.formats import COMMON, Format
-from tests.cli.echoing_servers import EchoingNode, EchoingRedis, shown_in
+from tests.situations.echoing_servers import EchoingNode, EchoingRedis, shown_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.terminal import Terminal
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

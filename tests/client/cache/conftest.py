@@ -1,36 +1,5 @@
-"""A node to search on, and commands that keep what it answered."""
+"""The node and the runner that tests of the cache share."""
 
-from __future__ import annotations
+from tests.cache_fixtures import node, run
 
-from typing import TYPE_CHECKING, Any
-
-import pytest
-
-from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.conftest import run_cli
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from revvlink_cli.simulator import SimulatedNode
-    from tests.conftest import Ran
-
-
-@pytest.fixture
-def node() -> Iterator[SimulatedNode]:
-    """A simulated node."""
-    with Simulator([NodeProfile(identifier="one")]) as simulator:
-        yield simulator["one"]
-
-
-@pytest.fixture
-def run(node: SimulatedNode, write_config: Callable[..., Path]) -> Callable[..., Ran]:
-    """Runs a command with a configuration that has the node as its one node; `cache` are keys of ``[cache]``."""
-
-    def run_with_config(*arguments: str, cache: dict[str, Any] | None = None, **more: Any) -> Ran:
-        one = {"identifier": "one", "uri": node.uri, "password": node.password}
-        path = write_config(one, **({"cache": cache} if cache else {}))
-        return run_cli("--config", str(path), *arguments, **more)
-
-    return run_with_config
+__all__ = ["node", "run"]

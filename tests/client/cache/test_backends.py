@@ -13,7 +13,7 @@ from revvlink_cli.client.errors import StoreException
 from revvlink_cli.config.schema import SECTIONS
 from revvlink_cli.config.settings import CacheSettings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 KEYS = {key.name: key for key in SECTIONS["cache"]}
 

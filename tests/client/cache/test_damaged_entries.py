@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cache.helpers import loads, redis_server
+from tests.client.cache.redis_server import loads, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from revvlink_cli.simulator import SimulatedNode
-    from tests.cache.helpers import RedisServer
+    from tests.client.cache.redis_server import RedisServer
     from tests.conftest import Ran
 
 

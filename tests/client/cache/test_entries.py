@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from revvlink_cli.client.cache.entries import MAX_BODY, Key, entry_for, lifetime, normalised, result_from
 from revvlink_cli.client.protocol.tracks import Playable, Playlist
-from tests.cache.helpers import entry, playlist, track
+from tests.client.cache.redis_server import entry, playlist, track
 
 if TYPE_CHECKING:
     from revvlink_cli.client.cache.entries import Loaded

@@ -15,13 +15,13 @@ from revvlink_cli import RedisStore
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.client.errors import StoreException
-from tests.cache.helpers import entry, redis_server
+from tests.client.cache.redis_server import entry, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cache.helpers import RedisServer
+    from tests.client.cache.redis_server import RedisServer
 
 
 @pytest.fixture

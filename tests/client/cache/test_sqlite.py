@@ -25,7 +25,7 @@ from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.client.errors import Code, StoreException
 from revvlink_cli.services.cache_handle import run_synchronously
-from tests.cache.helpers import entry
+from tests.client.cache.redis_server import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,7 +41,7 @@ def path(tmp_path: Path) -> Path:
 
 def worker(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]:
     """A process of its own that runs `code`, and finds what this module has."""
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[3])
     command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
     return subprocess.Popen(
         command,
@@ -457,7 +457,7 @@ def test_ctrl_c_while_another_holds_it(path: Path) -> None:
     """Waiting ends at once."""
     put(path, "q")
     code = (
-        "import signal, sys; from pathlib import Path; from tests.cache.test_sqlite import use\n"
+        "import signal, sys; from pathlib import Path; from tests.client.cache.test_sqlite import use\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "async def work(store):\n"
         "    print('waiting', flush=True)\n"
@@ -547,9 +547,9 @@ def test_a_full_disk(path: Path) -> None:
         "import resource, sys, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\n"
         "from pathlib import Path\n"
-        "from tests.cache.test_sqlite import put, kept, use\n"
+        "from tests.client.cache.test_sqlite import put, kept, use\n"
         "from revvlink_cli.client.errors import StoreException\n"
-        "from tests.cache.helpers import entry\n"
+        "from tests.client.cache.redis_server import entry\n"
         "async def work(store):\n"
         "    await store.put(entry('large', *['x' * 1000] * 500))\n"
         "try:\n    use(Path(sys.argv[1]), work)\n"
@@ -570,8 +570,8 @@ WORKER = """
 import sys
 from pathlib import Path
 from revvlink_cli.client.cache.entries import Key
-from tests.cache.helpers import entry
-from tests.cache.test_sqlite import use
+from tests.client.cache.redis_server import entry
+from tests.client.cache.test_sqlite import use
 
 async def work(store):
     for number in range(40):
@@ -613,8 +613,8 @@ def test_sixteen_processes_at_once(path: Path, damage: Callable[[Path], None] | 
 def test_a_killed_writer_loses_nothing(path: Path) -> None:
     """What was stored before a process is killed is there for the next one."""
     code = (
-        "import os, sys; from pathlib import Path; from tests.cache.helpers import entry\n"
-        "from tests.cache.test_sqlite import use\n"
+        "import os, sys; from pathlib import Path; from tests.client.cache.redis_server import entry\n"
+        "from tests.client.cache.test_sqlite import use\n"
         "async def work(store):\n"
         "    await store.put(entry('q')); os.kill(os.getpid(), 9)\n"
         "use(Path(sys.argv[1]), work)\n"

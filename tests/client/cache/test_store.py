@@ -11,7 +11,7 @@ import pytest
 from revvlink_cli import RedisStore, SQLiteStore
 from revvlink_cli.client.cache.entries import Key, entry_for
 from revvlink_cli.client.cache.store import Order
-from tests.cache.helpers import entry, playlist, redis_server
+from tests.client.cache.redis_server import entry, playlist, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -14,7 +14,7 @@ from revvlink_cli.client.events import NodeEvent, PlayerMoved
 from revvlink_cli.client.protocol.guild_ids import MAX_ID, read_guild_id
 from revvlink_cli.client.protocol.messages import read_event
 from tests.conftest import run_cli
-from tests.faults.watched import fleet, guild, placed, profiles, run, voice
+from tests.faults.watched_fleet import fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from revvlink_cli import LavalinkLoadException, Node, Playlist, Pool, RedisStore
 from revvlink_cli.client.cache.entries import Key, entry_for
 from revvlink_cli.client.errors import Code
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cache.helpers import entry, redis_server
+from tests.client.cache.redis_server import entry, redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

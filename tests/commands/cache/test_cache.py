@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cache.helpers import loads, redis_server
-from tests.cli.terminal import Terminal
 from tests.cli.test_start_up import SLOW, loaded
+from tests.client.cache.redis_server import loads, redis_server
 from tests.conftest import run_cli
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,12 +19,12 @@ import pytest
 
 from revvlink_cli.output.text import sparkline
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.cli.terminal import Terminal
 from tests.conftest import run_cli
-from tests.fidelity.listening import Listening
-from tests.fidelity.recordings import LAVALINK
-from tests.fidelity.replay import PASSWORD as REPLAYED
-from tests.fidelity.replay import read_request, serving
+from tests.fake_terminal import Terminal
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD as REPLAYED
+from tests.fidelity.replay_server import read_request, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
