@@ -1,8 +1,8 @@
-"""The database file of the SQLite store: made, opened, judged, and set aside when it is not ours.
+"""The database file of the SQLite store: makes, opens and checks it, and sets it aside when it is not ours.
 
-A file that cannot be read is moved out of the way, never deleted, and a new one takes its place. New files appear
-whole: they are made under another name. Whoever makes or moves one holds a lock on the folder, so that of many
-processes that find the same damage one repairs it.
+A file that cannot be read is renamed, never deleted, and a new one replaces it. A new file is made under another name
+and then renamed, so that it appears complete. A process that makes or renames a file locks the folder, so that of many
+processes that find the same damage only one repairs it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ APPLICATION_ID = 0x7276_6C6B
 SCHEMA_VERSION = 1
 
 BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process that holds the database, and at most for a crowd that takes turns with it."""
+"""Seconds to wait for another process that holds the database, and the limit for many that hold it in turn."""
 
 SEARCH_TIMEOUT = 1.0
-"""Seconds that a search waits for another, to read or to keep what was found; it can do without."""
+"""Seconds that a search waits for another process, to read or to keep a result; it can go on without the cache."""
 
 COUNT_TIMEOUT = 0.1
-"""Seconds to wait for another to count a use; one that is not counted is no loss."""
+"""Seconds to wait for another process in order to count a use; it may be counted later."""
 
 _PAUSE = 0.002
-"""Seconds after which what is held by others is tried again."""
+"""Seconds between tries while another process holds the database."""
 
 _TRIES = 30
-"""Times that are tried at least: on a busy machine the seconds may pass while this process has no turn."""
+"""The least number of tries: on a busy machine the time may pass before this process runs again."""
 
 _TABLES = ("bodies", "entries", "fleets")
 
@@ -77,32 +77,32 @@ CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE id = old.id; END;
 COMMIT;
 """
-# Bodies lie apart, so that counting a use does not write a whole result again, nor a listing read them all.
+# Bodies have a table of their own, so that counting a use writes no body and a listing reads none.
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class DamagedDatabase(Exception):  # noqa: N818 - a state of the file, which is repaired
-    """The file is no database of ours, or not any more."""
+    """The file is not a database of ours, or is damaged."""
 
 
 class DatabaseLocked(StoreException):
-    """Others hold it; it may be free in a moment."""
+    """Another process holds the database; it may be free in a moment."""
 
 
-def patiently(work: Callable[[], T], seconds: float, version: Callable[[], int | None]) -> T:
-    """The outcome of `work`, tried again and again while another holds the database, for so many seconds.
+def retry_while_locked(work: Callable[[], T], seconds: float, version: Callable[[], int | None]) -> T:
+    """Do `work`, and try again while another process holds the database.
 
-    SQLite can wait itself, but no Ctrl-C ends that, and it looks so rarely that a crowd keeps some out for long. The
-    seconds begin anew whenever others have had their turn.
+    SQLite can wait itself, but Ctrl-C does not end that wait, and it tries so rarely that some of many processes wait
+    for long. The time starts again whenever another process has written.
 
     Args:
-        work: Raises `DatabaseLocked` when another holds it.
-        seconds: How long to wait for one other.
+        work: Raises `DatabaseLocked` when another process holds the database.
+        seconds: How long to wait for one other process.
         version: A number that changes when others have written.
 
     Raises:
-        DatabaseLocked: The other still holds it.
+        DatabaseLocked: The time is over, and another process still holds the database.
     """
     begun = since = time.monotonic()
     seen, tries = None, 0
@@ -120,26 +120,26 @@ def patiently(work: Callable[[], T], seconds: float, version: Callable[[], int |
 
 
 def version(connection: sqlite3.Connection | None) -> int | None:
-    """A number that changes when other connections have written, None where there is no telling."""
+    """A number that changes when other connections have written, None where it is unknown."""
     if connection is None:
         return None
     try:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
-    except sqlite3.Error:  # held so firmly that it cannot even be read
+    except sqlite3.Error:  # locked exclusively, so that it cannot be read either
         return None
 
 
 def connect(path: Path, on_notice: Callable[[str], None]) -> sqlite3.Connection:
-    """Open the database, made first where there is none.
+    """Open the database; make it if there is none.
 
     Args:
         path: The file; its folder is made too.
-        on_notice: Told when what was there has been set aside.
+        on_notice: Receives a notice when a damaged file has been set aside.
 
     Raises:
-        StoreException: It cannot be had.
+        StoreException: It can be neither opened nor made.
     """
-    with told(path):
+    with explained_errors(path):
         for _ in range(3):
             if _size(path):
                 try:
@@ -152,24 +152,24 @@ def connect(path: Path, on_notice: Callable[[str], None]) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Errors of the system and of SQLite as a `StoreException`, or as `DamagedDatabase`."""
+def explained_errors(path: Path) -> Iterator[None]:
+    """Raise errors of the system and of SQLite as `StoreException` or `DamagedDatabase`."""
     try:
         yield
     except sqlite3.Error as error:
-        raise translated(error, path) from error
+        raise explain(error, path) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StoreException(f"the cache {path} cannot be used: {reason}", hint=_HINT) from error
 
 
-def translated(error: sqlite3.Error, path: Path) -> StoreException | DamagedDatabase:
-    """What an error of SQLite means."""
+def explain(error: sqlite3.Error, path: Path) -> StoreException | DamagedDatabase:
+    """The exception that explains an error of SQLite."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH):
         return DamagedDatabase(str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return DatabaseLocked(f"the cache {path} is locked by another program", hint="end whatever holds it")
+        return DatabaseLocked(f"the cache {path} is locked by another program", hint="end the program that holds it")
     if code == sqlite3.SQLITE_FULL or _is_full(path):
         return StoreException(f"the cache {path} cannot be used: no space is left on its disk", hint="make room")
     reason = f"{error} (read-only file system)" if _is_read_only(path) else str(error)
@@ -177,7 +177,7 @@ def translated(error: sqlite3.Error, path: Path) -> StoreException | DamagedData
 
 
 def _is_full(path: Path) -> bool:
-    """Whether the disk has no room; SQLite calls that an I/O error where it maps files into memory."""
+    """Whether the disk is full; where SQLite maps files into memory, it reports that as an I/O error."""
     try:
         return shutil.disk_usage(path.parent).free == 0
     except OSError:
@@ -185,7 +185,7 @@ def _is_full(path: Path) -> bool:
 
 
 def _is_read_only(path: Path) -> bool:
-    """Whether nothing on the disk can be written, as far as the system tells."""
+    """Whether the file system is read-only; False where the system does not report it."""
     try:
         return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
     except (OSError, AttributeError):
@@ -210,15 +210,15 @@ def _opened(path: Path) -> sqlite3.Connection:
     """An open connection to a database of ours.
 
     Raises:
-        DamagedDatabase: It is none.
-        StoreException: It is from the future, or others hold it.
+        DamagedDatabase: The file is not one, or is damaged.
+        StoreException: A newer revvlink made it, or another process holds it.
     """
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     connection.text_factory = _text
     try:
-        with told(path):
+        with explained_errors(path):
             connection.execute("PRAGMA trusted_schema = OFF")
-            _judge(connection, path)
+            _check(connection, path)
             connection.execute("PRAGMA synchronous = NORMAL")  # WAL survives a crash; the last uses may be lost
     except BaseException:
         connection.close()
@@ -231,8 +231,8 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _judge(connection: sqlite3.Connection, path: Path) -> None:
-    """See that a database is ours, and of this version."""
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that a database is ours and has this version."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -246,12 +246,12 @@ def _judge(connection: sqlite3.Connection, path: Path) -> None:
     declared = connection.execute(_DECLARED).fetchall()
     if version != SCHEMA_VERSION or not {name for kind, name, _ in declared if kind == "table"}.issuperset(_TABLES):
         raise DamagedDatabase("its tables are not all there")
-    if declared != _own_declarations():  # a trigger of somebody else's would act for this program
+    if declared != _own_declarations():  # a foreign trigger would run in this program
         raise DamagedDatabase("it holds what revvlink did not put there")
 
 
 def _make(path: Path) -> None:
-    """Make an empty database, unless another process was faster."""
+    """Make an empty database, unless another process has made one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.new")
     with _locked(path.parent):
@@ -263,9 +263,9 @@ def _make(path: Path) -> None:
                 connection.executescript(_SCHEMA)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                # Last: on a full disk closing would lose what is in the log, and not say so.
+                # Last: on a full disk, closing would lose the log without an error.
                 connection.execute("PRAGMA journal_mode = WAL")
-            _move_companions(path, _aside(path))  # what a deleted database left behind would be read into this one
+            _move_companions(path, _aside(path))  # else SQLite would read a deleted database's log into this one
             new.replace(path)
         finally:
             for left in (new, *_companions(new)):
@@ -273,7 +273,7 @@ def _make(path: Path) -> None:
 
 
 def set_aside(path: Path, reason: str, on_notice: Callable[[str], None]) -> None:
-    """Move a database that is none of ours out of the way, unless another process did so already."""
+    """Rename a damaged or foreign database, unless another process has done so."""
     with _locked(path.parent):
         if not _size(path) or _is_sound(path):
             return
@@ -284,9 +284,9 @@ def set_aside(path: Path, reason: str, on_notice: Callable[[str], None]) -> None
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether the file is a database of ours without any damage."""
+    """Whether the file is an undamaged database of ours."""
     try:
-        with contextlib.closing(_opened(path)) as connection, told(path):
+        with contextlib.closing(_opened(path)) as connection, explained_errors(path):
             return connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
     except DamagedDatabase:
         return False
@@ -294,7 +294,7 @@ def _is_sound(path: Path) -> bool:
 
 @cache
 def _own_declarations() -> list[tuple[str, str, str]]:
-    """What a database of ours is made of."""
+    """The tables, indexes and triggers of a database of ours."""
     with contextlib.closing(sqlite3.connect(":memory:")) as model:
         model.executescript(_SCHEMA)
         return model.execute(_DECLARED).fetchall()
@@ -304,7 +304,7 @@ _DECLARED = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqli
 
 
 def _aside(path: Path) -> Path:
-    """A name that nothing has."""
+    """A free name for a file that is set aside."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = path.with_name(f"{path.name}.aside-{stamp}")
     count = 1
@@ -326,7 +326,7 @@ def _move_companions(path: Path, aside: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against other processes of this kind; where there are no such locks, hope for the best."""
+    """Lock the folder against other processes of revvlink; do nothing where the system has no such locks."""
     try:
         import fcntl
     except ImportError:  # Windows, where an open file cannot be moved either
@@ -341,8 +341,10 @@ def _locked(folder: Path) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise StoreException(f"the folder {folder} is locked", hint="end whatever holds it") from None
-                time.sleep(0.02)  # flock knows no time limit of its own
+                    raise StoreException(
+                        f"the folder {folder} is locked", hint="end the program that holds it"
+                    ) from None
+                time.sleep(0.02)  # flock has no time limit of its own
         yield
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""The Redis store: one for a fleet of bots and the people who run them. Needs the extra ``redis``."""
+"""The Redis store: bots and operators of a fleet share it. Needs the extra ``redis``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from revvlink_cli.client.arguments import check_seconds, check_text
 from revvlink_cli.client.cache.addresses import address_of, check_options
 from revvlink_cli.client.cache.entries import LAST, SKEW, Entry, Key
-from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, tell_left_out
+from revvlink_cli.client.cache.store import Listed, Order, StoreStats, log_notice, report_damaged
 from revvlink_cli.client.errors import StoreException
 from revvlink_cli.client.redaction import Redactor, Secret, secrets_in_url
 
@@ -29,24 +29,24 @@ TIMEOUT = 1.0
 """Seconds that one step may take, connecting included."""
 
 SCHEMA_VERSION = 1
-"""Part of every key: versions that differ do not see each other's entries."""
+"""Part of every key, so that versions with different schemas do not read each other's entries."""
 
 _BATCH = 500
-"""Keys that are asked about at a time."""
+"""Keys that are read at a time."""
 
 _WRITTEN = 50
 """Entries that are written at a time."""
 
 _HEAD = 4096
-"""Bytes that are read of an entry to list it; its first line, which describes it, is rarely longer."""
+"""Bytes of an entry that are read to list it; its first line, which describes it, is rarely longer."""
 
 
 class RedisStore:
     """An `OpenStore` in a Redis server, version 4 or newer.
 
     An entry is one string under ``PREFIX:1:entry:NODE:IDENTIFIER``: a line of JSON that describes it, then the result.
-    Redis forgets it when it is too old, and what to evict when memory is short is left to its ``maxmemory-policy``,
-    which should be ``allkeys-lfu`` or ``volatile-lfu``.
+    Redis deletes expired entries. When memory is short, its ``maxmemory-policy`` decides which entries it evicts; that
+    should be ``allkeys-lfu`` or ``volatile-lfu``.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class RedisStore:
         timeout: float = TIMEOUT,
         on_notice: Callable[[str], None] | None = None,
     ) -> None:
-        """Name the server; it is connected when it is first used.
+        """Name the server; the first use connects to it.
 
         Args:
             url: ``redis://``, ``rediss://`` or ``unix://`` address, which may carry user, password and database.
             prefix: Begins every key.
             timeout: Seconds that one step may take.
-            on_notice: Told of what is damaged and left out; the log is, if None.
+            on_notice: Receives notices about damaged entries. None logs them.
 
         Raises:
             TypeError: An argument is of another type.
-            ValueError: The address is none, or has options other than those of `check_options`.
+            ValueError: The address is not valid, or has options that `check_options` refuses.
             StoreException: The extra is not installed.
         """
         check_text("url", url, is_secret=True)
@@ -80,7 +80,7 @@ class RedisStore:
                 "the redis cache needs the package redis", hint="pip install 'revvlink-cli[redis]'"
             ) from error
         check_options(url)
-        Redis.from_url(url)  # raises for an address that is none; opens nothing yet
+        Redis.from_url(url)  # raises for an invalid address; opens nothing yet
         self._url = url
         self._redact = Redactor([*secrets_in_url(url), *([Secret(url)] if "@" in url else [])], [self.address])
         self._timeout = timeout
@@ -104,12 +104,12 @@ class RedisStore:
         await self._write([entry])
 
     async def put_all(self, entries: Sequence[tuple[Entry, int]]) -> None:
-        """See `OpenStore.put_all`; Redis counts uses itself, so those of elsewhere are not carried over."""
+        """See `OpenStore.put_all`; Redis counts uses itself, so `uses` is ignored."""
         for start in range(0, len(entries), _WRITTEN):
             batch = [entry for entry, _ in entries[start : start + _WRITTEN]]
             described, _ = await self._described([self._name(entry.key) for entry in batch])
             later = {listed.key: listed.stored_at for listed in described}
-            # What a search puts in between is lost; it is found again.
+            # An entry that a search puts in between is lost; the next search finds it again.
             await self._write([entry for entry in batch if later.get(entry.key, 0) <= entry.stored_at])
 
     async def peek(self, key: Key) -> tuple[Entry, Listed] | None:
@@ -128,7 +128,7 @@ class RedisStore:
             described, faulty = await self._described(batch)
             found += described
             damaged += faulty
-        tell_left_out(damaged, self._on_notice)
+        report_damaged(damaged, self._on_notice)
         match order:
             case Order.USES:
                 found.sort(key=lambda listed: (-(listed.uses or 0), -listed.stored_at))
@@ -159,7 +159,7 @@ class RedisStore:
         )
 
     async def clear(self, key: Key | None = None, *, expired_only: bool = False) -> int:
-        """See `OpenStore.clear`; what is too old is gone already."""
+        """See `OpenStore.clear`; Redis has deleted expired entries itself."""
         if expired_only:
             return 0
         if key is not None:
@@ -185,7 +185,7 @@ class RedisStore:
                     damaged += 1
                 else:
                     yield found, listed.uses or 1
-        tell_left_out(damaged, self._on_notice)
+        report_damaged(damaged, self._on_notice)
 
     async def close(self) -> None:
         """See `Store.close`."""
@@ -194,7 +194,7 @@ class RedisStore:
             await client.aclose()
 
     def _redis(self) -> Redis:
-        """The client of the running event loop; connections do not outlive theirs."""
+        """The client of the running event loop; connections cannot be used on another."""
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
@@ -211,7 +211,7 @@ class RedisStore:
         return self._client
 
     async def _do(self, work: Awaitable[T]) -> T:
-        """One step, within its time."""
+        """Do one step within its time limit."""
         from redis.exceptions import AuthenticationError, RedisError
 
         try:
@@ -227,15 +227,15 @@ class RedisStore:
             ) from error
         except (RedisError, OSError) as error:
             reason = self._reason(error)
-            # Without its cause, which has the server's words as they are.
+            # Without the cause, which holds the server's text unmasked.
             raise StoreException(f"the cache at {self.address} cannot be used: {reason}", hint=_HINT) from None
 
     def _reason(self, error: Exception) -> str:
-        """What went wrong, in the words of the system or of the server, which may echo what it was sent."""
+        """The reason that the system or the server gives, with secrets masked: a server may echo what it received."""
         cause = error.__cause__ or error.__context__
         number = cause.errno if isinstance(cause, OSError) else None
-        told = os.strerror(number) if number is not None and number > 0 else self._redact(str(error))
-        return " ".join(told.split())[:300].rstrip(".") or type(error).__name__
+        text = os.strerror(number) if number is not None and number > 0 else self._redact(str(error))
+        return " ".join(text.split())[:300].rstrip(".") or type(error).__name__
 
     def _name(self, key: Key) -> bytes:
         node = quote(key.node, safe="") if key.node is not None else ""
@@ -246,7 +246,7 @@ class RedisStore:
         return Key(identifier, unquote(node) or None)
 
     async def _write(self, entries: Sequence[Entry]) -> None:
-        """Write entries, in place of what there is, of whatever type."""
+        """Write entries, in place of values of any type."""
         batch = self._redis().pipeline(transaction=False)
         for entry in entries:
             left = int((entry.expires_at - time.time()) * 1000)
@@ -255,22 +255,22 @@ class RedisStore:
         await self._do(_executed(batch))
 
     async def _used(self, redis: Redis, key: Key) -> Entry | None:
-        """An entry, None when there is none that counts; one that is damaged is none."""
+        """The valid entry under a key, None when there is none or it is damaged; counts a hit or a miss."""
         from redis.exceptions import ResponseError
 
         try:
             read = await self._read(redis, key)
         except ValueError:
-            read = None  # what is put next takes its place
-        with contextlib.suppress(ResponseError):  # a server that takes no writes may well be read
+            read = None  # the next put replaces it
+        with contextlib.suppress(ResponseError):  # a read-only server can still be read
             await redis.hincrby(self._counts, "misses" if read is None else "hits", 1)
         return read
 
     async def _read(self, redis: Redis, key: Key) -> Entry | None:
-        """An entry, None when there is none that counts.
+        """The valid entry under a key, None when there is none.
 
         Raises:
-            ValueError: Somebody else wrote what there is.
+            ValueError: The value is not an entry; another program wrote it.
         """
         from redis.exceptions import ResponseError
 
@@ -282,7 +282,7 @@ class RedisStore:
             raise ValueError("it is no string") from None
         if found is None:
             return None
-        read = Entry(key=key, body=found.partition(b"\n")[2], **_told(found)._asdict())
+        read = Entry(key=key, body=found.partition(b"\n")[2], **_head_of(found)._asdict())
         return read if read.counts(time.time()) else None
 
     async def _figures(self, redis: Redis) -> tuple[dict[Any, Any], dict[str, Any]]:
@@ -297,7 +297,7 @@ class RedisStore:
         return counts, await redis.info()
 
     async def _names(self) -> AsyncGenerator[list[bytes], None]:
-        """Names of all entries, some at a time; the server may tell one twice."""
+        """The names of all entries in batches, each name once."""
         pattern = "".join(f"[{char}]" if char in "*?[" else char for char in self._entries).replace("\\", "\\\\")
         cursor, seen = 0, set[bytes]()
         while True:
@@ -310,10 +310,10 @@ class RedisStore:
                 return
 
     async def _described(self, names: Sequence[bytes]) -> tuple[list[Listed], int]:
-        """What the first lines of entries that count say, and how many could not be understood."""
+        """The valid entries of these names, and the number of damaged ones."""
         batch = self._redis().pipeline(transaction=False)
         for name in names:
-            batch.object("FREQ", name)  # first: Redis takes the other two for uses
+            batch.object("FREQ", name)  # first: Redis counts the other two as uses
             batch.getrange(name, 0, _HEAD - 1)
             batch.strlen(name)
         answers = await self._do(batch.execute(raise_on_error=False))
@@ -326,9 +326,9 @@ class RedisStore:
         for index, name in enumerate(names):
             uses, start, size = answers[3 * index : 3 * index + 3]
             if size == 0:
-                continue  # gone meanwhile
+                continue  # deleted meanwhile
             try:
-                head = _told(start)
+                head = _head_of(start)
             except ValueError:
                 damaged += 1
                 continue
@@ -342,7 +342,7 @@ _HINT = "start it, correct cache.url, or use --cache-mode bypass"
 
 
 async def _executed(batch: Pipeline) -> None:
-    """Send commands together; the first error is raised as the server told it."""
+    """Send commands together; raise the first error of the server."""
     for answer in await batch.execute(raise_on_error=False):
         if isinstance(answer, Exception):
             raise answer
@@ -350,17 +350,17 @@ async def _executed(batch: Pipeline) -> None:
 
 def _head(entry: Entry) -> bytes:
     """The line that describes an entry."""
-    told = {
+    described = {
         "kind": entry.kind,
         "tracks": entry.tracks,
         "stored_at": entry.stored_at,
         "expires_at": entry.expires_at,
     }
-    return json.dumps(told, separators=(",", ":")).encode()
+    return json.dumps(described, separators=(",", ":")).encode()
 
 
 class _Head(NamedTuple):
-    """What describes an entry, see `Entry`."""
+    """The description of an entry, see `Entry`."""
 
     kind: str
     tracks: int
@@ -368,25 +368,25 @@ class _Head(NamedTuple):
     expires_at: float
 
 
-def _told(value: Any) -> _Head:
-    """What the first line of a value says, which describes an entry.
+def _head_of(value: Any) -> _Head:
+    """The description of an entry from the first line of a value.
 
     Raises:
-        ValueError: Somebody else wrote it.
+        ValueError: The value is not an entry; another program wrote it.
     """
     try:
-        told = json.loads(value.partition(b"\n")[0])
-        kind, tracks, *moments = (told[name] for name in _Head._fields)
+        described = json.loads(value.partition(b"\n")[0])
+        kind, tracks, *moments = (described[name] for name in _Head._fields)
         is_one = isinstance(kind, str) and isinstance(tracks, int) and all(0 <= moment <= LAST for moment in moments)
     except (AttributeError, KeyError, TypeError, RecursionError):
         is_one = False
     if not is_one:
-        raise ValueError("it is not written as an entry is")
+        raise ValueError("it is not an entry")
     return _Head(kind, tracks, *map(float, moments))
 
 
 def _number(value: Any) -> int:
-    """A number that the server counted, 0 where there is none, or something else."""
+    """A number of the server, 0 for a value that is not a number."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -394,5 +394,5 @@ def _number(value: Any) -> int:
 
 
 def _is_wrong_type(error: Exception) -> bool:
-    """Whether the server refused because a key holds something else than a string, or than a table."""
+    """Whether the server refused a command because the key holds another type."""
     return str(error).startswith("WRONGTYPE")

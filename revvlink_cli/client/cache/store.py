@@ -1,4 +1,4 @@
-"""What a place for search results has to offer: `Store` to searches, `OpenStore` also to those who look inside."""
+"""The interfaces of stores for search results: `Store` for searches, `OpenStore` also for inspection."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from revvlink_cli.client.cache.entries import Entry, Key
+
 RETRY_AFTER = 30.0
-"""Seconds for which a store that failed is left alone."""
+"""Seconds for which a store that failed is not used."""
 
 
 class Store(Protocol):
-    """Where results are kept beyond one process. No method may take long: a store that is not there says so soon."""
+    """Keeps results beyond one process. A method fails soon when the store cannot be reached."""
 
     async def get(self, key: Key) -> Entry | None:
-        """The entry kept under `key`, or None; counts as a use.
+        """The entry under `key`, or None; counts as a use.
 
         Raises:
             StoreException: The store cannot be used.
         """
 
     async def put(self, entry: Entry) -> None:
-        """Keep an entry under its key, in place of what there is.
+        """Keep an entry under its key, and replace the one that is there.
 
         Raises:
             StoreException: The store cannot be used.
         """
 
     async def close(self) -> None:
-        """Let go of what is open; the store may be used again."""
+        """Close files and connections; the store may be used again."""
 
 
 class Order(StrEnum):
@@ -58,7 +59,7 @@ class Listed(NamedTuple):
         key: What was searched.
         kind: ``tracks``, ``playlist`` or ``empty``.
         tracks: How many were found.
-        uses: How often it was used, None where the store does not tell; old uses count for less.
+        uses: How often it was used, None where the store does not count; old uses weigh less.
         size: Bytes of its result.
         stored_at: Seconds since the epoch.
         expires_at: Seconds since the epoch.
@@ -77,15 +78,15 @@ class StoreStats(NamedTuple):
     """A store in figures.
 
     Attributes:
-        capacity: Entries it keeps at most, None where the store decides otherwise.
-        entries: Entries that count.
-        expired: Entries that are too old and not gone yet.
+        capacity: The most entries that it keeps, None where it has no such limit.
+        entries: Valid entries.
+        expired: Expired entries that are not deleted yet.
         size: Bytes of all results.
         hits: How often `Store.get` found something.
         misses: How often it did not.
-        evictions: How many entries had to go for others; on Redis, for anything else that the server holds too.
-        oldest: Seconds since the epoch at which the oldest entry that counts was stored, None when there is none.
-        remark: What is unwise about the store, or None.
+        evictions: How many entries were deleted to make room; on Redis, all keys that the server has evicted.
+        oldest: Seconds since the epoch at which the oldest valid entry was stored, None when there is none.
+        remark: A warning about the store's settings, or None.
     """
 
     capacity: int | None
@@ -100,36 +101,36 @@ class StoreStats(NamedTuple):
 
 
 class OpenStore(Store, Protocol):
-    """A store that one can look into. Every method raises `StoreException` when it cannot be used.
+    """A store that can be inspected. Every method raises `StoreException` when the store cannot be used.
 
-    Others may write to it, too: what is no entry is a miss for `get`, and lists, figures and copies leave it out.
+    Other programs may write to it too: `get` takes a damaged entry for a miss; lists, figures and copies leave it out.
     """
 
     async def peek(self, key: Key) -> tuple[Entry, Listed] | None:
-        """The entry kept under `key`, or None; does not count as a use.
+        """The entry under `key`, or None; does not count as a use.
 
         Raises:
-            ValueError: What is kept is no entry.
+            ValueError: The entry is damaged.
         """
 
     async def listing(self, order: Order, limit: int | None = None) -> Sequence[Listed]:
-        """Entries that count, at most `limit`."""
+        """Valid entries, at most `limit`."""
 
     async def stats(self) -> StoreStats:
         """The store in figures."""
 
     async def clear(self, key: Key | None = None, *, expired_only: bool = False) -> int:
-        """Forget what is kept under `key`, or everything, or what is too old; gives the number of entries."""
+        """Delete the entry under `key`, or all entries, or the expired ones; returns the number."""
 
     async def put_all(self, entries: Sequence[tuple[Entry, int]]) -> None:
-        """Keep entries with the uses they had elsewhere; where there is one that was stored later, that stays."""
+        """Keep entries with the uses that they had elsewhere; an entry here that was stored later stays."""
 
     def entries(self) -> AsyncGenerator[tuple[Entry, int], None]:
-        """All entries that count, with their uses."""
+        """All valid entries with their uses."""
 
 
-def tell_left_out(damaged: int, on_notice: Callable[[str], None]) -> None:
-    """Say, if there are any, how many entries are damaged, and therefore neither listed nor counted."""
+def report_damaged(damaged: int, on_notice: Callable[[str], None]) -> None:
+    """Send a notice with the number of damaged entries, which were neither listed nor counted; none when it is 0."""
     if not damaged:
         return
     which = "1 damaged entry of the cache was" if damaged == 1 else f"{damaged} damaged entries of the cache were"
@@ -137,28 +138,28 @@ def tell_left_out(damaged: int, on_notice: Callable[[str], None]) -> None:
 
 
 def log_notice(notice: str) -> None:
-    """Where notices go when nobody else wants them."""
+    """Log a notice."""
     _log().warning(notice)
 
 
 class FallbackStore:
-    """A store whose failure is told once and costs no search more than once in `RETRY_AFTER` seconds."""
+    """A store whose failure never fails a search: it is reported once, and followed by a pause of `RETRY_AFTER`."""
 
     def __init__(self, store: Store, on_failure: Callable[[StoreException], None] | None = None) -> None:
-        """Guard a store.
+        """Wrap a store.
 
         Args:
             store: The store.
-            on_failure: Told when it fails; the log is, if None.
+            on_failure: Called with the failure; None logs it.
         """
         self._store = store
         self._on_failure = on_failure or _log_failure
         self._down_until = 0.0
-        self._told = False
+        self._is_reported = False
 
     @property
     def is_down(self) -> bool:
-        """Whether it is left alone for the time being."""
+        """Whether the store has failed and is not used for now."""
         return time.monotonic() < self._down_until
 
     async def get(self, key: Key) -> Entry | None:
@@ -167,10 +168,10 @@ class FallbackStore:
             return None
         try:
             found = await self._store.get(key)
-        except Exception as error:  # noqa: BLE001 - a store may be anybody's: no defect of it may cost a search
+        except Exception as error:  # noqa: BLE001 - a bot may bring its own store: no defect of it may fail a search
             self._failed(error)
             return None
-        self._told = False
+        self._is_reported = False
         return found
 
     async def put(self, entry: Entry) -> None:
@@ -187,8 +188,8 @@ class FallbackStore:
         if not isinstance(error, StoreException):
             _log().debug("defect in %s", type(self._store).__name__, exc_info=error)
             error = StoreException(f"{type(self._store).__name__} failed: {type(error).__name__}: {error}")
-        if not self._told:
-            self._told = True
+        if not self._is_reported:
+            self._is_reported = True
             self._on_failure(error)
 
 
@@ -197,6 +198,6 @@ def _log_failure(error: StoreException) -> None:
 
 
 def _log() -> Logger:
-    import logging  # a command that finds what it looks for does without
+    import logging  # loaded late: a command that finds its entry needs no log
 
     return logging.getLogger(__name__)
