@@ -252,7 +252,7 @@ class Node:
             region=self.region,
             tags=self.tags,
             status=self.status,
-            stage=link.connection.progress.stage if link and link.connection and live is None else None,
+            stage=link.connection.handshake.progress.stage if link and link.connection and live is None else None,
             error=link.error if link else None,
             dialect=rest.dialect if rest else None,
             info=self._info,
@@ -271,7 +271,7 @@ class Node:
             tripped_until=rest.breaker.tripped_until if rest else None,
             held=len(self.node_players.players),
             stats_error=link.stats_error if link else None,
-            certificate_expires=live.certificate_expires if live else None,
+            certificate_expires=live.handshake.certificate_expires if live else None,
             hanging=link.rest_watch.failure if link and live else None,
         )
 
@@ -546,8 +546,8 @@ class Node:
         if not connection.resumed:
             self.session_players.replace(())
         self.node_players.begin_session(resumed=connection.resumed)
-        if connection.info is not None:
-            self._info = connection.info
+        if connection.handshake.info is not None:
+            self._info = connection.handshake.info
         if self._fleet is not None and connection.session_id is not None:
             self._fleet.note_ready(self, connection.session_id, resumed=connection.resumed)
 

@@ -318,7 +318,7 @@ class NodeSupervisor:
     def _ready(self, connection: WebSocketConnection) -> None:
         self.was_connected = True
         self.stats_error = None
-        self._set(NodeStatus.CONNECTED, connection.info_error)
+        self._set(NodeStatus.CONNECTED, connection.handshake.info_error)
         log.info("%s: ready after %.0f ms", self._node.identifier, connection.ready_ms or 0.0)
         self._node.note_ready(connection)
 
