@@ -1,12 +1,13 @@
-"""The command line: which commands there are, and what their arguments mean.
+"""The command line: the table of commands, and the way from arguments to an exit code.
 
-Commands are modules that are imported when they are used. What they return is data, a coroutine or a stream, and
-`running` makes output and an exit code of it.
+The module of a command is imported when the command is used. The runner turns what it returns into output and an exit
+code.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Coroutine
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,19 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
-from revvlink_cli.cli.runner import defect, render, settle, show
+from revvlink_cli.cli.exit_codes import result_of
+from revvlink_cli.cli.result_writer import write_result
+from revvlink_cli.cli.runner import await_result, run_outcome
 from revvlink_cli.commands.shared.command import Group, Options, global_options
 from revvlink_cli.commands.shared.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
-from revvlink_cli.output.formats import COMMON, Format, default_format
+from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
 from revvlink_cli.output.streams import Output, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from revvlink_cli.commands.shared.command import Outcome
     from revvlink_cli.config.source import Source
 
 COMMANDS = {
@@ -55,21 +59,18 @@ COMMANDS = {
     "demo": "Try every command on a simulated fleet.",
     "help": "Explain a topic or a command.",
 }
-"""Command, and module in `commands` -> what it is for, in the order of the help."""
-
-MONITOR, PROBE = "check", "healthcheck"
-"""Commands whose exit codes are those of monitoring systems, and of container engines."""
+"""Command, which is also its module in `commands` -> its line in the help, in order."""
 
 
 class Root(Group):
-    """Knows every command by name and loads its module when it is asked for."""
+    """The root command. It loads the module of a command when the command is used."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
         """The commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """The commands, without loading any of them; or the options."""
+        """Complete commands without loading any of them, or options."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
@@ -86,13 +87,13 @@ class Root(Group):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer does, with the nearest command where there is none of that name."""
+        """As Typer does, with a suggestion if there is no such command."""
         self.commands = dict.fromkeys(COMMANDS, self)  # Typer suggests from the keys
         return super().resolve_command(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """``--version``, and the global options with their environment variables."""
-        return [*super().get_params(ctx), *global_options(environment=True, formats=Format)]
+        return [*super().get_params(ctx), *global_options(environment=True, formats=tuple(Format))]
 
 
 app = typer.Typer(
@@ -110,7 +111,7 @@ app = typer.Typer(
 
 
 def _version(ctx: typer.Context, value: bool) -> None:
-    if value and not ctx.resilient_parsing:  # a line that is being completed asks for nothing
+    if value and not ctx.resilient_parsing:  # not while a command line is completed
         Output().write(f"revvlink {__version__}\n")
         raise typer.Exit
 
@@ -131,105 +132,121 @@ def run(arguments: Sequence[str]) -> int:
     output = Output()
     secrets_in_use.forget()
     try:
-        outcome = _outcome(arguments, options)
+        outcome = _call_command(arguments, options)
         if options.verbose:
             _show_log(options.verbose)
         if options.source is not None and options.source.instead_of is not None and not options.quiet:
-            diagnostics.warnings([_replaced(options.source)])
-        if isinstance(outcome, Script):
-            return _play(outcome, options, output, _format(arguments, options))
-        return show(outcome, _format(arguments, options), options, output)
+            diagnostics.warnings([_describe_source(options.source)])
+        return _run(outcome, options, output)
     except OutputError as error:
-        diagnostics.errors([Failure("output", str(error), hint="make room, or write elsewhere")])
-        return ExitCode.FAILED
+        result = result_of(error, options)
+        diagnostics.errors(result.errors)
+        return result.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
 
 
-def _replaced(source: Source) -> str:
-    """What people should know where a file of the working directory takes the place of their own."""
-    why = "trusted" if source.trusted else "not trusted: review it, then run `revvlink config trust`"
-    return f"using {source.path} of this folder ({why}) instead of {source.instead_of}; --config names another"
-
-
-def _outcome(arguments: Sequence[str], options: Options) -> Any:
-    """What the command returns, or a failure as a `Result`; an exit code after ``--help`` and the like."""
+def _call_command(arguments: Sequence[str], options: Options) -> Outcome | Script | int:
+    """What the command returns; a failure is a `Result`. Typer gives an exit code after ``--help`` and Ctrl-C."""
     try:
-        return typer.main.get_command(app).main(
+        outcome: Outcome | Script | int = typer.main.get_command(app).main(
             args=list(arguments), prog_name="revvlink", standalone_mode=False, obj=options
         )
     except CommandError as error:
-        return Result(exit_code=error.exit_code, errors=error.failures)
+        return result_of(error, options)
     except CommandLineError as error:
-        return _usage(error, arguments, options)
+        return _refuse_command_line(error, arguments, options)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except OutputError:
         raise
-    except Exception as error:  # noqa: BLE001 - see defect
-        return defect(error, options)
+    except Exception as error:  # noqa: BLE001 - a defect, see `result_of`
+        options.output = options.output or _find_format(arguments, tuple(Format))
+        return result_of(error, options)
+    return outcome
 
 
-def _play(script: Script, options: Options, output: Output, chosen: Format) -> int:
-    """Run the command lines of a script, one after the other; JSON gets one envelope with all of theirs."""
-    if not options.quiet:
-        diagnostics.notes([script.note])
-    name, code, envelopes = options.command, int(ExitCode.OK), []
-    with script.environment() as path:
-        for step in script.steps:
-            inner = replace(options, config=str(path), command="")
-            outcome = _outcome(step, inner)
-            if isinstance(outcome, Script):
-                hint = "name another command behind `--`"
-                failure = Failure("usage", "the simulated fleet runs commands, not itself again", hint=hint)
-                outcome = Result(exit_code=ExitCode.USAGE, errors=(failure,))
-            if len(script.steps) > 1:
-                if chosen is Format.JSON:
-                    result = settle(outcome, inner)
-                    envelopes.append(envelope(inner.command, result))
-                    code = code or int(result.exit_code)
-                    continue
-                if not options.quiet:
-                    diagnostics.heading(f"$ revvlink {' '.join(step)}")
-            code = show(outcome, _format(step, inner), inner, output) or code
-            if output.is_closed:
-                break
-    if envelopes:
-        inner = replace(options, command=name)
-        render(Result(tuple(envelopes), exit_code=code), Format.JSON, inner, output)
-    return code
-
-
-def _usage(error: Exception, arguments: Sequence[str], options: Options) -> Result:
-    """A command line that cannot be understood."""
+def _refuse_command_line(error: Exception, arguments: Sequence[str], options: Options) -> Result:
+    """The result of a command line that cannot be parsed."""
+    command = _find_command(arguments)
+    options.output = options.output or _find_format(arguments, getattr(command, "formats", COMMON))
     context = getattr(error, "ctx", None)
     options.command = context.command_path.partition(" ")[2] if context is not None else ""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     message = " ".join(message.split()).rstrip(".")
     path = context.command_path if context is not None else "revvlink"
-    first = next((argument for argument in arguments if argument in COMMANDS), "")
-    code = {MONITOR: ExitCode.UNREACHABLE, PROBE: ExitCode.FAILED}.get(first, ExitCode.USAGE)
+    code = getattr(command, "usage_exit_code", ExitCode.USAGE)
     if type(error).__name__ == "NoArgsIsHelpError":
         Output().write(f"{context.get_help() if context is not None else message}\n")
         return Result(exit_code=code)
     return Result(exit_code=code, errors=(Failure("usage", message, hint=f"see `{path} --help`"),))
 
 
-def _format(arguments: Sequence[str], options: Options) -> Format:
-    """The output format; read from the bare arguments where the command line could not be understood."""
-    if options.output is not None:
-        return options.output
-    known = set(Format) if MONITOR in arguments else set(COMMON)
+def _find_command(arguments: Sequence[str]) -> Any:
+    """The command, or group, that a command line names first; None if it names none."""
+    name = next((argument for argument in arguments if argument in COMMANDS), None)
+    return typer.main.get_command(app).get_command(None, name) if name is not None else None  # type: ignore[attr-defined] # a Root
+
+
+def _find_format(arguments: Sequence[str], known: Sequence[Format]) -> Format | None:
+    """The output format of a command line that could not be parsed; None if it names none."""
     for before, argument in zip(("", *arguments), arguments, strict=False):
         value = argument if before in ("-o", "--output") else argument.removeprefix("--output=").removeprefix("-o")
         if (value != argument or before in ("-o", "--output")) and value in known:
-            return Format(value)
-    told = os.environ.get("REVVLINK_OUTPUT")
-    return Format(told) if told in known else default_format()
+            return Format.named(value)
+    name = os.environ.get("REVVLINK_OUTPUT")
+    return Format.named(name) if name is not None and name in known else None
+
+
+def _describe_source(source: Source) -> str:
+    """The warning that a file of the working directory replaces the user's own configuration."""
+    why = "trusted" if source.trusted else "not trusted: review it, then run `revvlink config trust`"
+    return f"using {source.path} of this folder ({why}) instead of {source.instead_of}; --config names another"
+
+
+def _run(outcome: Outcome | Script | int, options: Options, output: Output) -> int:
+    """Run what a command line has returned; returns the exit code."""
+    chosen = options.output or default_format()
+    match outcome:
+        case int():
+            return outcome
+        case Script():
+            return _run_script(outcome, chosen, options, output)
+        case _:
+            return run_outcome(outcome, chosen, options, output)
+
+
+def _run_script(script: Script, chosen: Format, options: Options, output: Output) -> int:
+    """Run the command lines of a script one after the other; JSON puts all their envelopes into one."""
+    if not options.quiet:
+        diagnostics.notes([script.note])
+    name, code, envelopes = options.command, int(ExitCode.OK), []
+    with script.environment() as path:
+        for step in script.steps:
+            inner = replace(options, config=str(path), command="")
+            outcome = _call_command(step, inner)
+            if isinstance(outcome, Script):
+                hint = "name another command behind `--`"
+                failure = Failure("usage", "the simulated fleet runs commands, not itself again", hint=hint)
+                outcome = Result(exit_code=ExitCode.USAGE, errors=(failure,))
+            if len(script.steps) > 1:
+                if chosen.layout is Layout.DOCUMENT and isinstance(outcome, (Result, Coroutine)):
+                    result = await_result(outcome, inner)
+                    envelopes.append(envelope(inner.command, result))
+                    code = code or int(result.exit_code)
+                    continue
+                if not options.quiet:
+                    diagnostics.heading(f"$ revvlink {' '.join(step)}")
+            code = _run(outcome, inner, output) or code
+            if output.is_closed:
+                break
+    if envelopes:
+        write_result(Result(tuple(envelopes), exit_code=code), chosen, replace(options, command=name), output)
+    return code
 
 
 def _show_log(verbose: int) -> None:
-    """Let the package's log go to stderr."""
+    """Show the log of the package on stderr."""
     import logging
 
     from revvlink_cli.output.logs import LogHandler

@@ -14,7 +14,7 @@ from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.formats import COMMON, REPORTS, Format
-from revvlink_cli.output.result import ExitCode, Result, column
+from revvlink_cli.output.result import CheckResult, ExitCode, Result, column
 from revvlink_cli.output.text import MISSING
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
             raise typer.BadParameter(
                 f"{value!r} is not FORMAT=FILE with a format of {', '.join(Format)}", param_hint="--report"
             )
-        found.append((Format(name), path))
+        found.append((Format.named(name), path))
     return tuple(found)
 
 
@@ -126,9 +126,9 @@ def check(
     entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
     policy = flags.applied(check_options.of_part(settings.policy, settings, entries))
     check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
-    told = check_options.messenger(settings, entries, flags, notify, remind)
+    messenger = check_options.messenger(settings, entries, flags, notify, remind)
     chosen = node_selection.with_secrets(settings, entries, options)
-    return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, told=told)
+    return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, notify=messenger)
 
 
 async def _check(
@@ -139,27 +139,27 @@ async def _check(
     *,
     reports: tuple[tuple[Format, str], ...],
     exit_zero: bool,
-    told: check_options.Messenger | None,
+    notify: check_options.Messenger | None,
 ) -> Result:
     from revvlink_cli.services.checking import run
 
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
-    afterwards = partial(told, report) if told is not None else None
-    return replace(result_of(report, options, exit_zero=exit_zero), reports=reports, afterwards=afterwards)
+    send = partial(notify, report) if notify is not None else None
+    return replace(result_of(report, options, exit_zero=exit_zero), report_files=reports, notify=send)
 
 
-def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> Result:
+def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> CheckResult:
     """A report as the command's outcome."""
     from revvlink_cli.output import check_rows
 
-    return Result(
+    return CheckResult(
         check_rows.rows_of(report.outcomes),
         CheckRow,
         ExitCode.OK if exit_zero else int(report.verdict),
         check_rows.failures(report.findings),
         title=check_rows.headline(report),
         line=check_rows.summary(report),
-        view=None if options.verbose else check_rows.in_short(report),
+        table_rows=None if options.verbose else check_rows.table_rows(report),
         report=report,
         notes=() if options.verbose else ("-v shows every check",),
     )

@@ -10,7 +10,7 @@ import typer
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import ProbeCommand, Record, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names
-from revvlink_cli.output.result import CommandError, ExitCode, Kind, Result, column
+from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Kind, Result, column
 
 if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
@@ -72,15 +72,15 @@ async def _healthcheck(
     settings: Settings, chosen: tuple[NodeSettings, ...], policy: Policy, options: Options
 ) -> Result:
     from revvlink_cli.health.findings import is_healthy
-    from revvlink_cli.output.check_rows import failures, shortened, told, trouble
+    from revvlink_cli.output.check_rows import describe, failures, shortened, trouble
     from revvlink_cli.services.checking import run
 
     report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
     is_well = is_healthy(report.outcomes) is True
     name, bad = chosen[0].identifier, trouble(report)
-    message = told(bad[0]) if bad else f"{name} {report.findings[0].message}"
+    message = describe(bad[0]) if bad else f"{name} {report.findings[0].message}"
     line = shortened(f"{'healthy' if is_well else 'unhealthy'}: {message}", LONGEST)
-    return Result(
+    return CheckResult(
         HealthRecord(node=name, state="healthy" if is_well else "unhealthy", message=message),
         HealthRecord,
         ExitCode.OK if is_well else ExitCode.FAILED,

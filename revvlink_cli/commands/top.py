@@ -12,7 +12,7 @@ from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.fitting import TROUBLE, trouble_first
-from revvlink_cli.output.result import Frame, Kind, Live, Result, column
+from revvlink_cli.output.result import Frame, FullScreen, Kind, Result, column
 from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import MISSING, duration, human, sparkline
 
@@ -145,7 +145,7 @@ def top(
     tag: Tags = None,
     region: Region = None,
     interval: watch_options.Interval = None,
-) -> Live:
+) -> FullScreen:
     """Fill the terminal with the fleet, live: totals, regions, every node, what happened last. `?` shows the keys.
 
     Figures come over the websocket and are not asked for. Through a pipe it is `nodes status --watch`.
@@ -157,7 +157,7 @@ def top(
     choose = node_selection.chooser(options, node_names, tag, region)
     job = watch_options.Job(settings, options, span, choose(settings), choose)
     console = Console(job)
-    return Live(console.frames, console.press, status.watched_status(job, "penalty"))
+    return FullScreen(console.frames, console.press, status.watched_status(job, "penalty"))
 
 
 class Console:

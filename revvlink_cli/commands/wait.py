@@ -78,7 +78,7 @@ def wait(
                 )
         yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=tuple(failures))
 
-    return Stream(WaitRow, items())
+    return Stream(WaitRow, items(), has_verdict=True)
 
 
 def _failure(waited: Waited, timeout: float) -> Failure:

@@ -1,4 +1,4 @@
-"""The outcome of checks: as rows, and on one line."""
+"""The outcome of checks as rows, and on one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
 
 FLEET = "(fleet)"
-"""Stands where a check is on no node in particular."""
+"""Name of the node in the table for a check of the whole fleet."""
 
 
 def _node(row: CheckRow) -> str:
@@ -24,7 +24,7 @@ def _node(row: CheckRow) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRow:
-    """A number that a check came by, in its base unit; thresholds are ranges in that unit, too."""
+    """A number that a check measured, in its base unit; thresholds are ranges in the same unit."""
 
     name: str
     unit: str
@@ -51,7 +51,7 @@ class CheckRow:
 
 
 def rows_of(outcomes: Iterable[Outcome]) -> tuple[CheckRow, ...]:
-    """A row an outcome."""
+    """One row for each outcome."""
     return tuple(map(_row, outcomes))
 
 
@@ -86,11 +86,11 @@ def _figure(figure: Figure) -> FigureRow:
 
 
 GIST = ("reach", "version", "cpu", "players", "regions")
-"""Checks whose words stand for all when nothing is wrong."""
+"""Checks whose messages summarize a node where all is OK."""
 
 
-def in_short(report: Report) -> tuple[CheckRow, ...]:
-    """What people read first: everything that is wrong, and one row for each node and the fleet where nothing is."""
+def table_rows(report: Report) -> tuple[CheckRow, ...]:
+    """The rows of the short table: every finding that is not OK, and one row for each node without any."""
     rows: list[CheckRow] = []
     by_node: dict[str | None, list[Finding]] = {}
     for finding in report.findings:
@@ -100,37 +100,37 @@ def in_short(report: Report) -> tuple[CheckRow, ...]:
         if bad:
             rows += rows_of(bad)
             continue
-        told = [finding.message for finding in findings if finding.check in GIST]
-        message = "; ".join(told) or findings[0].message
+        messages = [finding.message for finding in findings if finding.check in GIST]
+        message = "; ".join(messages) or findings[0].message
         check = findings[0].check if len(findings) == 1 else f"{len(findings)} checks"
         rows.append(_row(Finding(node=node, check=check, verdict=Verdict.OK, message=message)))
     return tuple(rows)
 
 
 def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings, the gravest first, else as they were."""
+    """Findings, the gravest first, otherwise in the given order."""
     return sorted(findings, key=lambda finding: -finding.verdict.gravity)
 
 
 def trouble(report: Report) -> list[Finding]:
-    """What is not OK, the gravest first; what is known of nodes before what it means for the fleet."""
+    """Findings that are not OK: the gravest first, those of nodes before those of the fleet."""
     return by_gravity(
         sorted((f for f in report.findings if f.verdict is not Verdict.OK), key=lambda finding: finding.node is None)
     )
 
 
 def place(finding: Finding) -> str:
-    """Which check this was: ``us-1 cpu``, ``fleet skew``."""
+    """Node and check: ``us-1 cpu``, ``fleet skew``."""
     return f"{finding.node or 'fleet'} {finding.check}"
 
 
-def told(finding: Finding) -> str:
-    """A finding on one line."""
+def describe(finding: Finding) -> str:
+    """A finding on one line: node, check, message."""
     return f"{place(finding)}: {finding.message}"
 
 
 def headline(report: Report) -> str:
-    """The verdict and how many nodes are well: ``CRITICAL: 2 of 3 nodes healthy``."""
+    """The verdict and the number of healthy nodes: ``CRITICAL: 2 of 3 nodes healthy``."""
     if not report.findings:
         why = next((f": {outcome.reason}" for outcome in report.outcomes if isinstance(outcome, Skipped)), "")
         return f"{report.verdict.name}: no check was made{why}"
@@ -138,26 +138,26 @@ def headline(report: Report) -> str:
 
 
 def summary(report: Report, most: int = 3, separator: str = "; ") -> str:
-    """The headline, and the worst of what is wrong; Nagios makes colons of semicolons."""
+    """The headline and the gravest findings. Nagios wants no semicolon, so the separator is a parameter."""
     bad = trouble(report)
-    parts = [headline(report), *map(told, bad[:most])]
+    parts = [headline(report), *map(describe, bad[:most])]
     if len(bad) > most:
         parts.append(f"and {len(bad) - most} more")
     return separator.join(parts)
 
 
 def shortened(text: str, room: int) -> str:
-    """`text` in so many characters at most."""
+    """`text`, cut to so many characters at most."""
     return text if len(text) <= room else text[: room - 3].rstrip() + "..."
 
 
 def _stage(found: Finding) -> str:
-    """What a finding is about: a check, but for one that could not be made for want of a usable configuration."""
+    """The stage of a failure: the check, or `config` if the check could not be made without a usable configuration."""
     return found.stage if found.stage == "config" else found.check
 
 
 def failures(findings: Iterable[Finding]) -> tuple[Failure, ...]:
-    """Those that are not OK as a command's failures."""
+    """The findings that are not OK, as failures of a command."""
     return tuple(
         Failure(found.code or found.verdict.name.lower(), found.message, found.node, _stage(found), found.hint)
         for found in findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from revvlink_cli.output.streams import say
+from revvlink_cli.output.streams import write_error_line
 from revvlink_cli.output.text import clean, clean_lines
 
 if TYPE_CHECKING:
@@ -29,28 +29,28 @@ def errors(failures: Iterable[Failure], most: int | None = None) -> None:
     kept = list(failures)
     for number, failure in enumerate(kept if most is None else kept[:most], start=1):
         text = line(failure) if most is None else line(failure)[:LONGEST]
-        say(f"{text}; and {len(kept) - number} more" if number == most and len(kept) > number else text)
+        write_error_line(f"{text}; and {len(kept) - number} more" if number == most and len(kept) > number else text)
 
 
 def trace(error: BaseException) -> None:
     """Where an error came from, for who asked for everything."""
     import traceback
 
-    say(clean_lines("".join(traceback.format_exception(error)).rstrip()))
+    write_error_line(clean_lines("".join(traceback.format_exception(error)).rstrip()))
 
 
 def notes(texts: Iterable[str]) -> None:
     """Words that are no errors."""
     for text in texts:
-        say(f"note: {clean(text)}")
+        write_error_line(f"note: {clean(text)}")
 
 
 def warnings(texts: Iterable[str]) -> None:
     """What went wrong and did no harm to the outcome."""
     for text in texts:
-        say(f"warning: {clean(text)}")
+        write_error_line(f"warning: {clean(text)}")
 
 
 def heading(text: str) -> None:
     """A line that tells where one thing ends and another begins."""
-    say(f"\n{clean(text)}")
+    write_error_line(f"\n{clean(text)}")

@@ -34,7 +34,7 @@ def ending_of(name: str) -> str:
     return ending
 
 
-def export(result: Result, name: str) -> None:
+def export_table(result: Result, name: str) -> None:
     """Write a result's table to a file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""JSON output: one envelope, or one object a line for streams."""
+"""JSON output: one envelope, or one object per line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.envelope import envelope, failure_object, to_json
+from revvlink_cli.output.renderer import BaseRenderer
 from revvlink_cli.output.text import clean_json
 
 if TYPE_CHECKING:
@@ -14,52 +15,42 @@ if TYPE_CHECKING:
     from revvlink_cli.output.result import Result
 
 
-class JsonRenderer:
-    """One envelope, indented."""
+class JsonRenderer(BaseRenderer):
+    """Writes one envelope, indented."""
 
-    def __init__(self, output: Writer, command: str) -> None:
-        self._output = output
-        self._command = command
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
+        super().__init__(output, command=command, no_color=no_color)
         self._rows: list[Any] = []
 
-    def begin(self, row: type | None) -> None:
-        """The envelope is written as a whole at the end."""
-
     def item(self, row: Any) -> None:
-        """Kept for the envelope."""
+        """Keep the row for the envelope."""
         self._rows.append(row)
 
     def end(self, result: Result) -> None:
-        """The envelope."""
+        """Write the envelope."""
         if self._rows and result.data is None:
             result = dataclasses.replace(result, data=tuple(self._rows))
         text = json.dumps(envelope(self._command, result), indent=2, ensure_ascii=False)
         self._output.write(clean_json(text) + "\n")
 
 
-class JsonLinesRenderer:
-    """One object a line; an error is an object with the one key ``error``."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """Nothing stands above the data."""
+class JsonLinesRenderer(BaseRenderer):
+    """Writes one object per line; an error is an object with the single key ``error``."""
 
     def item(self, row: Any) -> None:
-        """One line."""
-        self._line(to_json(row))
+        """Write one line."""
+        self._write_line(to_json(row))
 
     def end(self, result: Result) -> None:
-        """The data, and what went wrong."""
+        """Write the data, then the errors."""
         if isinstance(result.data, tuple):
             for row in result.data:
                 self.item(row)
         elif result.data is not None:
             self.item(result.data)
         for failure in result.errors:
-            self._line({"error": failure_object(failure)})
+            self._write_line({"error": failure_object(failure)})
 
-    def _line(self, value: Any) -> None:
+    def _write_line(self, value: Any) -> None:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         self._output.write(clean_json(text) + "\n")

@@ -1,6 +1,6 @@
-"""JUnit XML, as CI systems read it.
+"""JUnit XML for CI systems.
 
-A node is a suite and a check a case; CRITICAL and WARNING are failures, UNKNOWN is an error.
+A node is a suite and a check is a case. CRITICAL and WARNING are failures, UNKNOWN is an error.
 """
 
 from __future__ import annotations
@@ -10,37 +10,49 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
-from revvlink_cli.output.renderer import WholeRenderer
+from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from revvlink_cli.health.findings import Outcome
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.result import Failure
 
 
-class JUnitRenderer(WholeRenderer):
-    """One document."""
+class JUnitRenderer(ReportRenderer):
+    """Writes one XML document."""
 
-    def end(self, result: Result) -> None:
-        """The document; what kept the checks from being made is a suite of its own."""
-        root = ET.Element("testsuites", {"name": "revvlink check"})
-        if result.report is not None:
-            _fill(root, result.report)
-        else:
-            suite = ET.SubElement(root, "testsuite", {"name": "revvlink"})
-            for failure in result.errors:
-                case = ET.SubElement(suite, "testcase", {"name": failure.code, "classname": "revvlink", "time": "0"})
-                told = {"message": clean(failure.message), "type": failure.code}
-                ET.SubElement(case, "error", told).text = clean(failure.hint or "")
-            _count(suite)
-        _total(root)
-        ET.indent(root)
-        text = ET.tostring(root, encoding="unicode")
-        self._output.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
+    def format_report(self, report: Report) -> str:
+        """The document."""
+        root = _root()
+        _add_report(root, report)
+        return _to_text(root)
+
+    def format_errors(self, errors: Sequence[Failure]) -> str:
+        """A document with one suite that holds the errors."""
+        root = _root()
+        suite = ET.SubElement(root, "testsuite", {"name": "revvlink"})
+        for failure in errors:
+            case = ET.SubElement(suite, "testcase", {"name": failure.code, "classname": "revvlink", "time": "0"})
+            attributes = {"message": clean(failure.message), "type": failure.code}
+            ET.SubElement(case, "error", attributes).text = clean(failure.hint or "")
+        _count(suite)
+        return _to_text(root)
 
 
-def _fill(root: ET.Element, report: Report) -> None:
+def _root() -> ET.Element:
+    return ET.Element("testsuites", {"name": "revvlink check"})
+
+
+def _to_text(root: ET.Element) -> str:
+    _add_totals(root)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _add_report(root: ET.Element, report: Report) -> None:
     at = datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     root.set("time", f"{report.took:.3f}")
     suites: dict[str | None, ET.Element] = {}
@@ -50,12 +62,12 @@ def _fill(root: ET.Element, report: Report) -> None:
             suites[outcome.node] = ET.SubElement(
                 root, "testsuite", {"name": name, "timestamp": at, "time": f"{report.took:.3f}"}
             )
-        _case(suites[outcome.node], outcome)
+        _add_case(suites[outcome.node], outcome)
     for suite in suites.values():
         _count(suite)
 
 
-def _case(suite: ET.Element, outcome: Outcome) -> None:
+def _add_case(suite: ET.Element, outcome: Outcome) -> None:
     subject = getattr(outcome, "subject", None)
     name = f"{outcome.check} {clean(subject)}" if subject is not None else outcome.check
     case = ET.SubElement(suite, "testcase", {"name": name, "classname": f"revvlink.{suite.get('name')}", "time": "0"})
@@ -65,11 +77,11 @@ def _case(suite: ET.Element, outcome: Outcome) -> None:
         ET.SubElement(case, "system-out").text = clean(outcome.message)
     else:
         kind = "error" if outcome.verdict is Verdict.UNKNOWN else "failure"
-        told = {"message": clean(outcome.message), "type": outcome.verdict.name}
-        ET.SubElement(case, kind, told).text = _about(outcome)
+        attributes = {"message": clean(outcome.message), "type": outcome.verdict.name}
+        ET.SubElement(case, kind, attributes).text = _details(outcome)
 
 
-def _about(finding: Finding) -> str:
+def _details(finding: Finding) -> str:
     parts = (("code", finding.code), ("stage", finding.stage), ("hint", finding.hint))
     return "\n".join(f"{name}: {clean(value)}" for name, value in parts if value)
 
@@ -84,6 +96,6 @@ def _count(suite: ET.Element) -> None:
     suite.attrib.setdefault("time", "0")
 
 
-def _total(root: ET.Element) -> None:
-    for name in ("tests", "failures", "errors"):  # the schema of Jenkins knows no sum of what was skipped
+def _add_totals(root: ET.Element) -> None:
+    for name in ("tests", "failures", "errors"):  # Jenkins' schema has no total of skipped cases
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))

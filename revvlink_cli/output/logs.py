@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from revvlink_cli.config.secrets_in_use import redact
-from revvlink_cli.output.streams import say
+from revvlink_cli.output.streams import write_error_line
 from revvlink_cli.output.text import clean
 
 
@@ -18,4 +18,4 @@ class LogHandler(logging.Handler):
         if record.exc_info:
             text = f"{text}\n{logging.Formatter().formatException(record.exc_info)}"
         for line in redact(text).splitlines() or [""]:
-            say(f"{record.levelname.lower()}: {clean(line)}")
+            write_error_line(f"{record.levelname.lower()}: {clean(line)}")

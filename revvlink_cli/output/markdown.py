@@ -1,4 +1,4 @@
-"""Checks as a Markdown table: for job summaries, issues and chats."""
+"""A Markdown table of checks, for job summaries, issues and chats."""
 
 from __future__ import annotations
 
@@ -7,37 +7,40 @@ from typing import TYPE_CHECKING
 from revvlink_cli.health.findings import Skipped
 from revvlink_cli.output import check_rows
 from revvlink_cli.output.export import markdown_cell
-from revvlink_cli.output.renderer import WholeRenderer
+from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.result import Result
+    from collections.abc import Sequence
+
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.output.result import Failure
 
 SIZE = 512 * 1024
-"""Characters at most; GitHub takes a summary of 1 MiB."""
+"""Characters of the table at most; GitHub accepts a summary of 1 MiB."""
 
 
-class MarkdownRenderer(WholeRenderer):
-    """A heading with the verdict, and a table of all checks, what is wrong first."""
+class MarkdownRenderer(ReportRenderer):
+    """Writes a heading with the verdict, and a table of all checks, the worst first."""
 
-    def end(self, result: Result) -> None:
-        """The table."""
-        self._output.write(document(result))
+    def format_report(self, report: Report) -> str:
+        """Heading and table."""
+        return _document(report)
+
+    def format_errors(self, errors: Sequence[Failure]) -> str:
+        """A list of the errors."""
+        lines = ["### UNKNOWN: no check was made", "", *(f"- {_cell(failure.message)}" for failure in errors)]
+        return "\n".join(lines) + "\n"
 
 
-def cell(text: str) -> str:
-    """Text of a node in a cell."""
+def _cell(text: str) -> str:
+    """Text from outside in a cell."""
     return markdown_cell(clean(text))
 
 
-def document(result: Result) -> str:
-    """Heading and table."""
-    report = result.report
-    if report is None:
-        lines = ["### UNKNOWN: no check was made", ""]
-        return "\n".join([*lines, *(f"- {cell(failure.message)}" for failure in result.errors)]) + "\n"
+def _document(report: Report) -> str:
     lines = [
-        f"### {cell(check_rows.headline(report))}",
+        f"### {_cell(check_rows.headline(report))}",
         "",
         "| verdict | node | check | message |",
         "| --- | --- | --- | --- |",
@@ -47,8 +50,8 @@ def document(result: Result) -> str:
     for index, finding in enumerate(findings):
         hint = f" ({finding.hint})" if finding.hint else ""
         line = (
-            f"| {finding.verdict.name} | {cell(finding.node or 'fleet')} | {finding.check} "
-            f"| {cell(finding.message + hint)} |"
+            f"| {finding.verdict.name} | {_cell(finding.node or 'fleet')} | {finding.check} "
+            f"| {_cell(finding.message + hint)} |"
         )
         left -= len(line) + 1
         if left < 0:

@@ -1,7 +1,7 @@
-"""What Nagios, Icinga and everything that runs their plugins reads.
+"""The output of a Nagios plugin, which Icinga and others read too.
 
-The first line is what somebody is paged with. Performance data stands behind the one ``|`` there is, at the end of the
-last line, whatever the verdict, and as much of it as is kept. Source: Monitoring Plugins Development Guidelines,
+The first line is the text of a notification. Performance data follows the only ``|``, at the end of the last line, with
+every verdict, as far as it fits. Source: Monitoring Plugins Development Guidelines,
 "Plugin Output".
 """
 
@@ -12,54 +12,54 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.health.ranges import Unit, number
 from revvlink_cli.output import check_rows
-from revvlink_cli.output.renderer import WholeRenderer
+from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from revvlink_cli.health.findings import Figure
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.result import Failure
 
 WIDTH = 80
 """Characters of the first line."""
 
 LIMIT = 8_000
-"""Bytes of all of it: Nagios keeps 8 KiB of an output, and cuts through the middle of a figure."""
+"""Bytes of the whole output: Nagios keeps 8 KiB and may cut in the middle of a figure."""
 
 LINES = 20
-"""Findings that are told one by one."""
+"""Findings that get a line of their own."""
 
 MARKS = {Unit.RATIO: "%", Unit.SECONDS: "s", Unit.DAYS: "s", Unit.BYTES: "B"}
-"""Units as performance data knows them."""
+"""Units of performance data."""
 
 
-class NagiosRenderer(WholeRenderer):
-    """A status line, what is wrong line by line, and performance data."""
+class NagiosRenderer(ReportRenderer):
+    """Writes a status line, one line per finding that is not OK, and performance data."""
 
-    def end(self, result: Result) -> None:
-        """Everything."""
-        report = result.report
-        if report is None:
-            first = result.errors[0].message if result.errors else "no check was made"
-            lines = [f"UNKNOWN: {first}", *(failure.hint or failure.message for failure in result.errors)]
-            self._output.write("\n".join(_lines(lines)) + "\n")
-            return
+    def format_errors(self, errors: Sequence[Failure]) -> str:
+        """UNKNOWN, and the hints."""
+        first = errors[0].message if errors else "no check was made"
+        lines = [f"UNKNOWN: {first}", *(failure.hint or failure.message for failure in errors)]
+        return "\n".join(_lines(lines)) + "\n"
+
+    def format_report(self, report: Report) -> str:
+        """The status line, the findings and the performance data."""
         bad = check_rows.trouble(report)
-        told = [f"{finding.verdict.name}: {check_rows.told(finding)}" for finding in bad[:LINES]]
+        findings = [f"{finding.verdict.name}: {check_rows.describe(finding)}" for finding in bad[:LINES]]
         if len(bad) > LINES:
-            told.append(f"and {len(bad) - LINES} more")
-        if not told:
-            told = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
-        lines = [check_rows.summary(report, 1, ", "), *told]
+            findings.append(f"and {len(bad) - LINES} more")
+        if not findings:
+            findings = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
+        lines = [check_rows.summary(report, 1, ", "), *findings]
         data = list(performance(report))
         kept = _fitting(data, LIMIT - _size(lines))
         if len(kept) < len(data):
             kept = _fitting(data, LIMIT - _size([*lines, _left_out(len(data), len(data))]))
             lines.append(_left_out(len(data) - len(kept), len(data)))
         text = "\n".join(_lines(lines))
-        self._output.write(" | ".join([text, *([" ".join(kept)] if kept else [])]) + "\n")
+        return " | ".join([text, *([" ".join(kept)] if kept else [])]) + "\n"
 
 
 def _left_out(count: int, all_there_are: int) -> str:
@@ -67,14 +67,14 @@ def _left_out(count: int, all_there_are: int) -> str:
 
 
 def _size(lines: list[str]) -> int:
-    """Bytes of the text, and of what stands around the figures."""
+    """Bytes of the text and of the separators around the figures."""
     return len("\n".join(_lines(lines)).encode()) + len(" | \n")
 
 
 def _fitting(data: list[Datum], room: int) -> list[str]:
-    """Whole figures in so many bytes: those of the fleet, which nobody else has, and of as many nodes as there is room.
+    """The figures that fit into so many bytes: first those of the fleet, then those of as many nodes as possible.
 
-    They stay in their order, for some graphs go by it.
+    They stay in order, because some graphs depend on it.
     """
     kept: set[int] = set()
     for index in sorted(range(len(data)), key=lambda index: not data[index].is_of_fleet):
@@ -86,7 +86,7 @@ def _fitting(data: list[Datum], room: int) -> list[str]:
 
 
 def _lines(lines: list[str]) -> Iterator[str]:
-    """Lines that hold no ``|``, the first one short."""
+    """The lines without ``|``, the first one shortened."""
     for index, line in enumerate(lines):
         safe = clean(line).replace("|", "!")
         yield check_rows.shortened(safe, WIDTH) if index == 0 else safe
@@ -97,7 +97,7 @@ class Datum(NamedTuple):
 
     Attributes:
         text: Label and value.
-        is_of_fleet: Whether it is of no single node.
+        is_of_fleet: Whether it describes the fleet, not one node.
     """
 
     text: str
@@ -117,7 +117,7 @@ def performance(report: Report) -> Iterator[Datum]:
 
 
 def _names(report: Report) -> dict[str | None, str]:
-    """What labels call each node: one of which nothing is known has a name too, lest another one take it meanwhile."""
+    """Name of each node in labels. A node without figures keeps its name, so that no other node gets it."""
     nodes = dict.fromkeys(outcome.node for outcome in report.outcomes if outcome.node is not None)
     taken: set[str] = set()
     names: dict[str | None, str] = {None: "fleet"}
@@ -127,12 +127,12 @@ def _names(report: Report) -> dict[str | None, str]:
 
 
 def _bare(text: str) -> str:
-    """A text without what no label may have."""
+    """The text without characters that a label must not have."""
     return re.sub(r"[='|\s]+", " ", clean(text)).strip()
 
 
 def _unique(label: str, taken: set[str]) -> str:
-    """The label, with a number where there is one like it."""
+    """The label, with a number if it is taken."""
     found, number = label, 1
     while found in taken:
         number += 1

@@ -1,33 +1,27 @@
-"""Plain output: one record a line, fields separated by tabs, nothing cut, no heading."""
+"""Plain output: one record per line, fields separated by tabs, nothing cut, no heading."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.output.result import columns_of
+from revvlink_cli.output.renderer import BaseRenderer
+from revvlink_cli.output.result import CheckResult, columns_of
 from revvlink_cli.output.text import bare, clean, clean_lines
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
 
 
-class PlainRenderer:
-    """For ``cut``, ``awk`` and ``while read``. A single record is written one field a line, name first."""
-
-    def __init__(self, output: Writer) -> None:
-        self._output = output
-
-    def begin(self, row: type | None) -> None:
-        """Nothing stands above the data."""
+class PlainRenderer(BaseRenderer):
+    """Writes for ``cut``, ``awk`` and ``while read``. A single record is written one field per line, name first."""
 
     def item(self, row: Any) -> None:
-        """One line."""
+        """Write one line."""
         self._output.write("\t".join(bare(row, name, column) for name, column in columns_of(type(row))) + "\n")
 
     def end(self, result: Result) -> None:
-        """The data."""
-        if result.line is not None:
+        """Write the data, or the text that stands for it."""
+        if isinstance(result, CheckResult) and result.line is not None:
             self._output.write(f"{clean(result.line)}\n")
         elif result.text is not None:
             text = clean_lines(result.text)

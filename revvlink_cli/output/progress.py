@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from revvlink_cli.output.sizes import terminal_size
-from revvlink_cli.output.streams import is_terminal, mark
+from revvlink_cli.output.streams import is_terminal, write_error
 
 _WIDTH = 30
 """Characters of the bar itself, where there is room."""
@@ -34,10 +34,10 @@ class ProgressBar:
     def clear(self) -> None:
         """Make room for output, or for what comes after the job."""
         if self.is_shown:
-            mark("\r\x1b[K")
+            write_error("\r\x1b[K")
 
     def _draw(self) -> None:
         count = f" {self._done}/{self._total}"
         width = max(min(_WIDTH, terminal_size(sys.stderr)[0] - len(count) - 3), 0)
         filled = width * self._done // self._total
-        mark(f"\r\x1b[K[{'#' * filled}{'.' * (width - filled)}]{count}")
+        write_error(f"\r\x1b[K[{'#' * filled}{'.' * (width - filled)}]{count}")

@@ -1,23 +1,27 @@
-"""Prometheus' text format, for the textfile collector."""
+"""Prometheus text format, for the textfile collector."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.metrics import of_run
-from revvlink_cli.output.renderer import WholeRenderer
+from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from revvlink_cli.output.result import Result
+    from collections.abc import Sequence
+
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.output.result import Failure
 
 
-class PrometheusRenderer(WholeRenderer):
-    """Every figure and every verdict as a metric; without checks there are none, which shows as an old timestamp."""
+class PrometheusRenderer(ReportRenderer):
+    """Writes every figure and verdict as a metric. Without a check there are none, and the timestamp stays old."""
 
-    def end(self, result: Result) -> None:
+    def format_report(self, report: Report) -> str:
         """The metrics."""
-        if result.report is not None:
-            self._output.write(of_run(result.report))
-        else:
-            self._output.write("".join(f"# {clean(' '.join(failure.message.split()))}\n" for failure in result.errors))
+        return of_run(report)
+
+    def format_errors(self, errors: Sequence[Failure]) -> str:
+        """The errors as comments."""
+        return "".join(f"# {clean(' '.join(failure.message.split()))}\n" for failure in errors)

@@ -1,44 +1,73 @@
-"""How a result becomes output: one renderer a format, all with the same three steps."""
+"""The interface of renderers. `formats` names the renderer of each format."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from revvlink_cli.output.result import CheckResult
+
 if TYPE_CHECKING:
-    from revvlink_cli.output.result import Result
+    from collections.abc import Sequence
+
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.output.result import Failure, Result
 
 
 class Writer(Protocol):
-    """Where a renderer's text goes."""
+    """Where a renderer writes its text."""
 
-    def write(self, text: str) -> None:
-        """Take it."""
+    def write(self, text: str) -> object:
+        """Write the text."""
 
 
 class Renderer(Protocol):
-    """Writes one command's result.
-
-    `begin` is called once, `item` for every row as it is known, `end` once with what the command came to.
-    """
+    """Writes the outcome of one command: `begin` once, `item` for each row of a stream, `end` once."""
 
     def begin(self, row: type | None) -> None:
-        """Rows of this type follow; None when there will be none."""
+        """Start output of rows of this type; None if there are none."""
 
     def item(self, row: Any) -> None:
-        """One row of a stream."""
+        """Write one row of a stream, or keep it for `end`."""
 
     def end(self, result: Result) -> None:
-        """The outcome. Its data, unless None, has not been passed to `item`."""
+        """Write the result. Its data, unless None, has not been passed to `item`."""
 
 
-class WholeRenderer:
-    """What formats of monitoring systems share: they are written as a whole, in the end."""
+class BaseRenderer:
+    """A renderer that writes everything in `end`; a subclass overrides what it does differently."""
 
-    def __init__(self, output: Writer) -> None:
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
         self._output = output
+        self._command = command
+        self._no_color = no_color
 
     def begin(self, row: type | None) -> None:
-        """Nothing is known yet."""
+        """Write nothing yet."""
 
     def item(self, row: Any) -> None:
-        """Checks are no stream."""
+        """Write nothing yet."""
+
+    def end(self, result: Result) -> None:
+        """Write the result."""
+        raise NotImplementedError
+
+
+class ReportRenderer(BaseRenderer):
+    """A renderer for monitoring and CI systems: it writes the report of a check, or why there is none."""
+
+    def end(self, result: Result) -> None:
+        """Write the report, or the errors."""
+        report = result.report if isinstance(result, CheckResult) else None
+        self.write_text(self.format_errors(result.errors) if report is None else self.format_report(report))
+
+    def format_report(self, report: Report) -> str:
+        """The text of a report."""
+        raise NotImplementedError
+
+    def format_errors(self, errors: Sequence[Failure]) -> str:
+        """The text when no check was made."""
+        raise NotImplementedError
+
+    def write_text(self, text: str) -> None:
+        """Write the whole text."""
+        self._output.write(text)

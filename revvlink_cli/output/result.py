@@ -1,6 +1,6 @@
-"""What a command returns: data with its meaning, never text laid out for a screen.
+"""The types that commands return: data, never text laid out for a screen.
 
-A row type is a frozen dataclass whose fields are the keys of the JSON output (raw numbers, the unit in the name). A
+A row type is a frozen dataclass. Its fields are the keys of the JSON output (raw numbers, the unit in the name). A
 field made with `column` is also a column of the table and of the plain output, in the order of the fields.
 """
 
@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli.output.formats import Format
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.formats import Format
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller. `check` uses 0 to 3 as monitoring systems do."""
+    """Exit codes of the process. `check` uses 0 to 3 as monitoring systems do."""
 
     OK = 0
     FAILED = 1
@@ -48,7 +49,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
 
 
 class Kind(Enum):
-    """What a column holds; it decides how people are shown it."""
+    """What a column holds, which decides how a table shows it."""
 
     TEXT = "text"
     COUNT = "count"
@@ -64,17 +65,17 @@ class Column(NamedTuple):
     """How a field is shown.
 
     Attributes:
-        title: Head of the column.
+        title: Heading of the column.
         kind: What it holds.
-        cell: Makes the table's text from the whole row where the field alone does not tell enough: one line, or a
-            sequence of lines. The renderer cleans it.
-        rank: Columns of the highest rank are the first to go when the terminal is too narrow; those of rank 0 stay.
-        flexible: Whether a narrow terminal may cut its text.
-        wraps: Whether it explains its row: it is never cut and never goes. It takes several lines where it has to, and
-            where the terminal is too narrow even for that it stands below its row.
-        unbroken: The same for a text that is there to be copied: it is not broken into lines either.
-        narrowest: Width that a text which is cut or wraps keeps as long as another column can go instead.
-        plain: Makes the field of the plain output and of CSV from the row, where that is not the field itself.
+        cell: Makes the table's text from the whole row, if the field alone is not enough: one line, or a sequence of
+            lines. The renderer cleans it.
+        rank: On a narrow terminal, columns of the highest rank are left out first; those of rank 0 stay.
+        flexible: Whether a narrow terminal may cut the text.
+        wraps: Whether the text explains its row. It is then never cut or left out: it takes several lines, or stands
+            below its row if the terminal is too narrow.
+        unbroken: As `wraps`, for text that users copy: it is not broken into lines either.
+        narrowest: Width that text which is cut or wraps keeps while another column can be left out instead.
+        plain: Makes the field of plain output and CSV from the row, if that is not the field itself.
     """
 
     title: str
@@ -101,7 +102,7 @@ def column(
     plain: Callable[[Any], Any] | None = None,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A dataclass field that is a column, see `Column`."""
+    """Declare a dataclass field that is a column, see `Column`."""
     if narrowest is None:
         narrowest = 20 if wraps else 10
     made = Column(title, kind, cell, rank, flexible, wraps or unbroken, unbroken, narrowest, plain)
@@ -120,10 +121,10 @@ class Failure:
     """One thing that went wrong, as it stands in ``errors``.
 
     Attributes:
-        code: Stable word for it.
-        message: What happened, one line.
-        node: Node concerned, or None.
-        stage: How far things got, or None.
+        code: Stable code.
+        message: What happened, on one line.
+        node: The node it happened to, or None.
+        stage: The stage that failed, such as ``auth``, or None.
         hint: What to do next, or None.
     """
 
@@ -136,24 +137,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of a command.
+    """The outcome of a command that ends.
 
     Attributes:
         data: A tuple of rows, one row (shown as a list of its fields), or None.
-        row: The row type, so that an empty table has its columns too; taken from the data when None.
-        exit_code: For the process.
+        row: The row type, so that an empty table has columns too; taken from the data if None.
+        exit_code: Exit code of the process.
         errors: What went wrong; on stderr, and in the JSON envelope.
-        notes: Further words for people, on stderr.
-        text: What table and plain output show in place of the data.
+        notes: Notes on stderr, with a table only.
+        text: Text that the table and plain formats show instead of the data.
         title: Line above the table.
-        warnings: What people should know in every format, on stderr.
-        origin: Where the data came from, if not from where one would think; on stderr in every format.
-        left_out: Why nodes had no part in an answer that is whole without them; notes on stderr in every format.
-        line: What plain output shows in place of the data: the whole outcome on one line.
-        view: The rows that a table shows in place of all of them, or None.
-        report: What formats of monitoring systems are made of, where the command was a check.
-        reports: Files to write as well: a format and a path each.
-        afterwards: What is left to do when all of this has been told, in time of its own; gives warnings.
+        warnings: Warnings on stderr, with every format.
+        origin: Source of the data if it is an unusual one, such as the cache; a note with every format.
+        left_out: Failures of nodes that the answer does not need; notes with every format.
     """
 
     data: Any = None
@@ -163,14 +159,9 @@ class Result:
     notes: tuple[str, ...] = ()
     text: str | None = None
     title: str | None = None
-    line: str | None = None
     warnings: tuple[str, ...] = ()
     origin: str | None = None
     left_out: tuple[Failure, ...] = ()
-    view: tuple[Any, ...] | None = None
-    report: Report | None = None
-    reports: tuple[tuple[Format, str], ...] = ()
-    afterwards: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None
 
     @property
     def row_type(self) -> type | None:
@@ -191,39 +182,62 @@ class Result:
         return "empty" if self.exit_code == ExitCode.FAILED and not self.errors else "error"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckResult(Result):
+    """The outcome of a command that judges the health of nodes.
+
+    Attributes:
+        line: The outcome on one line, errors included; plain output shows it instead of the data.
+        table_rows: Rows that a table shows instead of the data, or None.
+        report: What the formats of monitoring and CI systems are made from.
+        report_files: Files to write as well: the format and the path of each.
+        notify: Sends notifications once the output is written, and returns warnings. It does not change the exit code.
+    """
+
+    line: str | None = None
+    table_rows: tuple[Any, ...] | None = None
+    report: Report | None = None
+    report_files: tuple[tuple[Format, str], ...] = ()
+    notify: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None
+
+
 class Stream(NamedTuple):
-    """The outcome of a command that goes on: rows as they come, and a `Result` without data at the end, if any.
+    """The outcome of a command that runs on: rows as they arrive.
 
     Attributes:
         row: Type of the rows.
-        items: The rows, then perhaps one `Result`.
-        total: How many rows there will be, None where nobody knows; a terminal gets a progress bar then.
-        beside_bar: Whether a row is worth showing beside a progress bar.
-        otherwise: Format where none was asked for, None for the usual one.
-        piped: The same, off a terminal.
-        is_service: Whether it goes on when nobody reads its rows any more: they are not what it is for.
-        frame: Makes a table of a row: on a terminal it is drawn again for every row.
+        items: The rows, then perhaps one `Result` without data.
+        total: Number of rows for the progress bar on a terminal, None if unknown.
+        is_shown_with_progress: Whether a row is printed although there is a progress bar.
+        terminal_format: Format on a terminal if none is given.
+        piped_format: Format elsewhere if none is given.
+        table_of: Makes a table from a row; a terminal shows one table after the other in place.
+        is_endless: Whether the rows may never end, so that no document can hold them.
+        has_verdict: Whether the exit code matters without the rows: the command then runs on when the reader leaves.
+        is_service: Whether the rows are only a log: the command then runs on when they cannot be written at all.
     """
 
     row: type
     items: AsyncGenerator[Any, None]
     total: int | None = None
-    beside_bar: Callable[[Any], bool] | None = None
-    otherwise: Format | None = None
-    piped: Format | None = None
+    is_shown_with_progress: Callable[[Any], bool] = lambda _: True
+    terminal_format: Format = Format.TABLE
+    piped_format: Format = Format.PLAIN
+    table_of: Callable[[Any], Result] | None = None
+    is_endless: bool = False
+    has_verdict: bool = False
     is_service: bool = False
-    frame: Callable[[Any], Result] | None = None
 
 
 class Frame(NamedTuple):
-    """One picture of a whole screen.
+    """One picture of a full-screen command.
 
     Attributes:
-        result: The table in its middle, and its notes. Of rows that do not fit, those in trouble come first, and it is
-            said how many there are.
-        above: Lines above it.
-        below: Lines below it.
-        selected: Index of the row that has to be seen, None where no row is selected.
+        result: The table in the middle, and its notes. If not all rows fit, rows in trouble come first, and a line
+            states how many rows are missing.
+        above: Lines above the table.
+        below: Lines below the table.
+        selected: Index of the row that has to be visible, None if no row is selected.
     """
 
     result: Result
@@ -232,28 +246,28 @@ class Frame(NamedTuple):
     selected: int | None = None
 
 
-class Live(NamedTuple):
-    """The outcome of a command that fills a terminal and listens to keys.
+class FullScreen(NamedTuple):
+    """The outcome of a command that fills a terminal and reads keys.
 
     Attributes:
-        frames: Pictures as they change, and a `Result` without data at the end, if any; told how many lines and columns
-            there are.
-        key: Told of every key that is pressed.
-        piped: What takes its place where there is no terminal.
+        frames: Yields pictures, then perhaps one `Result` without data. Its argument returns lines and columns of the
+            terminal.
+        press: Called with each key that is pressed.
+        stream: The outcome where stdout is not a terminal, or another format is chosen.
     """
 
     frames: Callable[[Callable[[], tuple[int, int]]], AsyncGenerator[Frame | Result, None]]
-    key: Callable[[str], None]
-    piped: Stream
+    press: Callable[[str], None]
+    stream: Stream
 
 
 class Script(NamedTuple):
-    """The outcome of a command that consists of other command lines.
+    """The outcome of a command that runs other command lines.
 
     Attributes:
-        environment: Sets up what they need for as long as they run, and gives the configuration file to use.
+        environment: Sets up what they need, and gives the path of their configuration file.
         steps: The command lines.
-        note: Told before the first of them.
+        note: Note on stderr before the first one.
     """
 
     environment: Callable[[], AbstractContextManager[Path]]
@@ -262,11 +276,11 @@ class Script(NamedTuple):
 
 
 class CommandError(Exception):
-    """A command that cannot do its work at all.
+    """Raised by a command that cannot do its work at all.
 
     Attributes:
-        failures: Why; at least one.
-        exit_code: For the process.
+        failures: The reasons, at least one.
+        exit_code: Exit code of the process.
     """
 
     def __init__(self, *failures: Failure, exit_code: int = ExitCode.FAILED) -> None:

@@ -1,4 +1,4 @@
-"""A terminal's whole screen, drawn again and again, and given back as it was."""
+"""Draws on the whole screen of a terminal, and restores it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.sizes import HEAD, clipped, terminal_size, wrapped
-from revvlink_cli.output.streams import is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,35 +19,30 @@ if TYPE_CHECKING:
     from revvlink_cli.output.streams import Output
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
-"""The alternate screen, no cursor, empty. Lines do not wrap: terminals differ in how wide they draw some characters."""
+"""Alternate screen, no cursor, no line wrap (terminals differ in the width of some characters), clear."""
 
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
-"""Around a picture: terminals that know it show the whole at once."""
-
-
-def can_be_drawn_on() -> bool:
-    """Whether stdout is a terminal that can move its cursor."""
-    return is_terminal(sys.stdout) and os.environ.get("TERM", "dumb") != "dumb"
+"""Around a frame: terminals that support it show the whole frame at once."""
 
 
 class Page:
-    """Text that a renderer writes and nobody prints yet."""
+    """Collects the text that a renderer writes."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def write(self, text: str) -> None:
-        """Add it."""
+        """Add the text."""
         self.text += text
 
 
 class Screen:
-    """Draws results over each other on the alternate screen of a terminal; Ctrl-Z gives it back for as long.
+    """Draws frames in place on the alternate screen of a terminal. While Ctrl-Z suspends it, the screen is restored.
 
     Attributes:
-        on_resume: Called when the process goes on after Ctrl-Z.
+        on_resume: Called when the process continues after Ctrl-Z.
     """
 
     def __init__(self, output: Output, *, no_color: bool) -> None:
@@ -59,7 +53,7 @@ class Screen:
         self._last: Frame | None = None
 
     def __enter__(self) -> Self:
-        """Take the screen."""
+        """Switch to the alternate screen."""
         self._output.write(_ENTER)
         if sys.platform != "win32":
             self._before = signal.signal(signal.SIGTSTP, self._suspend)
@@ -68,7 +62,7 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
+        """Restore the screen."""
         if sys.platform != "win32":
             signal.signal(signal.SIGTSTP, self._before)
         self._output.write(_LEAVE)
@@ -82,38 +76,38 @@ class Screen:
 
     @staticmethod
     def size() -> tuple[int, int]:
-        """Lines and columns of the terminal as it is now."""
+        """Current lines and columns of the terminal."""
         columns, lines = terminal_size()
         return lines, columns
 
     @contextmanager
-    def kept_up(self) -> Iterator[None]:
-        """For the time of the block the last picture comes back after Ctrl-Z, and fits a terminal that is resized."""
+    def redraw_on_resize(self) -> Iterator[None]:
+        """Within the block, draw the last frame again after Ctrl-Z and when the terminal is resized."""
         import asyncio
 
-        self.on_resume = self.show_again
+        self.on_resume = self.redraw
         if sys.platform == "win32":
             yield
             return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGWINCH, self._show_last)
+        loop.add_signal_handler(signal.SIGWINCH, self._redraw_last)
         try:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGWINCH)
 
-    def show_again(self) -> None:
-        """Draw the last picture once more, as soon as the event loop comes to it: a signal may come amid another."""
+    def redraw(self) -> None:
+        """Draw the last frame again from the event loop, because a signal may arrive during a drawing."""
         import asyncio
 
-        asyncio.get_running_loop().call_soon_threadsafe(self._show_last)
+        asyncio.get_running_loop().call_soon_threadsafe(self._redraw_last)
 
-    def _show_last(self) -> None:
+    def _redraw_last(self) -> None:
         if self._last is not None:
             self.show(self._last)
 
     def show(self, frame: Frame) -> None:
-        """Draw a picture, cut to the terminal as it is now."""
+        """Draw a frame, cut to the current size of the terminal."""
         from revvlink_cli.output.fitting import fitted
         from revvlink_cli.output.table import TableRenderer
 
@@ -134,7 +128,7 @@ class Screen:
             renderer.end(result)
             middle = [*page.text.rstrip("\n").split("\n"), *notes] if page.text or notes else []
         lines = [*above, *middle[:room], *below][:height]
-        # A line is emptied before it is written: behind one that fills the width that would take its last character.
+        # A line is cleared before it is written: clearing after a line of full width would erase its last character.
         picture = "\n".join(f"\x1b[2K{line}" for line in lines)
         more = "\n\x1b[J" if len(lines) < height else ""
         self._output.write(f"{_BEGIN}\x1b[H{picture}{more}{_END}")

@@ -1,4 +1,4 @@
-"""The two streams: stdout for data, stderr for talk. Nothing else in the program writes to either."""
+"""Stdout for data, stderr for messages. No other module writes to either."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from revvlink_cli.config.secrets_in_use import redact
 
 
 class OutputError(Exception):
-    """Stdout cannot take what is written (a full disk); a reader who has seen enough is no error."""
+    """Raised if stdout cannot be written, as on a full disk; a closed pipe is no error."""
 
 
 class Output:
-    """Writes to stdout, and quietly stops when nobody reads any more.
+    """Writes to stdout, and silently stops when the reader of a pipe has left.
 
     Attributes:
-        is_closed: Whether the reader has gone; what is written from then on is dropped.
-        is_dispensable: Whether the program goes on when stdout takes nothing, as a service does whose output is a log.
+        is_closed: Whether the reader has left; later writes are dropped.
+        is_dispensable: Whether write errors are ignored, as by a service whose output is only a log.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Output:
 
     @property
     def pipe(self) -> int | None:
-        """File descriptor of stdout when it is a pipe, whose reader may go away between two writes; else None."""
+        """File descriptor of stdout if it is a pipe, whose reader may leave between two writes; else None."""
         if self.is_closed:
             return None
         try:
@@ -43,11 +43,11 @@ class Output:
             return None  # a stream without a file, as under a test runner
 
     def write(self, text: str) -> None:
-        """Write `text`, and have it out before anything that follows on stderr."""
+        """Write `text` and flush, so that it precedes later messages on stderr."""
         self.write_commands(inert(text))
 
     def write_commands(self, text: str) -> None:
-        """Write `text` that may hold commands for the machine that a workflow runs on."""
+        """Write `text` that may hold workflow commands of a CI system."""
         if self.is_closed:
             return
         try:
@@ -66,13 +66,13 @@ class Output:
 
 
 def write_file(name: str, text: str, *, mode: int | None = None) -> None:
-    """Write a file as a whole or not at all; one that is there keeps its mode, a new one gets this, or the umask's.
+    """Write a file atomically. An existing file keeps its mode; a new one gets `mode`, or the default of the umask.
 
-    What is no plain file (a pipe, a device), or is open already under a name such as /dev/stdout, is added to; a reader
-    who has seen enough is no error. Folders are not made: a misspelt one would stay.
+    Text is appended to what is not a regular file (a pipe, a device) or is already open, such as /dev/stdout; a closed
+    pipe is no error. Missing folders are not created, because a misspelt one would stay.
 
     Raises:
-        OSError: It cannot be written; what was there is untouched.
+        OSError: The file cannot be written; its former content is untouched.
     """
     from pathlib import Path
 
@@ -98,23 +98,23 @@ def write_file(name: str, text: str, *, mode: int | None = None) -> None:
 
 
 def inert(text: str) -> str:
-    """`text` in which nothing is a command where a workflow's machine reads what is printed.
+    """`text` in which a CI system finds no workflow command.
 
-    GitHub's takes ``::name::`` at a line's start, and like Azure's ``##[name]`` and ``##vso[name]`` anywhere: a track
-    could be called so, or a plugin.
+    GitHub reads ``::name::`` at the start of a line, and as Azure does ``##[name]`` and ``##vso[name]`` anywhere. The
+    title of a track or the name of a plugin could contain one.
     """
     if not (os.environ.get("GITHUB_ACTIONS") or os.environ.get("TF_BUILD")):
         return text
     return re.sub(r"^(\s*:)(?=:)|(#)(?=#\w*\[)", r"\1\2 ", text, flags=re.MULTILINE)
 
 
-def say(text: str) -> None:
-    """Write one line to stderr, or several, without any secret; where that cannot be done there is nobody to tell."""
-    mark(f"{redact(text)}\n")
+def write_error_line(text: str) -> None:
+    """Write one or more lines to stderr with secrets masked. Errors are ignored: nothing can report them."""
+    write_error(f"{redact(text)}\n")
 
 
-def mark(text: str) -> None:
-    """Write to stderr as it is: a part of a line, or what moves a terminal's cursor."""
+def write_error(text: str) -> None:
+    """Write text to stderr unchanged: a part of a line, or a sequence that moves the cursor."""
     if sys.stderr is None:
         return
     _never_fail_on_characters(sys.stderr)
@@ -126,12 +126,17 @@ def mark(text: str) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at the stream."""
+    """Whether the stream is a terminal."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def can_redraw() -> bool:
+    """Whether stdout is a terminal that can move its cursor."""
+    return is_terminal(sys.stdout) and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def wants_colour(stream: TextIO | None, *, no_color: bool) -> bool:
-    """Whether to colour what goes to `stream`: ``NO_COLOR`` and ``FORCE_COLOR`` count when they are not empty."""
+    """Whether to colour output to `stream`. ``NO_COLOR`` and ``FORCE_COLOR`` apply if they are not empty."""
     if no_color or os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -146,11 +151,11 @@ def _never_fail_on_characters(stream: TextIO) -> None:
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What a disk says that has no room now, and may have some later."""
+"""Errors of a full disk, which may have room later."""
 
 
 def _lose(stream: TextIO, error: OSError) -> None:
-    """Drop what could not be written; the stream itself stays where a disk is full, for there may be room later."""
+    """Drop the text that could not be written. On a full disk the stream stays open: there may be room later."""
     try:
         kept = os.dup(stream.fileno()) if error.errno in _FULL else None
     except (OSError, ValueError):
@@ -164,7 +169,7 @@ def _lose(stream: TextIO, error: OSError) -> None:
 
 
 def _point_to_nowhere(stream: TextIO) -> None:
-    """Let the flush at the interpreter's end go to the null device instead of failing once more."""
+    """Redirect the stream to the null device, so that the flush at exit does not fail again."""
     try:
         number = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from revvlink_cli.output.result import Kind, columns_of
+from revvlink_cli.output.renderer import BaseRenderer
+from revvlink_cli.output.result import CheckResult, Kind, columns_of
 from revvlink_cli.output.sizes import HEAD, terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
@@ -62,14 +63,14 @@ class Layout(NamedTuple):
     heights: Sequence[int]
 
 
-class TableRenderer:
-    """A table as wide as its content and no wider than the terminal; the least important columns go first.
+class TableRenderer(BaseRenderer):
+    """Writes a table as wide as its content and no wider than the terminal; the least important columns are left out.
 
-    What explains a row stays: it takes several lines, or stands below its row.
+    Text that explains a row stays: it takes several lines, or stands below its row.
     """
 
-    def __init__(self, output: Writer, *, no_color: bool) -> None:
-        self._output = output
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
+        super().__init__(output, command=command, no_color=no_color)
         self._page = io.StringIO()
         colour = wants_colour(sys.stdout, no_color=no_color)
         self._console = Console(
@@ -84,22 +85,19 @@ class TableRenderer:
             legacy_windows=False,
         )
 
-    def begin(self, row: type | None) -> None:
-        """A table is laid out when all its rows are known."""
-
     def item(self, row: Any) -> None:
-        """One row of a stream, a line at once."""
+        """Write one row of a stream as a line."""
         line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns_of(type(row)))
         self._console.print(Text(line.rstrip()), soft_wrap=True)
-        self._turn_out()
+        self._flush()
 
     def end(self, result: Result) -> None:
-        """The data."""
+        """Write the data, or the text that stands for it."""
         self._lay_out(result)
-        self._turn_out()
+        self._flush()
 
-    def _turn_out(self) -> None:
-        """Write what has been laid out."""
+    def _flush(self) -> None:
+        """Write the text that has been laid out."""
         self._output.write(self._page.getvalue())
         self._page.seek(0)
         self._page.truncate()
@@ -112,7 +110,8 @@ class TableRenderer:
             self._page.writelines(f"{line}\n" for line in self.heading(result.title))
         if isinstance(result.data, tuple):
             kind = result.row_type
-            rows = result.view if result.view is not None else result.data
+            shortened = result.table_rows if isinstance(result, CheckResult) else None
+            rows = shortened if shortened is not None else result.data
             if rows and kind is not None:
                 layout = self.layout(rows, kind)
                 self._page.writelines(f"{line}\n" for line in self.drawn(layout, range(len(rows))))

@@ -25,8 +25,8 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy
 from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.renderers import renderer
-from revvlink_cli.output.result import Result
+from revvlink_cli.output.renderers import create_renderer
+from revvlink_cli.output.result import CheckResult, Result
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.streams import Output
 from tests.fidelity.mutations import mutations, shape
@@ -106,12 +106,12 @@ def show(node: Node) -> None:
     report = assess(FleetSnapshot(now, (snapshot,), costs), Policy(min_healthy=1), timeout=5.0)
     for kind in (Format.NAGIOS, Format.PROMETHEUS, Format.JUNIT):
         page = Page()
-        renderer(kind, "check", page, no_color=True).end(Result((), CheckRow, report=report))
+        create_renderer(kind, "check", page, no_color=True).end(CheckResult((), CheckRow, report=report))
         assert page.text
     row = status_row(snapshot, snapshot.timed_stats.penalty if snapshot.timed_stats else None, now, None)
     for kind in (Format.TABLE, Format.JSON):
         with redirect_stdout(io.StringIO()) as written:
-            writer = renderer(kind, "nodes status", Output(), no_color=True)
+            writer = create_renderer(kind, "nodes status", Output(), no_color=True)
             writer.begin(StatusRow)
             writer.end(Result((row,), StatusRow))
         assert written.getvalue()
@@ -123,7 +123,7 @@ def show_tracks(value: Any) -> None:
     rows = tuple(track_row(track.to_payload()) for track in tracks)
     for kind in (Format.TABLE, Format.JSON) if rows else ():
         with redirect_stdout(io.StringIO()):
-            writer = renderer(kind, "search", Output(), no_color=True)
+            writer = create_renderer(kind, "search", Output(), no_color=True)
             writer.begin(TrackRow)
             writer.end(Result(rows, TrackRow))
 

@@ -24,7 +24,7 @@ from revvlink_cli.health.fleet import Report
 from revvlink_cli.health.metrics import METRICS, Sample, exposition, samples
 from revvlink_cli.health.ranges import Bounds, Unit, parse
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.renderers import renderer
+from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import Failure, Result
 from revvlink_cli.output.screen import Page
 
@@ -74,7 +74,7 @@ BROKEN = Result(exit_code=3, errors=(Failure("configuration", "f.toml:1: nodes: 
 def rendered(kind: Format, result: Result) -> str:
     """What a format makes of a result."""
     page = Page()
-    writer = renderer(kind, "check", page, no_color=True)
+    writer = create_renderer(kind, "check", page, no_color=True)
     writer.begin(result.row_type)
     writer.end(result)
     return page.text
@@ -260,7 +260,7 @@ def test_github_with_more_than_a_step_shows(monkeypatch: pytest.MonkeyPatch, tmp
 
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     monkeypatch.setattr("sys.stdout", io.StringIO())
-    renderer(Format.GITHUB, "check", Output(), no_color=True).end(of(report))
+    create_renderer(Format.GITHUB, "check", Output(), no_color=True).end(of(report))
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").count("| CRITICAL |") == 30
 
 

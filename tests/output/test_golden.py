@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from revvlink_cli.commands.nodes import InfoRecord
 from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.formats import COMMON, Format
-from revvlink_cli.output.renderers import renderer
+from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean, clean_json, clock, duration, human, plain, size
@@ -70,7 +70,7 @@ EMPTY = Result((), StatusRow, ExitCode.FAILED)
 @pytest.mark.parametrize(("name", "result"), [("status", STATUS), ("info", INFO), ("empty", EMPTY)])
 def test_golden(kind: Format, name: str, result: Result, capsys: pytest.CaptureFixture[str]) -> None:
     """A table, a record and an empty answer are written as the files say."""
-    writer = renderer(kind, "nodes status", Output(), no_color=True)
+    writer = create_renderer(kind, "nodes status", Output(), no_color=True)
     writer.begin(result.row_type)
     writer.end(result)
 

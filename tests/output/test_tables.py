@@ -17,7 +17,7 @@ from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.fitting import fitted
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.renderers import renderer
+from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import Kind, Result, column
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.table import TableRenderer
@@ -46,7 +46,7 @@ def test_an_explanation_is_whole(row: object, width: int, monkeypatch: pytest.Mo
     """Every word of it is there, no line is wider than the terminal, and names and states stay."""
     monkeypatch.setenv("COLUMNS", str(width))
     page = Page()
-    renderer(Format.TABLE, "x", page, no_color=True).end(Result((row, row)))
+    create_renderer(Format.TABLE, "x", page, no_color=True).end(Result((row, row)))
     lines = page.text.splitlines()
     assert max(map(len, lines)) <= width
     seen = re.sub(r"\s", "", "".join(re.split(r" {3,}", line.rstrip())[-1] for line in lines))
@@ -63,7 +63,7 @@ def test_golden_widths(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status table is laid out as the files say."""
     monkeypatch.setenv("COLUMNS", str(width))
     page = Page()
-    renderer(Format.TABLE, "nodes status", page, no_color=True).end(STATUS)
+    create_renderer(Format.TABLE, "nodes status", page, no_color=True).end(STATUS)
     path = GOLDEN / f"status-{width}.table"
     if os.environ.get("REVVLINK_TEST_GOLDEN") == "write":
         path.write_text(page.text, encoding="utf-8", newline="\n")

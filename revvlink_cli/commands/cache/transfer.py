@@ -118,7 +118,7 @@ def warm(
     cache = cache_access.required(settings, options)
     chosen = node_selection.with_secrets(settings, settings.nodes, options)
     rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel, rate=rate)
-    return Stream(WarmRow, rows, total=len(queries), beside_bar=lambda row: row.outcome == "failed")
+    return Stream(WarmRow, rows, total=len(queries), is_shown_with_progress=lambda row: row.outcome == "failed")
 
 
 async def _warm(
@@ -254,7 +254,7 @@ def export(ctx: typer.Context) -> Stream:
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     cache = cache_access.required(settings, options)
-    return Stream(ExportRow, _export(cache, settings), otherwise=Format.JSONL)
+    return Stream(ExportRow, _export(cache, settings), terminal_format=Format.JSONL, piped_format=Format.JSONL)
 
 
 async def _export(cache: CacheHandle[OpenStore], settings: Settings) -> AsyncGenerator[ExportRow | Result, None]:

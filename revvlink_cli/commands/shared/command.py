@@ -1,12 +1,11 @@
-"""What all commands share: the global options, which stand before or after the command, and how Typer is set up.
+"""The base of all commands: the global options, accepted before and after the command, and the set-up of Typer.
 
-Annotations are evaluated here, because Typer reads those of a function within a function.
+Annotations are evaluated in this module, because Typer reads those of nested functions.
 """
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -16,8 +15,8 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from revvlink_cli import _interrupts
 from revvlink_cli.commands.shared.typer_adapter import Choice
 from revvlink_cli.commands.shared.values import files, seconds
-from revvlink_cli.output.formats import CommonFormat, Format
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
+from revvlink_cli.output.formats import COMMON, HELP, Format
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
 
@@ -27,34 +26,36 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 Work: TypeAlias = Coroutine[Any, Any, Result]
-"""What a command returns that has to be awaited."""
+"""A result that has to be awaited."""
 
+Outcome: TypeAlias = Result | Work | Stream | FullScreen
+"""What a command returns, but for `demo`, which returns a `Script`."""
 
 DEFAULT_TIMEOUT = 15.0
-"""Seconds for all of a command, where it says nothing else."""
+"""Time limit of a command in seconds, unless its class sets another one."""
 
 
 @dataclass(slots=True)
 class Options:
-    """The global options as given; None where nothing was said.
+    """The global options as given, None for those that are not, and the settings of the command that runs.
 
     Attributes:
         command: The command that runs, as typed: ``nodes status``.
         usage_exit_code: Exit code for a wrong command line or configuration.
-        defect_exit_code: Exit code when the program itself, or its output, fails.
-        most_errors: How many errors are told one by one, None for all.
+        defect_exit_code: Exit code if the program itself fails, or cannot write its output.
+        most_errors: Number of errors to show, None for all.
         config: Path of the configuration file.
         uri: Address of the one node to use, in place of a configuration.
         password_env: Variable that holds the password of that node.
         environment: The environment with that node, once the password is known.
         output: Output format.
-        given_timeout: Seconds that the whole command may take.
-        usual_timeout: The same where nothing is given.
-        quiet: Whether to keep notes to oneself.
-        verbose: How much of the log to show on stderr: 0 nothing, 1 what happens, 2 everything and tracebacks.
-        no_color: Whether to leave colours out.
+        given_timeout: Time limit for the whole command in seconds.
+        usual_timeout: Time limit if none is given.
+        quiet: Whether to leave out notes and warnings.
+        verbose: Level of the log on stderr: 0 none, 1 events, 2 everything and tracebacks.
+        no_color: Whether to write without colours.
         export: File to write the table to as well, or None.
-        source: The configuration that the command uses, once it has looked for one.
+        source: The configuration that the command uses, once it is found.
     """
 
     command: str = ""
@@ -76,31 +77,31 @@ class Options:
 
     @property
     def timeout(self) -> float:
-        """Seconds that the whole command may take."""
+        """Time limit for the whole command in seconds."""
         return self.given_timeout if self.given_timeout is not None else self.usual_timeout
 
 
 @cache
-def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) -> list[Any]:
-    """The global options as parameters of a command; those of the root also read the environment."""
+def global_options(*, environment: bool, formats: tuple[Format, ...] = COMMON) -> list[Any]:
+    """The global options as parameters of a command; the root also reads them from the environment."""
 
     def option(name: str, *flags: str, check: Callable[[Any], Any] | None = None, **more: Any) -> TyperOption:
         variable = f"REVVLINK_{name.removeprefix('given_').upper()}"
         return TyperOption(
             param_decls=[f"global_{name}", *flags],
-            callback=_keeper(name, check),
-            # REVVLINK_CONFIG is no other way to write --config: it ranks below REVVLINK_URI, see config.load.
+            callback=_make_callback(name, check),
+            # REVVLINK_CONFIG does not stand for --config: it ranks below REVVLINK_URI, see config.load.
             envvar=variable if environment and name not in ("config", "uri", "password_env", "export") else None,
             show_envvar=environment,
             expose_value=False,
             **more,
         )
 
-    def of_files(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
+    def complete_files(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
         return files(incomplete)
 
     return [
-        option("config", "--config", metavar="PATH", help="Configuration file.", autocompletion=of_files),
+        option("config", "--config", metavar="PATH", help="Configuration file.", autocompletion=complete_files),
         option("uri", "--uri", metavar="URI", help="Use this one node instead of a configuration."),
         option(
             "password_env", "--password-env", metavar="NAME", help="Variable with the password of the node of --uri."
@@ -110,42 +111,42 @@ def global_options(*, environment: bool, formats: type[StrEnum] = CommonFormat) 
             "--output",
             "-o",
             type=Choice([str(kind) for kind in formats]),
-            check=Format,
-            help="Output format; table on a terminal, plain elsewhere.",
+            check=Format.named,
+            help=HELP,
         ),
         option(
             "given_timeout",
             "--timeout",
             metavar="TIME",
             check=seconds,
-            help="Time for all of it, such as 30 or 1m; default 15s.",
+            help="Time limit for the whole command, such as 30 or 1m; default 15s.",
         ),
-        option("quiet", "--quiet", "-q", is_flag=True, help="Errors only on stderr."),
-        option("verbose", "--verbose", "-v", type=int, count=True, help="Log to stderr; -vv with everything."),
-        option("no_color", "--no-color", is_flag=True, help="No colours."),
+        option("quiet", "--quiet", "-q", is_flag=True, help="Show only errors on stderr."),
+        option("verbose", "--verbose", "-v", type=int, count=True, help="Show the log on stderr; -vv shows all of it."),
+        option("no_color", "--no-color", is_flag=True, help="Write without colours."),
         option(
             "export",
             "--export",
             metavar="FILE",
-            check=_exportable,
-            help="Write the table to a file, too: .svg, .html, .md or .csv.",
-            autocompletion=of_files,
+            check=_check_export_file,
+            help="Also write the table to a .svg, .html, .md or .csv file.",
+            autocompletion=complete_files,
         ),
     ]
 
 
-def _keeper(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]:
-    """A callback that stores an option in the shared `Options` when it was really given."""
+def _make_callback(name: str, check: Callable[[Any], Any] | None) -> Callable[..., Any]:
+    """Make a callback that stores an option in the shared `Options` if it is given."""
 
-    def keep(ctx: typer.Context, param: object, value: Any) -> Any:  # noqa: ARG001 - Typer's signature
+    def store(ctx: typer.Context, param: object, value: Any) -> Any:  # noqa: ARG001 - Typer's signature
         if value is not None and value is not False and not (name == "verbose" and value == 0):
             setattr(ctx.find_root().obj, name, check(value) if check is not None else value)
         return value
 
-    return keep
+    return store
 
 
-def _exportable(name: str) -> str:
+def _check_export_file(name: str) -> str:
     from revvlink_cli.output.export import ending_of
 
     try:
@@ -155,8 +156,8 @@ def _exportable(name: str) -> str:
     return name
 
 
-def _help_option_of(option: Any) -> Any:
-    """``--help`` that writes as everything else does: to a full disk, or to a reader who has gone."""
+def _use_output_for_help(option: Any) -> Any:
+    """Make ``--help`` write through `Output`, which handles full disks and closed pipes."""
 
     def write(ctx: typer.Context, _param: Any, value: bool) -> None:
         if value and not ctx.resilient_parsing:
@@ -173,49 +174,49 @@ class Group(TyperGroup):
 
     def get_help_option(self, ctx: Any) -> Any:
         """``--help``."""
-        return _help_option_of(super().get_help_option(ctx))
+        return _use_output_for_help(super().get_help_option(ctx))
 
 
 class Command(TyperCommand):
-    """A command that takes the global options too."""
+    """A command that accepts the global options too."""
 
     usage_exit_code = ExitCode.USAGE
     defect_exit_code = ExitCode.FAILED
     most_errors: int | None = None
-    formats: type[StrEnum] = CommonFormat
+    formats: tuple[Format, ...] = COMMON
     usual_timeout = DEFAULT_TIMEOUT
 
     def get_help_option(self, ctx: Any) -> Any:
         """``--help``."""
-        return _help_option_of(super().get_help_option(ctx))
+        return _use_output_for_help(super().get_help_option(ctx))
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Own parameters, then the global ones whose flags the command does not use for its own."""
+        """The parameters of the command, then the global ones whose flags it does not use itself."""
         own = super().get_params(ctx)
         taken = {flag for param in own for flag in param.opts}
         shared = global_options(environment=False, formats=self.formats)
         return [*own, *(option for option in shared if taken.isdisjoint(option.opts))]
 
     def invoke(self, ctx: Any) -> Any:
-        """Run, and let the root know under what name."""
+        """Set the options of the command that runs, then run it."""
         options = ctx.find_root().obj
         options.command = ctx.command_path.partition(" ")[2]
         options.usage_exit_code = self.usage_exit_code
         options.defect_exit_code = self.defect_exit_code
         options.most_errors = self.most_errors
         options.usual_timeout = self.usual_timeout
-        if options.output is not None and options.output not in set(self.formats):
+        if options.output is not None and options.output not in self.formats:
             asked, options.output = options.output, None
             raise typer.BadParameter(
                 f"{str(asked)!r} is not one of {', '.join(self.formats)}; `check` has it",
                 ctx=ctx,
                 param_hint="--output",
             )
-        _interrupts.raise_again()  # all that the command line needs has been loaded
+        _interrupts.raise_again()  # all modules for the command line are loaded
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Own options first, then the global ones under a heading of their own."""
+        """The options of the command, then the global ones under their own heading."""
         own: list[Any] = []
         shared: list[Any] = []
         for param in self.get_params(ctx):
@@ -231,15 +232,15 @@ class Command(TyperCommand):
 
 
 class MonitorCommand(Command):
-    """A command whose exit codes a monitoring system reads: a mistake in the command line is UNKNOWN, not CRITICAL."""
+    """A command with the exit codes of monitoring systems: a wrong command line is UNKNOWN, not CRITICAL."""
 
     usage_exit_code = ExitCode.UNREACHABLE
     defect_exit_code = ExitCode.UNREACHABLE
-    formats = Format
+    formats = tuple(Format)
 
 
 class ProbeCommand(Command):
-    """A command of which there are two exit codes only, as container engines want it."""
+    """A command with two exit codes, 0 and 1, as container engines expect."""
 
     usage_exit_code = ExitCode.FAILED
     most_errors = 1
@@ -252,7 +253,7 @@ class PlayCommand(Command):
 
 
 class WaitCommand(Command):
-    """A command that waits for what may take a while."""
+    """A command that waits for nodes."""
 
     usual_timeout = 60.0
 
@@ -261,8 +262,8 @@ class Rows(NamedTuple):
     """A command prints rows: a list in JSON.
 
     Attributes:
-        kind: Their type; None for objects of any kind.
-        in_json: Whether they end, so that a JSON envelope can hold them.
+        kind: Their type; None for objects of any type.
+        in_json: Whether a JSON envelope can hold them, because they end.
     """
 
     kind: type | None
@@ -273,14 +274,14 @@ class Record(NamedTuple):
     """A command prints one record: an object in JSON.
 
     Attributes:
-        kind: Its type; None for an object of any kind.
+        kind: Its type; None for an object of any type.
     """
 
     kind: type | None
 
 
 Prints: TypeAlias = Callable[[], Mapping[str, Rows | Record]]
-"""Option -> what a command prints with it, "" without any; called for JSON Schemas and documentation only."""
+"""Option -> what a command prints with it, "" for none; called for JSON Schemas and documentation only."""
 
 
 def command(
@@ -290,9 +291,9 @@ def command(
 
     Args:
         app: The Typer app of its module.
-        name: Its name, the function's where left out.
-        prints: What it prints: the JSON Schema and the documentation are made from it.
-        cls: How its exit codes and options work.
+        name: Its name; that of the function if None.
+        prints: What it prints; the JSON Schema and the documentation are made from it.
+        cls: Decides its exit codes and its options.
         settings: Passed on to Typer.
     """
 
@@ -304,13 +305,13 @@ def command(
 
 
 def prints_of(found: Any) -> Mapping[str, Rows | Record]:
-    """What a command, as Typer made it, prints."""
+    """What a Typer command prints."""
     prints: Prints = found.callback.prints
     return prints()
 
 
 def make_app() -> typer.Typer:
-    """A Typer app for one module, set up so that nothing loads Rich; what it is for stands in `app.COMMANDS`."""
+    """Make the Typer app of one module, set up so that nothing loads Rich. `app.COMMANDS` holds its help."""
     return typer.Typer(
         cls=Group,
         no_args_is_help=True,
@@ -329,21 +330,21 @@ def options_of(ctx: typer.Context) -> Options:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Have the user say yes to what cannot be undone.
+    """Ask the user to confirm what cannot be undone.
 
     Args:
-        question: What is asked on a terminal.
-        yes: Whether the command line has said so.
+        question: The question on a terminal.
+        yes: Whether `--yes` was given.
 
     Raises:
-        CommandError: There is nobody to ask.
+        CommandError: stdin is not a terminal.
         typer.Abort: The answer is no.
     """
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise CommandError(
-            Failure("usage", "nothing is destroyed without being asked for twice", hint="add --yes"),
+            Failure("usage", "this cannot be undone and needs a confirmation", hint="add --yes"),
             exit_code=ExitCode.USAGE,
         )
     typer.confirm(clean(question), abort=True, err=True)

@@ -11,8 +11,8 @@ from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.values import seconds
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Stream
-from revvlink_cli.output.screen import can_be_drawn_on
+from revvlink_cli.output.result import CommandError, Result, Stream
+from revvlink_cli.output.streams import can_redraw
 
 if TYPE_CHECKING:
     import asyncio
@@ -132,7 +132,7 @@ class Job:
         except CommandError as error:
             told = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
             self.notes = (told,)
-            if not can_be_drawn_on():
+            if not can_redraw():
                 diagnostics.warnings([told])
             return None
 
@@ -151,11 +151,6 @@ def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callabl
         look: Makes it.
         frame: Makes a table of it.
     """
-    if job.options.output is Format.JSON:
-        raise CommandError(
-            Failure("usage", "--watch goes on, and one JSON document would never begin", hint="use --output jsonl"),
-            exit_code=ExitCode.USAGE,
-        )
 
     async def samples() -> AsyncGenerator[Any, None]:
         nodes: Sequence[NodeSnapshot] = ()
@@ -165,7 +160,7 @@ def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callabl
                 nodes = seen.snapshot.nodes
         yield job.outcome(nodes)
 
-    return Stream(row, samples(), piped=Format.JSONL, frame=frame)
+    return Stream(row, samples(), piped_format=Format.JSONL, table_of=frame, is_endless=True)
 
 
 def wake_on_resize(wake: asyncio.Event) -> None:

@@ -1,0 +1,99 @@
+"""Writes a command's result: data to stdout, messages to stderr, and the files that the command line names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from revvlink_cli.cli.exit_codes import output_failure
+from revvlink_cli.output import diagnostics
+from revvlink_cli.output.formats import Format, Layout
+from revvlink_cli.output.renderers import create_renderer
+from revvlink_cli.output.result import CheckResult, ExitCode, Failure
+from revvlink_cli.output.streams import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.streams import Output
+
+
+def write_everywhere(result: Result, chosen: Format, options: Options, output: Output) -> list[Failure]:
+    """Write a result to stdout, stderr and files. Where one of them fails the others are still written.
+
+    Returns:
+        What could not be written.
+    """
+    return [
+        *_catch_output_error(lambda: write_result(result, chosen, options, output)),
+        *_catch_output_error(lambda: export(result, options)),
+        *_write_report_files(result, options),
+    ]
+
+
+def _catch_output_error(write: Callable[[], None]) -> list[Failure]:
+    try:
+        write()
+    except OutputError as error:
+        return [output_failure(error)]
+    return []
+
+
+def write_result(result: Result, chosen: Format, options: Options, output: Output) -> None:
+    """Write a result to stdout, and its messages to stderr."""
+    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color)
+    renderer.begin(result.row_type)
+    renderer.end(result)
+    show_messages(result, chosen, options)
+
+
+def show_messages(result: Result, chosen: Format, options: Options) -> None:
+    """Show warnings, notes and errors on stderr, except errors that the output contains already."""
+    needs_explanation = result.exit_code == ExitCode.FAILED and not result.errors
+    if not options.quiet:
+        diagnostics.warnings(result.warnings)
+        diagnostics.notes([result.origin] if result.origin is not None else [])
+        diagnostics.notes(f"{failure.node}: {failure.message}" for failure in result.left_out)
+        diagnostics.notes(result.notes if chosen is Format.TABLE or needs_explanation else [])
+    if not _contains_errors(result, chosen):
+        diagnostics.errors(result.errors, options.most_errors)
+
+
+def _contains_errors(result: Result, chosen: Format) -> bool:
+    """Whether the output states the errors in words for people: reports do, and the one line of a check."""
+    if not isinstance(result, CheckResult):
+        return False
+    if chosen.layout is Layout.REPORT:
+        return result.report is not None
+    return chosen is Format.PLAIN and result.line is not None
+
+
+def export(result: Result, options: Options) -> None:
+    """Write the table to the file of ``--export``, if it is given and there is a table."""
+    if options.export is not None and result.data is not None:
+        from revvlink_cli.output.export import export_table
+
+        export_table(result, options.export)
+
+
+def _write_report_files(result: Result, options: Options) -> list[Failure]:
+    """Write the files of ``--report`` atomically; returns those that could not be written."""
+    if not isinstance(result, CheckResult) or not result.report_files:
+        return []
+    from revvlink_cli.output.screen import Page
+    from revvlink_cli.output.streams import write_file
+
+    failures = []
+    for kind, name in result.report_files:
+        page = Page()
+        renderer = create_renderer(kind, options.command, page, no_color=True)
+        renderer.begin(result.row_type)
+        renderer.end(result)
+        try:
+            # Prometheus' textfile collector runs as another user.
+            write_file(name, page.text, mode=0o644 if kind is Format.PROMETHEUS else None)
+        except OSError as error:
+            message = f"--report {kind}={name}: cannot be written: {error.strerror or error}"
+            failures.append(Failure("output", message, hint="write FORMAT=FILE, with FILE in an existing folder"))
+    return failures

@@ -1,0 +1,129 @@
+"""Writes the rows of a stream as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, assert_never
+
+from revvlink_cli.cli.result_writer import export, show_messages
+from revvlink_cli.output.formats import Format, Layout, default_format
+from revvlink_cli.output.renderers import create_renderer
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Result
+from revvlink_cli.output.screen import Screen
+from revvlink_cli.output.streams import can_redraw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.output.renderer import Renderer
+    from revvlink_cli.output.result import Stream
+    from revvlink_cli.output.streams import Output
+
+
+async def write_stream(stream: Stream, options: Options, output: Output) -> int:
+    """Write a stream to its end, or until the reader of a pipe leaves; returns the exit code."""
+    chosen = options.output or default_format(stream.terminal_format, stream.piped_format)
+    _refuse_impossible(stream, chosen, options)
+    output.is_dispensable = stream.is_service
+    ends_with_reader = not (stream.is_service or stream.has_verdict)
+    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color)
+    renderer.begin(stream.row)
+    result, last = Result(), None
+    with ExitStack() as terminal:
+        write_item = _create_item_writer(stream, chosen, renderer, options, output, terminal)
+        try:
+            with _cancel_when_reader_leaves(output) if ends_with_reader else nullcontext():
+                async for item in stream.items:
+                    if isinstance(item, Result):
+                        result = item
+                        break
+                    write_item(item)
+                    last = item
+                    if output.is_closed and ends_with_reader:
+                        return ExitCode.OK
+        except asyncio.CancelledError:
+            if not (output.is_closed and ends_with_reader):
+                raise
+            return ExitCode.OK
+        finally:
+            await stream.items.aclose()
+            if last is not None and stream.table_of is not None:  # also after Ctrl-C, the usual end
+                export(stream.table_of(last), options)
+    renderer.end(result)
+    show_messages(result, chosen, options)
+    return int(result.exit_code)
+
+
+def _refuse_impossible(stream: Stream, chosen: Format, options: Options) -> None:
+    """Raise `CommandError` if the format or ``--export`` cannot hold the stream."""
+    failure: Failure | None = None
+    if options.export is not None and stream.table_of is None:
+        failure = Failure("usage", "there is no table to export: rows come one by one", hint="leave out --export")
+    elif stream.is_endless and chosen.layout is Layout.DOCUMENT:
+        message = "--watch has no end, so one JSON document cannot hold its output"
+        failure = Failure("usage", message, hint="use --output jsonl")
+    if failure is not None:
+        raise CommandError(failure, exit_code=ExitCode.USAGE)
+
+
+def _create_item_writer(
+    stream: Stream, chosen: Format, renderer: Renderer, options: Options, output: Output, terminal: ExitStack
+) -> Callable[[Any], None]:
+    """Make the function that writes one row. It restores the terminal when `terminal` is left."""
+    match chosen.layout:
+        case Layout.TEXT if (table_of := stream.table_of) is not None:
+            if chosen is not Format.TABLE or not can_redraw():
+                return lambda item: renderer.end(table_of(item))
+            screen = terminal.enter_context(Screen(output, no_color=options.no_color))
+            terminal.enter_context(screen.redraw_on_resize())
+            return lambda item: screen.show(Frame(table_of(item)))
+        case Layout.TEXT if chosen is Format.TABLE and not options.quiet:
+            return _write_above_progress(stream, renderer, terminal)
+        case Layout.TEXT | Layout.OBJECTS | Layout.DOCUMENT | Layout.REPORT:
+            return renderer.item
+        case _:
+            assert_never(chosen.layout)
+
+
+def _write_above_progress(stream: Stream, renderer: Renderer, terminal: ExitStack) -> Callable[[Any], None]:
+    """Make a function that writes one row above a progress bar."""
+    from revvlink_cli.output.progress import ProgressBar
+
+    bar = ProgressBar(stream.total)
+    terminal.callback(bar.clear)
+
+    def write_item(item: Any) -> None:
+        bar.clear()
+        if not bar.is_shown or stream.is_shown_with_progress(item):
+            renderer.item(item)
+        bar.advance()
+
+    return write_item
+
+
+@contextmanager
+def _cancel_when_reader_leaves(output: Output) -> Iterator[None]:
+    """Cancel the running task when the reader of a pipe leaves, so that a stream without new rows ends too.
+
+    The writing end of a pipe becomes readable, with an error, when its reader closes it.
+    """
+    loop, task, pipe = asyncio.get_running_loop(), asyncio.current_task(), output.pipe
+
+    def stop() -> None:
+        output.is_closed = True
+        if pipe is not None:
+            loop.remove_reader(pipe)
+        if task is not None:
+            task.cancel()
+
+    if pipe is None or sys.platform == "win32":
+        yield
+        return
+    loop.add_reader(pipe, stop)
+    try:
+        yield
+    finally:
+        loop.remove_reader(pipe)
