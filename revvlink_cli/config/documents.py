@@ -1,4 +1,4 @@
-"""Reads TOML within limits: what was found in a folder may have been written to keep the reader busy."""
+"""Reads TOML within limits, because a file found in a folder may be an attack on the parser."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_WORK = 5_000_000
-"""Steps that the keys of a file may take: the standard library's parser goes through all parts of a dotted key, and of
-the header above it, for each part of each key. A file of 8,000 nodes takes 200,000."""
+"""Limit of the parser's steps for keys. The standard library's parser walks all parts of a dotted key, and of the
+header above it, for each part of each key. A file of 8,000 nodes takes 200,000 steps."""
 
 
 def read_toml(text: str, path: Path | None = None) -> dict[str, Any]:
     """The tables of a TOML document.
 
     Raises:
-        ConfigError: It is no TOML, or none that anybody would write.
+        ConfigError: The text is not valid TOML, or exceeds a limit.
     """
     import tomllib
 
@@ -28,7 +28,9 @@ def read_toml(text: str, path: Path | None = None) -> dict[str, Any]:
     if max(dots) * (sum(dots) + len(lines)) > MOST_WORK:
         line = dots.index(max(dots)) + 1
         hint = "write tables on lines of their own"
-        raise ConfigError([Problem(f"has {max(dots)} dots, which no configuration has", path, line, hint=hint)])
+        raise ConfigError(
+            [Problem(f"has {max(dots)} dots, which is too many for a configuration", path, line, hint=hint)]
+        )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -36,7 +38,9 @@ def read_toml(text: str, path: Path | None = None) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError([Problem("is nested too deep", path)]) from None
     except ValueError:  # Python reads no decimal number of more than some thousand digits
-        raise ConfigError([Problem("has a number of thousands of digits, which no configuration has", path)]) from None
+        raise ConfigError(
+            [Problem("has a number of thousands of digits, which is too many for a configuration", path)]
+        ) from None
 
 
 def _syntax(error: Exception, text: str, path: Path | None) -> Problem:

@@ -1,4 +1,4 @@
-"""Adds a node to a file without touching a byte of what stands in it."""
+"""Adds a node to a configuration file without changing its existing text."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def append_node(path: Path, values: Mapping[str, Any]) -> Settings:
-    """Add a ``[[nodes]]`` table to the end of a configuration file.
+    """Adds a ``[[nodes]]`` table to the end of a configuration file.
 
-    The result is checked as a whole before the file is replaced; a file that was trusted stays so.
+    The whole result is checked before the file is replaced. A trusted file stays trusted.
 
     Args:
         path: The file.
-        values: The node's keys; never a password itself.
+        values: The keys of the node, without a password in plain text.
 
     Returns:
-        The configuration as it is now; the new node is its last.
+        The new configuration; the new node is its last.
 
     Raises:
         ConfigError: The node is wrong or its name is taken, the file cannot take a table at its end, or cannot be
-            written. The file is untouched then.
+            written. The file is then unchanged.
     """
     with changing(path):
         return _append(path, values)

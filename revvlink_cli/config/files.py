@@ -1,4 +1,4 @@
-"""Reading and writing small files so that nothing is lost half-way and no secret is readable by others."""
+"""Reads and writes small files: atomically, and with secrets readable by their owner only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_text(path: Path) -> str:
     """The text of a configuration file.
 
     Raises:
-        ConfigError: It cannot be read, is no text, or is far too large; one line says which.
+        ConfigError: The file cannot be read, is not text, or is too large.
     """
     try:
         with path.open("rb") as file:
@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read: {error.strerror or error}", path)]) from None
     if len(data) > MAX_SIZE:
-        raise ConfigError([Problem(f"is larger than {MAX_SIZE} bytes, which no configuration is", path)])
+        raise ConfigError([Problem(f"is larger than {MAX_SIZE} bytes, which is too large for a configuration", path)])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -45,16 +45,16 @@ def read_text(path: Path) -> str:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600, keeps_mode: bool = False) -> None:
-    """Write a file as a whole or not at all; a link is followed, its target replaced, its folder made.
+    """Writes a file atomically. A link is followed and its target replaced; a missing folder is created.
 
     Args:
         path: The file.
-        text: All of it.
+        text: The whole text.
         mode: Its mode.
-        keeps_mode: Whether a file that is there keeps the mode it has.
+        keeps_mode: Whether an existing file keeps its mode.
 
     Raises:
-        ConfigError: It cannot be written; what was there is untouched.
+        ConfigError: The file cannot be written; it is then unchanged.
     """
     target = path.resolve()
     try:
@@ -65,23 +65,22 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600, keeps_mode: bo
 
 
 _CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV})
-"""What the system answers where a file may be written and not replaced: it is mounted alone, as containers do, or its
-folder is read-only."""
+"""Errors for a file that can be written but not replaced: a container mounts it alone, or its folder is read-only."""
 
 
 def replace_whole(target: Path, text: str, *, mode: int | None = None, keeps_mode: bool = True) -> None:
-    """Put a file where `target` is, when all of it is on the disk; its owner stays the same.
+    """Replaces `target` once the new file is on the disk; the owner stays the same.
 
-    A file that cannot be replaced is written where it is; what it held is put back if that fails.
+    A file that cannot be replaced is overwritten in place; its old content is restored if that fails.
 
     Args:
         target: The file, links resolved.
-        text: All of it.
+        text: The whole text.
         mode: Its mode; None leaves that to the umask.
-        keeps_mode: Whether a file that is there keeps the mode it has.
+        keeps_mode: Whether an existing file keeps its mode.
 
     Raises:
-        OSError: It cannot be written; what was there is untouched.
+        OSError: The file cannot be written; it is then unchanged.
     """
     data = text.encode("utf-8", "backslashreplace")
     try:
@@ -112,9 +111,9 @@ def replace_whole(target: Path, text: str, *, mode: int | None = None, keeps_mod
 
 
 def _with_owner(number: int, before: os.stat_result, mode: int) -> int:
-    """Give a new file the owner and the group of the one before it, and say what mode it may have.
+    """Gives a new file the owner and group of the old one, and returns the mode it may have.
 
-    Only root can give files away. Where the group cannot be kept, rights that were meant for it go to nobody else.
+    Only root can change the owner. Where the group cannot be kept, the rights of the group are removed.
     """
     if sys.platform == "win32":
         return mode
@@ -131,7 +130,7 @@ def _with_owner(number: int, before: os.stat_result, mode: int) -> int:
 
 
 def _overwrite(target: Path, data: bytes) -> None:
-    """Write a file where it is, once there is room for all of it; what it held is put back if that fails."""
+    """Overwrites a file in place, once space for all of it is reserved; restores its content if that fails."""
     with target.open("r+b") as file:
         before = file.read()
         try:
@@ -153,11 +152,11 @@ def _fill(file: BinaryIO, data: bytes) -> None:
 
 
 def read_line(path: Path) -> str:
-    """The first line of a file, without its end; a pipe that nobody writes to is not waited for without end.
+    """Reads the first line of a file, without its line end. Waiting for a pipe has a time limit.
 
     Raises:
-        OSError: It cannot be read.
-        UnicodeDecodeError: It is no text.
+        OSError: The file cannot be read.
+        UnicodeDecodeError: The line is not UTF-8 text.
     """
     with open(path, "rb", opener=_open_at_once) as file:
         if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
@@ -178,17 +177,17 @@ def _open_at_once(name: str, flags: int) -> int:
 
 
 def unreadable(path: Path) -> str | None:
-    """Why a file cannot be read, None when it can."""
+    """The reason why a file cannot be read; None when it can."""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            # What reads it later would wait for a pipe without end.
+            # Reading a pipe later would have no time limit.
             return None if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else "it is no file"
     except OSError as error:
         return error.strerror or str(error)
 
 
 def readable_by_others(path: Path) -> bool:
-    """Whether the group or everybody may read the file; never so where files have no such modes."""
+    """Whether the group or others may read the file; False on systems without such modes."""
     try:
         return os.name == "posix" and bool(path.stat().st_mode & 0o077)
     except OSError:

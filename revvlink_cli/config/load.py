@@ -1,4 +1,4 @@
-"""Makes frozen settings of a configuration, or tells every mistake in it."""
+"""Turns a configuration into frozen settings, or reports every mistake in it."""
 
 from __future__ import annotations
 
@@ -80,17 +80,17 @@ def parse(text: str, source: Source) -> Settings:
 
 
 MOST_PROBLEMS = 100
-"""Mistakes that are told one by one."""
+"""Most mistakes that are reported one by one."""
 
 LONGEST_KEY = 100
 """Characters of a key in a message."""
 
 LARGEST = 2**63
-"""Where whole numbers end in TOML."""
+"""Whole numbers in TOML are below this."""
 
 
 class _Checker:
-    """Goes through a document once and collects values, origins and every mistake."""
+    """Checks a document and collects values, origins and every mistake."""
 
     def __init__(self, document: dict[str, Any], text: str, source: Source) -> None:
         self.document = document
@@ -112,14 +112,14 @@ class _Checker:
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
         if not self.problems and (plain["check"] or any("check" in node.values for node in nodes)):
-            self.demands(plain["check"], nodes)
+            self.requirements(plain["check"], nodes)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
         origins = {(section, key): self.origin((section, key)) for section, values in plain.items() for key in values}
         return _settings(self.source, nodes, plain, regions, tuple(self.warnings), origins)
 
     def numbers(self) -> None:
-        """Refuse numbers that nothing below can reckon with."""
+        """Refuse numbers of more than 64 bits."""
         waiting: list[tuple[KeyPath, Any]] = [((), self.document)]
         while waiting:
             path, value = waiting.pop()
@@ -167,10 +167,10 @@ class _Checker:
             if by_name[name].reaches_out and not self.source.trusted:
                 self.problem(
                     (*path, name),
-                    "this file was merely found here and is not trusted with anything outside it",
-                    "look at it, then run `revvlink config trust`",
+                    f"{self.source.path.name if self.source.path else 'it'} in this folder is not trusted yet",
+                    "review it, then run `revvlink config trust`",
                 )
-            if by_name[name].secret:  # also where it is wrong: what is wrong with it is reported
+            if by_name[name].secret:  # also a wrong value: the report on it may show it
                 secrets_in_use.use(secrets_in_use.of_setting(name, value))
             try:
                 found[name] = self.within(by_name[name], read_value(by_name[name], value), (*path, name))
@@ -179,7 +179,7 @@ class _Checker:
         return found
 
     def within(self, key: schema.Key, value: Any, path: KeyPath) -> Any:
-        """A value as it counts: what is in tables of the user's own names is checked one by one."""
+        """A checked value; the entries of a table with names of the user's own are checked one by one."""
         if key.kind is schema.Kind.RANGES:
             return self.ranges(value, path)
         if key.kind is schema.Kind.REQUIREMENTS:
@@ -206,8 +206,8 @@ class _Checker:
                 self.problem((*path, name), str(error))
         return found
 
-    def demands(self, section: dict[str, Any], nodes: tuple[NodeEntry, ...]) -> None:
-        """Pairs of thresholds that make no sense together, wherever each of them stands."""
+    def requirements(self, section: dict[str, Any], nodes: tuple[NodeEntry, ...]) -> None:
+        """Report tags that no node has, and pairs of thresholds that contradict each other."""
         from revvlink_cli.config.requirements import policy_of, swapped
 
         used = sorted({tag for node in nodes for tag in node.tags})
@@ -310,7 +310,7 @@ class _Checker:
         self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
 
 
-SWAPPED = "the warning could never be given: all that it would tell of is critical"
+SWAPPED = "the warning can never occur, because every value outside it is critical"
 
 
 def _written(path: KeyPath) -> str:

@@ -1,6 +1,6 @@
-"""Where each key of a TOML document stands; the standard library's parser does not tell.
+"""Finds the line and column of each key in a TOML document, which the standard library's parser does not report.
 
-The document has been accepted by ``tomllib``, so this scanner only has to find its way, not to judge.
+``tomllib`` has accepted the document before, so this scanner need not validate it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def locate(text: str) -> dict[Path, tuple[int, int]]:
 
 
 def find(places: dict[Path, tuple[int, int]], path: Path) -> tuple[int, int] | tuple[None, None]:
-    """The place of `path`, or of the nearest thing around it."""
+    """The place of `path`, or of the nearest table around it."""
     while path:
         if path in places:
             return places[path]
@@ -73,7 +73,7 @@ class _Scanner:
         path: Path = ()
         for key in keys[:-1]:
             path = (*path, key)
-            self.note(path, start)  # a table that only stands in the names of those below it
+            self.note(path, start)  # a table that exists only in the names of its subtables
             if path in self.tables:  # the last table of an array is meant
                 path = (*path, self.tables[path])
         path = (*path, keys[-1])

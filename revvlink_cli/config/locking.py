@@ -1,4 +1,4 @@
-"""Locks between runs of the program, so that two which change one file at the same time lose nothing."""
+"""Locks between runs of the program, so that two runs can change one file without losing a change."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PATIENCE = 10.0
 
 @contextmanager
 def locked(lock: Path, *, patience: float = 0.0) -> Iterator[bool]:
-    """Whether this run has the lock; for the time of the block no other run has it then.
+    """Takes a lock for the time of the block, and yields whether this run has it.
 
     Args:
-        lock: A file that exists for nothing else. It stays, and the system frees it when a run dies.
+        lock: The lock file. It stays after the block; the system releases it when a run dies.
         patience: Seconds to wait for another run.
 
     Raises:
-        OSError: There can be no lock.
+        OSError: The lock file cannot be used.
     """
     from filelock import FileLock, Timeout  # most commands change no file, and start faster without
 
@@ -42,12 +42,12 @@ def locked(lock: Path, *, patience: float = 0.0) -> Iterator[bool]:
 
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
-    """Let no other run change a file from here, where it is read, to the end of the block, where it has been written.
+    """Keeps other runs from changing a file during the block, which reads and then writes it.
 
-    Where no folder for the lock can be written, as in a container without a home, there is no lock.
+    There is no lock where its folder cannot be written, as in a container without a home.
 
     Raises:
-        ConfigError: Another run has been at it for too long.
+        ConfigError: Another run has held the lock for too long.
     """
     import hashlib
 
@@ -62,6 +62,6 @@ def changing(path: Path) -> Iterator[None]:
         except OSError:
             is_ours = True
         if not is_ours:
-            told = f"another run has been changing it for {PATIENCE:g} s"
-            raise ConfigError([Problem(told, path, hint="wait for that run, or end it")])
+            message = f"another run has been changing it for {PATIENCE:g} s"
+            raise ConfigError([Problem(message, path, hint="wait for that run, or end it")])
         yield

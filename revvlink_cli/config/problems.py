@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, exact to line and column."""
+"""Mistakes in a configuration, with line and column."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """One mistake, or one warning.
+    """One mistake or warning.
 
     Attributes:
         message: What is wrong.
-        path: The file, None when the environment is meant.
+        path: The file; None for the environment.
         line: Line in it, from 1, or None.
         column: Column in it, from 1, or None.
         key: The key concerned, as ``nodes[0].uri``, or None.
@@ -40,8 +40,8 @@ class ConfigError(Exception):
     """A configuration that cannot be used.
 
     Attributes:
-        problems: All that is wrong with it; at least one.
-        is_missing: Whether the trouble is that there is none at all.
+        problems: All mistakes; at least one.
+        is_missing: Whether there is no configuration at all.
     """
 
     def __init__(self, problems: Iterable[Problem], *, is_missing: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""From ``[check]`` to what is demanded of each node: its own keys win over those of its tags, and they over all."""
+"""Merges ``[check]`` into the requirements of each node: own keys win over those of tags, and these over all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ConfiguredNode(Protocol):
-    """What the requirements of a node depend on."""
+    """The part of a node that its requirements depend on."""
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -29,11 +29,11 @@ class ConfiguredNode(Protocol):
 
 
 def policy_of(section: Mapping[str, Any], nodes: Sequence[ConfiguredNode]) -> Policy:
-    """What a configuration demands.
+    """The requirements in a configuration.
 
     Args:
         section: The checked values of ``[check]``.
-        nodes: The configured nodes; those with nothing of their own get the common demands.
+        nodes: The configured nodes; those without their own requirements get the common ones.
     """
     tags: Mapping[str, Mapping[str, Any]] = section.get("tags", {})
     own: dict[str, Requirements] = {}
@@ -42,12 +42,14 @@ def policy_of(section: Mapping[str, Any], nodes: Sequence[ConfiguredNode]) -> Po
         if "check" in node.values:
             layers.append(node.values["check"])
         if layers:
-            own[node.identifier] = demands_of([section, *layers])
-    return Policy(common=demands_of([section]), nodes=MappingProxyType(own), min_healthy=section.get("min_healthy"))
+            own[node.identifier] = requirements_of([section, *layers])
+    return Policy(
+        common=requirements_of([section]), nodes=MappingProxyType(own), min_healthy=section.get("min_healthy")
+    )
 
 
-def demands_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
-    """What several tables of demands come to, the last one winning key by key."""
+def requirements_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
+    """Merges several tables of requirements; key by key, the last one wins."""
     values: dict[str, Any] = {}
     ranges: dict[str, dict[str, Any]] = {"warning": {}, "critical": {}}
     for layer in layers:
@@ -69,7 +71,7 @@ def demands_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
 def with_bounds(
     bounds: Mapping[str, Bounds], warning: Mapping[str, Any], critical: Mapping[str, Any]
 ) -> Mapping[str, Bounds]:
-    """Thresholds with some of them replaced; None takes one away, and a usual one gives way to what it contradicts."""
+    """Thresholds with some of them replaced. None removes one; a default that contradicts a given one is dropped."""
     from revvlink_cli.health.catalogue import BY_CODE
 
     found = dict(bounds)
@@ -77,7 +79,7 @@ def with_bounds(
         usual = BY_CODE[code].bounds
         known = found.get(code, usual)
         made = Bounds(warning.get(code, known.warning), critical.get(code, known.critical))
-        if made.are_swapped:  # with a usual threshold, which nobody wrote and which therefore gives way
+        if made.are_swapped:  # the given one contradicts a default one, which is dropped
             made = Bounds(
                 None if code not in warning and made.warning == usual.warning else made.warning,
                 None if code not in critical and made.critical == usual.critical else made.critical,
@@ -86,6 +88,6 @@ def with_bounds(
     return MappingProxyType(found)
 
 
-def swapped(demands: Requirements) -> list[str]:
-    """Codes whose warning could never be given, because everything it would tell of is critical."""
-    return [code for code, bounds in demands.bounds.items() if bounds.are_swapped]
+def swapped(requirements: Requirements) -> list[str]:
+    """Codes whose warning can never occur, because every value outside it is critical."""
+    return [code for code, bounds in requirements.bounds.items() if bounds.are_swapped]

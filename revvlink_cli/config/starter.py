@@ -31,7 +31,7 @@ def starter_text() -> str:
     import tomli_w
 
     return (
-        "# The nodes that revvlink looks after. Every key: `revvlink config schema`, or docs/configuration.md.\n"
+        "# The nodes that revvlink manages. Every key: `revvlink config schema`, or docs/configuration.md.\n"
         "\n"
         "# [defaults]            # for every node; a node's own key wins\n"
         "# user_id = 170939974227541168\n"
@@ -60,7 +60,7 @@ def write_starter(path: Path, *, force: bool) -> Path:
     text = starter_text()
     with changing(target):
         if target.exists() and not force:
-            raise ConfigError([Problem("is there already", target, hint="look at it, or replace it with --force")])
+            raise ConfigError([Problem("is there already", target, hint="keep it, or replace it with --force")])
         write_atomically(target, text)
         trust(target, text)
     return target

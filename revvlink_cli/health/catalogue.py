@@ -93,7 +93,7 @@ CHECKS = (
         code="reach",
         stage="connection",
         what="the name resolves, the port takes connections, TLS is valid, HTTP is answered",
-        false_alarm="low: what fails on the way to the node looks the same; see --unknown-on-timeout",
+        false_alarm="low: a failure on the way to the node gives the same result; see --unknown-on-timeout",
         figure="time until the node was ready",
         metrics=(
             Metric("ready", Unit.SECONDS, "Time from the first packet until the node was ready.", is_judged=True),
@@ -102,9 +102,9 @@ CHECKS = (
     Check(
         code="certificate",
         stage="connection",
-        what="how long the node's certificate is still valid",
-        false_alarm="low: where renewal is left to the last days",
-        figure="time left, a number alone is days",
+        what="how long the node's certificate remains valid",
+        false_alarm="low: only where certificates are renewed in their last days",
+        figure="time left; a number without a unit is days",
         metrics=(Metric("certificate_left", Unit.DAYS, "Time until the node's certificate ends.", is_judged=True),),
         bounds=Bounds(parse("14:", Unit.DAYS), parse("3:", Unit.DAYS)),
     ),
@@ -124,7 +124,7 @@ CHECKS = (
     Check(
         code="stats",
         stage="figures",
-        what="the node tells how it is doing",
+        what="the node sends statistics",
         false_alarm="low: a node under heavy load may take longer than the timeout",
         figure="age of the statistics",
         metrics=(Metric("stats_age", Unit.SECONDS, "Age of the node's statistics.", is_judged=True),),
@@ -144,15 +144,15 @@ CHECKS = (
     Check(
         code="memory",
         stage="figures",
-        what="memory in use, of what the node may take; of a NodeLink the size only",
+        what="memory in use, as a share of the node's limit; of NodeLink only the size",
         false_alarm="medium: a JVM fills its heap before it collects garbage",
         figure="share in use, or with B, MiB, GiB the memory itself",
         metrics=(
-            Metric("memory_used", Unit.RATIO, "Memory in use, of what the node may take.", is_judged=True),
+            Metric("memory_used", Unit.RATIO, "Memory in use, as a share of the node's limit.", is_judged=True),
             Metric("memory_used", Unit.BYTES, "Memory in use.", is_judged=True),
-            Metric("memory_free", Unit.BYTES, "Memory that is taken and not in use."),
-            Metric("memory_allocated", Unit.BYTES, "Memory that is taken."),
-            Metric("memory_reservable", Unit.BYTES, "Memory that the node may take."),
+            Metric("memory_free", Unit.BYTES, "Memory that is allocated and not in use."),
+            Metric("memory_allocated", Unit.BYTES, "Memory that is allocated."),
+            Metric("memory_reservable", Unit.BYTES, "Memory limit of the node."),
         ),
     ),
     Check(
@@ -163,14 +163,14 @@ CHECKS = (
         figure="players",
         metrics=(
             Metric("players", Unit.COUNT, "Players of all bots on the node.", is_judged=True),
-            Metric("playing_players", Unit.COUNT, "Those of them that play."),
+            Metric("playing_players", Unit.COUNT, "Players of all bots that play on the node."),
         ),
     ),
     Check(
         code="uptime",
         stage="figures",
-        what="how long the node has been up: with a threshold, whether it was restarted lately",
-        false_alarm="low: restarts that were meant",
+        what="how long the node has been up; a threshold finds recent restarts",
+        false_alarm="low: planned restarts",
         figure="time since its start",
         metrics=(Metric("uptime", Unit.SECONDS, "Time since the node's start.", is_judged=True),),
     ),
@@ -187,15 +187,15 @@ CHECKS = (
     Check(
         code="penalty",
         stage="penalty",
-        what="what one more player would cost; a lower bound where frame statistics are hidden, and not judged where "
-        "the CPU is assumed",
+        what="the cost of one more player; a lower bound where frame statistics are hidden, and not judged where the "
+        "CPU is assumed",
         false_alarm="medium: as cpu",
         figure="penalty",
         metrics=(
             Metric(
                 "penalty",
                 Unit.COUNT,
-                "What one more player would cost; a lower bound where frame statistics are hidden.",
+                "Cost of one more player; a lower bound where frame statistics are hidden.",
                 is_judged=True,
             ),
         ),
@@ -203,8 +203,8 @@ CHECKS = (
     Check(
         code="load",
         stage="load",
-        what="each canary really loads tracks; made where canaries are given",
-        false_alarm="medium: it depends on the source behind the node, too",
+        what="each canary loads tracks; runs only where canaries are set",
+        false_alarm="medium: it also depends on the source behind the node",
         figure="time the load took",
         metrics=(Metric("load", Unit.SECONDS, "Time that loading a canary took.", is_judged=True),),
         subject="canary",
@@ -212,30 +212,30 @@ CHECKS = (
     Check(
         code="voice",
         stage="voice",
-        what="the node can speak Discord's end-to-end encryption (DAVE), without which nobody hears it; skip it where "
-        "only stages are served",
-        false_alarm="none for releases; a development build whose commit is not dated is a WARNING",
+        what="the node supports Discord's end-to-end encryption (DAVE), without which users hear nothing; skip it "
+        "where bots play in stage channels only",
+        false_alarm="none for releases; a development build without a commit date is a WARNING",
     ),
     Check(
         code="quorum",
         stage="fleet",
-        what="at least min_healthy nodes are healthy; made where that is given, and then whatever fails on one is a "
-        "WARNING",
-        false_alarm="none beyond that of its nodes",
+        what="at least min_healthy nodes are healthy; runs only where that is set. While it holds, a failure on a node "
+        "is a WARNING",
+        false_alarm="none of its own, beyond that of the node checks",
         figure="healthy nodes",
-        metrics=(Metric("healthy_nodes", Unit.COUNT, "Those of them that are healthy.", is_judged=True, prefix=FLEET),),
+        metrics=(Metric("healthy_nodes", Unit.COUNT, "Nodes that are healthy.", is_judged=True, prefix=FLEET),),
     ),
     Check(
         code="regions",
         stage="fleet",
-        what="every region of the configured nodes has a healthy one",
-        false_alarm="none beyond that of its nodes",
+        what="every region of the configured nodes has a healthy node",
+        false_alarm="none of its own, beyond that of the node checks",
         figure="regions without a healthy node",
         metrics=(
             Metric(
                 "unserved_regions",
                 Unit.COUNT,
-                "Regions of the configured nodes without a healthy one.",
+                "Regions of the configured nodes without a healthy node.",
                 is_judged=True,
                 prefix=FLEET,
             ),
@@ -305,5 +305,5 @@ def read_range(code: str, text: str) -> Range:
                 return parse(text, unit)
             except ValueError:
                 more = ", ".join(suffix for suffix in unit.suffixes if suffix)
-                error = ValueError(f"{error}; or a size in {more}")
+                error = ValueError(f"{error} or a size in {more}")
         raise error from None

@@ -17,7 +17,7 @@ _CLASS = re.compile(r"^(?:[a-z]\w*\.)+\w+(?:Exception|Error): (?=\S)")
 
 
 class FailureCode(StrEnum):
-    """Why a track does not load or play, in a word that never changes: scripts may key on it."""
+    """The reason why a track does not load or play. Codes never change, so that scripts can rely on them."""
 
     YOUTUBE_LOGIN_REQUIRED = "youtube_login_required"
     YOUTUBE_IP_BLOCKED = "youtube_ip_blocked"
@@ -61,7 +61,7 @@ class Explanation:
         return bool(self.meaning)
 
     def sentence(self, words: str) -> str:
-        """What happened, with the server's own words behind it; only these where nothing is known."""
+        """The meaning with the server's words in parentheses; the words alone where the meaning is unknown."""
         words = _CLASS.sub("", words.strip())
         if not self.meaning:
             return words

@@ -1,4 +1,4 @@
-"""What a check comes to."""
+"""The results of checks: findings with verdicts and figures, and skipped checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(IntEnum):
-    """As monitoring systems know them, by their exit codes; `gravity` knows that UNKNOWN is better than WARNING."""
+    """The verdict of a check; its value is the exit code of monitoring plugins. `gravity` orders the verdicts."""
 
     OK = 0
     WARNING = 1
@@ -61,21 +61,21 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The outcome of one check on one node, or on the fleet.
+    """The result of one check on one node, or on the fleet.
 
     Attributes:
         node: The node; None for the fleet.
         check: Code of the check.
-        subject: What of several things was checked (a canary), or None.
-        verdict: How bad it is.
+        subject: Which of several things was checked (a canary), or None.
+        verdict: How grave it is.
         message: What was found, one line.
-        code: Stable word for a failure, None when all is well.
-        stage: How far the conversation with the node got, None where that says nothing.
+        code: Stable name of a failure; None for OK.
+        stage: The stage of the connection at which it failed, or None.
         hint: What to do, or None.
         figures: Numbers, the judged one first.
-        facts: What was learnt and is no number, by name.
-        origin: The check that really failed, where that one is left out and this one bears its failure; else None.
-        raw_verdict: How bad it is where a quorum that holds, or a check that cannot tell, makes it milder, else None.
+        facts: Texts that the check read, by name.
+        origin: The check that failed, where that one is left out and this one reports its failure; else None.
+        raw_verdict: The original verdict, where a quorum or the lack of a check to report it made it milder; else None.
     """
 
     node: str | None
@@ -94,13 +94,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A check that was not made.
+    """A check that did not run.
 
     Attributes:
         node: The node; None for the fleet.
         check: Code of the check.
         reason: Why, in a few words.
-        needs: Code of the check that failed and without which this one cannot be made, or None.
+        needs: Code of the failed check that this one depends on, or None.
     """
 
     node: str | None
@@ -124,7 +124,7 @@ def worst(outcomes: Iterable[Outcome]) -> Verdict:
 
 
 def is_healthy(outcomes: Iterable[Outcome]) -> bool | None:
-    """Whether a node with these outcomes is healthy; None when nobody can tell."""
+    """Whether a node with these outcomes is healthy; None when that is unknown."""
     verdicts = {outcome.verdict for outcome in outcomes if isinstance(outcome, Finding)}
     if Verdict.CRITICAL in verdicts:
         return False

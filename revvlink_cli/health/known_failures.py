@@ -1,7 +1,7 @@
-"""Why a track does not load or play: the one table of known failures, and how a server's words are matched with it.
+"""The table of known failures of loads and tracks, and the matching of a server's messages with it.
 
-A server's own message is often only "Something broke when playing the track"; the reason stands in its causes. So the
-texts are read in this order, and the first one that is known decides:
+A server's own message is often only "Something broke when playing the track"; the reason is in its causes. So the
+texts are read in this order, and the first known one decides:
 
 1. the ``Caused by:`` lines of the stack trace, the innermost first,
 2. the head of the stack trace, then ``cause``, then ``message``.
@@ -33,10 +33,10 @@ class Pattern(NamedTuple):
     """One row of the table.
 
     Attributes:
-        text: What the server's words look like; upper and lower case are the same.
+        text: Regular expression for the server's words; case is ignored.
         code: The code.
-        context: What must stand somewhere in the failure as well, "" for nothing.
-        meaning: A sentence in place of the code's own.
+        context: Regular expression that must also match somewhere in the failure; "" for none.
+        meaning: A sentence that replaces the code's meaning; "" keeps it.
         advice: The same for the advice.
         link: The same for the link.
     """
@@ -53,7 +53,7 @@ YOUTUBE = r"youtube|googlevideo|yts\.version"
 SPOTIFY = (
     r"lavasrc\.spotify|(?:api|open|accounts)\.spotify\.com|spotify ?token|Spotify API|(?s:\A(?!.*youtube).*spotify)"
 )
-"""What names Spotify; a mirrored track fails on YouTube, though its source is Spotify."""
+"""Words that name Spotify. A mirrored track fails on YouTube, although its source is Spotify."""
 
 PATTERNS: tuple[Pattern, ...] = (
     # Voice. 4006 alternates with 4017 in the same loop, so 4017 comes first.
@@ -85,7 +85,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(r"live (?:event|stream) has ended|live stream recording is not", FailureCode.TRACK_UNAVAILABLE),
     Pattern(r"live event will begin|Premieres in|premiere will begin", FailureCode.TRACK_UNAVAILABLE),
     Pattern(r"members[- ]only|channel's members|requires payment|Premium members", FailureCode.TRACK_UNAVAILABLE),
-    # YouTube's distrust.
+    # YouTube takes the node for a bot, or wants a login.
     Pattern(r"confirm (?:that )?you.{1,8}re not a (?:bot|robot)", FailureCode.YOUTUBE_IP_BLOCKED),
     Pattern(r"IP address has been blocked by YouTube", FailureCode.YOUTUBE_IP_BLOCKED),
     Pattern(r"unusual traffic from your", FailureCode.YOUTUBE_IP_BLOCKED),
@@ -248,7 +248,7 @@ PATTERNS: tuple[Pattern, ...] = (
         meaning="The address leads nowhere (404).",
         advice="Check the address.",
     ),
-    # Known, but nothing that a code says.
+    # Known failures without a code of their own.
     Pattern(
         r"soundcloud stream: 401|client ID from application script",
         FailureCode.OTHER,
@@ -286,7 +286,7 @@ _CERTAINTY = (
     FailureCode.UNSUPPORTED_FORMAT,
     FailureCode.TRACK_UNAVAILABLE,
 )
-"""Which reason counts where several YouTube clients give different ones."""
+"""Order of preference where several YouTube clients give different reasons."""
 
 _COMPILED = tuple(
     (re.compile(row.text, re.IGNORECASE), re.compile(row.context, re.IGNORECASE), row) for row in PATTERNS
@@ -301,8 +301,8 @@ def explain(message: str, cause: str = "", stack_trace: str = "", *, source: str
 
     Args:
         message: ``exception.message`` as the server wrote it, or any text of a log.
-        cause: ``exception.cause``, "" if untold.
-        stack_trace: ``exception.causeStackTrace``, "" if untold.
+        cause: ``exception.cause``, "" if unknown.
+        stack_trace: ``exception.causeStackTrace``, "" if unknown.
         source: The track's source (``youtube``), "" if not known.
     """
     everything = f"{stack_trace}\n{cause}\n{message}\n{source}"

@@ -51,11 +51,11 @@ BUILD_INFO = Metric("info", Unit.COUNT, "The version of revvlink, as a label.", 
 CONFIG_RELOAD_SUCCESS = Metric(
     "success",
     Unit.COUNT,
-    "Whether the configuration could be read when it was last to be.",
+    "Whether the last reload of the configuration succeeded.",
     prefix="revvlink_config_reload_",
 )
 SCRAPE_DURATION = Metric(
-    "duration", Unit.SECONDS, "Time that it took to make these metrics.", prefix="revvlink_scrape_"
+    "duration", Unit.SECONDS, "Time that collecting these metrics took.", prefix="revvlink_scrape_"
 )
 PROBE_SUCCESS = Metric("success", Unit.COUNT, "Whether every check of the node was OK or a WARNING.", prefix="probe_")
 PROBE_DURATION = Metric("duration", Unit.SECONDS, "Time that the probe took.", prefix="probe_")

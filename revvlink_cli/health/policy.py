@@ -1,4 +1,4 @@
-"""What is demanded of nodes and of the fleet."""
+"""The requirements that checks judge nodes and the fleet by."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirements:
-    """What is demanded of one node.
+    """The requirements of one node.
 
     Attributes:
-        bounds: By code of the check, thresholds in place of its own.
-        min_version: Oldest version a Lavalink may have; None for any.
+        bounds: By code of a check, thresholds that replace its default ones.
+        min_version: Oldest allowed version of a Lavalink; None for any.
         sources: Source managers that must be on.
         plugins: Plugins that must be loaded.
         filters: Filters that must be on.
-        canaries: What must load, sent as it is.
-        skip: Codes of checks that are not made.
-        unknown_on_timeout: Whether a node that does not answer is UNKNOWN, and not CRITICAL.
+        canaries: Queries that must load tracks, sent unchanged.
+        skip: Codes of the checks to skip.
+        unknown_on_timeout: Whether a node that does not answer is UNKNOWN instead of CRITICAL.
     """
 
     bounds: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -47,19 +47,19 @@ class Requirements:
 
 
 NO_REQUIREMENTS = Requirements()
-"""Nothing beyond what every check looks at by itself."""
+"""No requirement beyond the default thresholds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What is demanded altogether.
+    """The requirements of all nodes and of the fleet.
 
     Attributes:
-        common: Of every node that has no demands of its own.
-        nodes: By identifier, of single nodes.
+        common: Those of the fleet, and of every node without its own.
+        nodes: By identifier, those of single nodes.
         min_healthy: How many nodes must be healthy: a number, or a share of them as text (``50%``); None for no quorum.
         only: Codes of the only checks to report; empty for all.
-        elsewhere: Regions of nodes that are not checked at all: nobody can say that they have none.
+        elsewhere: Regions of configured nodes that this run does not check; whether they are served is unknown.
     """
 
     common: Requirements = field(default_factory=Requirements)
@@ -69,7 +69,7 @@ class Policy:
     elsewhere: frozenset[str] = frozenset()
 
     def of(self, node: str) -> Requirements:
-        """The demands on a node."""
+        """The requirements of a node."""
         return self.nodes.get(node, self.common)
 
     def wants(self, code: str) -> bool:
@@ -77,13 +77,13 @@ class Policy:
         return (not self.only or code in self.only) and code not in self.common.skip
 
     def canaries(self, node: str) -> tuple[str, ...]:
-        """What a node has to load: also where only the fleet is reported, which is as healthy as its nodes."""
+        """The canaries that a node has to load; fleet checks need them too, because they judge the health of nodes."""
         requirements = self.of(node)
         is_needed = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
         return requirements.canaries if is_needed and "load" not in requirements.skip else ()
 
     def out_of_reach(self, nodes: int) -> tuple[str, str] | None:
-        """Which key demands more healthy nodes than so many can be, and what it demands; None where none does."""
+        """The key that requires more than this number of healthy nodes, and its value; None if no key does."""
         if isinstance(self.min_healthy, int) and self.min_healthy > nodes:
             return "min_healthy", str(self.min_healthy)
         limit = self.common.bounds_of("quorum").critical
@@ -92,7 +92,7 @@ class Policy:
         return None
 
     def quorum(self, nodes: int) -> int | None:
-        """How many of so many nodes must be healthy; a share is rounded up."""
+        """How many of this number of nodes must be healthy; a share is rounded up."""
         if self.min_healthy is None:
             return None
         if isinstance(self.min_healthy, int):
@@ -101,48 +101,48 @@ class Policy:
 
 
 def read_codes(names: Collection[str]) -> frozenset[str]:
-    """The codes that names of checks and stages mean.
+    """Reads names of checks and stages as codes of checks.
 
     Raises:
-        ValueError: One of them is none; the text names it, and the nearest.
+        ValueError: A name is unknown; the message suggests the nearest.
     """
     found: set[str] = set()
     for name in names:
         codes = codes_of(name)
         if not codes:
             known = dict.fromkeys([*(check.code for check in CHECKS), *(check.stage for check in CHECKS)])
-            raise ValueError(f"{name!r} is no check, nor a stage: {nearest(name, list(known))}")
+            raise ValueError(f"{name!r} is not a check or a stage: {nearest(name, list(known))}")
         found.update(codes)
     return frozenset(found)
 
 
 def read_judged(name: str) -> str:
-    """The code of a check that has a figure.
+    """Reads the code of a check that has a figure.
 
     Raises:
-        ValueError: There is no such check, or it has none.
+        ValueError: There is no such check, or it has no figure.
     """
     if name in JUDGED:
         return name
     if name in BY_CODE:
-        raise ValueError(f"{name} has no figure that a threshold could judge; these have: {', '.join(JUDGED)}")
-    raise ValueError(f"{name!r} is no check: {nearest(name, JUDGED)}")
+        raise ValueError(f"{name} has no figure for a threshold; these checks have one: {', '.join(JUDGED)}")
+    raise ValueError(f"{name!r} is not a check: {nearest(name, JUDGED)}")
 
 
 def read_version(text: str) -> Version:
-    """A version such as ``4.2.0``.
+    """Reads a version such as ``4.2.0``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a version.
     """
     return Version(text)
 
 
 def read_share(text: str) -> float:
-    """A share of the nodes, ``1%`` to ``100%``, as 0..1.
+    """Reads a share of the nodes, ``1%`` to ``100%``, as 0 to 1.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a share.
     """
     digits = text.strip().removesuffix("%")
     if (
@@ -152,15 +152,15 @@ def read_share(text: str) -> float:
         or len(digits) > 3
         or not 1 <= int(digits) <= 100
     ):
-        raise ValueError(f"{text!r} is no share of the nodes: write 1% to 100%, or a number of nodes")
+        raise ValueError(f"{text!r} is not a share of the nodes: write 1% to 100%, or a number of nodes")
     return int(digits) / 100
 
 
 def read_min_healthy(text: str) -> int | str:
-    """A number of nodes, or a share of them.
+    """Reads a number of nodes, or a share of them.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is neither.
     """
     stripped = text.strip()
     if stripped.isascii() and stripped.isdecimal() and len(stripped) < 10 and int(stripped) > 0:

@@ -1,13 +1,13 @@
 """Thresholds: the range syntax of the Monitoring Plugins, with units.
 
-A range names the values that are fine, or with ``@`` those that are not; both ends belong to it::
+A range gives the values that are fine, or with ``@`` those that are not; both ends are included::
 
     10       alert below 0 and above 10       ~:10     alert above 10
     10:      alert below 10                   10:20    alert below 10 and above 20
                                               @10:20   alert from 10 to 20
 
-Source: Monitoring Plugins Development Guidelines, "Threshold and Ranges". What is added here are units, ``90%``,
-``500ms``, ``2GiB``; one that stands at one end only holds for both.
+Source: Monitoring Plugins Development Guidelines, "Threshold and Ranges". Units are an addition: ``90%``,
+``500ms``, ``2GiB``. A unit at one end applies to both.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Unit(Enum):
 
     @property
     def suffixes(self) -> dict[str, float]:
-        """What may stand behind a number, and the factor to the base unit; "" is a number alone."""
+        """The suffixes of numbers, and their factors to the base unit; "" is a number without a suffix."""
         return _SUFFIXES[self]
 
     @property
@@ -80,7 +80,7 @@ FORMS = "10, 10:, ~:10, 10:20 or @10:20"
 _HAS_UNIT = re.compile(r"[A-Za-z%]")
 
 _SIGNS = {Unit.RATIO: "%", Unit.SECONDS: " s", Unit.DAYS: " days", Unit.BYTES: " B"}
-"""What stands behind a range whose numbers stand alone."""
+"""The unit shown after a range whose numbers have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ class Range:
         start: Lowest value in it.
         end: Highest value in it.
         inside: Whether to alert inside, and not outside.
-        unit: What it is a range of.
-        text: As somebody wrote it, "" where nobody did; it makes no two ranges differ.
+        unit: Unit of the values.
+        text: The text it was read from, or ""; it is not compared.
     """
 
     start: float
@@ -102,24 +102,24 @@ class Range:
     text: str = field(default="", compare=False, repr=False)
 
     def alerts(self, value: float) -> bool:
-        """Whether a value is one to alert for."""
+        """Whether to alert for a value."""
         return (self.start <= value <= self.end) is self.inside
 
     def written(self, factor: float | None = None) -> str:
-        """As `parse` reads it; numbers stand alone: what they mean then, or the base unit times `factor` if given."""
+        """The range as `parse` reads it, without units: in the usual unit, or in the base unit times `factor`."""
         scale = factor if factor is not None else 1 / self.unit.suffixes[""]
         start = "" if self.start == 0 and self.end != math.inf else f"{_end(self.start * scale)}:"
         return f"{'@' if self.inside else ''}{start}{_end(self.end * scale)}"
 
     @property
     def shown(self) -> str:
-        """For people: as somebody wrote it; numbers that stand alone get the unit that they have then."""
+        """The range for people: its original text; numbers without a unit get their usual one."""
         text = self.text or self.written()
         return text if _HAS_UNIT.search(text) else f"{text}{_SIGNS.get(self.unit, '')}"
 
     @property
     def alerting(self) -> tuple[tuple[float, bool, float, bool], ...]:
-        """The values to alert for, as intervals: lower end, whether it belongs, upper end, whether it belongs."""
+        """The values to alert for, as intervals: lower end, whether included, upper end, whether included."""
         if self.inside:
             return ((self.start, self.start > -math.inf, self.end, self.end < math.inf),)
         below = ((-math.inf, False, self.start, False),) if self.start > -math.inf else ()
@@ -128,17 +128,17 @@ class Range:
 
 
 class Bounds(NamedTuple):
-    """What to warn of and what is critical; None alerts for nothing."""
+    """The ranges for WARNING and CRITICAL; None never alerts."""
 
     warning: Range | None = None
     critical: Range | None = None
 
     @property
     def are_swapped(self) -> bool:
-        """Whether no value on one side, or none at all, would ever be a warning: all it would tell of is critical.
+        """Whether the warning can never occur, on one side or at all, because every value outside it is critical.
 
-        Ranges of unlike units are not compared, nor are sides of which only one alerts. A start of 0 is none: figures
-        are not negative.
+        Ranges in different units are not compared, and neither are sides with only one limit. A start of 0 is no
+        limit, because figures are not negative.
         """
         warning, critical = self
         if warning is None or critical is None or warning.unit is not critical.unit:
@@ -150,12 +150,12 @@ class Bounds(NamedTuple):
         return bool(mild) and mild != grave and all(any(_within(part, whole) for whole in grave) for part in mild)
 
     def of(self, unit: Unit) -> Bounds:
-        """Those that are ranges of this unit."""
+        """Only the ranges in this unit."""
         return Bounds(*(limit if limit is not None and limit.unit is unit else None for limit in self))
 
 
 NO_BOUNDS = Bounds()
-"""Thresholds that alert for nothing."""
+"""Thresholds that never alert."""
 
 
 def _within(part: tuple[float, bool, float, bool], whole: tuple[float, bool, float, bool]) -> bool:
@@ -169,18 +169,18 @@ _NUMBER = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))\s*([A-Za-z%]*)")
 
 
 def parse(text: str, unit: Unit) -> Range:
-    """Read a range.
+    """Reads a range.
 
     Args:
-        text: As in `FORMS`, each number with or without a unit.
+        text: In one of `FORMS`, each number with or without a unit.
         unit: What the figure is measured in.
 
     Raises:
-        ValueError: It is none; the text says what would be.
+        ValueError: The text is not a range; the message says what to write.
     """
     found = _RANGE.fullmatch(text.strip())
     if found is None or (found["colon"] is None and not found["end"]):
-        raise ValueError(f"{text!r} is no range: write {FORMS}")
+        raise ValueError(f"{text!r} is not a range: write {FORMS}")
     start, start_unit = _read(found["start"], text, unit)
     end, end_unit = _read(found["end"], text, unit)
     factor = unit.suffixes[start_unit or end_unit]
@@ -192,18 +192,15 @@ def parse(text: str, unit: Unit) -> Range:
 
 
 def _read(text: str | None, whole: str, unit: Unit) -> tuple[float, str]:
-    """A number, and the unit that stands behind it; 0 where there is none."""
+    """A number and its unit; 0 where there is no number."""
     if text is None or text in ("", "~"):
         return 0.0, ""
     found = _NUMBER.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text.strip()!r} in {whole!r} is no number: write {FORMS}")
+        raise ValueError(f"{text.strip()!r} in {whole!r} is not a number: write {FORMS}")
     if found[2] not in unit.suffixes:
         known = ", ".join(suffix for suffix in unit.suffixes if suffix)
-        raise ValueError(
-            f"{found[2]!r} in {whole!r} is no unit of this: write "
-            + (f"a number with one of {known}" if known else "a number alone")
-        )
+        raise ValueError(f"{whole!r}: unknown unit {found[2]!r} (use {known or 'a number alone'})")
     return float(found[1]), found[2]
 
 
@@ -214,14 +211,14 @@ def _end(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """A number in full: never an exponent, no zeros behind, nine digits behind the point at most."""
+    """A number without exponent and trailing zeros, with at most nine decimals."""
     text = f"{value:.9f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
 
 
 def _span(seconds: float) -> str:
-    """A span of a second or more by its two largest units."""
+    """A span of a second or more in its two largest units."""
     left = round(seconds)
     if left < 60:
         return f"{number(round(seconds, 1))} s"

@@ -1,6 +1,6 @@
-"""Whether a node can speak Discord's end-to-end encryption (DAVE), as far as what it says of itself shows.
+"""Decides from a node's version whether it supports Discord's end-to-end encryption (DAVE).
 
-Since 2026-03-02 Discord closes the voice connections of nodes that cannot, with 4017. Lavalink can from 4.2.0 on.
+Since 2026-03-02 Discord closes voice connections without DAVE with 4017. Lavalink supports it since 4.2.0.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.models import NodeInfo
 
 LAVALINK_SINCE = (4, 2)
-"""The first version of Lavalink that can."""
+"""First version of Lavalink with DAVE."""
 
 NODELINK_SINCE = (3, 7)
-"""The first version of NodeLink that is known to."""
+"""First version of NodeLink that is known to support DAVE."""
 
 COMMITS_SINCE = datetime(2026, 2, 28, tzinfo=UTC)
-"""Development builds of Lavalink from commits before this cannot."""
+"""Development builds of Lavalink from earlier commits do not support DAVE."""
 
 
 class VoiceAbility(NamedTuple):
     """Whether a node can serve voice channels.
 
     Attributes:
-        speaks_dave: Whether it can speak DAVE; None where that is not known.
+        speaks_dave: Whether it supports DAVE; None where that is unknown.
         reason: Why, in a few words.
     """
 
@@ -37,15 +37,15 @@ class VoiceAbility(NamedTuple):
 
 
 def voice_ability(info: NodeInfo | None, dialect: Dialect | None) -> VoiceAbility:
-    """What a node's version says of its voice."""
+    """Judges by a node's version whether it can serve voice channels."""
     if info is None:
-        return VoiceAbility(None, "the node did not say what it is")
+        return VoiceAbility(None, "the node sent no information about itself")
     found = re.match(r"v?(\d+)\.(\d+)", info.version)
     numbers = (int(found[1]), int(found[2])) if found else None
     if dialect is Dialect.NODELINK:
         if numbers is not None and numbers >= NODELINK_SINCE:
             return VoiceAbility(True, f"NodeLink {info.version} speaks DAVE")
-        return VoiceAbility(None, f"of NodeLink {info.version} it is not known")
+        return VoiceAbility(None, f"unknown for NodeLink {info.version}")
     if numbers is not None:
         if numbers >= LAVALINK_SINCE:
             return VoiceAbility(True, f"Lavalink {info.version} speaks DAVE")

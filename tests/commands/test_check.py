@@ -256,7 +256,7 @@ WRONG = {
     "a quorum twice": (["--min-healthy", "2", "-c", "quorum=2:"], ["--min-healthy", "keep one"]),
     "only what is skipped": (["--only", "cpu", "--skip", "cpu"], ["--only", "cpu: skipped all the same"]),
     "unknown to skip": (["--skip", "memroy"], ["--skip", "did you mean memory"]),
-    "unknown to report": (["--only", "x"], ["--only", "'x' is no check, nor a stage", "memory", "figures", "fleet"]),
+    "unknown to report": (["--only", "x"], ["--only", "'x' is not a check or a stage", "memory", "figures", "fleet"]),
     "unknown by its case": (["-w", "CPU=90%"], ["--warning", "'CPU'", "did you mean cpu?"]),
     "a stage, nearly": (["--skip", "figure"], ["--skip", "did you mean figures?"]),
     "a home in the place of ~": (["-w", "penalty=/root:50"], ["--warning", "'/root' in '/root:50'", "quote the ~"]),
@@ -311,7 +311,7 @@ def test_mistakes_of_the_file(config: Callable[..., Path], simulator: Simulator)
         assert f": {key}: " in told
     swapped = check(config({"us-1": {"check": {"warning": {"cpu": "99%"}}}}, check={"critical": {"cpu": "95%"}}))
     assert swapped.code == 3
-    assert "nodes[0].check: cpu: the warning could never be given" in swapped.err
+    assert "nodes[0].check: cpu: the warning can never occur" in swapped.err
     assert simulator["us-1"].requests == ()
     assert check(path, "-o", "nagios").out.startswith("UNKNOWN: ")
 

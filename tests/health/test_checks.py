@@ -121,7 +121,7 @@ def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: li
         *((name, Verdict.OK) for name in passed),
         (check, verdict),
     ]
-    pointless = {"certificate": "the node speaks plain HTTP", "load": "no canary is given, see --canary"}
+    pointless = {"certificate": "the node speaks plain HTTP", "load": "no canary set (--canary)"}
     for outcome in found:
         if isinstance(outcome, Skipped):
             assert outcome.reason == pointless.get(outcome.check, f"{check} failed")
@@ -547,7 +547,7 @@ def test_the_memory_of_a_nodelink() -> None:
         bounds = {"memory": Bounds(None, read_range("memory", limit))}
         found = one(outcomes(node, bounds=bounds), "memory")
         assert isinstance(found, Finding)
-        assert (found.verdict, "no share is judged" in found.message) == (expected, True)
+        assert (found.verdict, "its share is not judged" in found.message) == (expected, True)
         assert Unit.RATIO not in {figure.unit for figure in found.figures}
 
 
@@ -650,5 +650,5 @@ def test_quorums_that_are_none(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "4.", "4.x", "latest", "4..1", "-1", "\u0664.\u0661"])
 def test_versions_that_are_none(text: str) -> None:
     """What is no version is refused."""
-    with pytest.raises(ValueError, match="no version"):
+    with pytest.raises(ValueError, match="not a version"):
         read_version(text)

@@ -59,13 +59,13 @@ OUTCOMES: tuple[Outcome, ...] = (
             figures=(CPU,)),
     Finding(node="us-1", check="memory", verdict=Verdict.OK, message="25% in use", figures=MEMORY),
     Finding(node="us-1", check="load", subject="ytsearch:a=b|c'd", verdict=Verdict.UNKNOWN, code="timeout",
-            stage="request", message="was not loaded within 5 s", hint="give it longer with --timeout"),
+            stage="request", message="was not loaded within 5 s", hint="raise --timeout"),
     Skipped("us-1", "penalty", "stats failed"),
     Finding(node="eu\x1b[31m|1", check="reach", verdict=Verdict.CRITICAL, code="connection_refused", stage="connect",
             message="nothing listens on 127.0.0.1:9\n::error::x <b>&</b> ]]>", hint="start the node"),
     Finding(node=None, check="regions", verdict=Verdict.OK, message="2 regions, each with a healthy node",
             figures=(UNSERVED,)),
-    Skipped(None, "quorum", "no quorum is demanded, see --min-healthy"),
+    Skipped(None, "quorum", "no quorum set (--min-healthy)"),
 )  # fmt: skip
 REPORT = Report(worst(OUTCOMES), OUTCOMES, 2, 0, {"us-1": True, "eu\x1b[31m|1": False}, at=1_795_622_400.25, took=1.25)
 BROKEN = Result(exit_code=3, errors=(Failure("configuration", "f.toml:1: nodes: there are | none", hint="add one"),))

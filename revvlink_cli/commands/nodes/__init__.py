@@ -110,7 +110,7 @@ async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
         failure = (
             node_selection.failure_of(node.error, node.identifier)
             if node.error is not None
-            else Failure("bad_answer", "the node did not say what it is", node=node.identifier)
+            else Failure("bad_answer", "the node sent no information about itself", node=node.identifier)
         )
     if failure is not None or node.info is None:
         failures = (failure,) if failure is not None else ()

@@ -245,7 +245,7 @@ def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
         f"{_HANGING.get(stage, 'not connected')} within {timeout:g} s",
         node=node.identifier,
         stage=stage,
-        hint="give it longer with --timeout, or look at the node",
+        hint="raise --timeout, or check the node",
     )
 
 

@@ -19,11 +19,11 @@ R = TypeVar("R")
 
 _LABELS = {entry.name: entry.label for entry in TERMS}
 
-LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session whose players they are"
-SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics spoils the CPU figures, whoever makes it; ours is one"
+LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to the session that owns the players"
+SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics distorts the CPU figures, including this one"
 ASSUMED = "~"
-ASSUMED_CPU = f"{ASSUMED} marks what counts the fleet's median CPU: the node has not measured its own yet"
-STALE = "grey figures are the last ones of a node that tells none now, as old as it says beside its state"
+ASSUMED_CPU = f"{ASSUMED} marks the median CPU of the fleet: the node has not measured its own yet"
+STALE = "grey figures are the last ones of a node that sends none now; their age is beside its state"
 
 
 class Scored(Protocol):
@@ -35,15 +35,15 @@ class Scored(Protocol):
 
     @property
     def penalty_is_lower_bound(self) -> bool | None:
-        """Whether the truth may be higher."""
+        """Whether the real penalty may be higher."""
 
     @property
     def penalty_cpu_is_assumed(self) -> bool | None:
-        """Whether the CPU is that of the others."""
+        """Whether the CPU is the median of the other nodes."""
 
 
 class Explained(Protocol):
-    """A row that says why its node is not as it should be."""
+    """A row with the reason of a node's trouble."""
 
     @property
     def state(self) -> str:
@@ -51,15 +51,15 @@ class Explained(Protocol):
 
     @property
     def reason(self) -> str | None:
-        """The code of what is wrong; None where nothing is."""
+        """The code of the trouble, or None."""
 
     @property
     def message(self) -> str | None:
-        """The same as a sentence."""
+        """The trouble as a sentence, or None."""
 
 
 class Dated(Protocol):
-    """A row whose figures may be those of another time."""
+    """A row whose figures may be old."""
 
     @property
     def state(self) -> str:
@@ -67,11 +67,11 @@ class Dated(Protocol):
 
     @property
     def stats_age_s(self) -> float | None:
-        """Seconds since the figures came; None where there are none."""
+        """Seconds since the figures were received; None without figures."""
 
     @property
     def is_stale(self) -> bool:
-        """Whether they are the last ones of a node that tells none now."""
+        """Whether they are the last ones of a node that sends none now."""
 
 
 class Ranked(Protocol):
@@ -89,19 +89,19 @@ def penalty_of(row: Scored) -> str:
 
 
 def state_of(row: Dated) -> str:
-    """The state, and where figures are those of another time, how old they are."""
+    """The state, with the age of stale figures."""
     age = f" {duration(row.stats_age_s * 1000)}" if row.is_stale and row.stats_age_s is not None else ""
     return f"{row.state}{age}"
 
 
 def reason_of(row: Explained) -> str:
-    """The sentence that says what is wrong; a node that is left alone for a while says how long, too."""
-    told = (row.reason, row.message) if row.state == "tripped" else (row.message or row.reason,)
-    return ": ".join(filter(None, told)) or MISSING
+    """The trouble as a sentence; for a tripped node its code too, which says for how long."""
+    parts = (row.reason, row.message) if row.state == "tripped" else (row.message or row.reason,)
+    return ": ".join(filter(None, parts)) or MISSING
 
 
 def rank_of(row: Ranked) -> str:
-    """The place, as it is counted."""
+    """The rank as text."""
     return str(row.rank) if row.rank is not None else MISSING
 
 
@@ -131,13 +131,13 @@ def terms_of(cost: Penalty | None) -> dict[str, Any]:
 
 
 def has_spoilt_cpu(server: str | None, version: str | None) -> bool:
-    """Whether a server measures its CPU between any two requests, and not between two messages."""
+    """Whether any request for statistics distorts the server's CPU figures."""
     parts = (version or "").split(".")
     return server == "Lavalink" and len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
 
 
 def marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
-    """What the marks mean, as far as there are any, and which nodes' CPU is spoilt."""
+    """Notes that explain the marks in these rows, and name the nodes whose CPU figures are distorted."""
     kept = list(rows)
     notes = []
     if any(row.penalty_is_lower_bound for row in kept):
@@ -150,7 +150,7 @@ def marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
 
 
 def checked_sort(sort: str, sorts: Mapping[str, object]) -> str:
-    """What ``--sort`` says.
+    """The checked value of ``--sort``.
 
     Raises:
         typer.BadParameter: There is no such order.
@@ -161,5 +161,5 @@ def checked_sort(sort: str, sorts: Mapping[str, object]) -> str:
 
 
 def in_order(rows: Iterable[R], key: Callable[[R], Any]) -> tuple[R, ...]:
-    """Rows by a key; those whose key is None come last, as they were."""
+    """Rows sorted by a key; those whose key is None come last, in their order."""
     return tuple(sorted(rows, key=lambda row: (key(row) is None, key(row) if key(row) is not None else 0)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _no_canary(context: CheckContext) -> str | None:
-    return None if context.requirements.canaries else "no canary is given, see --canary"
+    return None if context.requirements.canaries else "no canary set (--canary)"
 
 
 def _load(context: CheckContext) -> Sequence[Outcome]:
@@ -52,11 +52,11 @@ def _loaded(context: CheckContext, load: Load) -> Finding:
             graver(context.on_timeout, _exceeded(load.took, context.requirements.bounds_of("load"))),
             code=str(Code.TIMEOUT),
             stage=str(Stage.REQUEST),
-            hint="give it longer with --timeout",
+            hint="raise --timeout",
         )
     if load.tracks == 0:
         return context.finding("load", f"{load.canary} loads nothing", Verdict.CRITICAL, code="empty",
-                               hint="see whether the canary is still there, then look at the source")  # fmt: skip
+                               hint="check that the canary still exists, then check its source")  # fmt: skip
     tracks = f"{load.tracks} track{'' if load.tracks == 1 else 's'}"
     figure = context.figure("load", "load", load.took, Unit.SECONDS)
     return context.finding("load", f"{load.canary} loaded {tracks} in {load.took * 1000:.0f} ms", figures=(figure,))

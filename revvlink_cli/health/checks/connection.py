@@ -48,7 +48,7 @@ def _auth(context: CheckContext) -> Sequence[Outcome]:
 def _websocket(context: CheckContext) -> Sequence[Outcome]:
     latency = context.node.latency_ms
     if latency is None:
-        message, hint = "ready, but it answered no ping in time", "look at the node's log, and at any proxy before it"
+        message, hint = "ready, but it answered no ping in time", "read the node's log, and any proxy in front of it"
         return (
             context.finding(
                 "websocket", message, context.on_timeout, code=str(Code.SILENT), stage=str(Stage.READY), hint=hint

@@ -124,7 +124,7 @@ class CheckContext(NamedTuple):
             f"{message}, and there is a threshold",
             Verdict.UNKNOWN,
             code="no_figure",
-            hint="look at the node's log",
+            hint="read the node's log",
         )
 
 

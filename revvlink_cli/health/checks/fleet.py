@@ -70,20 +70,20 @@ def _quorum(context: FleetContext) -> Outcome:
     if wanted is None:
         bounds = policy.common.bounds_of("quorum")
         if bounds == NO_BOUNDS:
-            return Skipped(None, "quorum", "no quorum is demanded, see --min-healthy")
+            return Skipped(None, "quorum", "no quorum set (--min-healthy)")
     else:
         bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
     healthy = sum(well is True for well in state.values())
     unsure = sum(well is None and not ready[name] for name, well in state.items())
     share = f" ({policy.min_healthy})" if isinstance(policy.min_healthy, str) else ""
-    told = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed{share}" if wanted is not None else "")
+    message = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed{share}" if wanted is not None else "")
     hint = "bring nodes back, or add some"
     figure = replace(context.figure("quorum", "healthy_nodes", healthy, len(state)), bounds=bounds)
     if judge(healthy, bounds) is Verdict.CRITICAL and judge(healthy + unsure, bounds) is not Verdict.CRITICAL:
-        told += f", {unsure} of which nobody can tell"
-        return Finding(node=None, check="quorum", verdict=Verdict.UNKNOWN, message=told, figures=(figure,),
+        message += f", {unsure} could not be examined"
+        return Finding(node=None, check="quorum", verdict=Verdict.UNKNOWN, message=message, figures=(figure,),
                        code="no_quorum", hint=hint)  # fmt: skip
-    return _judged("quorum", told, figure, code="no_quorum", hint=hint)
+    return _judged("quorum", message, figure, code="no_quorum", hint=hint)
 
 
 def _regions(context: FleetContext) -> Outcome:
@@ -93,7 +93,7 @@ def _regions(context: FleetContext) -> Outcome:
         if node.region:
             nodes.setdefault(node.region.casefold(), []).append(context.is_healthy[node.identifier])
     if len(fleet.nodes) < 2:
-        return Skipped(None, "regions", "there is but one node")
+        return Skipped(None, "regions", "there is only one node")
     if not nodes:
         return Skipped(None, "regions", "no node has a region")
     for region in policy.elsewhere:
@@ -106,10 +106,10 @@ def _regions(context: FleetContext) -> Outcome:
     if not unserved:
         what = f"{len(nodes)} region{'s' if len(nodes) > 1 else ''}"
         return _judged("regions", f"{what}, each with a healthy node", figure)
-    told = f"no healthy node in {', '.join(unserved)}"
+    message = f"no healthy node in {', '.join(unserved)}"
     hint = "players there are sent to the nearest region that has one"
     verdict = Verdict.UNKNOWN if len(dead) < len(unserved) else Verdict.OK
-    return _judged("regions", told, figure, verdict, code="unserved", hint=hint)
+    return _judged("regions", message, figure, verdict, code="unserved", hint=hint)
 
 
 def _skew(context: FleetContext) -> Outcome:
@@ -120,10 +120,10 @@ def _skew(context: FleetContext) -> Outcome:
             versions.setdefault(str(node.dialect or "server"), set()).add(node.info.version)
     if len(fleet.nodes) < 2 or not versions:
         return Skipped(None, "skew", "there are no two nodes to compare")
-    told = "; ".join(f"{server} {', '.join(sorted(found))}" for server, found in sorted(versions.items()))
+    message = "; ".join(f"{server} {', '.join(sorted(found))}" for server, found in sorted(versions.items()))
     extra = sum(len(found) - 1 for found in versions.values())
     figure = context.figure("skew", "version_skew", extra)
-    return _judged("skew", told, figure, code="skew", hint="update the older nodes")
+    return _judged("skew", message, figure, code="skew", hint="update the older nodes")
 
 
 def _imbalance(context: FleetContext) -> Outcome:
@@ -144,8 +144,8 @@ def _imbalance(context: FleetContext) -> Outcome:
     region, ratio = max(ratios.items(), key=lambda item: item[1])
     where = f" in {region}" if region else ""
     figure = context.figure("imbalance", "imbalance", ratio)
-    told = f"the busiest node{where} plays {ratio:.1f} times its region's mean"
-    return _judged("imbalance", told, figure, code="imbalance", hint="see `revvlink nodes penalties` for the reason")
+    message = f"the busiest node{where} plays {ratio:.1f} times its region's mean"
+    return _judged("imbalance", message, figure, code="imbalance", hint="see `revvlink nodes penalties` for the reason")
 
 
 _FUNCTIONS: dict[str, Callable[[FleetContext], Outcome]] = {

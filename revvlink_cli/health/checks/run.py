@@ -123,7 +123,7 @@ def _failure(context: CheckContext) -> Finding:
             context.on_timeout,
             code=str(Code.TIMEOUT),
             stage=str(stage or Stage.CONNECT),
-            hint="give it longer with --timeout, or look at the node",
+            hint="raise --timeout, or check the node",
         )
     return context.finding(
         _CHECK_OF_CODE.get(error.code) or (_CHECK_OF_STAGE[error.stage] if error.stage is not None else "reach"),

@@ -24,29 +24,29 @@ def _version(context: CheckContext) -> Sequence[Outcome]:
     node, wanted = context.node, context.requirements.min_version
     info = node.info
     if info is None:
-        why = str(node.error or "did not say what it is")
+        why = str(node.error or "sent no information about itself")
         verdict = Verdict.WARNING if wanted is None else Verdict.UNKNOWN
         return (context.finding("version", why, verdict, code=str(Code.BAD_ANSWER)),)
     server = str(node.dialect or "v4 server")
-    told = f"{server} {info.version}".rstrip()
+    shown = f"{server} {info.version}".rstrip()
     facts = (
         ("server", server),
         ("version", info.version),
         ("runtime", info.runtime or ""),
         ("lavaplayer", info.lavaplayer or ""),
     )
-    finding = replace(context.finding("version", told), facts=facts)
+    finding = replace(context.finding("version", shown), facts=facts)
     if wanted is None or server == "NodeLink":
         return (finding,)
     have = _comparable(info.version)
     if have is None:
-        why = "it is a development build" if info.version else "it does not tell its version"
-        message = f"{told} cannot be compared with the required {wanted}: {why}"
+        why = "it is a development build" if info.version else "it does not report its version"
+        message = f"{shown} cannot be compared with the required {wanted}: {why}"
         return (replace(finding, verdict=Verdict.UNKNOWN, message=message, code="no_figure"),)
     if have < wanted:
-        message, hint = f"{told} is older than the required {wanted}", "update the node"
+        message, hint = f"{shown} is older than the required {wanted}", "update the node"
         return (replace(finding, verdict=Verdict.CRITICAL, message=message, code="too_old", hint=hint),)
-    return (replace(finding, message=f"{told}, {wanted} or newer as required"),)
+    return (replace(finding, message=f"{shown}, {wanted} or newer as required"),)
 
 
 def _comparable(version: str) -> Version | None:
@@ -58,17 +58,17 @@ def _comparable(version: str) -> Version | None:
 
 
 def _info(context: CheckContext) -> Sequence[Outcome]:
-    info, demands = context.node.info, context.requirements
+    info, requirements = context.node.info, context.requirements
     if info is None:
-        what = "the node did not say what it is"
-        if not (demands.sources or demands.plugins or demands.filters):
+        what = "the node sent no information about itself"
+        if not (requirements.sources or requirements.plugins or requirements.filters):
             return (Skipped(context.node.identifier, "info", what, "version"),)
-        told = f"{what}, so nobody knows whether it has what is required"
-        return (context.finding("info", told, Verdict.UNKNOWN, code="no_figure", hint="look at the node's log"),)
+        message = f"{what}, so it is unknown whether it has what is required"
+        return (context.finding("info", message, Verdict.UNKNOWN, code="no_figure", hint="read the node's log"),)
     required = (
-        ("source", demands.sources, info.sources),
-        ("plugin", demands.plugins, tuple(plugin.name for plugin in info.plugins)),
-        ("filter", demands.filters, info.filters),
+        ("source", requirements.sources, info.sources),
+        ("plugin", requirements.plugins, tuple(plugin.name for plugin in info.plugins)),
+        ("filter", requirements.filters, info.filters),
     )
     missing = [_missing(kind, wanted, there) for kind, wanted, there in required]
     lacking = [what for what in missing if what]
@@ -77,8 +77,8 @@ def _info(context: CheckContext) -> Sequence[Outcome]:
         return (context.finding("info", what, Verdict.CRITICAL, code="missing", hint="enable it on the node"),)
     silent = [kind for kind, wanted, there in required if wanted and there is None]
     if silent:
-        told = f"the node does not tell its {silent[0]}s, and some are required"
-        return (context.finding("info", told, Verdict.UNKNOWN, code="no_figure"),)
+        message = f"the node does not report its {silent[0]}s, and some are required"
+        return (context.finding("info", message, Verdict.UNKNOWN, code="no_figure"),)
     asked = sum(len(wanted) for _, wanted, _ in required)
     return (context.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
 
@@ -107,7 +107,7 @@ def _voice(context: CheckContext) -> Sequence[Outcome]:
         what = f"whether it speaks DAVE is not known: {ability.reason}"
         hint = "measure it with `revvlink play --listen`"
         return (context.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
-    what = f"{ability.reason}, and Discord closes its voice connections (4017): nobody hears it"
+    what = f"{ability.reason}, and Discord closes its voice connections (4017): users hear nothing"
     return (context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
 
 

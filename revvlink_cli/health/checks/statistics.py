@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.checks.context import CheckContext
     from revvlink_cli.health.findings import Outcome
 
-_ORIGINS = {"websocket": "the websocket", "rest": "REST"}
+_ORIGINS = {"websocket": "websocket", "rest": "REST"}
 
 
 def _stats(context: CheckContext) -> Sequence[Outcome]:
@@ -27,18 +27,18 @@ def _stats(context: CheckContext) -> Sequence[Outcome]:
         why = f": {node.stats_error}" if node.stats_error is not None else ""
         what = f"no statistics{why}" if stats is None else "statistics without a number of players"
         verdict = context.on_timeout if stats is None and is_timeout(node.stats_error) else Verdict.UNKNOWN
-        return (context.finding("stats", what, verdict, code="no_stats", hint="look at the node's log"),)
+        return (context.finding("stats", what, verdict, code="no_stats", hint="read the node's log"),)
     age = max(context.now - timed.at, 0.0)
     figure = context.figure("stats", "stats_age", age, Unit.SECONDS)
-    return (context.finding("stats", f"told {Unit.SECONDS.show(age)} ago over {_ORIGINS[str(timed.origin)]}",
-                            figures=(figure,)),)  # fmt: skip
+    message = f"statistics received {Unit.SECONDS.show(age)} ago ({_ORIGINS[str(timed.origin)]})"
+    return (context.finding("stats", message, figures=(figure,)),)
 
 
 def _cpu(context: CheckContext, stats: NodeStats) -> Finding:
     if stats.system_load is None:
         if not stats.has_cpu_baseline:
             return context.finding("cpu", "not measured yet, so not judged: the node has no baseline")
-        return context.missing_figure("cpu", "the node does not tell its load")
+        return context.missing_figure("cpu", "the node does not report its load")
     load = context.figure("cpu", "cpu_system_load", stats.system_load, Unit.RATIO, 1.0)
     more = (
         [context.figure("cpu", "cpu_lavalink_load", stats.server_load, Unit.RATIO, 1.0)]
@@ -53,7 +53,7 @@ def _cpu(context: CheckContext, stats: NodeStats) -> Finding:
 def _memory(context: CheckContext, stats: NodeStats) -> Finding:
     used, most = stats.memory_used, stats.memory_reservable
     if used is None or not most or most < 0:
-        return context.missing_figure("memory", "the node does not tell its memory")
+        return context.missing_figure("memory", "the node does not report its memory")
     in_use = context.figure("memory", "memory_used", float(used), Unit.BYTES)
     sizes = {"free": stats.memory_free, "allocated": stats.memory_allocated, "reservable": most}
     more = tuple(
@@ -62,16 +62,16 @@ def _memory(context: CheckContext, stats: NodeStats) -> Finding:
         if size is not None
     )
     if context.node.dialect is Dialect.NODELINK:  # used is its heap, reservable the memory of its machine
-        told = f"{Unit.BYTES.show(used)} of heap in use; no share is judged, for a NodeLink does not give its limit"
-        return context.finding("memory", told, figures=(in_use, *more))
+        message = f"{Unit.BYTES.show(used)} of heap in use; NodeLink reports no limit, so its share is not judged"
+        return context.finding("memory", message, figures=(in_use, *more))
     share = context.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
-    told = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
-    return context.finding("memory", told, figures=(share, in_use, *more))
+    message = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
+    return context.finding("memory", message, figures=(share, in_use, *more))
 
 
 def _players(context: CheckContext, stats: NodeStats) -> Finding:
     if stats.players is None:
-        return context.missing_figure("players", "the node does not tell its players")
+        return context.missing_figure("players", "the node does not report its players")
     figures = [context.figure("players", "players", stats.players, Unit.COUNT)]
     if stats.playing is not None:
         figures.append(context.figure("players", "playing_players", stats.playing, Unit.COUNT))
@@ -81,7 +81,7 @@ def _players(context: CheckContext, stats: NodeStats) -> Finding:
 
 def _uptime(context: CheckContext, stats: NodeStats) -> Finding:
     if stats.uptime_ms is None:
-        return context.missing_figure("uptime", "the node does not tell its uptime")
+        return context.missing_figure("uptime", "the node does not report its uptime")
     up = stats.uptime_ms / 1000
     figure = context.figure("uptime", "uptime", up, Unit.SECONDS)
     return context.finding("uptime", f"up for {Unit.SECONDS.show(up)}", figures=(figure,))
@@ -91,13 +91,13 @@ def _penalty(context: CheckContext) -> Sequence[Outcome]:
     penalty = context.penalty
     if penalty is None:
         return ()
-    told = f"{penalty.mark}{penalty.total:.1f}"
+    message = f"{penalty.mark}{penalty.total:.1f}"
     figure = context.figure("penalty", "penalty", penalty.total, Unit.COUNT)
-    if penalty.cpu_assumed:  # with the CPU of other nodes: a node is not critical for what they do
+    if penalty.cpu_assumed:  # it has the CPU of other nodes, which is no reason to alert for this one
         judged = context.requirements.bounds_of("penalty") != NO_BOUNDS
-        told += ", not judged: its CPU is not known, and counts as that of the others" if judged else ""
+        message += ", not judged: its CPU is unknown, and the median of the other nodes replaces it" if judged else ""
         figure = replace(figure, bounds=NO_BOUNDS)
-    return (context.finding("penalty", told, figures=(figure,)),)
+    return (context.finding("penalty", message, figures=(figure,)),)
 
 
 def _with_stats(judge: Callable[[CheckContext, NodeStats], Finding]) -> NodeCheck:

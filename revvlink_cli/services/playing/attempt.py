@@ -53,7 +53,7 @@ async def play_on(fleet: Fleet, node: Node, plan: PlayPlan, deadline: float) -> 
         async with asyncio.timeout_at(deadline):
             return await attempt.run()
     except TimeoutError:
-        what, hint = "not done within the time", "give it longer with --timeout"
+        what, hint = "not done within the time", "raise --timeout"
         return report.build(PlayVerdict.FAILS, what, code=str(Code.TIMEOUT), advice=hint)
     except PlayError as failed:
         return report.build(failed.verdict, failed.message, code=failed.code, advice=failed.advice)
