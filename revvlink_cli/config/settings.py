@@ -1,4 +1,4 @@
-"""A whole configuration as frozen values, and the secrets that it names, read when they are needed."""
+"""A whole configuration as frozen values; the secrets that it names are read when they are needed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Origin:
 
     @property
     def line(self) -> int | None:
-        """Its line in the file; the file is looked through when the first line is asked for."""
+        """Its line in the file; the first call scans the file."""
         return self._place()
 
 
 class NodeEntry(NamedTuple):
-    """A node as configured, its password not read yet.
+    """A configured node, whose password is not read yet.
 
     Attributes:
         values: Every key of the schema that has a value, checked.
@@ -79,7 +79,7 @@ class NodeEntry(NamedTuple):
 
 
 class CacheSettings(NamedTuple):
-    """Where and how long search results are kept; `url` may hold a password, `path` is None for the usual one."""
+    """Where and how long search results are kept. `url` may hold a password; `path` is None for the default."""
 
     capacity: int
     ttl_s: float
@@ -113,9 +113,9 @@ class Settings(NamedTuple):
         search_source: Prefix for plain words.
         cache: Where search results are kept.
         regions: The user's region map, None for the built-in one.
-        check: What checks demand, as it stands in ``[check]``; see `policy`.
+        check: The checked values of ``[check]``; see `policy`.
         discord: Where messages about checks go.
-        warnings: What is unwise and works.
+        warnings: Problems that do not prevent its use.
         origins: By section and key, where the other values came from.
     """
 
@@ -132,11 +132,11 @@ class Settings(NamedTuple):
     def resolve(self, entries: Sequence[NodeEntry] | None = None, *, strict: bool = False) -> tuple[NodeSettings, ...]:
         """These nodes, or all, with their passwords read.
 
-        A node whose own part of the configuration does not work is given back with its `fault`: the others work.
+        A node whose own part of the configuration is wrong is returned with its `fault`; the others are usable.
 
         Args:
             entries: The nodes, None for all.
-            strict: Whether one such node is a mistake.
+            strict: Whether one such node is an error.
 
         Raises:
             ConfigError: None of these nodes can be used, or, if `strict`, not all; every mistake is named.
@@ -150,7 +150,7 @@ class Settings(NamedTuple):
         return tuple(found)
 
     def mistakes(self, entry: NodeEntry) -> tuple[Problem, ...]:
-        """What keeps a node from being tried."""
+        """The mistakes that make a node unusable."""
         problems: list[Problem] = []
         self._resolved(entry, problems)
         return tuple(problems)
@@ -169,7 +169,7 @@ class Settings(NamedTuple):
                 )
         try:
             password = self._secret(key, values.pop(key))
-        except ValueError as error:  # there is none, or one that no header can carry
+        except ValueError as error:  # it is missing, or not valid in a header
             own.append(self._problem(entry, key, str(error), _PASSWORD_HINTS[key]))
         problems += own
         fault = Fault(own[0].message, own[0].hint) if own else None
@@ -180,12 +180,12 @@ class Settings(NamedTuple):
         return node
 
     def mask_passwords(self, *, but: Sequence[NodeEntry] = ()) -> None:
-        """Let every password that can be read be masked, also those of nodes that this run does not ask.
+        """Masks every readable password, also those of nodes that this run does not use.
 
-        One server may be several nodes, and the cache has what others said. What cannot be read is left out.
+        One server may be several nodes, and the cache holds answers of others. Unreadable passwords are skipped.
 
         Args:
-            but: Nodes whose passwords are read, and masked, anyway.
+            but: Nodes whose passwords are read and masked elsewhere.
         """
         names = {entry.identifier for entry in but}
         for entry in self.nodes:
@@ -193,7 +193,7 @@ class Settings(NamedTuple):
                 continue
             key = next(name for name in schema.PASSWORDS if name in entry.values)
             if key == "password_file" and not beside(self.source, entry.values[key]).is_file():
-                continue  # not there, or a pipe, which would be waited for
+                continue  # missing, or a pipe, which would block
             with contextlib.suppress(ValueError, OSError):
                 self._secret(key, entry.values[key])
 
@@ -204,16 +204,16 @@ class Settings(NamedTuple):
 
     @property
     def policy(self) -> Policy:
-        """What checks demand of each node."""
+        """The requirements of the checks."""
         from revvlink_cli.config.requirements import policy_of
 
         return policy_of(self.check, self.nodes)
 
     def webhook(self) -> str | None:
-        """The address of the Discord webhook, read where it is kept; None when there is none.
+        """Reads the address of the Discord webhook; None when there is none.
 
         Raises:
-            ConfigError: It cannot be had.
+            ConfigError: The address cannot be read.
         """
         key = self.discord.key
         if key is None:
@@ -229,10 +229,10 @@ class Settings(NamedTuple):
         return address
 
     def _secret(self, key: str, value: str) -> str:
-        """A secret by the key that says where it is: in the environment, in a file, or here.
+        """Reads a secret from where its key says: the environment, a file, or the value itself.
 
         Raises:
-            ValueError: It is not there, or nothing that can be sent.
+            ValueError: The secret is missing, or cannot be sent over HTTP.
         """
         if not key.endswith(("_env", "_file")):
             return value
@@ -240,7 +240,7 @@ class Settings(NamedTuple):
             secret = self.source.environment.get(value)
             if secret is None:
                 raise ValueError(f"the environment variable {value} is not set")
-            secret = secret.rstrip("\r\n")  # as it comes of a file that somebody has made a variable of
+            secret = secret.rstrip("\r\n")  # a variable that was set from a file may end so
             where = f"the environment variable {value}"
         else:
             where = f"the file {value}"
@@ -250,7 +250,7 @@ class Settings(NamedTuple):
                 raise ValueError(f"{where} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
         if not secret:
             raise ValueError(f"{where} is empty")
-        if re.search(r"[\ud800-\udfff]", secret):  # bytes of a variable that are no text
+        if re.search(r"[\ud800-\udfff]", secret):  # bytes that are not text
             raise ValueError(f"{where} is not UTF-8 text")
         if re.search(r"[\x00-\x1f\x7f]", secret):
             raise ValueError(f"{where} has control characters, which nothing sent over HTTP can have")
@@ -261,7 +261,7 @@ class Settings(NamedTuple):
 
 
 def beside(source: Source, name: str) -> Path:
-    """A path that a configuration names, from the file's own folder."""
+    """A path in a configuration, relative to the folder of the file."""
     folder = source.path.parent if source.path is not None else Path()
     return folder / os.path.expanduser(name)  # noqa: PTH111 - Path's raises where a user is unknown
 

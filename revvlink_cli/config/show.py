@@ -1,4 +1,4 @@
-"""Every setting that counts, where it came from, and nothing secret."""
+"""Every effective setting with its origin, secrets masked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Effective:
 
     Attributes:
         key: As ``nodes[us-1].timeout``.
-        value: What counts; masked where it is secret, None where nothing does.
+        value: Its effective value; masked where it is secret, None where there is none.
         origin: The file, the variable, or ``default``.
         line: Line in the file, or None.
     """
@@ -54,7 +54,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         key = next(key for key in schema.SECTIONS[section] if key.name == name)
         origin = settings.origins.get((section, name))
         rows.append(_row(f"{section}.{name}", key, value, origin))
-    rows += _demands("check", policy.common, settings.origins.get(("check", "warning")))
+    rows += _requirements("check", policy.common, settings.origins.get(("check", "warning")))
     if settings.regions is not None:
         where = str(settings.source.path)
         rows += [Effective(f"regions.{label}", list(parts), where, None) for label, parts in settings.regions.items()]
@@ -65,7 +65,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             found = entry.origins.get(key.name)
             if key.kind is schema.Kind.REQUIREMENTS:
                 own = policy.nodes.get(entry.identifier)
-                rows += _demands(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
+                rows += _requirements(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
                 continue
             value = entry.values.get(key.name, key.default)
             name = f"nodes[{entry.identifier}].{key.name}"
@@ -74,7 +74,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
 
 
 def uses(settings: Settings) -> tuple[str, ...]:
-    """What a configuration draws on outside of itself, and for what: variables, files, and the cache's server."""
+    """What a configuration uses outside its file, and for which keys: variables, files, and the server of the cache."""
     found: dict[str, list[str]] = {}
     for entry in settings.nodes:
         for key in schema.NODE:
@@ -94,7 +94,7 @@ def uses(settings: Settings) -> tuple[str, ...]:
 
 
 def _used(settings: Settings, key: schema.Key, value: Any) -> str:
-    """One thing outside of a configuration."""
+    """One thing outside the file, in words."""
     if key.names_file:
         return f"the file {beside(settings.source, str(value)).resolve()}"
     if key.secret:
@@ -102,24 +102,24 @@ def _used(settings: Settings, key: schema.Key, value: Any) -> str:
     return f"the variable {value}" if key.kind is schema.Kind.TEXT else "the proxy variables"
 
 
-def _demands(prefix: str, demands: Requirements, origin: Origin | None) -> list[Effective]:
-    """What is demanded, each threshold on a row of its own; the defaults of the checks, too."""
+def _requirements(prefix: str, requirements: Requirements, origin: Origin | None) -> list[Effective]:
+    """The requirements, with one row for each threshold, including the default ones."""
     where, line = (origin.text, origin.line) if origin is not None else ("default", None)
     rows = []
     for check in CHECKS:
-        bounds = demands.bounds_of(check.code)
-        source = (where, line) if check.code in demands.bounds else ("default", None)
+        bounds = requirements.bounds_of(check.code)
+        source = (where, line) if check.code in requirements.bounds else ("default", None)
         for name, limit in zip(("warning", "critical"), bounds, strict=True):
             if limit is not None:
                 rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.shown, *source))
     plain = {
-        "min_version": str(demands.min_version) if demands.min_version is not None else None,
-        "sources": list(demands.sources),
-        "plugins": list(demands.plugins),
-        "filters": list(demands.filters),
-        "canaries": list(demands.canaries),
-        "skip": sorted(demands.skip),
-        "unknown_on_timeout": demands.unknown_on_timeout,
+        "min_version": str(requirements.min_version) if requirements.min_version is not None else None,
+        "sources": list(requirements.sources),
+        "plugins": list(requirements.plugins),
+        "filters": list(requirements.filters),
+        "canaries": list(requirements.canaries),
+        "skip": sorted(requirements.skip),
+        "unknown_on_timeout": requirements.unknown_on_timeout,
     }
     return [*rows, *(Effective(f"{prefix}.{name}", value, where, line) for name, value in plain.items() if value)]
 

@@ -38,8 +38,8 @@ class Source(NamedTuple):
         kind: How it was found.
         path: The file, None when it is the environment.
         trusted: Whether it may use the environment and other files.
-        environment: The variables that count.
-        text: What is in the file, where that was read to see whether it is trusted: what was judged is what is used.
+        environment: The environment variables.
+        text: The text of the file, where it was read to decide about trust: the judged text is the one that is used.
         instead_of: The user's or the site's configuration whose place a file in the working directory takes, or None.
     """
 
@@ -52,7 +52,7 @@ class Source(NamedTuple):
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether nobody has said that this file is meant, and there is another that may be."""
+        """Whether an untrusted file in the working directory replaces the user's own configuration."""
         return self.instead_of is not None and not self.trusted
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ def find(flag: str | None, environment: Mapping[str, str], directory: Path, *, u
         uri: The node that ``--uri`` gives, in place of any file.
 
     Raises:
-        ConfigError: There is none; the problem says how to come by one.
+        ConfigError: There is no configuration; the hint says how to write one.
     """
     if uri is not None:
         return Source(SourceKind.URI, None, trusted=True, environment=environment)
@@ -115,7 +115,7 @@ def find(flag: str | None, environment: Mapping[str, str], directory: Path, *, u
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is such a file; one in a folder that may not be searched is none."""
+    """Whether there is such a file; False if its folder cannot be searched."""
     try:
         return path.is_file()
     except OSError:

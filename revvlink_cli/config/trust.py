@@ -1,7 +1,7 @@
-"""Which files found in a working directory may use what is not theirs.
+"""Decides which files found in a working directory may use the environment and other files.
 
-A repository that somebody cloned can hold a ``revvlink.toml`` that names an attacker's node and one's own password
-variable. So a file merely found gets nothing from the environment or from other files until its content has been
+A cloned repository can hold a ``revvlink.toml`` that names an attacker's node and the user's own password
+variable. So such a file gets nothing from the environment or from other files until its content has been
 approved, by its hash.
 
 The files that it names by a relative path lie in the same repository, so they are a part of what was approved: where
@@ -27,7 +27,7 @@ MAX_AUTHORITIES = 4 * 1024 * 1024
 
 
 def trust_file() -> Path:
-    """Where approvals are kept: a line each, hash and path."""
+    """The file with the approvals: a hash and a path on each line."""
     import platformdirs
 
     return Path(platformdirs.user_state_path("revvlink")) / "trusted"
@@ -48,7 +48,7 @@ def trust(path: Path, text: str) -> None:
 
     Args:
         path: The file.
-        text: What was read from it and looked at: it may have been changed meanwhile.
+        text: The reviewed text; the file may have changed since.
 
     Raises:
         ConfigError: The approval cannot be written.
@@ -74,7 +74,7 @@ def _line(path: Path, text: str) -> str:
 
 
 def _files_named(path: Path, text: str) -> Iterator[str]:
-    """What counts of each file that a configuration names by a relative path."""
+    """The approved parts of each file that a configuration names by a relative path."""
     import hashlib
 
     from revvlink_cli.config.documents import read_toml
