@@ -117,8 +117,8 @@ def _percent_decoded(written: str) -> Iterator[tuple[str, int, int]]:
         at += size
 
 
-def _of_surrogates(told: str) -> str:
-    high, low = int(told[:4], 16), int(told[-4:], 16)
+def _of_surrogates(pair: str) -> str:
+    high, low = int(pair[:4], 16), int(pair[-4:], 16)
     return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
@@ -130,9 +130,9 @@ def _of_html(written: str) -> str:
 
 _MEANINGS: dict[str, Callable[[str], str]] = {
     "pair": _of_surrogates,
-    "code": lambda told: chr(code) if (code := int(told, 16)) < 0x110000 else "",
-    "octal": lambda told: chr(int(told, 8)),
-    "space": lambda told: " " if told == "t" else "\n",
+    "code": lambda digits: chr(code) if (code := int(digits, 16)) < 0x110000 else "",
+    "octal": lambda digits: chr(int(digits, 8)),
+    "space": lambda letter: " " if letter == "t" else "\n",
     "mark": str,
     "backslashes": lambda _: "\\",
     "html": _of_html,

@@ -12,8 +12,8 @@
     ├── PlayerDestroyedException    the player was destroyed, or its pool closed
     └── StoreException              where search results are kept cannot be used
 
-Catch `RevvlinkException` to catch them all. Each carries `node`, `stage`, `code` and `hint`, so that nobody needs to
-read a message by program::
+Catch `RevvlinkException` to catch them all. Each carries `node`, `stage`, `code` and `hint`, so that programs need not
+parse a message::
 
     try:
         await Pool.connect(nodes=nodes)
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Stage(StrEnum):
-    """How far a conversation with a node got before it failed."""
+    """How far a request to a node got before it failed."""
 
     CONFIG = "config"
     RESOLVE = "resolve"
@@ -45,7 +45,7 @@ class Stage(StrEnum):
 
 
 class Code(StrEnum):
-    """What went wrong, in a word that never changes: scripts may key on it."""
+    """What went wrong, as a stable word that scripts may rely on."""
 
     CONFIGURATION = "configuration"
     RESOLVE_FAILED = "resolve_failed"
@@ -98,9 +98,9 @@ class RevvlinkException(Exception):  # noqa: N818 - the documented name
 
     Attributes:
         node: Identifier of the node concerned, or None.
-        stage: How far things got, or None where no node was spoken to.
+        stage: How far the request got, or None when there was none.
         code: What went wrong, as a stable word.
-        hint: The next step, in one sentence, or None.
+        hint: What to do next, in one sentence, or None.
         failures: With `Pool.connect`, what failed, by identifier; else empty.
     """
 
@@ -123,12 +123,12 @@ class RevvlinkException(Exception):  # noqa: N818 - the documented name
 
 
 class NodeException(RevvlinkException):
-    """A node could not be reached, is no Lavalink v4 server, or answered what cannot be understood.
+    """A node could not be reached, is no Lavalink v4 server, or sent an answer that cannot be read.
 
     Attributes:
         status: The HTTP status of the answer, or None when there was none.
-        retry_after: Seconds the node asked to be left alone, or None.
-        timed_out: Whether the node took what was sent and said nothing until the time was over.
+        retry_after: Seconds that the node asked to wait, or None.
+        timed_out: Whether the node accepted the request and did not answer within the time limit.
     """
 
     def __init__(
@@ -150,12 +150,12 @@ class NodeException(RevvlinkException):
 
     @property
     def is_final(self) -> bool:
-        """Whether this says that the address will never be that of a v4 node, as far as one answer can tell."""
+        """Whether the answer shows that the address is not that of a v4 node, so that a retry is pointless."""
         return self.code in (Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED)
 
 
 class AuthorizationFailedException(RevvlinkException):
-    """The node refused the password. Nothing retries this: the password has to change."""
+    """The node refused the password. The client does not retry: the password must be corrected."""
 
     def __init__(self, message: str, *, node: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, code=Code.WRONG_PASSWORD, node=node, stage=Stage.AUTH, hint=hint)
@@ -197,10 +197,10 @@ class LavalinkException(RevvlinkException):
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
-        told = f"{status} {error}".strip()
-        why = f": {reason}" if reason and reason != error else ""  # both kinds of server like to say it twice
+        answer = f"{status} {error}".strip()
+        why = f": {reason}" if reason and reason != error else ""  # servers often send it twice
         super().__init__(
-            f"{path}: the node answered {told}{why}",
+            f"{path}: the node answered {answer}{why}",
             code=code,
             node=node,
             stage=Stage.REQUEST,
@@ -217,8 +217,8 @@ class LavalinkLoadException(RevvlinkException):
     """A node could not load what was asked for.
 
     Attributes:
-        reason: The real reason as far as the node told it.
-        severity: ``common``, ``suspicious`` or ``fault``, or "" when untold.
+        reason: The real reason, if the node gave it.
+        severity: ``common``, ``suspicious`` or ``fault``, or "" when the node gave none.
         cause: The exception's class and message as the node wrote them, or "".
         stack_trace: Where it was thrown, as the node wrote it, or "": the only place of some reasons.
     """
@@ -242,7 +242,7 @@ class LavalinkLoadException(RevvlinkException):
 
 
 class PlayerDestroyedException(RevvlinkException):
-    """The player was destroyed, or its pool closed: nothing brings it back."""
+    """The player was destroyed, or its pool closed; it cannot be used again."""
 
     def __init__(self, guild_id: int) -> None:
         super().__init__(
@@ -253,7 +253,7 @@ class PlayerDestroyedException(RevvlinkException):
 
 
 class StoreException(RevvlinkException):
-    """Where search results are kept cannot be used: a full disk, a server that is down. Searches go on without."""
+    """A store cannot be used: its disk is full, its server is down. Searches go on without it."""
 
     def __init__(self, message: str, *, hint: str | None = None, code: Code = Code.CACHE_UNAVAILABLE) -> None:
         super().__init__(message, code=code, hint=hint)
@@ -264,9 +264,9 @@ _PASSING = frozenset({404, 405, 407, 408, 425, 429})
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a node has refused what was asked of it, and would refuse it again.
+    """Whether a node has refused a request, and would refuse it again.
 
-    A 500 counts when the server says why, as a Lavalink does of a corrupt track; a proxy's does not.
+    A 500 is a refusal when the server gives a reason, as Lavalink does for a corrupt track; a proxy's 500 is not.
     """
     match error:
         case AuthorizationFailedException():

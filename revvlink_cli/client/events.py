@@ -1,4 +1,4 @@
-"""What happens to a pool, as a stream: bounded, and nobody waits for a reader who is slow."""
+"""The events of a pool as streams: each reader has a bounded queue, so a slow one delays nobody else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.models import NodeStats
 
 CAPACITY = 1000
-"""Happenings that wait for a reader; older ones are dropped, and counted."""
+"""Events that wait for a reader; older ones are dropped and counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class NodeReady:
     Attributes:
         node: Its identifier.
         session_id: The session.
-        resumed: Whether that is one taken up again.
+        resumed: Whether the session was resumed.
     """
 
     node: str
@@ -35,7 +35,7 @@ class NodeReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeLost:
-    """A node that was connected is not any more; it is tried again.
+    """A node lost its connection; the client reconnects it.
 
     Attributes:
         node: Its identifier.
@@ -50,7 +50,7 @@ class NodeLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed:
-    """An attempt to connect a node has failed; unless it is closed after that, it is tried again.
+    """An attempt to connect a node has failed; the client tries again unless `NodeClosed` follows.
 
     Attributes:
         node: Its identifier.
@@ -65,11 +65,11 @@ class NodeFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeHanging:
-    """A connected node answers no request any more: it gets no new players, those it has stay while they play.
+    """A connected node stopped answering requests: it gets no new players, and keeps those that play.
 
     Attributes:
         node: Its identifier.
-        reason: What was seen.
+        reason: The failure that shows it.
         players: How many players of this pool it serves.
     """
 
@@ -91,7 +91,7 @@ class NodeAnswering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeClosed:
-    """A node was closed here, or is not tried any more.
+    """A node was closed by the program, or the client has given it up.
 
     Attributes:
         node: Its identifier.
@@ -193,7 +193,7 @@ _NAMES = {"StatsReceived": "stats", "VoiceClosed": "websocket_closed", "OtherEve
 
 
 def name_of(kind: type) -> str:
-    """The name of a happening, or of a server's event, by its type: ``NodeReady`` is ``node_ready``."""
+    """The name of a pool's or a server's event from its type: ``NodeReady`` is ``node_ready``."""
     name = kind.__name__
     return _NAMES.get(name) or "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
@@ -202,7 +202,7 @@ class Subscription:
     """One reader's queue.
 
     Attributes:
-        dropped: Happenings this reader was too slow for.
+        dropped: How many events were dropped because this reader was too slow.
     """
 
     def __init__(self) -> None:
@@ -211,27 +211,27 @@ class Subscription:
         self._is_over = False
         self.dropped = 0
 
-    def put(self, happening: PoolEvent) -> None:
-        """Add one; the oldest makes room."""
+    def put(self, event: PoolEvent) -> None:
+        """Add an event; a full queue drops the oldest."""
         if len(self._waiting) == CAPACITY:
             self._waiting.popleft()
             self.dropped += 1
-        self._waiting.append(happening)
+        self._waiting.append(event)
         self._news.set()
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """End the stream after the waiting events."""
         self._is_over = True
         self._news.set()
 
     def waiting(self) -> list[PoolEvent]:
-        """Everything that has come since the last reading, without waiting for more."""
+        """Return the waiting events at once."""
         found = list(self._waiting)
         self._waiting.clear()
         return found
 
     async def next(self) -> PoolEvent | None:
-        """The next one, None after the last."""
+        """Wait for the next event; None after the last."""
         while not self._waiting:
             if self._is_over:
                 return None
@@ -241,32 +241,32 @@ class Subscription:
 
 
 class EventFeed:
-    """Tells every reader what happens."""
+    """Sends every event to every reader."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
 
-    def tell(self, happening: PoolEvent) -> None:
-        """One more thing has happened."""
+    def publish(self, event: PoolEvent) -> None:
+        """Send an event to every reader."""
         for subscription in self._subscriptions:
-            subscription.put(happening)
+            subscription.put(event)
 
     @property
     def has_readers(self) -> bool:
-        """Whether anybody reads."""
+        """Whether there are readers."""
         return bool(self._subscriptions)
 
     def end(self) -> None:
-        """The pool is closed: readers come to their end."""
+        """End every reader's stream: the pool is closed."""
         for subscription in self._subscriptions:
             subscription.end()
 
     def subscribe(self) -> Subscription:
-        """A queue that fills from now on; `leave` ends it."""
+        """Return a queue for the events from now on; `leave` ends it."""
         subscription = Subscription()
         self._subscriptions.add(subscription)
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
-        """The reader has gone."""
+        """Remove a reader's queue."""
         self._subscriptions.discard(subscription)

@@ -226,7 +226,7 @@ class Fleet:
             self._events = EventFeed()  # the readers went with their loop
             if self._binding.is_dead:
                 self._change = None  # and so did those that wait for a change
-            self._searches.let_go()
+            self._searches.forget_loads()
             self._let_go()
             self._lifecycle, self._in_lifecycle = asyncio.Lock(), 0
 
@@ -440,7 +440,7 @@ class Fleet:
 
     def tell(self, happening: PoolEvent) -> None:
         """Something has happened: readers and the client are told."""
-        self._events.tell(happening)
+        self._events.publish(happening)
         if isinstance(happening, NodeEvent) and happening.event.caused_by_pool:
             return  # no bot asked for it, and none is to act on it
         dispatch = getattr(self.client, "dispatch", None)

@@ -12,7 +12,7 @@ It works at two places, and each has its reason:
   knows the secrets of the whole configuration, and that no new command can forget.
 
 Both mask values before they are cut, wrapped or escaped for a format, and never the finished text: a key of JSON or a
-heading that happens to be somebody's password stays.
+heading that happens to equal a password stays.
 
 A mask over a text that the reader knows anyway gives the secret away. So a *weak* secret, which is one of three
 characters or fewer, a word of this program's own vocabulary (``lavalink``), or a part of something public (a node's
@@ -118,7 +118,7 @@ def _pair(user: str, password: str) -> Iterator[Secret]:
 
 
 class Redactor:
-    """Masks secrets in texts. What it looks for is compiled once, when the first text comes."""
+    """Masks secrets in texts. Its patterns are compiled once, with the first text."""
 
     def __init__(self, secrets: Iterable[Secret] = (), public: Iterable[str] = ()) -> None:
         """Take the secrets.
@@ -149,7 +149,7 @@ class Redactor:
         self.add(secrets_of(settings), (settings.identifier, settings.uri, settings.region or "", *settings.tags))
 
     def may_be_in(self, text: str) -> bool:
-        """Whether a text has to be masked, or at least looked at closely: fast, and False for nearly all texts."""
+        """Whether a text may hold a secret: fast, and False for nearly all texts."""
         return bool(self._secrets) and self._compiled().may_be_in(text)
 
     def __call__(self, text: str) -> str:
@@ -255,7 +255,7 @@ def _spellings(value: str) -> set[str]:
 
 
 def _base64_parts(value: str) -> set[str]:
-    """What base64 of anything that has the secret in it has in it, in both alphabets, whatever stands before it.
+    """The text that the base64 of any data with the secret in it contains, in both alphabets and for each offset.
 
     Where a text begins in the group of three bytes, its first and last characters depend on its neighbours.
     """
@@ -318,7 +318,7 @@ def _names(secrets: Iterable[Secret]) -> set[str]:
 
 
 def _as_base64(value: str) -> str:
-    """A pattern for the base64 of a secret alone, which may be too short to be looked for in the middle of others."""
+    """A pattern for the base64 of a secret alone, which may be too short to be found inside longer base64."""
     encoded = b2a_base64(value.encode("utf-8", "surrogatepass"), newline=False).decode().rstrip("=")
     return rf"(?<![A-Za-z0-9+/_-]){re.escape(encoded)}(?![A-Za-z0-9+/_-])"
 
@@ -326,7 +326,7 @@ def _as_base64(value: str) -> str:
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*")
 
 _BASIC = re.compile(r"basic[\s:\"']+([A-Za-z0-9+/_-]+={0,2})", re.IGNORECASE)
-"""User and password as HTTP writes them: the one place where a short secret is looked for within base64."""
+"""User and password as HTTP writes them: the only place where a short secret is searched within base64."""
 
 
 def _from_base64(text: str) -> str:
@@ -340,7 +340,7 @@ _STANDARD = str.maketrans("-_", "+/")
 
 
 def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
-    """The base64 around a part of it: what would be left of it could not be decoded, or tells a letter."""
+    """The base64 around a part of it: the rest could not be decoded, or would reveal a letter."""
     while start and _BASE64.fullmatch(text[start - 1]):
         start -= 1
     found = _BASE64.match(text, end)

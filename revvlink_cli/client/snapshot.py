@@ -1,7 +1,7 @@
-"""The one picture of a node and of a fleet that everything above the client reads.
+"""The snapshots of nodes and fleets that everything above the client reads.
 
 Snapshots are frozen values: ranking, status tables, health checks and exporters work from them and from nothing else,
-so they all tell the same story, and any of them can be tested with a literal.
+so they all agree, and each can be tested with a literal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class NodeStatus(StrEnum):
-    """Where a node's connection stands."""
+    """The state of a node's connection."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
@@ -29,7 +29,7 @@ class NodeStatus(StrEnum):
 
 
 class StatsOrigin(StrEnum):
-    """How statistics came."""
+    """The way statistics came."""
 
     WEBSOCKET = "websocket"
     REST = "rest"
@@ -43,8 +43,8 @@ class TimedStats:
         stats: The figures.
         origin: How they came. The two have separate CPU figures on Lavalink; the websocket's are the better ones.
         at: Seconds on the monotonic clock.
-        expires: Seconds on the same clock, after which they say nothing about now.
-        penalty: What these figures alone cost, worked out once.
+        expires: Seconds on the same clock after which they are too old.
+        penalty: The penalty of these figures alone, computed once.
     """
 
     stats: NodeStats
@@ -54,7 +54,7 @@ class TimedStats:
     penalty: Penalty = field(init=False)
 
     def __post_init__(self) -> None:
-        """Work out the penalty."""
+        """Compute the penalty."""
         object.__setattr__(self, "penalty", compute(self.stats))
 
 
@@ -67,12 +67,12 @@ class NodeSnapshot:
         uri: Its address.
         region: Its region label, or None.
         tags: Its tags.
-        status: Where the connection stands.
+        status: The state of the connection.
         stage: How far the attempt under way has come, None when there is none.
-        error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
-        dialect: Kind of server, None until it has told.
-        info: What it is, None until it has told.
-        timed_stats: Its last statistics whatever their age, None if it sent none.
+        error: Why it is not connected, or the last failure on a connected node; None when there is none.
+        dialect: Kind of server, None while unknown.
+        info: The node's ``/v4/info``, None before its answer.
+        timed_stats: Its last statistics of any age, None if it sent none.
         session_id: The websocket session, None unless connected.
         resumed: Whether that session is one taken up again.
         ready_ms: Milliseconds from the first packet to ``ready``, None unless connected.
@@ -88,7 +88,7 @@ class NodeSnapshot:
         held: Players of this pool that it serves.
         stats_error: Why it has given no statistics though they were asked for, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
-        hanging: Why a connected node counts as hanging: its websocket is open, but it answers no request. Else None.
+        hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.
     """
 
     identifier: str

@@ -1,4 +1,4 @@
-"""When old uses begin to count for less; the same in memory and on disk."""
+"""When old uses begin to weigh less; the same in memory and on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cache keeps: results of searches, under what they were searched by."""
+"""The entries of a cache: results of searches, under keys made from the queries."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ DEFAULT_TTL = 3600.0
 """Seconds for which tracks found are kept."""
 
 EMPTY_TTL = 30.0
-"""Seconds for which it is remembered that nothing was found: long enough for a crowd that asks the same."""
+"""Seconds for which an empty result is kept: long enough when many ask for the same."""
 
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of the largest result that a store takes: a playlist of some ten thousand tracks."""
+"""Bytes of the largest result that a store keeps: a playlist of some ten thousand tracks."""
 
 SKEW = 60.0
-"""Seconds by which the clocks of those that share a store may differ; an entry from further in the future is none."""
+"""Seconds by which the clocks of machines that share a store may differ; an entry further in the future is invalid."""
 
 LAST = 253_402_300_799.0
-"""Seconds since the epoch of the last moment that a calendar has: the end of the year 9999."""
+"""Seconds since the epoch of the last moment that `datetime` can hold: the end of the year 9999."""
 
 Loaded: TypeAlias = "tuple[Playable, ...] | Playlist"
 """The result of a search as it is kept: tracks, none when nothing was found, or a playlist."""
 
 
 class Key(NamedTuple):
-    """What was searched, and on which node if one was named; made with `of`.
+    """A query, and the node if one was named; made with `of`.
 
     Attributes:
         identifier: Normalised, see `normalised`.
@@ -50,12 +50,12 @@ class Key(NamedTuple):
 
 
 def normalised(query: str) -> str:
-    """What counts as the same query.
+    """The normal form of a query; queries with the same one share an entry.
 
-    White space around it never counts. In words behind a search prefix (``ytsearch:``) neither its amount nor upper and
-    lower case do, since no search engine heeds them; addresses and everything else stay as they are.
+    It has no white space around it. After a search prefix (``ytsearch:``), case and the amount of white space are
+    normalised too, since search engines ignore them. Addresses and everything else stay as they are.
     """
-    text = query.strip().encode("utf-8", "backslashreplace").decode()  # no store can hold half a surrogate pair
+    text = query.strip().encode("utf-8", "backslashreplace").decode()  # no store can keep half a surrogate pair
     prefix, colon, words = text.partition(":")
     if colon and prefix in SOURCES and prefix.endswith("search"):
         return f"{prefix}:{' '.join(unicodedata.normalize('NFC', words).casefold().split())}"
@@ -82,14 +82,14 @@ class Entry(NamedTuple):
     expires_at: float
 
     def counts(self, now: float) -> bool:
-        """Whether it may still be used."""
+        """Whether the entry is valid at `now`."""
         return self.stored_at - SKEW <= now < self.expires_at
 
     def payload(self) -> dict[str, Any]:
         """The result as JSON.
 
         Raises:
-            ValueError: It is none; somebody else may have written it.
+            ValueError: The body is not a result; another program may have written it.
         """
         try:
             payload: dict[str, Any] = json.loads(self.body.decode("utf-8", "surrogatepass"))
@@ -112,7 +112,7 @@ class Entry(NamedTuple):
 
 
 def lifetime(loaded: Loaded, ttl: float) -> float:
-    """Seconds for which a result counts: none with a stream, whose address may not last; few when nothing was found."""
+    """Seconds for which a result is valid: 0 with a stream, whose address may not last; few for an empty result."""
     if not loaded_tracks(loaded):
         return min(ttl, EMPTY_TTL)
     return 0 if any(track.is_stream for track in loaded_tracks(loaded)) else ttl
@@ -124,13 +124,13 @@ def loaded_tracks(loaded: Loaded) -> Sequence[Playable]:
 
 
 def entry_for(key: Key, loaded: Loaded, *, now: float, ttl: float = DEFAULT_TTL) -> Entry | None:
-    """The entry to keep for a result, None where it is not to be kept.
+    """The entry for a result, None for a result that is not kept.
 
     Args:
         key: What was searched.
         loaded: What was found.
         now: Seconds since the epoch.
-        ttl: Seconds for which it counts at most, see `lifetime`.
+        ttl: The longest lifetime in seconds, see `lifetime`.
     """
     seconds = lifetime(loaded, ttl)
     payload = result_payload(loaded)
@@ -152,12 +152,12 @@ def result_payload(loaded: Loaded) -> dict[str, Any]:
 
 
 def result_from(payload: Any) -> Loaded:
-    """What `result_payload` was made from.
+    """The result from what `result_payload` returns.
 
     Raises:
         ValueError: It is no such answer.
     """
-    from revvlink_cli.client.protocol.tracks import (  # what only looks at the JSON starts faster without
+    from revvlink_cli.client.protocol.tracks import (  # imported late: callers that read only the JSON start faster
         Playlist,
         readable,
     )

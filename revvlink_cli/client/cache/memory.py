@@ -1,4 +1,4 @@
-"""The in-memory cache: least frequently used goes first, and old uses count for less."""
+"""The in-memory cache: it evicts the least frequently used entry, and old uses weigh less."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class _Entry(Generic[V]):
-    """A value, how often it was used, and when it is too old."""
+    """A value, the number of its uses, and when it expires."""
 
     __slots__ = ("expires", "uses", "value")
 
@@ -31,13 +31,13 @@ class LFUCache(Generic[K, V]):
 
     Every operation takes constant time: keys lie in one ordered bucket for each number of uses, and the lowest bucket
     in use is remembered. From time to time all numbers are halved, so that what was used a lot yesterday does not stay
-    for ever, and what is too old is looked for before others go: both cost each use, or new entry, a constant share.
+    for ever. Expired entries are deleted before others are evicted. Both take constant time per use on average.
 
     Attributes:
         hits: How often `get` found something.
         misses: How often it did not.
-        evictions: How many entries had to go for others.
-        expirations: How many were found too old.
+        evictions: How many entries were deleted to make room.
+        expirations: How many expired entries were deleted.
     """
 
     def __init__(self, capacity: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,7 +53,7 @@ class LFUCache(Generic[K, V]):
         self._clock = clock
         self._entries: dict[K, _Entry[V]] = {}
         self._by_uses: dict[int, OrderedDict[K, None]] = {}
-        self._oldest = _NEVER  # nothing is too old before that
+        self._oldest = _NEVER  # nothing expires before that
         self._until_sweep = 0
         self._fewest = 1
         self._uses_left = 0
@@ -64,12 +64,12 @@ class LFUCache(Generic[K, V]):
         self.resize(capacity)
 
     def __len__(self) -> int:
-        """Entries kept now, those included that nobody has found too old yet."""
+        """The number of entries, expired ones that are not deleted yet included."""
         return len(self._entries)
 
     @property
     def capacity(self) -> int:
-        """Entries kept at most."""
+        """The largest number of entries."""
         return self._capacity
 
     def get(self, key: K) -> V | None:
@@ -103,7 +103,7 @@ class LFUCache(Generic[K, V]):
         return entry.value
 
     def put(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        """Keep `value` under `key`; when the cache is full, what is too old or least used goes. Replacing is a use.
+        """Keep `value` under `key`; a full cache deletes expired entries or the least used one. Replacing is a use.
 
         Args:
             key: Where to find it again.
@@ -118,13 +118,13 @@ class LFUCache(Generic[K, V]):
         entries = self._entries
         entry = entries.get(key)
         if entry is not None:
-            entry.value, entry.expires = value, _NEVER  # a use, whether it was too old or is going to be
+            entry.value, entry.expires = value, _NEVER  # a use, expired or not
             self.hits -= 1  # but no hit
             self.get(key)
             entry.expires = expires
             return
         if len(entries) >= self._capacity and not self._sweep():
-            entry = self._evict()  # serves again: making an object takes longer than all the rest
+            entry = self._evict()  # reused: making an object takes longer than all the rest
             entry.value, entry.expires, entry.uses = value, expires, 1
             entries[key] = entry
         else:
@@ -174,7 +174,7 @@ class LFUCache(Generic[K, V]):
         del self._entries[key]
 
     def _sweep(self) -> bool:
-        """Forget what is too old, unless that was done a short while ago; tells whether there was anything."""
+        """Delete expired entries unless that was done a short while ago; returns whether there were any."""
         if self._until_sweep > 0:
             self._until_sweep -= 1
             return False
@@ -190,7 +190,7 @@ class LFUCache(Generic[K, V]):
         return bool(gone)
 
     def _evict(self) -> _Entry[V]:
-        """Forget the least used entry; gives what it was kept in."""
+        """Delete the least used entry; returns its `_Entry` for reuse."""
         by_uses, fewest = self._by_uses, self._fewest
         bucket = by_uses.get(fewest)
         if bucket is None:  # only after several removals in a row without a put

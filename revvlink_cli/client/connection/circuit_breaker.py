@@ -1,4 +1,4 @@
-"""The circuit breaker: a node whose requests fail again and again is left alone for a growing while."""
+"""The circuit breaker: a node whose requests keep failing is out of routing for growing times."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import random
 import time
 
 TRIPS_AFTER = 5
-"""Failures in a row that take a node out of routing."""
+"""Failures in a row after which a node is out of routing."""
 
 BASE, CAP = 5.0, 120.0
-"""Seconds of the first such time at most, and of any."""
+"""The longest first time out of routing, and the longest of all, in seconds."""
 
 
 class CircuitBreaker:
-    """Counts failures of one node's requests. A success forgets them, and how often it tripped."""
+    """Counts failures of one node's requests. A success resets the count and the growth of the times."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -26,18 +26,18 @@ class CircuitBreaker:
         return self._until if self._until is not None and time.monotonic() < self._until else None
 
     def succeeded(self) -> bool:
-        """A request was answered; True when that changes something."""
+        """Note that a request was answered; returns whether that changes anything."""
         changed = self._failures > 0 or self._until is not None
         self._failures, self._trips, self._until = 0, 0, None
         return changed
 
     def failed(self) -> bool:
-        """A request failed for the node's own reasons; True when that took it out of routing."""
+        """Note that the node failed a request; returns whether that takes it out of routing."""
         self._failures += 1
         if self._failures < TRIPS_AFTER or self.tripped_until is not None:
             return False
         limit = min(CAP, BASE * 2.0 ** min(self._trips, 16))
         self._trips += 1
-        # Half of it at least, or the jitter would undo the waiting.
+        # At least half of it: otherwise the jitter could make the time too short.
         self._until = time.monotonic() + random.uniform(limit / 2, limit)  # noqa: S311 - no secret
         return True

@@ -1,4 +1,4 @@
-"""Limits of this machine and this process, told from failures of the other side."""
+"""Recognizes failures that come from a limit of this machine or process, not from the node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """What is used up here.
+    """A limit that is reached.
 
     Attributes:
         what: One sentence.
@@ -32,18 +32,18 @@ _LIMITS = {
         "close connections, or widen net.ipv4.ip_local_port_range; for an IPv6 address see that this machine has IPv6",
     ),
 }
-"""Error number -> what stands in the way here, and has nothing to do with the node."""
+"""Error number -> the limit of this machine or process."""
 
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
 
 
 def limit_of(error: BaseException | None) -> Limit | None:
-    """The limit that an error, or what caused it, speaks of; None where it is about the other side."""
+    """The limit that an error or its cause reports; None when the failure is the other side's."""
     while error is not None:
         if isinstance(error, OSError):
             number = error.errno
             if number is None and (named := _NUMBER.search(str(error))) is not None:
-                number = int(named[1])  # what was tried with several addresses comes as one text
+                number = int(named[1])  # failures of several addresses come as one text
             if number in _LIMITS:
                 return _LIMITS[number]
         error = error.__cause__ or getattr(error, "os_error", None)

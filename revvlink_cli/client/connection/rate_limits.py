@@ -1,9 +1,10 @@
-"""How much may be asked of a node, and how soon: every such limit is here and nowhere else.
+"""The rate limits for requests to one node, all in one place.
 
-Everything an observer asks, handshakes included, is drawn from a bucket of four refilled at two a second. NodeLink also
-delays whoever sends 25 requests in ten seconds and bans above 50, so all requests to one are kept under that. Requests
-that work for players, and loads of tracks, are bounded by how many are under way. Who only checks a node is kept to so
-many requests within any one second, whatever they are for.
+- Observers' requests, handshakes included, use a bucket of four tokens, refilled at two a second.
+- NodeLink delays a client that sends 25 requests in ten seconds, and bans one that sends more than 50. All requests to
+  one stay below the first number.
+- Requests for players and loads of tracks are limited by how many are under way.
+- Checks also limit all requests within any one second.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Purpose(Enum):
-    """For whom a request is made: it decides which rate limit applies."""
+    """What a request is for: it decides which rate limit applies."""
 
     OBSERVER = "observer"
     PLAYER = "player"
@@ -39,14 +40,14 @@ class Slot:
     """The place of one request among those under way.
 
     Attributes:
-        is_kept: Whether it stays taken when the request was given up: the server is busy with it all the same.
+        is_kept: Whether it stays taken after the request was given up, because the server is still busy with it.
     """
 
     is_kept: bool = False
 
 
 class RateLimiter:
-    """How much may be asked of one node, and how soon."""
+    """Limits the requests to one node."""
 
     BURST = 4
     PER_SECOND = 2.0
@@ -61,8 +62,8 @@ class RateLimiter:
         """A fresh rate limiter.
 
         Args:
-            per_second: Requests for whatever purpose within any one second; None for no such bound.
-            permits: As many as there may be within one second, where the bound is for several budgets together.
+            per_second: Requests for all purposes within any one second; None for no such limit.
+            permits: A semaphore for this limit that several rate limiters share.
         """
         if permits is None and per_second is not None:
             permits = asyncio.Semaphore(per_second)
@@ -99,7 +100,7 @@ class RateLimiter:
                 yield slot
         finally:
             self._stuck += slot.is_kept
-            # The last one is given back though it is kept: it goes through the hands of those who wait, and tells them.
+            # The last slot is released even if kept: each waiting request gets it in turn, and raises StuckError.
             if slots is not None and (not slot.is_kept or self._are_all_stuck):
                 slots.release()
 
@@ -108,7 +109,7 @@ class RateLimiter:
         return self._stuck >= TRAITS[Dialect.LAVALINK].players_at_once
 
     def may_reach(self, endpoint: str) -> bool:
-        """Whether a voice server may be tried: one that answered nobody twice is left alone for a while."""
+        """Whether a voice server may be tried: after two requests without an answer there is a pause."""
         times, since = self._endpoints.get(endpoint, (0, 0.0))
         if times >= self.VOICE_TRIES and time.monotonic() - since < self.VOICE_PAUSE:
             return False
@@ -117,22 +118,22 @@ class RateLimiter:
         return True
 
     def mark_hung(self, endpoint: str) -> None:
-        """A voice request got no answer: a genuine Lavalink is busy with it for ever, whatever its client does."""
+        """Note that a voice request got no answer: Lavalink stays busy with it even after the client has given up."""
         times, _ = self._endpoints.get(endpoint, (0, 0.0))
         self._endpoints[endpoint] = (times + 1, time.monotonic())
         while len(self._endpoints) > self.ENDPOINTS:
             del self._endpoints[next(iter(self._endpoints))]
 
     def reset(self) -> None:
-        """The server is another process than before: what hung in the old one is gone."""
+        """Free all slots: the server is another process now, and the hung requests ended with the old one."""
         for _ in range(self._stuck - self._are_all_stuck):
             self._slots[Purpose.PLAYER].release()
         self._stuck = 0
         self._endpoints.clear()
 
     async def _admit(self, purpose: Purpose) -> None:
-        async with self._turns[purpose]:  # first come, first served: waiting is not a race for tokens
-            while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - time itself is what is waited for
+        async with self._turns[purpose]:  # first come, first served
+            while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
                 await asyncio.sleep(wait)
             self._recent.append(time.monotonic())
             if purpose is Purpose.OBSERVER:
@@ -140,10 +141,10 @@ class RateLimiter:
 
     @asynccontextmanager
     async def _paced(self) -> AsyncIterator[None]:
-        """The time of one request, in its turn where there is a bound for one second.
+        """Hold one permit of the limit per second during a request.
 
-        Its place is free a second after its answer, when it surely has arrived a second ago; one that gets no answer
-        is taken to have arrived by `ARRIVED`, connecting included.
+        The permit is free one second after the answer, since the request arrived before that. A request without an
+        answer is taken to have arrived after `ARRIVED` seconds, connecting included.
         """
         if self._pace is None:
             yield

@@ -62,13 +62,13 @@ class Rest(HttpClient):
             raise self._bad_answer(f"answered {self.errors.excerpt(path)} with something that is {error}") from None
 
     async def info(self, progress: Progress | None = None) -> NodeInfo:
-        """``GET /v4/info``; this is what tells a v4 node from everything else.
+        """``GET /v4/info``; only a v4 node answers it.
 
         Args:
-            progress: Told how far the request has come.
+            progress: Records how far the request has come.
 
         Raises:
-            NodeException: With `Code.NOT_LAVALINK` or `Code.LAVALINK_V3` when the address is none of a v4 node.
+            NodeException: With `Code.NOT_LAVALINK` or `Code.LAVALINK_V3` when the address is not one of a v4 node.
         """
         try:
             answer = await self.request("GET", "/v4/info", progress=progress)
@@ -104,19 +104,19 @@ class Rest(HttpClient):
         return self._stranger(what, "correct host, port and path prefix in uri", error.status)
 
     def _stranger(self, what: str, hint: str, status: int | None = None) -> NodeException:
-        """The failure of what is no v4 node; `what` says how ``/v4/info`` shows that."""
-        told = f"is no Lavalink: /v4/info {what}"
-        return self.errors.failure(Code.NOT_LAVALINK, told, hint, stage=Stage.VERSION, status=status)
+        """The exception for a server that is no v4 node; `what` says how ``/v4/info`` shows that."""
+        message = f"is no Lavalink: /v4/info {what}"
+        return self.errors.failure(Code.NOT_LAVALINK, message, hint, stage=Stage.VERSION, status=status)
 
     async def stats(self) -> Decoded[WireStats]:
         """``GET /v4/stats``: never with frame statistics on Lavalink."""
         answer = await self.request("GET", "/v4/stats")
         try:
-            told = decode(answer.body, WireStats)
+            stats = decode(answer.body, WireStats)
         except UndecodableError as error:
             raise self._bad_answer(f"answered /v4/stats with what is {error}") from None
-        self.unexpected_fields.update(f"/v4/stats {field}" for field in told.odd)
-        return told
+        self.unexpected_fields.update(f"/v4/stats {field}" for field in stats.odd)
+        return stats
 
     async def version(self) -> str:
         """``GET /version``: plain text such as ``4.2.2``, or ``<commit>-SNAPSHOT``."""
@@ -128,10 +128,10 @@ class Rest(HttpClient):
 
         Args:
             identifier: Sent as it is.
-            progress: Told how far the request has come.
+            progress: Records how far the request has come.
 
         Raises:
-            LavalinkLoadException: The node tried and failed; its `reason` is the innermost one told.
+            LavalinkLoadException: The node tried and failed; its `reason` is the innermost cause.
         """
         try:
             answer = await self.request(
@@ -145,7 +145,7 @@ class Rest(HttpClient):
             )
         except LavalinkException as error:
             if error.status == 500 and error.reason.startswith("Source or search alias not found"):
-                raise LavalinkLoadException(  # NodeLink's way to say so; Lavalink finds nothing
+                raise LavalinkLoadException(  # NodeLink's message; Lavalink answers `empty`
                     error.reason,
                     code=Code.SOURCE_MISSING,
                     node=self._settings.identifier,
@@ -178,7 +178,7 @@ class Rest(HttpClient):
             raise self._bad_answer(f"answered /v4/loadtracks with a bad track: {error}") from None
 
     def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
-        """Remember that some of what was sent could not be read."""
+        """Record that some items of an answer could not be read."""
         if len(read) != len(sent):
             self.unexpected_fields.add(where)
 
@@ -253,7 +253,7 @@ class Rest(HttpClient):
             raise self._bad_answer(f"answered the session's settings with what is {error}") from None
 
     async def players(self, session_id: str) -> list[RemotePlayer]:
-        """``GET /v4/sessions/{id}/players``. A session that waits to be resumed is not to be seen on Lavalink: 404.
+        """``GET /v4/sessions/{id}/players``. On Lavalink, a session that waits to be resumed is hidden: 404.
 
         Raises:
             LavalinkException: There is no such session.
@@ -308,14 +308,14 @@ class Rest(HttpClient):
             voice=_endpoint_in(data),
             max_body=MAX_BODY,
         )
-        told = self._value(answer, path) if answer.body else {}
-        if isinstance(told, dict) and read_guild(told) is None:  # it has taken the player all the same
+        raw = self._value(answer, path) if answer.body else {}
+        if isinstance(raw, dict) and read_guild(raw) is None:  # the node has accepted the update nevertheless
             self.unexpected_fields.add("player guildId")
-            told = {**told, "guildId": str(guild_id)}
-        return self._player(told, path)
+            raw = {**raw, "guildId": str(guild_id)}
+        return self._player(raw, path)
 
     async def destroy_player(self, session_id: str, guild_id: int | str) -> None:
-        """``DELETE …/players/{guild}``; one that is not there is as good as destroyed (a NodeLink answers 404).
+        """``DELETE …/players/{guild}``; a player that is not there is no error (a NodeLink answers 404).
 
         Raises:
             LavalinkException: There is no such session.
@@ -343,7 +343,7 @@ class Rest(HttpClient):
             path: Path below the node's address.
             data: Sent as JSON unless None.
             most: Bytes to read at most.
-            timeout: Seconds for the answer and the bytes; what has come by then counts.
+            timeout: Seconds for the answer and the bytes; returns the bytes that have come by then.
 
         Raises:
             LavalinkException: The node refused it.
@@ -354,7 +354,7 @@ class Rest(HttpClient):
         return answer.body
 
     async def send(self, method: str, path: str, *, params: Mapping[str, str] | None = None, data: Any = None) -> Any:
-        """Any request; the answer as JSON values, as text where it is no JSON, None where it has no body."""
+        """Send any request; returns the answer as JSON values, as text if it is not JSON, or None without a body."""
         answer = await self.request(method, path, params=params, data=data, max_body=MAX_BODY)  # it may be tracks
         if not answer.body:
             return None

@@ -1,8 +1,8 @@
-"""Whether a connected node still answers requests: an open websocket does not prove it.
+"""Checks whether a connected node still answers requests: an open websocket does not prove it.
 
-A genuine Lavalink whose HTTP workers all wait for a voice server that they cannot reach answers no request any more,
-while its websocket goes on with statistics and pongs. So the supervisor of each connected node asks REST for a sign of
-life. It does so only when nothing else was answered for a while: who asks anyway costs the node no second request.
+A Lavalink whose HTTP workers all wait for an unreachable voice server answers no request, while its websocket still
+sends statistics and pongs. So the supervisor of each connected node sends ``GET /version``, but only when the node has
+answered no other request for a while.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL = 30.0
-"""Seconds without an answer after which REST is asked, at most; with short heartbeats it is two of them."""
+"""Seconds without an answer after which REST is asked; two heartbeats if that is shorter."""
 
 SHORTEST_INTERVAL = 1.0
-"""Seconds between two such questions at least, however short the heartbeat is."""
+"""The least number of seconds between two requests, even with a short heartbeat."""
 
 SOONER = 3.0
-"""By how much the next question comes sooner once one was not answered: both ways the state is soon certain."""
+"""Divides the interval after a request without an answer, so that the state is soon certain."""
 
 MISSES = 2
-"""Questions in a row that get no answer before the node counts as hanging."""
+"""Requests in a row without an answer after which the node is considered hanging."""
 
 JITTER = 0.2
-"""Share of the interval that chance takes away: the nodes of a fleet are not all asked at one moment."""
+"""The largest random share by which an interval is shortened, so that a fleet's nodes are asked at different times."""
 
 _SILENCES = (Code.SILENT, Code.TIMEOUT)
 
 _NO_ANSWER = (*_SILENCES, Code.RESET, Code.REFUSED)
-"""Failures of the node's. What else may go wrong, such as a certificate or a limit of this machine, proves nothing."""
+"""Failures of the node. Other failures, such as a certificate or a limit of this machine, prove nothing about it."""
 
 
 class RestWatch:
-    """Asks one connected node for a sign of life.
+    """Sends requests to one connected node to see whether it answers.
 
     Attributes:
-        failure: Why the node counts as hanging, None while it does not.
+        failure: Why the node is considered hanging, None while it answers.
     """
 
     def __init__(self, settings: NodeSettings, rest: Rest, on_change: Callable[[], None]) -> None:
@@ -59,7 +59,7 @@ class RestWatch:
 
         Args:
             settings: The node's settings; its heartbeat says how often to ask, its timeout how long to wait.
-            rest: What asks it.
+            rest: Sends the requests.
             on_change: Called when `failure` has changed.
         """
         self.failure: NodeException | None = None
@@ -71,7 +71,7 @@ class RestWatch:
         rest.on_answer = self.answered
 
     def answered(self) -> None:
-        """The node has answered a request, whoever sent it: it does not hang."""
+        """Note that the node has answered a request of any sender: it does not hang."""
         self._misses = 0
         if self.failure is not None:
             self.failure = None
@@ -79,11 +79,11 @@ class RestWatch:
             self._on_change()
 
     def reset(self) -> None:
-        """The connection has ended: what is known of it says nothing about the next one."""
+        """Forget what is known: the connection has ended, and the next one starts anew."""
         self._misses, self.failure = 0, None
 
     async def run(self) -> None:
-        """Ask whenever there was no answer for long, until cancelled."""
+        """Send a request whenever there was no answer for an interval, until cancelled."""
         asked_at = time.monotonic()
         while True:
             quiet = self._interval / SOONER if self._misses else self._interval
@@ -96,16 +96,16 @@ class RestWatch:
                 self._missed(failure)
 
     async def _ask(self) -> RevvlinkException | None:
-        """Ask for the version; gives the failure if that shows that the node does not answer."""
+        """Ask for the version; return the failure if it shows that the node does not answer."""
         progress = Progress()
         try:
             await self._rest.request("GET", "/version", accept="*/*", progress=progress)
         except RevvlinkException as error:
             now, began = time.monotonic(), progress.began
             if began is None or self._rest.answered_at >= began:
-                return None  # it was not asked, or has answered: with an error, or somebody else
+                return None  # the request was not sent, or the node has answered it or another one
             if now - began > self._settings.timeout + LOOP_LAG:
-                return None  # this program was busy: the answer may lie unread
+                return None  # this program was busy: the answer may have arrived unread
             if isinstance(error, LavalinkException):
                 return error if error.status in GATEWAY_STATUSES else None
             return error if error.code in _NO_ANSWER and error.stage is not Stage.RESOLVE else None

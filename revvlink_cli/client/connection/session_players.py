@@ -1,4 +1,4 @@
-"""The players of one session, as the node tells of them: by REST answers, updates and events.
+"""The players of one session as the node reports them in REST answers, updates and events.
 
 This is what a node says, not what a bot wants: after a resume the two are compared.
 """
@@ -37,9 +37,9 @@ class PlayerState(msgspec.Struct, frozen=True, kw_only=True):
     """``state`` of a player, as in ``playerUpdate``.
 
     Attributes:
-        time: When it was so, milliseconds since 1970 by the node's clock.
+        time: The time of this state, milliseconds since 1970 by the node's clock.
         position: Milliseconds into the track; without voice it stands still on Lavalink.
-        connected: Whether the voice connection stands.
+        connected: Whether the voice connection is open.
         ping: Milliseconds of the voice connection's last heartbeat, -1 without one, 0 before the first.
     """
 
@@ -60,7 +60,7 @@ _decode_update = msgspec.json.Decoder(_Update).decode
 
 
 def read_update(text: str) -> tuple[int, PlayerState] | None:
-    """Guild and state of a ``playerUpdate``, in one pass; None when the message is another, or an odd one."""
+    """Guild and state of a ``playerUpdate``, in one pass; None for another message, or one with an unusual form."""
     try:
         update = _decode_update(text)
     except (msgspec.MsgspecError, UnicodeError):
@@ -77,7 +77,7 @@ class RemotePlayer:
         guild_id: Its guild.
         track: What it plays, or None.
         volume: Per cent, 0..1000.
-        paused: Whether it stands still.
+        paused: Whether it is paused.
         state: Where it is.
         voice: Its voice state as sent; a player without one has empty texts there on Lavalink, nulls on NodeLink.
         filters: Its filters as sent.
@@ -164,38 +164,38 @@ class SessionPlayers:
         return {guild: replace(player, state=self._states[guild][0]) for guild, player in self._players.items()}
 
     def state_of(self, guild_id: int) -> tuple[PlayerState, float] | None:
-        """Where a player is, and the monotonic second at which the node said so; None without such a player."""
+        """A player's state, and the monotonic second at which the node sent it; None without such a player."""
         return self._states.get(guild_id)
 
     def replace(self, players: Iterable[RemotePlayer]) -> None:
-        """These are all the players there are."""
+        """Replace all players with these."""
         self._players.clear()
         self._states.clear()
         for player in players:
             self.put(player)
 
     def put(self, player: RemotePlayer) -> None:
-        """One player is now like this."""
+        """Add or replace one player."""
         self._players[player.guild_id] = player
         self._states[player.guild_id] = (player.state, time.monotonic())
 
     def drop(self, guild_id: int) -> None:
-        """There is no such player any more."""
+        """Remove a player."""
         self._players.pop(guild_id, None)
         self._states.pop(guild_id, None)
 
     def update(self, guild_id: int, state: PlayerState) -> None:
-        """Take in a ``playerUpdate``."""
+        """Apply a ``playerUpdate``."""
         if guild_id in self._players:
             self._states[guild_id] = (state, time.monotonic())
 
     def apply(self, event: Event) -> bool:
-        """Take in an event; False when its type says nothing to this client."""
+        """Apply an event; returns False when this client does not know its type."""
         match event:
             case TrackStart(guild_id=guild, track=track):
                 self._change(guild, track=track)
             case TrackEnd(guild_id=guild, reason=reason):
-                if reason != "replaced":  # the track that took its place has begun, or is about to
+                if reason != "replaced":  # the next track has begun, or is about to
                     self._change(guild, track=None)
             case VoiceClosed(guild_id=guild):
                 if guild in self._states:
@@ -208,7 +208,7 @@ class SessionPlayers:
         return True
 
     def _apply_nodelink(self, event: OtherEvent) -> bool:
-        """Events that NodeLink 3 sends of its own accord, also for changes by REST."""
+        """Apply an event that only NodeLink 3 sends; it sends them also for changes by REST."""
         guild, data = event.guild_id or 0, event.data
         match event.type:
             case "PlayerDestroyedEvent":
@@ -232,7 +232,7 @@ class SessionPlayers:
 
 _QUIET = frozenset(
     {
-        "PlayerCreatedEvent",  # the answer to the request that made it says the same
+        "PlayerCreatedEvent",  # the answer to the request that made the player has the same data
         "PlayerConnectedEvent",
         "FiltersChangedEvent",
         "SeekEvent",

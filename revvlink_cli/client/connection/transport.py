@@ -1,4 +1,4 @@
-"""The connections under a pool: one connector for all nodes, and plain words for everything that can go wrong on it."""
+"""The connections of a pool: one connector for all nodes, and an explanation for each failure of the network."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Progress:
 
     @property
     def reached(self) -> Stage:
-        """The same stage, TLS told from what is under it."""
+        """The stage, with TLS separate from the TCP connection under it."""
         return Stage.TLS if self.stage is Stage.CONNECT and any(map(_is_connected, self.sockets)) else self.stage
 
 
 under_way: ContextVar[Progress | None] = ContextVar("under_way", default=None)
-"""The request of the running task, for what is told of a connection alone."""
+"""The progress of the running task's request, for traces that know only the connection."""
 
 
 def _is_connected(made: socket.socket) -> bool:
@@ -96,7 +96,7 @@ class Transport:
         return self._session
 
     def session_on(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-        """A session on somebody else's connections: their own session may follow redirects, raise, or time out.
+        """A session of this client on a bot's connector: the bot's session may follow redirects, raise, or time out.
 
         It does not trust the environment: aiohttp would look for passwords in ``.netrc`` then, and fail where it finds
         one. See `proxy_of` for the proxies.
@@ -207,11 +207,11 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to close."""
 
 
 def _descriptors_used_up() -> OSError | None:
-    """The system's error when this process can open no file: looking up a name fails then, too, and says otherwise."""
+    """The system's error when this process can open no file: a failed name lookup then gives a misleading reason."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -220,7 +220,7 @@ def _descriptors_used_up() -> OSError | None:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], settle: Callable[[], None]) -> None:
-    """Settle `answer` from another thread, unless nobody waits any more."""
+    """Settle `answer` from another thread, unless its waiter was cancelled."""
 
     def settle_if_wanted() -> None:
         if not answer.done():
@@ -257,13 +257,13 @@ def _stages() -> aiohttp.TraceConfig:
 async def _refuse_redirect(
     _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestRedirectParams
 ) -> None:
-    """Websocket handshakes follow redirects by themselves, and would take extra headers along to another host."""
+    """Refuse a redirect: aiohttp's websocket handshake would follow it and send the password to another host."""
     params.response.close()
     raise aiohttp.ClientConnectionError(f"redirected with status {params.response.status}")
 
 
 def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: float) -> NodeException:
-    """Put a failure of the network into words.
+    """Explain a failure of the network.
 
     Args:
         error: What the HTTP library or the system raised.
@@ -286,8 +286,8 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
     is_cut_off = secure and isinstance(error, aiohttp.ClientConnectorError) and isinstance(cause, _CUT_OFF)
     is_certificate = isinstance(error, aiohttp.ClientConnectorCertificateError)
     if not is_certificate and (isinstance(cause, ssl.SSLError) or is_cut_off):
-        told = explain_tls(cause, where)
-        return failure(told.message, told.code, Stage.TLS, told.hint)
+        message, code, hint = explain_tls(cause, where)
+        return failure(message, code, Stage.TLS, hint)
     match error:
         case aiohttp.ClientConnectorDNSError():
             return failure(
@@ -304,8 +304,8 @@ def explain(error: Exception, settings: NodeSettings, *, stage: Stage, waited: f
                 "check proxy in the configuration, or the proxy itself",
             )
         case aiohttp.ClientConnectorCertificateError():
-            told = explain_certificate(error.certificate_error, where)
-            return failure(told.message, told.code, Stage.TLS, told.hint)
+            message, code, hint = explain_certificate(error.certificate_error, where)
+            return failure(message, code, Stage.TLS, hint)
         case TimeoutError():
             return _explain_timeout(where, stage, waited, failure)
         case aiohttp.ClientConnectorError():
@@ -381,7 +381,7 @@ def _explain_timeout(
 
 
 _CUT_OFF = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
-"""What ends a connection that was taken: with https, in the middle of its handshake."""
+"""Errors that end an accepted connection; with https, during its handshake."""
 
 
 def _reason(error: BaseException) -> str:

@@ -44,7 +44,7 @@ class Traits:
         load_is_average: Whether ``systemLoad`` is a load average, to be divided by the cores.
         zero_own_load_is_untold: Whether the server's own load of exactly 0 means that it does not measure it, as a
             NodeLink in a single process.
-        frames_are_totals: Whether ``frameStats`` counts since the server's start instead of the last minute.
+        frames_are_totals: Whether ``frameStats`` has totals since the server's start instead of the last minute.
         requests_per_10s: Requests allowed in ten seconds before the server slows down or bans, None if unlimited.
         players_at_once: Requests for players that may be under way together.
     """
@@ -84,7 +84,7 @@ TRAITS: Mapping[Dialect, Traits] = {
 
 
 def from_headers(headers: Mapping[str, str]) -> Dialect | None:
-    """The kind of server that sends these response headers, or None when they do not tell."""
+    """The kind of server that sends these response headers, or None when they do not show it."""
     if "Nodelink-Api-Version" in headers or "IamNodelink" in headers:
         return Dialect.NODELINK
     if "Lavalink-Api-Version" in headers:
@@ -93,7 +93,7 @@ def from_headers(headers: Mapping[str, str]) -> Dialect | None:
 
 
 def read_info(wire: WireInfo, extra: Mapping[str, Any] = NOTHING, mask: Callable[[str], str] = str) -> NodeInfo:
-    """``/v4/info`` of either kind of server; `mask` goes over every text, lest a server echo the password in one."""
+    """``/v4/info`` of either kind of server; `mask` is applied to every text, since a server may echo the password."""
     return NodeInfo(
         version=mask(wire.version.semver) if wire.version else "",
         build_time=wire.build_time,
@@ -119,7 +119,7 @@ class _Totals(NamedTuple):
 
 
 def _totals(wire: WireFrames | None) -> _Totals | None:
-    """The frames when all that matters was told: what is missing is not zero."""
+    """The frame statistics if all their fields are there: a missing one is not zero."""
     if wire is None or wire.sent is None or wire.nulled is None or wire.deficit is None:
         return None
     return _Totals(wire.sent, wire.nulled, wire.deficit, wire.expected or 0)
@@ -182,5 +182,5 @@ def _moment(value: int | None) -> int | None:
 
 
 def _count(value: int | None) -> int | None:
-    """A figure that counts something: a negative one says nothing."""
+    """A count, None when it is negative and so meaningless."""
     return value if value is not None and value >= 0 else None

@@ -1,4 +1,4 @@
-"""What the length of a track says."""
+"""The duration of a track from its length."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ STREAM_LENGTH = 2**63 - 1
 
 
 def known_duration(length: int, *, is_stream: bool) -> int | None:
-    """Milliseconds a track lasts, None for a stream and where nobody knows."""
+    """Milliseconds a track lasts, None for a stream and when unknown."""
     return None if is_stream or not 0 <= length < STREAM_LENGTH else length

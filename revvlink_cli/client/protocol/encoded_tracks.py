@@ -82,15 +82,15 @@ def _to_modified_utf(text: str) -> bytes:
 
 
 def decode_track(encoded: str) -> Playable:
-    """Read an encoded track. White space, missing padding and the URL-safe alphabet do no harm, and are put right.
+    """Read an encoded track. It corrects white space, missing padding and the URL-safe alphabet.
 
-    Whether one can seek in it is not written there: as on Lavalink, that is so for all but streams.
+    The form does not say whether the track is seekable: as on Lavalink, all tracks but streams are.
 
     What a source adds of its own is kept in `Playable.plugin_info`: ``probeInfo`` (the container) as the servers show
     it for local and http tracks, anything else as base64 under ``sourceData``.
 
     Raises:
-        TrackDecodeError: It is none; the text says where it goes wrong.
+        TrackDecodeError: It is not an encoded track; the text says where reading failed.
     """
     if len(encoded) > MAX_ENCODED:
         raise TrackDecodeError(f"{len(encoded)} characters are too long for a track")
@@ -155,7 +155,7 @@ def _details(source: str, data: bytes) -> Mapping[str, Any]:
 
 
 def encode_track(track: Playable, *, version: int = 3) -> str:
-    """The encoded form of a track's fields; its own `encoded` is not looked at.
+    """The encoded form of a track's fields; its own `encoded` is ignored.
 
     What its source adds comes from `Playable.plugin_info`, as `decode_track` puts it there: a track as a node sent it
     has that for local and http only.

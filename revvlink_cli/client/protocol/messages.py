@@ -1,4 +1,4 @@
-"""What happens on a node, as its websocket tells it, in one form for every kind of server.
+"""The events of a node's websocket, in one form for every kind of server.
 
 Plugins and NodeLink add event types of their own, so an unknown type is normal: it becomes an `OtherEvent` with all
 that was sent.
@@ -166,14 +166,14 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
         case "TrackEndEvent":
             event = TrackEnd(guild_id=guild, track=reader.track(), reason=reader.text("reason"))
         case "TrackExceptionEvent":
-            told = reader.object("exception")
+            exception = reader.object("exception")
             event = TrackException(
                 guild_id=guild,
                 track=reader.track(),
-                message=_text_of(told, "message"),
-                severity=_text_of(told, "severity"),
-                cause=_text_of(told, "cause"),
-                stack_trace=_text_of(told, "causeStackTrace"),
+                message=_text_of(exception, "message"),
+                severity=_text_of(exception, "severity"),
+                cause=_text_of(exception, "cause"),
+                stack_trace=_text_of(exception, "causeStackTrace"),
             )
         case "TrackStuckEvent":
             event = TrackStuck(guild_id=guild, track=reader.track(), threshold_ms=reader.integer("thresholdMs"))

@@ -60,7 +60,7 @@ class Frozen(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` need: filled when it is made, not after that."""
+        """Support `copy` and `pickle`: the dict is filled when it is made."""
         return type(self), (dict(self),)
 
 
@@ -147,12 +147,12 @@ class Playable:
         object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` need: what is frozen is made anew."""
+        """Support `copy` and `pickle`: frozen fields are made again."""
         return _rebuilt, (type(self), _values(self))
 
     @property
     def duration(self) -> int | None:
-        """Milliseconds it lasts, None for a stream and where nobody knows."""
+        """Milliseconds it lasts, None for a stream and when unknown."""
         return known_duration(self.length, is_stream=self.is_stream)
 
     @classmethod
@@ -249,7 +249,7 @@ class Playlist:
         object.__setattr__(self, "extra", _frozen(self.extra))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What `copy` and `pickle` need: what is frozen is made anew."""
+        """Support `copy` and `pickle`: frozen fields are made again."""
         return _rebuilt, (type(self), _values(self))
 
     def __len__(self) -> int:
@@ -313,7 +313,7 @@ class Playlist:
 
 
 def readable(data: Any, playlist: PlaylistInfo | None = None) -> dict[int, Playable]:
-    """The tracks of a list as a node sends it, by their place: one that cannot be read costs no other.
+    """The tracks of a list as a node sends it, by index; one that cannot be read is left out.
 
     Raises:
         ValueError: It is no list, or not one of its tracks can be read.

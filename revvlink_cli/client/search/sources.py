@@ -1,4 +1,4 @@
-"""Which source manager an identifier needs."""
+"""Maps search prefixes to the source managers that serve them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SOURCES: dict[str, str] = {
 }
 """Search prefix -> name of the source manager that serves it: Lavalink's own and those of widespread plugins.
 
-A prefix that is not here may be served anywhere.
+A prefix that is not here may be served by any node.
 """
 
 
 def source_of(identifier: str) -> str | None:
-    """The source manager that `identifier` needs, or None when any node may have what it takes."""
+    """The source manager that `identifier` needs, or None when it is unknown: then any node may serve it."""
     prefix, colon, _ = identifier.partition(":")
     return SOURCES.get(prefix.lower()) if colon else None

@@ -1,4 +1,4 @@
-"""Searches of one fleet: what is kept, what is under way, and what has to be asked for."""
+"""Searches of one fleet: looks in memory and in the store, then asks a node; shares searches under way."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DEFAULT_CAPACITY = 512
 class TrackSearch:
     """The cache in memory, the store below it, and the searches that are under way.
 
-    Entries are looked up in memory, then in the store, then asked for; equal searches under way are one. What the store
-    has counts in memory for no longer than in the store.
+    A search looks in memory, then in the store, then asks a node. Equal searches under way share one request. An entry
+    that memory has from the store expires when it does in the store.
     """
 
     def __init__(self) -> None:
@@ -71,23 +71,23 @@ class TrackSearch:
     async def fetch(
         self, query: str, node: str | None, mode: CacheMode, load: Callable[[], Awaitable[list[Playable] | Playlist]]
     ) -> list[Playable] | Playlist:
-        """The result of a search, from where `mode` says.
+        """The result of a search; `mode` decides where it may come from.
 
         Args:
             query: The identifier.
-            node: Name of the node that is to be asked, None for any.
-            mode: How to use what is kept.
-            load: Asks for it.
+            node: Name of the only node to ask, None for any.
+            mode: How to use the cache.
+            load: Asks a node.
 
         Raises:
-            LavalinkLoadException: It is not kept, and no node is to be asked.
+            LavalinkLoadException: It is not in the cache, and `mode` asks no node.
             RevvlinkException: As `load` raises.
         """
         key = Key.of(query, node)
         if mode.reads and self._memory is not None:
             kept = self._memory.get(key)
             if kept is not None:
-                return _given_out(kept)
+                return _for_caller(kept)
         task = self._loads.get((key, mode))
         if task is not None and (loop := task.get_loop()) is not asyncio.get_running_loop():
             if not loop.is_closed():
@@ -99,12 +99,12 @@ class TrackSearch:
             task = asyncio.create_task(self._find(key, mode, load), name=f"load {key.identifier[:40]}")
             self._loads[key, mode] = task
             task.add_done_callback(lambda done: self._done(key, mode, done))
-        return _given_out(await _follow(task))
+        return _for_caller(await _follow(task))
 
     def _done(self, key: Key, mode: CacheMode, task: asyncio.Task[Loaded]) -> None:
         self._loads.pop((key, mode), None)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.debug("load of %r failed: %s", key.identifier, error)  # told to whoever still waits
+            log.debug("load of %r failed: %s", key.identifier, error)  # raised to each caller that still waits
 
     async def _find(
         self, key: Key, mode: CacheMode, load: Callable[[], Awaitable[list[Playable] | Playlist]]
@@ -128,7 +128,7 @@ class TrackSearch:
         return loaded
 
     async def _stored(self, key: Key, store: FallbackStore) -> Loaded | None:
-        """What the store has."""
+        """The valid result in the store, or None."""
         entry = await store.get(key)
         now = time.time()
         if entry is None or not entry.counts(now):
@@ -146,20 +146,20 @@ class TrackSearch:
             self._memory.put(key, loaded, ttl=seconds)
 
     async def end(self) -> None:
-        """Give up what is under way."""
+        """Cancel the searches under way."""
         tasks = tuple(self._loads.values())
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    def let_go(self) -> None:
-        """Forget what was under way on an event loop that has ended."""
+    def forget_loads(self) -> None:
+        """Forget searches of an event loop that has ended."""
         self._loads.clear()
 
 
 async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
-    """The outcome of a load that others may wait for too: who gives up waiting does not end it for them.
+    """Wait for a load that other callers may wait for too; a cancelled caller does not cancel it.
 
     Raises:
         NodeException: The pool was closed meanwhile.
@@ -175,6 +175,6 @@ async def _follow(task: asyncio.Task[Loaded]) -> Loaded:
         raise
 
 
-def _given_out(loaded: Loaded) -> list[Playable] | Playlist:
-    """What a caller gets: tracks and playlists are immutable, a list is the caller's own."""
+def _for_caller(loaded: Loaded) -> list[Playable] | Playlist:
+    """The result for one caller: a list of its own, of tracks that are immutable, or the immutable playlist."""
     return loaded if isinstance(loaded, Playlist) else list(loaded)
