@@ -1,4 +1,4 @@
-"""Measures what the product promises, beside others: ``python -m benchmarks [NAME...]``.
+"""Measures the speed that the product promises, beside other clients: ``python -m benchmarks [NAME...]``.
 
 Every figure is a ratio of two medians taken turn by turn in one run, because machines are noisy and differ. The peer is
 revvlink 1.0.5, an earlier client with the same API.
@@ -36,7 +36,7 @@ BENCHMARKS = {
 
 
 def main() -> int:
-    """Run those named, or all; 1 when one misses its target."""
+    """Run the named benchmarks, or all; gives 1 when one misses its target."""
     wanted = sys.argv[1:] or list(BENCHMARKS)
     unknown = set(wanted) - set(BENCHMARKS)
     if unknown:

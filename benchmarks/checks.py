@@ -1,4 +1,4 @@
-"""`check` on a large fleet: all checks but canaries, well, and with nodes that swallow every packet."""
+"""`check` on a large fleet without canaries: with healthy nodes, and with nodes that drop every packet."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ANSWER = 0.05
 
 HOLES = 10
 TIMEOUT = 5
-"""Seconds after which a node that says nothing is given up."""
+"""Seconds after which a silent node times out."""
 
 
 @contextmanager
 def hole() -> Iterator[str]:
-    """The address of a port that takes no connection and refuses none: its queue is full."""
+    """The address of a port that neither accepts nor refuses connections, because its queue is full."""
     with ExitStack() as held:
         listener = held.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -48,14 +48,14 @@ def _took(path: str, code: int) -> float:
 
 
 def healthy() -> Figure:
-    """Two hundred nodes that are well, beside the two seconds that they may take."""
+    """The time for two hundred healthy nodes, beside the limit of two seconds."""
     with fleet(NODES, ANSWER) as addresses, tempfile.TemporaryDirectory() as folder:
         took = _took(config(folder, addresses), 0)
     return Figure(shown(took), "2.00 s", took / 2, "within 2 s, start-up included", took <= 2)
 
 
 def with_holes() -> Figure:
-    """The same with ten of them black holes, beside the time after which those are given up."""
+    """The same with ten nodes that drop every packet, beside their timeout."""
     with ExitStack() as held:
         addresses = held.enter_context(fleet(NODES - HOLES, ANSWER))
         addresses = [*addresses, *(held.enter_context(hole()) for _ in range(HOLES))]

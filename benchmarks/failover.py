@@ -1,4 +1,4 @@
-"""A node with 1,000 players dies: how long until they are on four others, beside the bare requests.
+"""A node with 1,000 players dies: the time until they are on four other nodes, beside the bare requests.
 
 ``python -m benchmarks.failover N`` runs N simulated nodes, a process of its own; a line of input kills the first.
 """
@@ -33,7 +33,7 @@ AT_ONCE = TRAITS[Dialect.LAVALINK].players_at_once
 
 @contextmanager
 def _servers(count: int) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
-    """Simulated nodes in a process each: four servers share nothing, but for this machine's cores."""
+    """Start simulated nodes, each in its own process, so that they share only the cores of this machine."""
     command = [sys.executable, "-m", "benchmarks.failover", str(count)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -43,7 +43,7 @@ def _servers(count: int) -> Iterator[tuple[list[str], subprocess.Popen[str]]]:
 
 
 def _payload(number: int) -> dict[str, object]:
-    """What a moved player is given."""
+    """The body of the request for a moved player."""
     voice = {"token": "t", "endpoint": "us-east1.discord.gg:443", "sessionId": "s", "channelId": "300000000000000003"}
     return {"volume": 100, "voice": voice, "track": {"encoded": TRACKS[number % len(TRACKS)].encoded}, "paused": False}
 
@@ -52,7 +52,7 @@ async def _moved() -> float:
     """Seconds from the loss of a node to the last of its players on another."""
 
     class Fresh(Pool):
-        """A pool of its own."""
+        """A pool for this benchmark only."""
 
     with _servers(1 + SURVIVORS) as (addresses, process):
         nodes = [
@@ -86,7 +86,7 @@ async def _moved() -> float:
 
 
 async def _requests() -> float:
-    """Seconds that the same servers take for as many requests, sent by nothing but aiohttp."""
+    """Seconds that the same servers take for the same number of requests, sent with aiohttp alone."""
     with _servers(SURVIVORS) as (addresses, _):
         headers = {"Authorization": "benchmark", "User-Id": "170939974227541168", "Client-Name": "benchmark"}
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:

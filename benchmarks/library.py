@@ -29,12 +29,12 @@ def _figures() -> list[tuple[str, str, int, float]]:
 
 
 def _no_rest() -> Any:
-    """Nothing is asked of these nodes."""
+    """A REST client without methods: the benchmark sends nothing to these nodes."""
     return SimpleNamespace()
 
 
 def _ours() -> tuple[Fleet, list[Node]]:
-    """A thousand nodes that take themselves for connected; there is no network."""
+    """A fleet of a thousand nodes in the connected state, without a network."""
     fleet = Fleet()
     nodes = []
     for name, region, playing, load in _figures():
@@ -126,7 +126,7 @@ def region_from_endpoint() -> Figure:
 
 
 def _keys(count: int, *, reshuffled_every: int | None = None) -> list[int]:
-    """Zipf-distributed keys (s = 0.9, 20,000 of them); their popularity is dealt out anew now and then."""
+    """Zipf-distributed keys (s = 0.9, 20,000 keys), whose popularity is shuffled at an interval."""
     source = random.Random(7)
     weights = list(itertools.accumulate(1 / (rank + 1) ** 0.9 for rank in range(20_000)))
     names = list(range(20_000))
@@ -140,7 +140,7 @@ def _keys(count: int, *, reshuffled_every: int | None = None) -> list[int]:
 
 
 def _use(cache: Any, put: Callable[[int, int], object], keys: list[int]) -> int:
-    """How many of the keys were found."""
+    """The number of keys that the cache found."""
     hits = 0
     for key in keys:
         if cache.get(key) is None:
@@ -196,7 +196,7 @@ def cache_of_peers() -> Figure:
 
 
 def cache_hits() -> Figure:
-    """What share of requests is found, when popularity stays and when it changes every 50,000 requests."""
+    """The hit ratio with a constant popularity, and with one that changes every 50,000 requests."""
     import cachetools
 
     shares = []

@@ -1,4 +1,4 @@
-"""Views that go on: 500 nodes, each with statistics every second, watched on a terminal and through a pipe."""
+"""Live views of 500 nodes with statistics every second, on a terminal and through a pipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS = 12.0
 """Time over which the load is measured, after everything is connected."""
 
 SETTLED = 12.0
-"""Seconds after which everything is."""
+"""Seconds after which everything is connected."""
 
 
 def _used(pid: int) -> tuple[float, float]:
@@ -32,7 +32,7 @@ def _used(pid: int) -> tuple[float, float]:
 
 
 def _load(pid: int) -> tuple[float, float]:
-    """The share of one core that a process takes, and its MiB in the end."""
+    """The share of one core that a process uses, and its MiB at the end."""
     time.sleep(SETTLED)
     before, _ = _used(pid)
     time.sleep(SECONDS)

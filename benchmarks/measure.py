@@ -1,4 +1,4 @@
-"""How things are measured: turn by turn, by medians."""
+"""Measures alternately, and compares medians."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """The outcome of one benchmark.
+    """The result of one benchmark.
 
     Attributes:
         ours: Our figure with its unit.
@@ -31,7 +31,7 @@ class Figure:
 
 
 def turn_by_turn(ours: Callable[[], object], other: Callable[[], object], *, repeats: int) -> tuple[float, float]:
-    """Median seconds of each, taken alternately after one go to warm up."""
+    """The median seconds of each call, measured alternately after one call to warm up."""
     ours()
     other()
     mine, theirs = [], []
@@ -42,14 +42,14 @@ def turn_by_turn(ours: Callable[[], object], other: Callable[[], object], *, rep
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
+    """Seconds that one call takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def shown(value: float) -> str:
-    """Seconds with a fitting unit."""
+    """A time as text, with a suitable unit."""
     for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
         if value * scale >= 1:
             return f"{value * scale:.2f} {unit}"

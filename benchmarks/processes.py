@@ -1,4 +1,4 @@
-"""Whole processes: start-up, a fleet's status, memory."""
+"""Measures whole processes: start-up, the status of a fleet, memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ with Simulator(profiles) as fleet:
 
 def run(*command: str, cwd: str | None = None, **more: str) -> None:
     """Run a process to its end; `more` are variables of its environment."""
-    # Byte code is written and kept, as in an installation; without it each run would compile the sources anew.
+    # Keep the byte code, as in an installation; otherwise each run would compile the sources again.
     environment = {
         k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE" and not k.startswith("REVVLINK_")
     }
@@ -95,7 +95,7 @@ def startup_list() -> Figure:
 
 
 def completion() -> Figure:
-    """The names of nodes behind a TAB, beside importing Typer alone."""
+    """Completion of node names, beside importing Typer alone."""
     with tempfile.TemporaryDirectory() as folder:
         line = f"revvlink --config {config(folder, ['http://127.0.0.1:1'] * 2)} nodes status n"
         ours, typer = turn_by_turn(
@@ -107,7 +107,7 @@ def completion() -> Figure:
 
 
 def status_of_a_fleet() -> Figure:
-    """``nodes status`` over 200 nodes that take 0.3 s an answer, less the time for one that takes none."""
+    """``nodes status`` over 200 nodes with answers after 0.3 s, minus the time for one node without a delay."""
     with fleet(200, ANSWER) as many, fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
         whole, bare = config(folder, many), config(folder, one)
         took = []

@@ -1,4 +1,4 @@
-"""The SQLite store with 100,000 entries, and a search that is answered from it."""
+"""Measures the SQLite store with 100,000 entries, and a search with a stored result."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _filled(entries: int) -> Iterator[Path]:
 
 
 def hit() -> Figure:
-    """One hit among 100,000 entries of 20 tracks, any of them, counted and read; beside a millisecond."""
+    """One hit among 100,000 entries of 20 tracks, including the update of its use count; beside a millisecond."""
     with _filled(ENTRIES) as folder:
         store = SQLiteStore(folder / "tracks.db", capacity=ENTRIES, fleet=NODE, in_thread=False)
         chosen = random.Random(7)

@@ -1,4 +1,4 @@
-"""A node that sends player updates as fast as they are taken: how many a second of processor time each client takes.
+"""A node sends player updates as fast as a client reads: how many each client handles per second of processor time.
 
 ``python -m benchmarks.storm CLIENT URI`` is one such client, a process of its own.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UPDATES = 100_000
 GUILDS = [817327181659110000 + number for number in range(100)]
 PROMISED = 20_000
-"""Updates a second that one core must take."""
+"""Updates a second that one core must handle."""
 
 
 def _update(guild: int, position: int) -> str:
@@ -42,7 +42,7 @@ def _frame(text: str) -> bytes:
 
 
 class _Node:
-    """What a client needs of a node, and the storm."""
+    """The routes of a node that a client needs, and the stream of updates."""
 
     def __init__(self) -> None:
         self._storm = b"".join(_frame(_update(guild, at)) for at in range(UPDATES // len(GUILDS)) for guild in GUILDS)
@@ -122,11 +122,11 @@ async def _ours(uri: str) -> Callable[[], int]:
     await node.fetch_players()
     for guild in GUILDS:
         Pool.create_player(guild, node=node)
-    return lambda: min(told.state.position for told in node.session_players.players.values())
+    return lambda: min(player.state.position for player in node.session_players.players.values())
 
 
 async def _discord_like(library: Any, uri: str) -> Callable[[], int]:
-    """Clients that hang on a Discord library's client."""
+    """Connect a client that needs the client of a Discord library."""
     import discord
 
     client: Any = discord.Client(intents=discord.Intents.none())
@@ -174,7 +174,7 @@ CLIENTS: dict[str, Callable[[str], Coroutine[Any, Any, Callable[[], int]]]] = {
 
 
 async def _take(name: str, uri: str) -> None:
-    """Be a client until the last update has come in; tell the seconds of processor time that took."""
+    """Run a client until the last update has arrived; print the seconds of processor time."""
     import aiohttp
 
     logging.disable(logging.CRITICAL)
@@ -189,7 +189,7 @@ async def _take(name: str, uri: str) -> None:
 
 
 def storm() -> Figure:
-    """Updates a second that one core takes."""
+    """Updates a second that one core handles."""
     loop = asyncio.new_event_loop()
     node = _Node()
     runner = web.AppRunner(node.application())
@@ -201,16 +201,16 @@ def storm() -> Figure:
     rates: dict[str, list[float]] = {name: [] for name in CLIENTS}
     try:
         for _ in range(3):
-            for name, told in rates.items():
+            for name, measured in rates.items():
                 command = [sys.executable, "-m", "benchmarks.storm", name, uri]
                 done = subprocess.run(command, check=True, timeout=120, stdout=subprocess.PIPE)
-                told.append(UPDATES / float(done.stdout.split()[-1]))
+                measured.append(UPDATES / float(done.stdout.split()[-1]))
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-    medians = {name: statistics.median(told) for name, told in rates.items()}
+    medians = {name: statistics.median(measured) for name, measured in rates.items()}
     ours = medians.pop("ours")
     best = max(medians, key=lambda name: medians[name])
     ratio = ours / medians[best]
