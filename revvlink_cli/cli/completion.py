@@ -1,8 +1,7 @@
-"""What a shell offers behind ``revvlink <TAB>``, and the scripts that make shells ask.
+"""Shell completion: the candidates for ``revvlink <TAB>``, and the scripts of the shells.
 
-A script calls ``revvlink`` with `VARIABLE` set to the shell's name and the line up to the cursor as its argument. What
-comes back is ``files``, when names of files are wanted, or a candidate a line, with a tab and its help where the shell
-shows such things.
+A script calls ``revvlink`` with `VARIABLE` set to the name of the shell and the line up to the cursor as its argument.
+The answer is ``files`` to complete file names, or one candidate per line, with its help after a tab.
 
     python -m revvlink_cli.cli.completion FOLDER    writes the scripts
 """
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VARIABLE = "_REVVLINK_COMPLETE"
-"""Environment variable that asks for candidates instead of a command."""
+"""Environment variable that requests candidates instead of a command."""
 
 SCRIPTS = {
     "bash": (
@@ -97,7 +96,7 @@ Register-ArgumentCompleter -Native -CommandName revvlink -ScriptBlock {
 
 
 def answer(shell: str, arguments: Sequence[str]) -> None:
-    """Print what `shell` is to offer for the line that is its last argument."""
+    """Print the candidates for the line in the last argument, in the form that `shell` reads."""
     line = arguments[-1] if arguments else ""
     lines = candidates(line)
     if lines != ["files"]:
@@ -114,13 +113,13 @@ def answer(shell: str, arguments: Sequence[str]) -> None:
 
 
 def _option_in(line: str) -> str:
-    """``--name=`` where the last word begins so: most shells replace the word as a whole."""
+    """``--name=`` if the last word begins with it: most shells replace the whole word."""
     word = line.rsplit(maxsplit=1)[-1] if line.split() and not line[-1:].isspace() else ""
     return word.partition("=")[0] + "=" if word.startswith("--") and "=" in word else ""
 
 
 def candidates(line: str) -> list[str]:
-    """What may stand at the end of a line: values with their help behind a tab, or just ``files``."""
+    """The candidates at the end of a line, each with its help after a tab; or only ``files``."""
     import typer
 
     from revvlink_cli.cli.app import app
@@ -132,7 +131,7 @@ def candidates(line: str) -> list[str]:
     incomplete = "" if not words or line[-1:].isspace() else words.pop()
 
     class Resolver(ShellComplete):
-        """Typer's own, which finds the command and the parameter that the line ends in."""
+        """Typer's completion, which finds the command and the parameter at the end of the line."""
 
         name = "revvlink"
         source_template = ""
@@ -149,7 +148,7 @@ def candidates(line: str) -> list[str]:
     root = typer.main.get_command(app)
     try:
         found = Resolver(root, {"obj": Options()}, "revvlink", VARIABLE).get_completions(words, incomplete)
-    except Exception:  # noqa: BLE001 - a line that makes no sense has no continuation, and a prompt is no place for errors
+    except Exception:  # noqa: BLE001 - a wrong line has no candidates, and a prompt must not show errors
         return []
     if any(str(item.value).endswith(FILES) or item.type in ("file", "dir") for item in found):
         return ["files"]
@@ -158,7 +157,7 @@ def candidates(line: str) -> list[str]:
 
 
 def _for_bash(lines: Sequence[str], breaks: str, line: str) -> list[str]:
-    """Bash shows no help, takes candidates as they would be typed, and without what it takes for words of their own."""
+    """Bash shows no help. It wants candidates quoted, and only the part after its last word break."""
     import shlex
 
     option = _option_in(line)
@@ -169,14 +168,14 @@ def _for_bash(lines: Sequence[str], breaks: str, line: str) -> list[str]:
 
 
 def _for_zsh(line: str) -> str:
-    """Zsh separates value and help by a colon."""
-    value, _, told = line.partition("\t")
+    """Zsh separates value and help with a colon."""
+    value, _, help_text = line.partition("\t")
     escaped = value.replace("\\", "\\\\").replace(":", "\\:")
-    return f"{escaped}:{told}" if told else escaped
+    return f"{escaped}:{help_text}" if help_text else escaped
 
 
 def _for_powershell(line: str) -> str:
-    """PowerShell inserts what it is given: what means something to it is quoted, and stands before what is shown."""
+    """PowerShell inserts text unchanged, so the quoted form comes before the displayed one."""
     value = line.partition("\t")[0]
     is_harmless = re.fullmatch(r"[A-Za-z0-9_./:=-]+", value) is not None
     typed = value if is_harmless else "'" + re.sub("['\u2018\u2019\u201a\u201b]", r"\g<0>\g<0>", value) + "'"

@@ -1,4 +1,4 @@
-"""The JSON that each command promises: `make schemas` writes it into the package, a test sees that it is true."""
+"""The JSON Schema of each command. `make schemas` writes them into the package; tests compare them with real output."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FOLDER = Path(__file__).parent.parent / "schemas"
-"""Where the schemas lie: one file a command, spaces as hyphens."""
+"""Folder of the schemas: one file per command, hyphens for spaces."""
 
 
 def leaves() -> Iterator[Any]:
-    """The context of every command that does something, in the order of the help."""
+    """The context of every command that is not a group, in the order of the help."""
     yield from _below(typer.Context(typer.main.get_command(app), info_name="revvlink"))
 
 
@@ -35,7 +35,7 @@ def _below(context: Any) -> Iterator[Any]:
 
 
 def printed() -> dict[str, Mapping[str, Rows | Record]]:
-    """Command -> what it prints, by the option that makes a difference."""
+    """Command -> what it prints, by the option that changes it."""
     return {context.command_path.partition(" ")[2]: prints_of(context.command) for context in leaves()}
 
 
@@ -64,7 +64,7 @@ def _data_schema(variants: Mapping[str, Rows | Record]) -> dict[str, Any]:
 
 
 def written() -> dict[str, str]:
-    """File name -> text, as it should lie in `FOLDER`."""
+    """File name -> text of the file in `FOLDER`."""
     return {
         f"{command.replace(' ', '-')}.json": json.dumps(schema, indent=2) + "\n"
         for command, schema in schemas().items()

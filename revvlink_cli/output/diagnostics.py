@@ -1,4 +1,4 @@
-"""What goes to stderr: errors with their next step, notes, and logs when asked for."""
+"""Messages on stderr: errors with their hints, warnings, notes and tracebacks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def line(failure: Failure) -> str:
-    """One error on one line: node, stage, what happened, what to do."""
+    """One error on one line: node, stage, message, hint."""
     place = ": ".join(clean(part) for part in (failure.node, failure.stage) if part)
     hint = f" ({clean(failure.hint)})" if failure.hint else ""
     return f"error: {place + ': ' if place else ''}{clean(failure.message)}{hint}"
 
 
 LONGEST = 1000
-"""Characters of the only error that is told: container engines keep four thousand bytes."""
+"""Characters of an error if their number is limited: container engines keep four thousand bytes."""
 
 
 def errors(failures: Iterable[Failure], most: int | None = None) -> None:
-    """Every error on a line of its own; or so many at most, shortened, and how many more there are."""
+    """Show each error on its own line; with `most`, only so many, shortened, and the number of the others."""
     kept = list(failures)
     for number, failure in enumerate(kept if most is None else kept[:most], start=1):
         text = line(failure) if most is None else line(failure)[:LONGEST]
@@ -33,24 +33,24 @@ def errors(failures: Iterable[Failure], most: int | None = None) -> None:
 
 
 def trace(error: BaseException) -> None:
-    """Where an error came from, for who asked for everything."""
+    """Show the traceback of an error."""
     import traceback
 
     write_error_line(clean_lines("".join(traceback.format_exception(error)).rstrip()))
 
 
 def notes(texts: Iterable[str]) -> None:
-    """Words that are no errors."""
+    """Show notes."""
     for text in texts:
         write_error_line(f"note: {clean(text)}")
 
 
 def warnings(texts: Iterable[str]) -> None:
-    """What went wrong and did no harm to the outcome."""
+    """Show warnings."""
     for text in texts:
         write_error_line(f"warning: {clean(text)}")
 
 
 def heading(text: str) -> None:
-    """A line that tells where one thing ends and another begins."""
+    """Show a heading between the outputs of two command lines."""
     write_error_line(f"\n{clean(text)}")

@@ -1,4 +1,4 @@
-"""Results as plain JSON values, and the one envelope around them."""
+"""Converts results to JSON values, in the envelope of ``--output json``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from revvlink_cli.output.result import Failure, Result
 
 ENVELOPE_VERSION = 1
-"""Value of ``revvlink`` in the envelope; it changes when something in it changes its meaning."""
+"""Value of ``revvlink`` in the envelope. It changes when a field changes its meaning."""
 
 
 def to_json(value: Any) -> Any:
-    """A result's value as JSON knows it: dataclasses as objects, numbers that are none as null."""
+    """A value as JSON: dataclasses become objects, NaN and infinity become null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {entry.name: to_json(getattr(value, entry.name)) for entry in dataclasses.fields(value)}
     if isinstance(value, dict) or hasattr(value, "items"):
@@ -29,12 +29,12 @@ def to_json(value: Any) -> Any:
 
 
 def failure_object(failure: Failure) -> dict[str, str]:
-    """One of ``errors``: keys without a value are left out."""
+    """One entry of ``errors``; keys without a value are left out."""
     return {key: value for key, value in to_json(failure).items() if value is not None}
 
 
 def envelope(command: str, result: Result) -> dict[str, Any]:
-    """What ``--output json`` prints."""
+    """The envelope that ``--output json`` prints."""
     return {
         "revvlink": ENVELOPE_VERSION,
         "command": command,

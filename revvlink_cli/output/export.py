@@ -1,4 +1,4 @@
-"""A table as a file: a picture, a page, Markdown, or CSV, by the ending of its name."""
+"""Writes a table to an SVG, HTML, Markdown or CSV file, chosen by its extension."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from revvlink_cli.output.result import Result
 
 PICTURE_WIDTH = 160
-"""Characters of a line in a picture."""
+"""Characters of a line in an SVG."""
 
 
 def ending_of(name: str) -> str:
-    """The ending of a file to export to.
+    """The extension of a file to export to.
 
     Raises:
-        ValueError: There is no format of that name.
+        ValueError: It is not one of `FORMATS`.
     """
     ending = Path(name).suffix.lower()
     if ending not in FORMATS:
@@ -52,8 +52,8 @@ def export_table(result: Result, name: str) -> None:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 
 
-def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
-    """Numbers in full, the fields' own names, which are there without rows too."""
+def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
+    """CSV with the names of the fields, also without rows, and numbers in full."""
     page = io.StringIO()
     writer = csv.writer(page)
     columns = columns_of(kind)
@@ -63,11 +63,11 @@ def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - 
 
 
 _FORMULA = "=@+-\uff1d\uff20\uff0b\uff0d"
-"""Characters that begin a formula, also as wide ones; a tab that would is written out already."""
+"""Characters that begin a formula, wide ones included. A tab, which does so too, is escaped already."""
 
 
 def _harmless(text: str) -> str:
-    """A spreadsheet takes what begins so for a formula, and a server names its tracks and its errors."""
+    """Quote text that a spreadsheet would run as a formula: a server chooses titles and error messages."""
     return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() and not _is_number(text) else text
 
 
@@ -80,7 +80,7 @@ def _is_number(text: str) -> bool:
 
 
 def _markdown(kind: type, rows: Sequence[Any], title: str) -> str:
-    """As on a terminal."""
+    """A Markdown table with the cells of a terminal."""
     lines = [f"**{markdown_cell(clean(title))}**", ""] if title else []
     columns = [(name, column) for name, column in columns_of(kind) if column.title]
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
@@ -89,20 +89,20 @@ def _markdown(kind: type, rows: Sequence[Any], title: str) -> str:
 
 
 def markdown_cell(text: str) -> str:
-    """Text that is nothing but text in a cell of a Markdown table."""
+    """Text escaped for a cell of a Markdown table."""
     escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#~&" else char for char in text)
     return escaped.replace("\n", "<br>")
 
 
-def _html(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
-    """A page with nothing but the table."""
+def _html(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
+    """An HTML page with the table."""
     from revvlink_cli.output.page import page
 
     return page(title or "revvlink", "", rows)
 
 
-def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - as all of them
-    """What a terminal would show."""
+def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
+    """A picture of the table on a terminal."""
     from rich.cells import cell_len
     from rich.console import Console
     from rich.text import Text
@@ -118,7 +118,7 @@ def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - 
     for line in lines:
         console.print(Text(line), soft_wrap=True)
     picture = console.export_svg(title=clean(title) or "revvlink", font_aspect_ratio=0.61)
-    return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # which would be fetched from the network
+    return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # a font from the network
 
 
 FORMATS: dict[str, Callable[[type, Sequence[Any], str], str]] = {
@@ -127,4 +127,4 @@ FORMATS: dict[str, Callable[[type, Sequence[Any], str], str]] = {
     ".md": _markdown,
     ".csv": _csv,
 }
-"""Ending of the file -> what makes its text."""
+"""Extension -> function that makes the text of the file."""

@@ -1,4 +1,4 @@
-"""Which rows a screen shows when there is no room for all: what is wrong stays in sight."""
+"""Chooses the rows to show when a screen has no room for all. Nodes in trouble stay in sight."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from revvlink_cli.output.table import TableRenderer
 
 TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
-"""States of a node that serves nobody though it should, the gravest first."""
+"""States of a node that should serve players and does not, the gravest first."""
 
 
 def is_troubled(row: Any) -> bool:
-    """Whether something is wrong with the row's node."""
+    """Whether the node of the row is in trouble."""
     return getattr(row, "state", None) in TROUBLE
 
 
 def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
-    """Rows with those in trouble on top: one for each reason, then the others of them; else as they were."""
+    """The rows in trouble first (one for each reason, then the others), then the rest in the given order."""
     kept = list(rows)
     seen: set[object] = set()
     examples: list[Any] = []
@@ -39,13 +39,13 @@ def fitted(
 ) -> list[str]:
     """A table and its notes in `room` lines.
 
-    Where there is no room for all rows, those in trouble stand on top and leave some room for the rest; those of them
-    that are not shown are counted and named above the table. Without a selection it is said below the table how many
-    rows are missing; with one, the rows around it are shown, and keys reach the others.
+    If not all rows fit, rows in trouble come first and leave some room for the rest. A line above the table counts and
+    names those in trouble that are not shown. Without a selection, a line below the table counts the missing rows. With
+    one, the rows around it are shown, and keys reach the others.
     """
     notes = list(notes)
     while notes and room - HEAD - len(notes) < min(len(rows), FEWEST) + 1:
-        notes.pop()  # rows are what one looks for
+        notes.pop()  # rows are more important than notes
     free = room - HEAD - len(notes)
     if len(rows) <= free:
         layout = renderer.layout(rows, type(rows[0]))
@@ -63,16 +63,16 @@ def fitted(
     chosen = _chosen(heights, troubled, at, free - below)
     if hidden := [row for index, row in enumerate(order[:troubled]) if index not in set(chosen)]:
         above = [_trouble(order, hidden, width)]
-        below = min(below, max(free - 2, 0))  # on the lowest of screens one row counts for more
+        below = min(below, max(free - 2, 0))  # on a very low screen one row is more important
         chosen = _chosen(heights, troubled, at, free - below - len(above))
     missing = [_missing(order, len(order) - len(chosen), width)] if below and len(chosen) < len(order) else []
     drawn = renderer.drawn(layout, [candidates.index(index) for index in chosen])
-    left = max(room - len(above) - len(missing) - len(notes), 0)  # one row may be higher than all of that
+    left = max(room - len(above) - len(missing) - len(notes), 0)  # a single row may be higher than the room
     return [*above, *drawn[:left], *missing, *notes]
 
 
 def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int) -> list[int]:
-    """Indices of the rows for which `free` lines are enough, those in trouble first; one row at least."""
+    """Indices of the rows that fit into `free` lines, those in trouble first; at least one row."""
     if at is None:
         others = sum(height for index, height in heights.items() if index >= troubled)
         spared = min(FEWEST, free // 2, others)
@@ -80,13 +80,13 @@ def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int
         spared = free // 2
     pinned = 0
     while pinned < troubled and pinned in heights:
-        is_only = not pinned and at is None  # it is cut rather than left out
+        is_only = not pinned and at is None  # cut, not left out
         height = min(heights[pinned], free) if is_only else heights[pinned]
         if not is_only and free - height < spared:
             break
         free -= height
         pinned += 1
-    while at is not None and at >= pinned > 0 and heights[at] > free:  # a selected row is seen, however high it is
+    while at is not None and at >= pinned > 0 and heights[at] > free:  # the selected row is always shown
         pinned -= 1
         free += heights[pinned]
     if at is not None and at >= pinned and heights[at] > free:
@@ -106,14 +106,14 @@ def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int
 
 
 def _trouble(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str:
-    """How many are in trouble, and as many of their names as fit, those first that are not shown."""
+    """The number of rows in trouble and as many of their names as fit, hidden ones first."""
     counts = Counter(row.state for row in rows if is_troubled(row))
     (worst, count), *others = sorted(counts.items(), key=lambda item: TROUBLE.index(item[0]))
-    told = ", ".join([f"{count} of {len(rows)} {worst}", *(f"{number} {state}" for state, number in others)])
+    counted = ", ".join([f"{count} of {len(rows)} {worst}", *(f"{number} {state}" for state, number in others)])
     names = dict.fromkeys(row.node for row in (*hidden, *filter(is_troubled, rows)))
-    line, found = told, ""
+    line, found = counted, ""
     for number, name in enumerate(names, start=1):
-        found = f"{found}, {name}" if found else f"{told}: {name}"
+        found = f"{found}, {name}" if found else f"{counted}: {name}"
         whole = found if number == len(names) else f"{found}, and {len(names) - number} more"
         if len(wrapped(whole, width)) > 1:
             break
@@ -122,11 +122,11 @@ def _trouble(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str:
 
 
 def _missing(rows: Sequence[Any], count: int, width: int) -> str:
-    """How many rows are not shown, and the states of all there are, the worst first."""
-    states = Counter(str(getattr(row, "state", "")) for row in rows)
-    worst = sorted(states.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
-    told = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
+    """The number of rows that are not shown, and the states of all rows, the worst first."""
+    counts = Counter(str(getattr(row, "state", "")) for row in rows)
+    worst = sorted(counts.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
+    states = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
     return clipped(
-        wrapped(f"and {count} more nodes (of {len(rows)}: {told}); make the terminal higher, or name some", width)[0],
+        wrapped(f"and {count} more nodes (of {len(rows)}: {states}); make the terminal higher, or name some", width)[0],
         width,
     )

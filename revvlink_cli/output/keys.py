@@ -1,4 +1,4 @@
-"""Keys pressed at a terminal, one by one."""
+"""Reads single keys from the terminal."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NAMES = {
     "\x7f": "backspace",
     "\x08": "backspace",
 }
-"""What a terminal sends for the keys that are no characters."""
+"""Escape sequence of a terminal -> name of the key."""
 
 
 def names_in(text: str) -> list[str]:
-    """The keys in what a terminal sent at once; sequences that are not known are left out."""
+    """The keys in the bytes of one read; unknown sequences are left out."""
     found: list[str] = []
     at = 0
     while at < len(text):
@@ -53,14 +53,14 @@ def names_in(text: str) -> list[str]:
 
 
 class Keys:
-    """Tells of every key as it is pressed; the terminal is given back as it was. Ctrl-C and Ctrl-Z stay signals."""
+    """Calls a function with each key that is pressed, and restores the terminal. Ctrl-C and Ctrl-Z stay signals."""
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self._told = told
+    def __init__(self, on_key: Callable[[str], None]) -> None:
+        self._on_key = on_key
         self._before: list[Any] | None = None
 
     def __enter__(self) -> Self:
-        """Listen, where there is a terminal to listen to."""
+        """Start to read, if stdin is a terminal."""
         if is_terminal(sys.stdin) and sys.platform != "win32":
             import asyncio
             import termios
@@ -71,7 +71,7 @@ class Keys:
         return self
 
     def listen(self) -> None:
-        """Have each key at once and without an echo; also after the process was suspended."""
+        """Switch the terminal to single keys without echo; needed again after Ctrl-Z."""
         if self._before is not None:
             import tty
 
@@ -80,7 +80,7 @@ class Keys:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self._before is not None:
             import asyncio
             import termios
@@ -90,4 +90,4 @@ class Keys:
 
     def _read(self) -> None:
         for name in names_in(os.read(sys.stdin.fileno(), 1024).decode(errors="replace")):
-            self._told(name)
+            self._on_key(name)

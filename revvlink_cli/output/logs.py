@@ -1,4 +1,4 @@
-"""The package's log on stderr, for ``-v``."""
+"""Shows the log of the package on stderr, for ``-v``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from revvlink_cli.output.text import clean
 
 
 class LogHandler(logging.Handler):
-    """Writes one line a record, with nothing in it that a terminal would act on."""
+    """Writes each record as cleaned lines without secrets."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""

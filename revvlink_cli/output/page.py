@@ -1,4 +1,4 @@
-"""One self-contained HTML page: a table, and charts as inline SVG. No script, nothing from the network."""
+"""Makes a self-contained HTML page: a table, and charts as inline SVG. No script, nothing from the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 60, 24
-"""Pixels of a chart, and of its margins."""
+"""Size of a chart and of its margins in pixels."""
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#eeca3b", "#9d755d", "#ff9da6", "#79706e")
 
@@ -97,7 +97,7 @@ def table(rows: Sequence[Any]) -> str:
 
 
 def _strips(presence: Mapping[str, Sequence[tuple[float, bool]]]) -> str:
-    """A bar for each node, green where it was there and red where it was not."""
+    """A bar for each node, green while it was connected and red while it was not."""
     moments = [at for strip in presence.values() for at, _ in strip]
     low, high = min(moments), max(moments)
     lines = []
@@ -116,7 +116,7 @@ def _strips(presence: Mapping[str, Sequence[tuple[float, bool]]]) -> str:
 
 
 def _runs(strip: Sequence[tuple[float, bool]]) -> list[tuple[float, float, bool]]:
-    """Stretches in which nothing changes."""
+    """Spans in which nothing changes: start, end, whether the node was connected."""
     runs: list[tuple[float, float, bool]] = []
     for at, was_there in strip:
         if runs and runs[-1][2] is was_there:
@@ -129,7 +129,7 @@ def _runs(strip: Sequence[tuple[float, bool]]) -> list[tuple[float, float, bool]
 
 
 def _drawn(chart: Chart) -> str:
-    """A chart with a line for each name; a gap where a figure is unknown."""
+    """A chart with a line for each name, with gaps for unknown figures."""
     points = [(at, value) for series in chart.series.values() for at, value in series if value is not None]
     if not points:
         return "<p>unknown throughout</p>"
@@ -145,14 +145,14 @@ def _drawn(chart: Chart) -> str:
         colour = COLOURS[number % len(COLOURS)]
         for stretch in _stretches(series):
             places = [f"{_place(at, low, high, LEFT):.1f},{_height(value, top):.1f}" for at, value in stretch]
-            told = f"<title>{_text(name)}</title>"
-            if len(places) == 1:  # a line of one point shows nothing
+            tooltip = f"<title>{_text(name)}</title>"
+            if len(places) == 1:  # a line of one point is invisible
                 across, _, down = places[0].partition(",")
-                lines.append(f'<circle fill="{colour}" cx="{across}" cy="{down}" r="2">{told}</circle>')
+                lines.append(f'<circle fill="{colour}" cx="{across}" cy="{down}" r="2">{tooltip}</circle>')
             else:
                 lines.append(
                     f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(places)}">'
-                    f"{told}</polyline>"
+                    f"{tooltip}</polyline>"
                 )
     keys = "".join(
         f'<span class="key"><span style="color:{COLOURS[number % len(COLOURS)]}">&#9632;</span> {_text(name)}</span>'
@@ -163,7 +163,7 @@ def _drawn(chart: Chart) -> str:
 
 
 def _stretches(series: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """The parts of a series in which every figure is known."""
+    """The parts of a series without unknown figures."""
     found: list[list[tuple[float, float]]] = [[]]
     for at, value in series:
         if value is None:
@@ -174,14 +174,14 @@ def _stretches(series: Sequence[tuple[float, float | None]]) -> list[list[tuple[
 
 
 def _times(low: float, high: float, y: float, left: int) -> str:
-    """The moments below a chart."""
+    """The time axis below a chart."""
     form = "%H:%M:%S" if high - low < 2 * 86400 else "%d %b %H:%M"
     marks = []
     for step in range(5):
         at = low + (high - low) * step / 4
         anchor = {0: "start", 4: "end"}.get(step, "middle")
-        told = datetime.fromtimestamp(at).astimezone().strftime(form)
-        marks.append(f'<text x="{_place(at, low, high, left):.1f}" y="{y}" text-anchor="{anchor}">{told}</text>')
+        label = datetime.fromtimestamp(at).astimezone().strftime(form)
+        marks.append(f'<text x="{_place(at, low, high, left):.1f}" y="{y}" text-anchor="{anchor}">{label}</text>')
         if high == low:
             break
     return "".join(marks)

@@ -1,4 +1,4 @@
-"""How far a long job has come, in one line on stderr, for people who watch it."""
+"""A progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.streams import is_terminal, write_error
 
 _WIDTH = 30
-"""Characters of the bar itself, where there is room."""
+"""Width of the bar in characters, if there is room."""
 
 
 class ProgressBar:
-    """A bar below the output; shown only where both streams are terminals and the length of the job is known.
+    """A bar below the output. It is shown if stdout and stderr are terminals and the length of the job is known.
 
     Attributes:
-        is_shown: Whether there is one.
+        is_shown: Whether the bar is shown.
     """
 
     def __init__(self, total: int | None) -> None:
@@ -26,13 +26,13 @@ class ProgressBar:
             self._draw()
 
     def advance(self) -> None:
-        """One more is done."""
+        """Count one more item as done."""
         self._done += 1
         if self.is_shown:
             self._draw()
 
     def clear(self) -> None:
-        """Make room for output, or for what comes after the job."""
+        """Remove the bar, to write output or at the end."""
         if self.is_shown:
             write_error("\r\x1b[K")
 

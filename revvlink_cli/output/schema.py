@@ -1,4 +1,4 @@
-"""JSON Schemas of what commands print, made from the row types themselves."""
+"""Makes JSON Schemas of the output of commands from their row types."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def envelope_schema(command: str, data: dict[str, Any]) -> dict[str, Any]:
     """The schema of one command's envelope, draft 2020-12.
 
     Args:
-        command: As it stands in the envelope.
-        data: Schema of the data; null is always possible, when there was none to give.
+        command: Its name in the envelope.
+        data: Schema of the data, which may also be null.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -42,7 +42,7 @@ def rows_schema(row: type) -> dict[str, Any]:
 
 
 def record_schema(row: type) -> dict[str, Any]:
-    """Schema of one row: every key is there, unknown values are null."""
+    """Schema of one row: every key is present, unknown values are null."""
     hints = get_type_hints(row)
     names = [entry.name for entry in dataclasses.fields(row)]
     return {
@@ -54,7 +54,7 @@ def record_schema(row: type) -> dict[str, Any]:
 
 
 def failure_schema() -> dict[str, Any]:
-    """Schema of one of ``errors``: keys without a value are left out."""
+    """Schema of one entry of ``errors``; keys without a value are left out."""
     names = [entry.name for entry in dataclasses.fields(Failure)]
     return {
         "type": "object",

@@ -1,4 +1,4 @@
-"""How much room there is on a terminal, and texts made to fit it."""
+"""The size of the terminal, and text cut or wrapped to fit it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 HEAD = 2
-"""Lines above a table's rows: its head and a rule."""
+"""Lines above the rows of a table: its head and a rule."""
 
 FEWEST = 5
-"""Rows that count for more than anything around them, on a low screen."""
+"""Number of rows that a low screen shows before it shows notes."""
 
 
 def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
-    """Columns and lines of the terminal that stdout, or another stream, is; the environment may mean another one."""
+    """Columns and lines of the terminal behind stdout or `stream`; else those of COLUMNS and LINES, or a default."""
     try:
         columns, lines = os.get_terminal_size((stream or sys.stdout).fileno())
     except (OSError, ValueError):
@@ -29,14 +29,14 @@ def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
 
 
 def clipped(text: str, width: int) -> str:
-    """As much of one line as fits in so many columns; some characters take two."""
+    """One line cut to so many columns; some characters take two."""
     from rich.cells import set_cell_size
 
     return set_cell_size(clean(text), width).rstrip()
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """A text on lines of so many columns; some characters take two."""
+    """Text wrapped into lines of so many columns; some characters take two."""
     from rich.console import Console
     from rich.text import Text
 

@@ -36,17 +36,17 @@ _STATES = {
 }  # fmt: skip
 
 _UNLIMITED = 10_000
-"""Columns to assume where nobody looks: a pipe or a file has no edge."""
+"""Columns of a pipe or a file, which has no edge."""
 
 _GAP = 3
 """Columns between two cells."""
 
 _SHORTEST = 8
-"""Columns to which any text is cut before one of them is cut altogether."""
+"""Columns that every text keeps before a column is left out."""
 
 
 class Layout(NamedTuple):
-    """How rows are laid out in the width that there is.
+    """How rows are laid out in the available width.
 
     Attributes:
         rows: The rows.
@@ -119,8 +119,8 @@ class TableRenderer(BaseRenderer):
             self._record(result.data)
 
     def layout(self, rows: Sequence[Any], kind: type) -> Layout:
-        """Decide what of the rows is shown, and where."""
-        columns = [(name, column) for name, column in columns_of(kind) if column.title]  # the rest is for programs
+        """Decide which columns are shown, and where."""
+        columns = [(name, column) for name, column in columns_of(kind) if column.title]  # others are for programs
         cells = [[shown(row, name, column).replace("\n", " ") for name, column in columns] for row in rows]
         widths = [
             max(cell_len(column.title), *(cell_len(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
@@ -137,7 +137,7 @@ class TableRenderer(BaseRenderer):
         return Layout(rows, cells, [(columns[i][1], i, width) for i, width in beside], below, heights)
 
     def drawn(self, layout: Layout, chosen: Sequence[int]) -> list[str]:
-        """The table's head, and these of its rows, line by line."""
+        """The lines of the table's head and of these rows."""
         table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1))
         for column, _, width in layout.columns:
             table.add_column(
@@ -177,11 +177,11 @@ class TableRenderer(BaseRenderer):
         return captured.get().removesuffix("\n").split("\n")
 
     def _wrapped(self, text: str, width: int) -> list[str]:
-        """A text on lines of so many columns; words that are longer are broken."""
+        """Text wrapped into lines of so many columns; longer words are broken."""
         return [line.plain.rstrip() for line in Text(text).wrap(self._console, width, overflow="fold")] or [""]
 
     def _below(self, column: Column, text: str) -> list[str]:
-        """What stands below a row for a column that found no room beside it."""
+        """The lines below a row for a column that has no room beside the others."""
         if text == MISSING:
             return []
         if column.unbroken:
@@ -211,7 +211,7 @@ def _style_of(row: Any) -> str | None:
 
 
 def _fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
-    """Which columns to show beside each other and how wide, within `room`.
+    """The columns to show beside each other, and their widths, within `room`.
 
     A column that wraps has a fair width, or stands below the rows, the last one first, and the others have its room.
     """
@@ -224,7 +224,7 @@ def _fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tu
         return sum(floors[i] for i in now) + _GAP * (len(now) - 1) - room
 
     def dropped(now: list[int], least: int) -> list[int]:
-        """Without the least important columns, of rank `least` or above, as far as there is no room for them."""
+        """The columns without the least important ones, of rank `least` or above, that have no room."""
         while over(now) > 0 and len(now) > 1:
             going = [i for i in now if columns[i].rank >= least and not columns[i].wraps]
             if not going:
@@ -245,7 +245,7 @@ def _fit(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tu
 def _shrunk(
     kept: Sequence[int], columns: Sequence[Column], widths: Sequence[int], floors: Sequence[int], room: int
 ) -> list[tuple[int, int]]:
-    """Take what is too much from the widest columns: first from those that give, then from texts, then from any."""
+    """Narrow the widest columns: first the flexible ones, then texts, then any."""
     now = {i: widths[i] for i in kept}
     over = sum(now.values()) + _GAP * (len(kept) - 1) - room
     texts = [i for i in kept if columns[i].kind is Kind.TEXT]

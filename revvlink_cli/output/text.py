@@ -1,4 +1,4 @@
-"""Values as people read them, and text that cannot do a terminal any harm."""
+"""Formats values for people and programs, and removes from text what a terminal would act on."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ _UNSAFE = (
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Control characters, direction marks and overrides, invisible characters, lone surrogates, no characters at all."""
+"""Control characters, direction marks and overrides, invisible characters, lone surrogates, noncharacters."""
 
 _PICTURE = (
     "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2194-\u21aa\u231a-\u23ff\u24c2\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d"
     "\u3297\u3299\U0001f000-\U0001faff][\U0001f3fb-\U0001f3ff]?[\ufe0e\ufe0f]?"
 )
-"""An emoji: its skin, and whether it is drawn as text or as a picture, are characters that are not seen."""
+"""An emoji with its invisible modifiers: skin tone, and text or picture style."""
 
 _EMOJI = f"{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3"
-"""One emoji, or several that invisible joiners make one."""
+"""One emoji, or several joined into one."""
 
 
 @cache
 def _unsafe() -> re.Pattern[str]:
-    return re.compile(f"(?P<emoji>{_EMOJI})|{_UNSAFE}")  # when it is needed: most text is harmless
+    return re.compile(f"(?P<emoji>{_EMOJI})|{_UNSAFE}")  # compiled on demand: most text is harmless
 
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 MISSING = "-"
-"""Shown where a value is unknown: never 0, which would be a value."""
+"""Shown for an unknown value, which is never shown as 0."""
 
 
 def clean(text: str) -> str:
-    r"""`text` with everything that is not plainly visible written out: ``\x1b``, ``\u202e``, ``\n``."""
+    r"""`text` with invisible and control characters escaped: ``\x1b``, ``\u202e``, ``\n``."""
     return text if text.isascii() and text.isprintable() else _unsafe().sub(_written_out, text)
 
 
 def clean_lines(text: str) -> str:
-    """A text of this program on several lines, each of them cleaned: a name in it may hold anything."""
+    """Text of several lines, each of them cleaned, because a name in it may contain anything."""
     return "\n".join(map(clean, text.split("\n")))
 
 
 def clean_json(text: str) -> str:
-    """JSON text in which what terminals act on is escaped the JSON way; it means the same to a parser."""
-    text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)  # a command where a workflow's machine reads what is printed
+    """JSON text with control characters escaped as in JSON; a parser reads the same value."""
+    text = re.sub(r"##(?=\w*\[)", r"#\\u0023", text)  # a workflow command of a CI system
     return _unsafe().sub(_escaped, text)
 
 
@@ -78,7 +78,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value for programs: numbers in full, lists joined by commas, "" where there is none."""
+    """A value for programs: numbers in full, lists joined by commas, "" for none."""
     match value:
         case None:
             return ""
@@ -121,7 +121,7 @@ def human(value: Any, kind: Kind) -> str:
 
 
 def shown(row: Any, name: str, column: Column) -> str:
-    """The table's cell of one field: whatever a column's own function gives, nothing in it acts on a terminal."""
+    """The cell of one field in a table, cleaned, also if a function of the column made it."""
     if column.cell is None:
         return human(getattr(row, name), column.kind)
     made = column.cell(row)
@@ -143,7 +143,7 @@ def size(count: float) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """A span by its two largest units: ``3d 4h``, ``12m 5s``."""
+    """A duration in its two largest units: ``3d 4h``, ``12m 5s``."""
     seconds = int(milliseconds // 1000)
     parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -164,7 +164,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """A run of values as bars between their lowest and highest; a gap where one is unknown."""
+    """Values as bars between the lowest and the highest, with a gap for an unknown one."""
     known = [value for value in values if value is not None]
     if not known:
         return MISSING
