@@ -38,7 +38,7 @@ def without_canaries(policy: Policy) -> Policy:
     return replace(
         policy,
         common=replace(policy.common, canaries=()),
-        nodes={name: replace(demands, canaries=()) for name, demands in policy.nodes.items()},
+        nodes={name: replace(requirements, canaries=()) for name, requirements in policy.nodes.items()},
     )
 
 

@@ -140,7 +140,7 @@ def _add(recording: Recording, entry: Any) -> None:
     except (KeyError, TypeError, ValueError):
         raise ValueError("has no time") from None
     if not MINYEAR < moment.year < MAXYEAR:  # another time zone may have no such year
-        raise ValueError("has a time that some time zones cannot represent")
+        raise ValueError("has a time that some zones cannot express")
     at = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     rows = [row for row in entry["nodes"] if isinstance(row, Mapping) and isinstance(row.get("node"), str)]
     if len(rows) < len(entry["nodes"]):
