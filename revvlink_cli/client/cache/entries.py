@@ -81,7 +81,7 @@ class Entry(NamedTuple):
     stored_at: float
     expires_at: float
 
-    def counts(self, now: float) -> bool:
+    def is_valid(self, now: float) -> bool:
         """Whether the entry is valid at `now`."""
         return self.stored_at - SKEW <= now < self.expires_at
 

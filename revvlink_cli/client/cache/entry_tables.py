@@ -25,7 +25,7 @@ _SOUND = (
 _KEPT = f"{_SOUND}, kind, tracks, body, stored_at, expires_at, node, identifier"
 
 _LIVE = f"stored_at <= :now + {SKEW} AND expires_at > :now"
-"""Whether an entry is valid, see `Entry.counts`."""
+"""Whether an entry is valid, see `Entry.is_valid`."""
 
 _ORDERS = {
     Order.USES: "uses DESC, used_at DESC",
@@ -61,7 +61,7 @@ class EntryTables:
             entry = entry_from(found)
         except ValueError:
             return None  # the next put replaces it
-        return (entry, found[-1]) if entry.counts(time.time()) else None
+        return (entry, found[-1]) if entry.is_valid(time.time()) else None
 
     def count_uses(self, connection: sqlite3.Connection, uses: Iterable[tuple[int | None, float]]) -> None:
         """Count hits and misses.
@@ -193,7 +193,7 @@ class EntryTables:
         entry = entry_from(found)
         uses, size = found[-2:]
         listed = Listed(key, entry.kind, entry.tracks, uses, size, entry.stored_at, entry.expires_at)
-        return (entry, listed) if entry.counts(time.time()) else None
+        return (entry, listed) if entry.is_valid(time.time()) else None
 
     def listing(self, connection: sqlite3.Connection, order: Order, limit: int | None) -> Sequence[Listed]:
         """The entries that are valid, without their results."""

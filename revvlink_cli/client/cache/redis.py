@@ -283,7 +283,7 @@ class RedisStore:
         if found is None:
             return None
         read = Entry(key=key, body=found.partition(b"\n")[2], **_head_of(found)._asdict())
-        return read if read.counts(time.time()) else None
+        return read if read.is_valid(time.time()) else None
 
     async def _figures(self, redis: Redis) -> tuple[dict[Any, Any], dict[str, Any]]:
         from redis.exceptions import ResponseError

@@ -131,7 +131,7 @@ class TrackSearch:
         """The valid result in the store, or None."""
         entry = await store.get(key)
         now = time.time()
-        if entry is None or not entry.counts(now):
+        if entry is None or not entry.is_valid(now):
             return None
         try:
             loaded = entry.loaded()

@@ -300,7 +300,7 @@ def import_(
                 if invalid <= _TOLD:
                     failures.append(Failure("not_an_entry", f"line {number}: {error}", hint="see `cache export`"))
                 continue
-            if not entry.counts(time.time()):
+            if not entry.is_valid(time.time()):
                 expired += 1
                 continue
             batch.append((entry, uses))

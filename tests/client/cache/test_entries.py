@@ -119,10 +119,10 @@ def test_when_an_entry_counts() -> None:
     """From when it was stored, clocks that differ a little allowed for, until it expires."""
     kept = entry("q", age=0, ttl=60)
 
-    assert kept.counts(kept.stored_at)
-    assert kept.counts(kept.stored_at - 30)
-    assert not kept.counts(kept.stored_at - 3600)
-    assert not kept.counts(kept.expires_at)
+    assert kept.is_valid(kept.stored_at)
+    assert kept.is_valid(kept.stored_at - 30)
+    assert not kept.is_valid(kept.stored_at - 3600)
+    assert not kept.is_valid(kept.expires_at)
 
 
 @pytest.mark.parametrize(
