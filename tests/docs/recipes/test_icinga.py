@@ -1,0 +1,73 @@
+"""The recipe for Icinga: Icinga accepts the file, runs its commands and reads their output."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import subprocess
+
+from tests.docs.recipes.monitoring_plugins import collected, performance
+from tests.docs.recipes.recipe_host import Host, program, read
+
+ICINGA_OBJECTS = """\
+template Service "generic-service" {
+  max_check_attempts = 1
+  check_interval = 2s
+  retry_interval = 2s
+}
+object CheckCommand "nothing" {
+  command = [ "/bin/true" ]
+}
+object Host "lavalink" {
+  check_command = "nothing"
+  vars.revvlink_fleet = true
+  vars.revvlink_nodes = [ "us-1", "eu-1" ]
+}
+object CheckerComponent "checker" { }
+object PerfdataWriter "perfdata" {
+  rotation_interval = 1s
+  host_perfdata_path = "FOLDER/host"
+  host_temp_path = "FOLDER/host-temporary"
+  service_perfdata_path = "FOLDER/service"
+  service_temp_path = "FOLDER/service-temporary"
+  service_format_template = "$service.name$\\t$service.state_id$\\t$service.perfdata$"
+}
+"""
+
+
+def icinga(host: Host) -> list[str]:
+    """The command line of an Icinga that keeps to a folder."""
+    folder = host.root / "i"
+    (folder / "icinga2").mkdir(parents=True)
+    (folder / "objects.conf").write_text(ICINGA_OBJECTS.replace("FOLDER", str(folder)), encoding="utf-8")
+    (folder / "recipe.conf").write_text(host.place(read("icinga2.conf")), encoding="utf-8")
+    constants = dict.fromkeys(("DataDir", "LogDir", "CacheDir", "SpoolDir", "InitRunDir"), str(folder)) | {
+        "RunAsUser": pwd.getpwuid(os.geteuid()).pw_name,
+        "RunAsGroup": grp.getgrgid(os.getegid()).gr_name,
+    }
+    line = [program("icinga2"), "daemon", "-c", str(folder / "objects.conf"), "-c", str(folder / "recipe.conf")]
+    return [*line, *(f"-D{name}={value}" for name, value in constants.items())]
+
+
+def test_icinga_accepts_the_file(host: Host) -> None:
+    """`icinga2 daemon -C` finds nothing wrong, and a service for the fleet and each node comes of it."""
+    done = subprocess.run([*icinga(host), "-C"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
+    assert not re.search(r"\b(warning|critical)/", done.stdout), done.stdout
+    assert "Instantiated 3 Services" in done.stdout
+
+
+def test_icinga_itself_runs_the_services(host: Host) -> None:
+    """Icinga builds the command lines from the arguments, and has the states and thresholds that were meant."""
+    host.fleet["eu-1"].kill()
+
+    found = collected(icinga(host), host.root / "i", "service.*", 3, lambda: None)
+
+    states = {name: int(fields[0]) for name, fields in found.items()}
+    assert states == {"lavalink-fleet": 1, "lavalink-us-1": 0, "lavalink-eu-1": 2}
+    data = performance(found["lavalink-us-1"][1])
+    assert (data["us-1 cpu_system_load"]["warning"], data["us-1 cpu_system_load"]["critical"]) == ("80", "95")
+    assert data["us-1 websocket_round_trip"]["critical"] == "2"
