@@ -17,7 +17,7 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import METRICS, Sample, exposition, samples
 from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
-from tests.health.test_checks import NOW, STATS, snapshot
+from tests.health.judged_nodes import NOW, STATS, snapshot
 
 
 def test_every_check_has_its_function() -> None:

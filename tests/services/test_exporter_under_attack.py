@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs.test_prometheus import ask, configured, eventually, exporter, fleet, reloaded, ups
 from tests.fake_terminal import Terminal
+from tests.services.running_exporter import ask, configured, eventually, exporter, fleet, reloaded, ups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.docs.test_prometheus import Exporter
+    from tests.services.running_exporter import Exporter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits of another process, /proc and /dev/full")
 
@@ -162,7 +162,7 @@ def test_a_terminal_that_is_closed(write_config: Callable[..., Path]) -> None:
 
 def survives(pid: int, url: str, config: Path) -> None:
     """An exporter serves, and goes on when it has something to say."""
-    from tests.docs.test_prometheus import Exporter
+    from tests.services.running_exporter import Exporter
 
     class Process:
         """Only its address counts."""
