@@ -16,7 +16,7 @@ import pytest
 import tomli_w
 
 from revvlink_cli.cli.completion import SCRIPTS, candidates
-from tests.cli.test_start_up import SLOW
+from tests.cli.test_app_start_up import SLOW
 from tests.conftest import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]

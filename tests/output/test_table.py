@@ -21,7 +21,7 @@ from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import Kind, Result, column
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.table import TableRenderer
-from tests.output.test_golden import STATUS
+from tests.output.test_renderers_golden import STATUS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"
 WIDTHS = (40, 80, 120, 200)

@@ -260,7 +260,8 @@ def measured(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 arguments = [*command, *given, "--config", str(path), "--timeout", "4" if column == "wait" else "15"]
                 jobs.append({"arguments": arguments, "home": str(home)})
         ran = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "tests.run_many"], input=json.dumps(jobs), capture_output=True,
+            [sys.executable, "-W", "error", "-m", "tests.fork_command_lines"],
+            input=json.dumps(jobs), capture_output=True,
             encoding="utf-8", timeout=300, check=False, cwd=Path(__file__).parents[2],
         )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_start_up import SLOW, loaded
+from tests.cli.test_app_start_up import SLOW, loaded
 from tests.client.cache.redis_server import loads, redis_server
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
