@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench lint types contracts schemas docs completions build clean
+.PHONY: demo test test-all bench lint types contracts schemas docs completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -11,6 +11,10 @@ demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 test: $(VENV)/.developed  ## Run every test
 	$(BIN)/python -m pytest -n 3 -m "not alone" $(TESTS) || test $$? -eq 5  # 5: TESTS has none of these
 	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
+
+test-all: export REVVLINK_TEST_EXAMPLES = large
+test-all: test  ## Run every test with many more random examples, on every Python that is installed
+	bash .ci/other-pythons tests
 
 bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
 	$(BIN)/python -m benchmarks

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
+
+from tests.example_counts import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+# `make test-all` tries more examples. Fixed times for one example fail on a machine that is busy with other tests.
+settings.register_profile("revvlink", max_examples=examples(100, 1000), deadline=None)
+settings.load_profile("revvlink")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -24,12 +24,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from revvlink_cli import Node, Player, Pool, RevvlinkException
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
+from tests.example_counts import examples
 from tests.faults.watched_fleet import PASSWORD, fleet, guild, profiles, run, voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-RUNS = int(os.environ.get("REVVLINK_TEST_INTERLEAVINGS", "12"))
+RUNS = int(os.environ.get("REVVLINK_TEST_INTERLEAVINGS", examples("12", "100")))
 SEED = int(os.environ.get("REVVLINK_TEST_SEED", "16"))
 
 NAMES = ("a", "b", "c")

@@ -1,6 +1,6 @@
 """Random faults for a while: every player ends on a connected node, exactly once, and nothing is left over.
 
-``REVVLINK_TEST_SOAK=nodes,players,seconds`` makes it longer: ``50,5000,60`` is the whole of it.
+``REVVLINK_TEST_SOAK=nodes,players,seconds`` sets its size; `make test-all` takes ``50,5000,60``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pytest
 from revvlink_cli import Node, NodeStatus, Pool
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.example_counts import examples
 
 if TYPE_CHECKING:
     from revvlink_cli.simulator.server import SimulatedNode
@@ -31,7 +32,9 @@ log = logging.getLogger(__name__)
 
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000
-NODES, PLAYERS, SECONDS = (int(part) for part in os.environ.get("REVVLINK_TEST_SOAK", "6,120,6").split(","))
+NODES, PLAYERS, SECONDS = (
+    int(part) for part in os.environ.get("REVVLINK_TEST_SOAK", examples("6,120,6", "50,5000,60")).split(",")
+)
 
 
 def memory() -> int:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
+from tests.example_counts import examples
 from tests.fidelity.read_recordings import LAVALINK, NODELINK, exchanges, transcripts
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def damaged(draw: st.DrawFn) -> str:
     return base64.b64encode(data).decode()
 
 
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=examples(1_000, 20_000), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(damaged())
 def test_damage_ends_in_one_clear_error(text: str) -> None:
     """A track that is not what it was decodes to one that encodes, or ends in one error of one short printable line."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from revvlink_cli.client.protocol.durations import STREAM_LENGTH
 from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
 from revvlink_cli.client.protocol.tracks import Playable, Playlist
+from tests.example_counts import examples
 
 # Recorded from a genuine Lavalink 4.2.2 and a genuine NodeLink 3.7.0.
 MP3: dict[str, Any] = {
@@ -94,7 +95,7 @@ def test_what_is_no_track_says_where(text: str, told: str) -> None:
         decode_track(text)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(300, 3000))
 @given(st.one_of(st.text(), st.binary().map(lambda data: base64.b64encode(data).decode())))
 def test_nothing_raises_anything_else(text: str) -> None:
     """Random text, and random bytes in base64, decode or end in the one error."""
@@ -104,7 +105,7 @@ def test_nothing_raises_anything_else(text: str) -> None:
         return
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300, 3000))
 @given(st.integers(0, 200), st.integers(0, 255))
 def test_one_wrong_byte(position: int, value: int) -> None:
     """A genuine track with one byte changed decodes or ends in the one error."""
@@ -296,7 +297,7 @@ def test_a_stray_character_is_shown_harmlessly() -> None:
         decode_track("QA\x1b[31m")
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300, 3000))
 @given(st.binary(max_size=200), st.integers(0, 3), st.integers(0, 4))
 def test_nothing_else_behind_a_right_header(body: bytes, flags: int, version: int) -> None:
     """Random bytes behind a header and a version decode or end in the one error."""
