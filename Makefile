@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests that run side by side. Most of them wait for servers: two of them use less than one core.
+JOBS ?= 4
 
 .PHONY: demo test test-all bench lint types contracts schemas docs completions build clean
 
@@ -9,7 +11,7 @@ demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
 
 test: $(VENV)/.developed  ## Run every test
-	$(BIN)/python -m pytest -n 3 -m "not alone" $(TESTS) || test $$? -eq 5  # 5: TESTS has none of these
+	$(BIN)/python -m pytest -n $(JOBS) -m "not alone" $(TESTS) || test $$? -eq 5  # 5: TESTS has none of these
 	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
 
 test-all: export REVVLINK_TEST_EXAMPLES = large

@@ -127,6 +127,7 @@ async def work(store):
         assert await store.get(Key.of(f"{sys.argv[2]}-{number}")) is not None
         await store.get(Key.of("nobody has this"))
 
+print("loaded", flush=True)
 sys.stdin.readline()
 use(Path(sys.argv[1]), work, capacity=10_000, on_notice=lambda text: print(text, flush=True))
 """
@@ -139,7 +140,9 @@ def test_sixteen_processes_at_once(path: Path, damage: Callable[[Path], None] | 
     if damage is not None:
         damage(path)
     workers = [worker(WORKER, path, number, stdin=subprocess.PIPE) for number in range(16)]
-    time.sleep(1)  # so that all have loaded what they need and begin together
+    for process in workers:  # all begin together, when the last has loaded what it needs
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loaded\n"
     for process in workers:
         assert process.stdin is not None
         process.stdin.write("go\n")
