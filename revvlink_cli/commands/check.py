@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+PLAY_TIME = 15.0
+"""Seconds beyond its duration that a playing canary gets where no time limit is given."""
+
 
 def _threshold(row: CatalogueRow) -> str:
     return f"{row.warning or MISSING} / {row.critical or MISSING}" if row.warning or row.critical else MISSING
@@ -74,6 +77,7 @@ def check(
     require_plugin: check_options.Plugins = None,
     require_filter: check_options.Filters = None,
     canary: check_options.Canaries = None,
+    canary_play: check_options.Plays = None,
     min_healthy: check_options.MinHealthy = None,
     unknown_on_timeout: check_options.UnknownOnTimeout = False,
     report: Annotated[
@@ -119,7 +123,7 @@ def check(
         return Result(_catalogue(), CatalogueRow)
     flags = check_options.CheckOptions.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
-        plugins=require_plugin, filters=require_filter, canaries=canary, min_healthy=min_healthy,
+        plugins=require_plugin, filters=require_filter, canaries=canary, plays=canary_play, min_healthy=min_healthy,
         unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
     settings = node_selection.load_settings(options, for_verdict=True)
@@ -128,6 +132,8 @@ def check(
     check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
     messenger = check_options.messenger(settings, entries, flags, notify, remind)
     chosen = node_selection.with_secrets(settings, entries, options)
+    if options.given_timeout is None and any(policy.plays(entry.identifier) for entry in entries):
+        options.given_timeout = options.usual_timeout + settings.play.duration_s + PLAY_TIME
     return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, notify=messenger)
 
 
@@ -143,7 +149,7 @@ async def _check(
 ) -> Result:
     from revvlink_cli.services.checking import run
 
-    report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout)
+    report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout, play=settings.play)
     send = partial(notify, report) if notify is not None else None
     return replace(result_of(report, options, exit_zero=exit_zero), report_files=reports, notify=send)
 

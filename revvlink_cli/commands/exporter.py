@@ -67,7 +67,8 @@ def exporter(
         try:
             again = node_selection.load_settings(options, for_verdict=True)
             picked = choose(again)
-            plan = Plan(picked, check_options.of_chosen(again, picked, options.usage_exit_code), again.regions)
+            demanded = check_options.of_chosen(again, picked, options.usage_exit_code)
+            plan = Plan(picked, demanded, again.regions, again.play)
         except CommandError as error:
             trouble = error.failures[0].message
             return None
@@ -81,7 +82,7 @@ def exporter(
 
         from revvlink_cli.services.exporter import Plan, serving
 
-        plan = Plan(chosen, policy, settings.regions)
+        plan = Plan(chosen, policy, settings.regions, settings.play)
         try:
             async with serving(plan, host, port, timeout=options.timeout, reload=read, complain=_warn) as served:
                 wake, is_over = asyncio.Event(), False

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.config.address import Address
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.services.playing import PlayReport
-    from revvlink_cli.services.voice.call import Address
     from revvlink_cli.services.voice.server import VoiceServer
 
 app = make_app()
@@ -166,7 +166,7 @@ def play(
 def _address(text: str | None, flag: str) -> Address | None:
     if text is None:
         return None
-    from revvlink_cli.services.voice.call import Address
+    from revvlink_cli.config.address import Address
 
     try:
         return Address.parse(text)
@@ -185,7 +185,7 @@ def _check_voice(
             if value is not None:
                 raise typer.BadParameter("is for the voice server: give --listen too", param_hint=flag)
         return
-    if listen.host in ("0.0.0.0", "::") and advertise is None:  # noqa: S104 - what a user gave
+    if listen.is_every and advertise is None:
         raise typer.BadParameter("nodes cannot connect to every address: give --advertise", param_hint="--listen")
     if key is not None and cert is None:
         raise typer.BadParameter("a key needs its certificate: give --cert", param_hint="--key")

@@ -57,6 +57,7 @@ def _key_schema(key: Key) -> dict[str, Any]:
 _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string", "pattern": r"\S"},
     Kind.URI: {"type": "string", "pattern": "^https?://"},
+    Kind.ENDPOINT: {"type": "string", "pattern": r"^(\[.+\]|[^:]+):\d{1,5}$"},
     Kind.INTEGER: {"type": "integer"},
     Kind.NUMBER: {"type": "number"},
     Kind.BOOLEAN: {"type": "boolean"},

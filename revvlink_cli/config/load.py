@@ -12,7 +12,15 @@ from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem
-from revvlink_cli.config.settings import CacheSettings, DiscordSettings, NodeEntry, Origin, Settings, beside
+from revvlink_cli.config.settings import (
+    CacheSettings,
+    DiscordSettings,
+    NodeEntry,
+    Origin,
+    PlaySettings,
+    Settings,
+    beside,
+)
 from revvlink_cli.config.values import read_duration, read_texts, read_threshold, read_value
 
 if TYPE_CHECKING:
@@ -108,6 +116,7 @@ class _Checker:
                 self.problem((name,), "is no section", nearest(name, known))
         plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
         self.cache(plain["cache"])
+        self.play(plain["play"])
         self.discord(plain["discord"])
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
@@ -224,6 +233,14 @@ class _Checker:
             for code in swapped(policy.of(entry.identifier)):
                 if code not in common:
                     self.problem(("nodes", entry.position, "check"), f"{code}: {SWAPPED}", "exchange the two")
+
+    def play(self, values: dict[str, Any]) -> None:
+        """Check what the voice server needs."""
+        for key, needed in (("advertise", "listen"), ("cert", "listen"), ("key", "cert")):
+            if key in values and needed not in values:
+                self.problem(("play", key), f"means nothing without {needed}", f"add {needed}")
+        if "listen" in values and values["listen"].is_every and "advertise" not in values:
+            self.problem(("play", "listen"), "nodes cannot connect to every address", "add advertise")
 
     def discord(self, values: dict[str, Any]) -> None:
         given = [name for name in schema.WEBHOOKS if name in values]
@@ -349,6 +366,14 @@ def _settings(
         ),
         regions=regions,
         check=sections.get("check", {}),
+        play=PlaySettings(
+            listen=value("play", "listen"),
+            advertise=value("play", "advertise"),
+            cert=beside(source, path) if (path := value("play", "cert")) is not None else None,
+            key=beside(source, path) if (path := value("play", "key")) is not None else None,
+            duration_s=read_duration(value("play", "duration")),
+            interval_s=read_duration(value("play", "interval")),
+        ),
         discord=_discord(sections.get("discord", {})),
         warnings=warnings,
         origins=MappingProxyType(dict(origins)),

@@ -63,6 +63,7 @@ def requirements_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
         plugins=values.get("plugins", ()),
         filters=values.get("filters", ()),
         canaries=values.get("canaries", ()),
+        plays=values.get("canary_play", ()),
         skip=values.get("skip", frozenset()),
         unknown_on_timeout=values.get("unknown_on_timeout", False),
     )

@@ -26,6 +26,7 @@ class Kind(Enum):
     TEXTS = "list of texts"
     HEADERS = "table of texts"
     URI = "address"
+    ENDPOINT = "host and port"
     VERSION = "version"
     CODES = "list of checks"
     QUORUM = "number or share"
@@ -105,6 +106,8 @@ REQUIREMENTS = (
     Key(name="filters", kind=Kind.TEXTS, default=(), example='["timescale"]', help="Filters that must be on"),
     Key(name="canaries", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',
         help="Queries that must load tracks, each sent unchanged"),
+    Key(name="canary_play", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',
+        help="Queries whose first track must play, each sent unchanged; [play] says how its sound is measured"),
     Key(name="skip", kind=Kind.CODES, default=(), example='["penalty"]', help="Checks, or stages of checks, to skip"),
     Key(name="unknown_on_timeout", kind=Kind.BOOLEAN, default=False, example="true",
         help="Whether a node that does not answer in time is UNKNOWN instead of CRITICAL"),
@@ -152,6 +155,21 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             "WARNING"),
         Key(name="tags", kind=Kind.TAGS, example='{ canary = { skip = ["uptime"] } }',
             help="Tag -> what checks require of nodes with it, written [check.tags.NAME]; keys as in [check]"),
+    ),
+    "play": (
+        Key(name="listen", reaches_out=True, kind=Kind.ENDPOINT, example='"0.0.0.0:8443"',
+            help="Where revvlink is the voice server that measures the sound of canary_play, TCP and UDP; without it "
+            "only the start of a track is seen"),
+        Key(name="advertise", kind=Kind.ENDPOINT, example='"voice.example.com:8443"',
+            help="The address of listen as nodes reach it; listen itself if left out"),
+        Key(name="cert", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"voice.pem"',
+            help="PEM file of its certificate, which nodes must trust; a relative path starts in this file's folder"),
+        Key(name="key", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"voice.key"',
+            help="PEM file of the key, if not in cert; a relative path starts in this file's folder"),
+        Key(name="duration", kind=Kind.DURATION, default="5s", example='"5s"',
+            help="How long a canary plays"),
+        Key(name="interval", kind=Kind.DURATION, default="5m", example='"5m"',
+            help="Pause between two plays of the exporter on one node"),
     ),
     "discord": (
         Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"DISCORD_WEBHOOK"',

@@ -16,6 +16,7 @@ from revvlink_cli.config.problems import ConfigError, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from revvlink_cli.config.address import Address
     from revvlink_cli.config.source import Source
     from revvlink_cli.health.policy import Policy
 
@@ -104,6 +105,26 @@ class DiscordSettings(NamedTuple):
         return f"DiscordSettings({self.key})"
 
 
+class PlaySettings(NamedTuple):
+    """How canaries play.
+
+    Attributes:
+        listen: Where the voice server listens that measures them; None measures no sound.
+        advertise: The address that nodes are given; None for `listen`.
+        cert: PEM file of its certificate.
+        key: PEM file of its key, None if `cert` has it.
+        duration_s: Seconds that a canary plays.
+        interval_s: Seconds between two plays of the exporter on one node.
+    """
+
+    listen: Address | None
+    advertise: Address | None
+    cert: Path | None
+    key: Path | None
+    duration_s: float
+    interval_s: float
+
+
 class Settings(NamedTuple):
     """A whole configuration.
 
@@ -114,6 +135,7 @@ class Settings(NamedTuple):
         cache: Where search results are kept.
         regions: The user's region map, None for the built-in one.
         check: The checked values of ``[check]``; see `policy`.
+        play: How canaries play.
         discord: Where messages about checks go.
         warnings: Problems that do not prevent its use.
         origins: By section and key, where the other values came from.
@@ -125,6 +147,7 @@ class Settings(NamedTuple):
     cache: CacheSettings
     regions: Mapping[str, tuple[str, ...]] | None
     check: Mapping[str, Any]
+    play: PlaySettings
     discord: DiscordSettings
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]

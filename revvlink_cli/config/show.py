@@ -48,6 +48,12 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
     discord = settings.discord
     plain |= {("discord", name): discord.value if name == discord.key else None for name in schema.WEBHOOKS}
     plain["discord", "remind"] = f"{discord.remind_s:g}s" if discord.remind_s is not None else None
+    play = settings.play
+    plain |= {
+        ("play", name): str(shown) if (shown := getattr(play, name)) is not None else None
+        for name in ("listen", "advertise", "cert", "key")
+    }
+    plain |= {("play", "duration"): f"{play.duration_s:g}s", ("play", "interval"): f"{play.interval_s:g}s"}
     policy = settings.policy
     plain["check", "min_healthy"] = policy.min_healthy
     for (section, name), value in plain.items():
@@ -86,6 +92,8 @@ def uses(settings: Settings) -> tuple[str, ...]:
                 )
     cache, discord = settings.cache, settings.discord
     for section, name, value in (("cache", "path", cache.path), ("cache", "url", cache.url),
+                                 ("play", "listen", settings.play.listen), ("play", "cert", settings.play.cert),
+                                 ("play", "key", settings.play.key),
                                  ("discord", discord.key, discord.value)):  # fmt: skip
         key = next(key for key in schema.SECTIONS[section] if key.name == (name or "webhook"))
         if key.reaches_out and value is not None:
@@ -97,6 +105,8 @@ def _used(settings: Settings, key: schema.Key, value: Any) -> str:
     """One thing outside the file, in words."""
     if key.names_file:
         return f"the file {beside(settings.source, str(value)).resolve()}"
+    if key.kind is schema.Kind.ENDPOINT:
+        return f"the port {value} of this machine"
     if key.secret:
         return "the Redis server that it names"
     return f"the variable {value}" if key.kind is schema.Kind.TEXT else "the proxy variables"
@@ -118,6 +128,7 @@ def _requirements(prefix: str, requirements: Requirements, origin: Origin | None
         "plugins": list(requirements.plugins),
         "filters": list(requirements.filters),
         "canaries": list(requirements.canaries),
+        "canary_play": list(requirements.plays),
         "skip": sorted(requirements.skip),
         "unknown_on_timeout": requirements.unknown_on_timeout,
     }

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
+from revvlink_cli.config.address import Address
 from revvlink_cli.config.schema import Kind
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ _READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
     Kind.TEXTS: lambda _, value: read_texts(value),
     Kind.HEADERS: lambda _, value: _headers(value),
     Kind.URI: lambda key, value: normalise_uri(_text(key, value)),
+    Kind.ENDPOINT: lambda key, value: Address.parse(_text(key, value)),
     Kind.VERSION: _version,
     Kind.CODES: _codes,
     Kind.QUORUM: _quorum,

@@ -210,10 +210,51 @@ CHECKS = (
         subject="canary",
     ),
     Check(
+        code="play",
+        stage="play",
+        what="the first track of each playing canary plays; runs only where they are set",
+        false_alarm="medium: it also depends on the source behind the node",
+        figure="time from the request to play to the start of the track",
+        metrics=(
+            Metric("play_start", Unit.SECONDS, "Time from the request to play to the track's start.", is_judged=True),
+        ),
+        bounds=Bounds(parse("5s", Unit.SECONDS), None),
+        subject="canary",
+    ),
+    Check(
+        code="packets",
+        stage="play",
+        what="packets of sound that a playing canary sends in a second; runs only with [play] listen",
+        false_alarm="low: a busy network on the way to here",
+        figure="packets a second, of which 50 are expected",
+        metrics=(
+            Metric(
+                "play_packets_per_second",
+                Unit.COUNT,
+                "Packets that a playing canary sent in a second, of which 50 are expected.",
+                is_judged=True,
+            ),
+        ),
+        bounds=Bounds(parse("45:", Unit.COUNT), parse("25:", Unit.COUNT)),
+        subject="canary",
+    ),
+    Check(
+        code="silence",
+        stage="play",
+        what="share of silence in what a playing canary sends; runs only with [play] listen",
+        false_alarm="medium: some tracks begin with silence",
+        figure="share of packets of silence",
+        metrics=(
+            Metric("play_silence", Unit.RATIO, "Share of silence in what a playing canary sent.", is_judged=True),
+        ),
+        bounds=Bounds(parse("50%", Unit.RATIO), parse("95%", Unit.RATIO)),
+        subject="canary",
+    ),
+    Check(
         code="voice",
         stage="voice",
-        what="the node supports Discord's end-to-end encryption (DAVE), without which users hear nothing; skip it "
-        "where bots play in stage channels only",
+        what="the node supports Discord's end-to-end encryption (DAVE), without which users hear nothing, by its "
+        "version and by its offer to [play] listen; skip it where bots play in stage channels only",
         false_alarm="none for releases; a development build without a commit date is a WARNING",
     ),
     Check(

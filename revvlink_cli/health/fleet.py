@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from revvlink_cli.client.snapshot import FleetSnapshot
-    from revvlink_cli.health.checks.context import Load
+    from revvlink_cli.health.checks.context import Load, Played
     from revvlink_cli.health.policy import Policy
 
 
@@ -56,7 +56,12 @@ class Report:
 
 
 def assess(
-    fleet: FleetSnapshot, policy: Policy, *, timeout: float, loads: Mapping[str, Sequence[Load]] | None = None
+    fleet: FleetSnapshot,
+    policy: Policy,
+    *,
+    timeout: float,
+    loads: Mapping[str, Sequence[Load]] | None = None,
+    played: Mapping[str, Sequence[Played]] | None = None,
 ) -> Report:
     """Checks every node and the fleet.
 
@@ -67,6 +72,7 @@ def assess(
         policy: What it has to fulfil.
         timeout: Seconds that the nodes had to answer, for messages.
         loads: By node, the results of its canaries.
+        played: By node, the results of its playing canaries.
     """
     all_outcomes = {
         node.identifier: run_checks(
@@ -77,6 +83,7 @@ def assess(
                 policy.of(node.identifier),
                 fleet.penalties.get(node.identifier),
                 (loads or {}).get(node.identifier, ()),
+                (played or {}).get(node.identifier, ()),
             )
         )
         for node in fleet.nodes

@@ -57,6 +57,31 @@ CONFIG_RELOAD_SUCCESS = Metric(
 SCRAPE_DURATION = Metric(
     "duration", Unit.SECONDS, "Time that collecting these metrics took.", prefix="revvlink_scrape_"
 )
+CANARY = "revvlink_canary_"
+"""Prefix of metrics of canaries that play, with node and canary as labels."""
+
+CANARY_SUCCESS = Metric(
+    "success", Unit.COUNT, "Whether the playing canary was OK or a WARNING when it last played.", prefix=CANARY
+)
+CANARY_STATUS = Metric(
+    "status",
+    Unit.COUNT,
+    "Verdict on the last play of a canary: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+    prefix=CANARY,
+)
+CANARY_START = Metric(
+    "start", Unit.SECONDS, "Time from the request to play to the track's start, when it last played.", prefix=CANARY
+)
+CANARY_PACKETS = Metric(
+    "packets_per_second",
+    Unit.COUNT,
+    "Packets of sound in a second when the canary last played, of which 50 are expected.",
+    prefix=CANARY,
+)
+CANARY_SILENCE = Metric("silence", Unit.RATIO, "Share of silence when the canary last played.", prefix=CANARY)
+CANARY_TIMESTAMP = Metric(
+    "timestamp", Unit.SECONDS, "When the canary last played, in seconds since the epoch.", prefix=CANARY
+)
 PROBE_SUCCESS = Metric("success", Unit.COUNT, "Whether every check of the node was OK or a WARNING.", prefix="probe_")
 PROBE_DURATION = Metric("duration", Unit.SECONDS, "Time that the probe took.", prefix="probe_")
 
@@ -75,6 +100,12 @@ METRICS = (
     BUILD_INFO,
     CONFIG_RELOAD_SUCCESS,
     SCRAPE_DURATION,
+    CANARY_SUCCESS,
+    CANARY_STATUS,
+    CANARY_START,
+    CANARY_PACKETS,
+    CANARY_SILENCE,
+    CANARY_TIMESTAMP,
     PROBE_SUCCESS,
     PROBE_DURATION,
 )

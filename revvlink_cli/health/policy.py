@@ -28,6 +28,7 @@ class Requirements:
         plugins: Plugins that must be loaded.
         filters: Filters that must be on.
         canaries: Queries that must load tracks, sent unchanged.
+        plays: Queries whose first track must play, sent unchanged.
         skip: Codes of the checks to skip.
         unknown_on_timeout: Whether a node that does not answer is UNKNOWN instead of CRITICAL.
     """
@@ -38,6 +39,7 @@ class Requirements:
     plugins: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     canaries: tuple[str, ...] = ()
+    plays: tuple[str, ...] = ()
     skip: frozenset[str] = frozenset()
     unknown_on_timeout: bool = False
 
@@ -81,6 +83,13 @@ class Policy:
         requirements = self.of(node)
         is_needed = not self.only or "load" in self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
         return requirements.canaries if is_needed and "load" not in requirements.skip else ()
+
+    def plays(self, node: str) -> tuple[str, ...]:
+        """What a node has to play: also where only the fleet is reported."""
+        requirements = self.of(node)
+        checks = {"play", "packets", "silence"}
+        is_needed = not self.only or checks & self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
+        return requirements.plays if is_needed and not checks <= requirements.skip else ()
 
     def out_of_reach(self, nodes: int) -> tuple[str, str] | None:
         """The key that requires more than this number of healthy nodes, and its value; None if no key does."""

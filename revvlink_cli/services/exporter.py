@@ -1,6 +1,7 @@
 """A small HTTP server for Prometheus, which keeps the fleet connected and probes single nodes.
 
 ``/metrics`` shows the current state. Its figures arrive over the websockets, so a scrape sends no request to a node.
+Canaries that play do so at a slow pace of their own, and a scrape shows how each last played.
 ``/probe`` connects to one configured node and checks it, canaries included, within the timeout of the scrape. It
 accepts names from the configuration only: with an address, anybody could have a node's password sent to any host.
 """
@@ -28,6 +29,7 @@ from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
+from revvlink_cli.services.canaries import CanaryLoop
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.config.settings import PlaySettings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy, Requirements
 
@@ -65,11 +68,13 @@ class Plan(NamedTuple):
         chosen: The nodes.
         policy: The requirements for them.
         regions: A region map in place of the built-in one.
+        play: How canaries play.
     """
 
     chosen: Sequence[NodeSettings]
     policy: Policy
     regions: Mapping[str, Sequence[str]] | None
+    play: PlaySettings
 
 
 class Exporter:
@@ -89,6 +94,8 @@ class Exporter:
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
+        self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play))
+        self._playing: asyncio.Task[None] | None = None
 
     @property
     def nodes(self) -> int:
@@ -117,12 +124,17 @@ class Exporter:
                 self._plan = plan
                 await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
 
+    def start_canaries(self) -> None:
+        """Begin to play canaries, at their own pace."""
+        self._playing = asyncio.create_task(self._canaries.run(), name="canaries")
+
     async def close(self) -> None:
-        """Cancel the tasks that connect new nodes, and wait for them."""
-        for task in self._joining:
+        """Cancel the canaries and the tasks that connect new nodes, and wait for them."""
+        tasks = {*self._joining, *([self._playing] if self._playing is not None else [])}
+        for task in tasks:
             task.cancel()
-        if self._joining:
-            await asyncio.wait(self._joining)
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -146,6 +158,7 @@ class Exporter:
         report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
         found = [
             *metrics.samples(report),
+            *self._canaries.samples(self._timeout),
             Sample(metrics.BUILD_INFO, (("version", __version__),), 1.0),
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
             Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
@@ -269,6 +282,7 @@ async def serving(
             shown, number = await listener.start(runner.server, host, port)
             shown = f"[{shown}]" if ":" in shown else shown
             exporter.url = f"http://{shown}:{number}"
+            exporter.start_canaries()
             yield exporter
         finally:
             await listener.stop()

@@ -75,6 +75,10 @@ Canaries = Annotated[
         "--canary", metavar="QUERY", help="Query that must load, sent as it is: ytsearch:night, or an address."
     ),
 ]
+Plays = Annotated[
+    list[str] | None,
+    typer.Option("--canary-play", metavar="QUERY", help="Query whose first track must play, see [play]."),
+]
 MinHealthy = Annotated[
     str | None,
     typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, whatever "
@@ -116,6 +120,7 @@ class CheckOptions(NamedTuple):
         plugins: Sequence[str] | None = None,
         filters: Sequence[str] | None = None,
         canaries: Sequence[str] | None = None,
+        plays: Sequence[str] | None = None,
         min_healthy: str | None = None,
         unknown_on_timeout: bool = False,
     ) -> CheckOptions:
@@ -134,6 +139,7 @@ class CheckOptions(NamedTuple):
             ("--require-plugin", "plugins", plugins),
             ("--require-filter", "filters", filters),
             ("--canary", "canaries", canaries),
+            ("--canary-play", "plays", plays),
         ):
             if not all(value.strip() for value in values or ()):  # such as a variable of a script that is not set
                 raise typer.BadParameter("is empty: say what is demanded, or leave it out", param_hint=flag)

@@ -45,6 +45,35 @@ class Load:
     error: RevvlinkException | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """The result of playing one canary on one node.
+
+    Attributes:
+        canary: The query.
+        verdict: OK if it was heard or started; WARNING if nothing could be proven.
+        message: Why, in a sentence.
+        code: Code of the failure, None without one.
+        advice: What to do, or None.
+        timed_out: Whether the time ran out, which says less than a failure does.
+        start_s: Seconds from the request to play to the start; None if it did not start.
+        packet_rate: Packets of sound a second; None where nothing was measured.
+        silence_ratio: Share of silence, 0..1; None where nothing was measured.
+        dave_version: Version of DAVE that the node offered, 0 for none; None where it was not asked.
+    """
+
+    canary: str
+    verdict: Verdict
+    message: str
+    code: str | None = None
+    advice: str | None = None
+    timed_out: bool = False
+    start_s: float | None = None
+    packet_rate: float | None = None
+    silence_ratio: float | None = None
+    dave_version: int | None = None
+
+
 class CheckContext(NamedTuple):
     """What is known of one node when its checks run.
 
@@ -55,6 +84,7 @@ class CheckContext(NamedTuple):
         requirements: What the node has to fulfil.
         penalty: What one more player would cost; None when that is unknown.
         loads: The results of the canaries.
+        played: The results of the playing canaries.
     """
 
     node: NodeSnapshot
@@ -63,6 +93,7 @@ class CheckContext(NamedTuple):
     requirements: Requirements = NO_REQUIREMENTS
     penalty: Penalty | None = None
     loads: Sequence[Load] = ()
+    played: Sequence[Played] = ()
 
     def finding(
         self,

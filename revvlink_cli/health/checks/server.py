@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.protocol.models import NodeInfo
     from revvlink_cli.health.checks.context import CheckContext
-    from revvlink_cli.health.findings import Outcome
+    from revvlink_cli.health.findings import Finding, Outcome
 
 
 def _version(context: CheckContext) -> Sequence[Outcome]:
@@ -99,6 +99,9 @@ def _what_is_there(info: NodeInfo) -> str:
 
 
 def _voice(context: CheckContext) -> Sequence[Outcome]:
+    offered = [played.dave_version for played in context.played if played.dave_version is not None]
+    if offered:
+        return (_measured_voice(context, min(offered)),)
     ability = voice_ability(context.node.info, context.node.dialect)
     if ability.speaks_dave:
         return (context.finding("voice", ability.reason),)
@@ -109,6 +112,15 @@ def _voice(context: CheckContext) -> Sequence[Outcome]:
         return (context.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
     what = f"{ability.reason}, and Discord closes its voice connections (4017): users hear nothing"
     return (context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
+
+
+def _measured_voice(context: CheckContext, offered: int) -> Finding:
+    """What the node itself offered to a voice server says more than its version."""
+    if offered:
+        return context.finding("voice", f"it offered DAVE version {offered}")
+    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
+    what = "it offered no DAVE, and Discord closes its voice connections (4017): nobody hears it"
+    return context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step)
 
 
 CHECKS: NodeChecks = {

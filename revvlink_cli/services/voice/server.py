@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.services.voice.call import Address, VoiceCall
+from revvlink_cli.config.address import Address
+from revvlink_cli.services.voice.call import VoiceCall
 from revvlink_cli.services.voice.rtp import read_header
 from revvlink_cli.services.voice.tls import TlsHandshakes
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from revvlink_cli.services.voice.call import Address
+from revvlink_cli.config.address import Address
 from revvlink_cli.services.voice.rtp import HEADER
 from revvlink_cli.services.voice.server import DISCOVERY, VoiceServer, self_test
 
