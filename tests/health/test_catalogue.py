@@ -12,7 +12,8 @@ from revvlink_cli.config.json_schema import json_schema
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, FLEET_CHECKS, JUDGED, NODE_CHECKS, Check, Metric
 from revvlink_cli.health.checks import fleet, run
-from revvlink_cli.health.checks.context import Load
+from revvlink_cli.health.checks.context import Load, Played
+from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import METRICS, Sample, exposition, samples
 from revvlink_cli.health.policy import Policy, Requirements
@@ -68,12 +69,14 @@ def test_every_metric_of_a_check_is_measured() -> None:
     node = snapshot(uri="https://h", certificate_expires=NOW + 1e7, region="us")
     nodes = tuple(replace(node, identifier=name) for name in ("a", "b"))
     penalties = {name: compute(STATS) for name in ("a", "b")}
-    policy = Policy(common=Requirements(canaries=("x",)), min_healthy=1)
+    policy = Policy(common=Requirements(canaries=("x",), plays=("x",)), min_healthy=1)
+    played = Played(canary="x", verdict=Verdict.OK, message="heard", start_s=0.2, packet_rate=50.0, silence_ratio=0.0)
     report = assess(
         FleetSnapshot(NOW, nodes, penalties),
         policy,
         timeout=5.0,
         loads={name: [Load("x", 0.1, 2)] for name in ("a", "b")},
+        played={name: [played] for name in ("a", "b")},
     )
 
     measured = {sample.metric for sample in samples(report)}

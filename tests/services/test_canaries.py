@@ -154,7 +154,7 @@ class Exporter:
 def exporter(config: Path) -> Iterator[Exporter]:
     """An exporter on a free port, ended by SIGTERM."""
     command = [sys.executable, "-m", "revvlink_cli", "exporter", "--config", str(config), "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen([*command, "-o", "json"], stdout=subprocess.PIPE, encoding="utf-8")
+    process = subprocess.Popen([*command, "-o", "jsonl"], stdout=subprocess.PIPE, encoding="utf-8")
     assert process.stdout is not None
     try:
         found = re.search(r"http://[0-9.:]+", process.stdout.readline())
