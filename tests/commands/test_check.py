@@ -40,7 +40,7 @@ def test_a_fleet_that_is_well(config: Callable[..., Path]) -> None:
     plain = check(path)
     assert (plain.code, plain.out, plain.err) == (0, "OK: 3 of 3 nodes healthy\n", "")
     found = verdicts(check(path, "-o", "json"))
-    assert len(found) == 3 * 14 + 4
+    assert len(found) == 3 * 17 + 4
     assert set(found.values()) == {"ok", "skipped"}
 
 
