@@ -274,10 +274,13 @@ def _result(
         if not report.verdict.is_good
     )
     notes = [f"{report.node}: {report.advice}" for report in reports if report.verdict.is_good and report.advice]
+    unanswered = sum(report.is_unanswered for report in reports)
     unproven = sum(strict and report.verdict == "unproven" for report in reports)
     bad = len(failures) + unproven
     if unreachable and not reports:
         code = node_selection.exit_code_for(unreachable, len(unreachable))
+    elif reports and unanswered == len(reports):
+        code = ExitCode.UNREACHABLE
     elif unreachable or 0 < bad < len(reports):
         code = ExitCode.PARTIAL
     else:

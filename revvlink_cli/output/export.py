@@ -79,7 +79,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _markdown(kind: type, rows: Sequence[Any], title: str) -> str:
+def markdown_table(kind: type, rows: Sequence[Any], title: str) -> str:
     """A Markdown table with the cells of a terminal."""
     lines = [f"**{markdown_cell(clean(title))}**", ""] if title else []
     columns = [(name, column) for name, column in columns_of(kind) if column.title]
@@ -124,7 +124,7 @@ def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - 
 FORMATS: dict[str, Callable[[type, Sequence[Any], str], str]] = {
     ".svg": _svg,
     ".html": _html,
-    ".md": _markdown,
+    ".md": markdown_table,
     ".csv": _csv,
 }
 """Extension -> function that makes the text of the file."""

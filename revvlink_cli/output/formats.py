@@ -19,7 +19,7 @@ class Layout(Enum):
     DOCUMENT = auto()
     """One document, written at the end, so it cannot hold rows without end."""
     REPORT = auto()
-    """One document made from the report of a check. Only `check` has such formats, and they contain its errors."""
+    """One document made from the report of a check, which contains its errors. `play` has Markdown as well."""
 
 
 class Format(StrEnum):

@@ -1,4 +1,4 @@
-"""A Markdown table of checks, for job summaries, issues and chats."""
+"""Markdown tables of checks and of plays, for job summaries, issues and chats."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Skipped
 from revvlink_cli.output import check_rows
-from revvlink_cli.output.export import markdown_cell
+from revvlink_cli.output.export import markdown_cell, markdown_table
 from revvlink_cli.output.renderer import ReportRenderer
+from revvlink_cli.output.result import CheckResult
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.result import Failure
+    from revvlink_cli.output.result import Failure, Result
 
 SIZE = 512 * 1024
 """Characters of the table at most; GitHub accepts a summary of 1 MiB."""
 
 
 class MarkdownRenderer(ReportRenderer):
-    """Writes a heading with the verdict, and a table of all checks, the worst first."""
+    """Writes the verdict and all checks of a `check`, the worst first; of other results a table of the rows."""
+
+    def end(self, result: Result) -> None:
+        """Write the report of a check, or the rows and what to do about the errors."""
+        if isinstance(result, CheckResult) or result.data is None or result.row_type is None:
+            super().end(result)
+            return
+        text = markdown_table(result.row_type, result.data, result.title or "")
+        hints = [f"- {_cell(error.node or 'fleet')}: {_cell(error.hint)}" for error in result.errors if error.hint]
+        self.write_text("\n".join([text, *hints, ""]) if hints else text)
 
     def format_report(self, report: Report) -> str:
         """Heading and table."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Missing = Literal[Absent.ABSENT]
 
 VOICE_KEYS = ("token", "endpoint", "sessionId", "channelId")
+"""Keys of a voice state; Lavalink before 4.2 does not know the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,11 @@ class Patch:
     identifier: str | Missing
     user_data: dict[str, Any] | None
     has_both: bool
+    needs_channel: bool
 
     @classmethod
-    def read(cls, body: Any) -> Patch:
-        """Read a body.
+    def read(cls, body: Any, *, needs_channel: bool = True) -> Patch:
+        """Read a body; `needs_channel` is whether the server requires ``channelId`` in a voice state.
 
         Raises:
             Refusal: A value is of the wrong type.
@@ -65,11 +67,12 @@ class Patch:
             paused=boolean(given, "paused"),
             end_time=None if given.get("endTime", ABSENT) is None else integer(given, "endTime"),
             filters=read_filters(given["filters"]) if "filters" in given else ABSENT,
-            voice=_voice(given["voice"]) if "voice" in given else None,
+            voice=_voice(given["voice"], needs_channel) if "voice" in given else None,
             encoded=_nullable_text(track, "encoded") if new else old[0],
             identifier=text(track, "identifier") if new else old[1],
             user_data=mapping(track["userData"]) if "userData" in track else None,
             has_both=new and old != (ABSENT, ABSENT),
+            needs_channel=needs_channel,
         )
 
     @property
@@ -109,7 +112,10 @@ class Patch:
             raise Refusal(400, "End time must be greater than 0")
         if self.filters is not ABSENT and (off := [name for name in self.filters if name in disabled_filters]):
             raise Refusal(400, f"Following filters are disabled in the config: {', '.join(off)}")
-        if self.voice is not None:
+        if self.voice is not None and not self.needs_channel:
+            if not all(self.voice[key].strip() for key in VOICE_KEYS[:-1]):
+                raise Refusal(400, f"Partial Lavalink voice state: {self.voice}")
+        elif self.voice is not None:
             if not all((self.voice[key] or "").strip() for key in VOICE_KEYS):
                 raise Refusal(400, "token, endpoint, sessionId and channelId must be provided in voice state")
             if not is_long(self.voice["channelId"]):
@@ -120,8 +126,10 @@ def _nullable_text(body: dict[str, Any], key: str) -> str | Missing | None:
     return None if body.get(key, ABSENT) is None else text(body, key)
 
 
-def _voice(value: Any) -> dict[str, Any]:
+def _voice(value: Any, needs_channel: bool) -> dict[str, Any]:
     voice = mapping(value)
+    if not needs_channel:
+        voice = {**voice, "channelId": None}
     for key in VOICE_KEYS:
         if not isinstance(voice.get(key, ABSENT), str) and (key != "channelId" or voice.get(key, ABSENT) is not None):
             raise BadRequest

@@ -8,8 +8,8 @@ from typing import Any
 from revvlink_cli.simulator.music import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
 
-AUDIO = ("sound", "silence", "foreign", "blocked")
-"""Audio that a node can send: music, packets of silence, packets of another stream, or nothing over UDP."""
+AUDIO = ("sound", "silence", "foreign", "blocked", "pauses")
+"""Audio that a node can send: music, silence, packets of another stream, nothing over UDP, or music with pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ class NodeProfile:
         player_update_interval: Seconds between two ``playerUpdate`` messages.
         track_stuck_threshold: Seconds without audio after which a track is reported as stuck.
         audio: The audio that it sends to real voice servers: ``sound``, ``silence``, ``foreign`` (packets of another
-            stream) or ``blocked`` (nothing over UDP). With None it does not connect to voice servers.
+            stream), ``blocked`` (nothing over UDP) or ``pauses`` (0.4 s of music in 2 s). With None it connects to
+            no voice servers.
         voice_ca: PEM file of the authority that it trusts for voice servers, "" for the machine's; None connects
             without TLS.
         requires_dave: Whether Discord closes its voice connections with 4017 if its version does not support DAVE.

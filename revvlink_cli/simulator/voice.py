@@ -116,7 +116,8 @@ class VoiceLink:
             due = max(due + FRAME, loop.time() - 1.0)
             await asyncio.sleep(due - loop.time())
             await self._thawed.wait()
-            sounds = self._player.is_playing and not self._player.is_silent
+            is_paused = self._profile.audio == "pauses" and loop.time() % 2.0 > 0.4
+            sounds = self._player.is_playing and not self._player.is_silent and not is_paused
             trailing = TRAILING if sounds else trailing - 1
             if trailing < 0:
                 continue

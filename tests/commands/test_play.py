@@ -34,6 +34,8 @@ PROFILES = (
     NodeProfile(identifier="blocked", password=PASSWORD, audio="blocked"),
     NodeProfile(identifier="foreign", password=PASSWORD, audio="foreign"),
     NodeProfile(identifier="silent", password=PASSWORD, audio="silence"),
+    NodeProfile(identifier="late", password=PASSWORD, answer_delay=0.5),
+    NodeProfile(identifier="pauses", password=PASSWORD, audio="pauses"),
     NodeProfile(identifier="tube", password=PASSWORD, youtube_plugin="1.18.2"),
 )
 
@@ -117,11 +119,12 @@ def test_node_without_dave_is_named(play: Callable[..., Ran]) -> None:
         ("blocked", "voice_unreachable", "UDP port"),
         ("foreign", "foreign_audio", "another player"),
         ("silent", "silence", "silence"),
+        ("pauses", "audio_interrupted", "pauses"),
     ],
 )
 def test_voice_that_fails_has_its_reason(play: Callable[..., Ran], node: str, code: str, words: str) -> None:
-    """Closed by Discord, UDP blocked, another guild's audio, only silence: each its own reason, exit code 1."""
-    ran = play(node, *LISTEN, "night", "garden")
+    """Closed by Discord, UDP blocked, another guild's audio, silence, pauses: each its own reason, exit code 1."""
+    ran = play(node, "--listen", "127.0.0.1:0", "--for", "4s" if node == "pauses" else "1s", "night", "garden")
     row = only(ran)
     assert (ran.code, row["verdict"], row["code"]) == (1, "fails", code)
     assert words in row["message"]
@@ -252,6 +255,42 @@ def test_interrupted_run_leaves_no_player(simulator: Simulator, config: Path) ->
     assert any(m == "DELETE" and path.endswith(guild) for m, path in simulator["one"].requests)
 
 
+def test_node_that_hangs_at_the_load_is_unreachable(simulator: Simulator, config: Path) -> None:
+    """A node that stops answering before anything is played is exit code 3, as one that does not answer at all."""
+    process = _started(config, "late", "--for", "1s", "night", "garden")
+    _until_requested(simulator, "late", "/loadtracks")
+    simulator["late"].freeze()
+    try:
+        out, err = process.communicate(timeout=40)
+    finally:
+        simulator["late"].thaw()
+    assert process.returncode == 3, err
+    assert json.loads(out)["data"][0]["verdict"] == "fails"
+
+
+def test_node_that_hangs_at_the_player_is_unreachable(simulator: Simulator, config: Path) -> None:
+    """The same at the request that makes the player; the report shows that the track was loaded."""
+    process = _started(config, "late", "--for", "1s", "night", "garden")
+    _until_requested(simulator, "late", "/players/")
+    simulator["late"].freeze()
+    try:
+        out, err = process.communicate(timeout=40)
+    finally:
+        simulator["late"].thaw()
+    assert process.returncode == 3, err
+    assert [step["step"] for step in json.loads(out)["data"][0]["steps"]] == ["loaded", "failed"]
+
+
+def test_report_in_markdown(config: Path) -> None:
+    """`-o markdown` writes a table with the verdict of each node, and what to do about those that fail."""
+    nodes = ("--node", "one", "--node", "link")
+    ran = run_cli("play", "--config", str(config), *nodes, "--for", "1s", "-o", "markdown", "sim:login")
+    assert ran.code in (1, 5)
+    assert "| NODE | VERDICT |" in ran.out
+    assert "| one | fails |" in ran.out
+    assert "- one: Set up OAuth" in ran.out
+
+
 def _started(config: Path, node: str, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "revvlink_cli", "play", "--config", str(config), "--node", node, "-o", "json"]
     return subprocess.Popen(
@@ -261,14 +300,19 @@ def _started(config: Path, node: str, *arguments: str) -> subprocess.Popen[str]:
 
 def _until_played(simulator: Simulator, node: str) -> str:
     """Wait until a new player is made; gives its guild."""
+    return _until_requested(simulator, node, "/players/").rpartition("/")[2]
+
+
+def _until_requested(simulator: Simulator, node: str, words: str) -> str:
+    """Wait for a new request whose path has these words; gives the path."""
     before = len(simulator[node].requests)
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        for method, path in simulator[node].requests[before:]:
-            if method == "PATCH" and "/players/" in path:
-                return path.rpartition("/")[2]
+        for _, path in simulator[node].requests[before:]:
+            if words in path:
+                return path
         time.sleep(0.05)
-    raise AssertionError("no player was made")
+    raise AssertionError(f"no request for {words}")
 
 
 def test_youtube_plugin_is_asked(play: Callable[..., Ran], simulator: Simulator) -> None:

@@ -247,7 +247,9 @@ class ProbeCommand(Command):
 
 
 class PlayCommand(Command):
-    """A command that loads, plays and measures."""
+    """A command that loads, plays and measures; its report can be Markdown."""
+
+    formats = (*COMMON, Format.MARKDOWN)
 
     usual_timeout = 60.0
 

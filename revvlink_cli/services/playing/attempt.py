@@ -54,6 +54,7 @@ async def play_on(fleet: Fleet, node: Node, plan: PlayPlan, deadline: float) -> 
             return await attempt.run()
     except TimeoutError:
         what, hint = "not done within the time", "raise --timeout"
+        report.add(is_unanswered=True)
         return report.build(PlayVerdict.FAILS, what, code=str(Code.TIMEOUT), advice=hint)
     except PlayError as failed:
         return report.build(failed.verdict, failed.message, code=failed.code, advice=failed.advice)
@@ -61,6 +62,7 @@ async def play_on(fleet: Fleet, node: Node, plan: PlayPlan, deadline: float) -> 
         what = f"the node refused it: {error.reason or error.message}"
         return report.build(PlayVerdict.FAILS, what, code=str(error.code), advice=error.hint)
     except RevvlinkException as error:
+        report.add(is_unanswered=True)
         return report.build(PlayVerdict.FAILS, error.message, code=str(error.code), advice=error.hint)
 
 
@@ -135,7 +137,7 @@ class _Attempt:
             self.report.step("accepted", "the node took the track")
             watch = PlayerWatch(self._node.identifier, guild, subscription)
             if self.report.call is not None:
-                return await measure(self.report.call, watch, self._plan.seconds, self.report)
+                return await measure(self._node, self.report.call, watch, self._plan.seconds, self.report)
             return await self._watch(watch)
         finally:
             self._fleet.unsubscribe(subscription)

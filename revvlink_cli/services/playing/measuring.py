@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, LavalinkException, RevvlinkException
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
+from revvlink_cli.health.voice import voice_ability
 from revvlink_cli.services.playing.report import PlayError, PlayVerdict
+from revvlink_cli.services.voice.rtp import FRAME_MS
 
 if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
@@ -22,6 +24,12 @@ HANDSHAKE_TIME = 5.0
 
 FIRST_PACKET_TIME = 10.0
 """Seconds that the first packet of sound may take."""
+
+LATE_EVENT_TIME = 0.5
+"""Seconds that the event of a failure may come after the last packet."""
+
+LEAST_PLAYED = 0.5
+"""Share of the measured time for which there must be audio."""
 
 LONGEST_PAUSE = 2.0
 """Seconds without a packet after which a track that has not ended is taken to have stopped."""
@@ -41,10 +49,11 @@ async def connect_voice(node: Node, session: str, guild: str, voice: VoiceServer
     try:
         await node.rest.update_player(session, guild, {"voice": call.voice_state(voice.endpoint)})
     except RevvlinkException as error:
-        if isinstance(error, LavalinkException):
+        # A Lavalink answers 500 when the TLS handshake fails; what our side saw of it says more.
+        if isinstance(error, LavalinkException) and (error.status or 0) < 500:
             raise
-        why = voice.why_unreached(call) if error.code in (Code.SILENT, Code.TIMEOUT) else error.message
-        raise _unreachable(why, advice) from error
+        is_seen = isinstance(error, LavalinkException) or error.code in (Code.SILENT, Code.TIMEOUT)
+        raise _unreachable(voice.why_unreached(call) if is_seen else error.message, advice) from error
     if not await call.until(lambda: call.selected_at is not None, HANDSHAKE_TIME):
         raise _unreachable(voice.why_unreached(call), advice)
     dave = f"DAVE version {call.dave_version}" if call.dave_version else "no end-to-end encryption"
@@ -52,7 +61,7 @@ async def connect_voice(node: Node, session: str, guild: str, voice: VoiceServer
     return call
 
 
-async def measure(call: VoiceCall, watch: PlayerWatch, seconds: float, report: ReportBuilder) -> PlayReport:
+async def measure(node: Node, call: VoiceCall, watch: PlayerWatch, seconds: float, report: ReportBuilder) -> PlayReport:
     """Wait for the first sound of the track, then measure.
 
     Raises:
@@ -64,8 +73,10 @@ async def measure(call: VoiceCall, watch: PlayerWatch, seconds: float, report: R
     watch.raise_failure()
     report.started(watch.started_at)
     if call.statistics.first_sound_at is None:
-        raise _nothing_heard(call)
-    report.step("heard", "the first packet of sound")
+        await watch.until(LATE_EVENT_TIME, watch.has_ended)  # the reason may come after the silence
+        watch.raise_failure()
+        raise _nothing_heard(call, watch)
+    report.step("heard", "the first packet of sound", at=call.statistics.first_sound_at)
     await watch.until(seconds, watch.has_ended)
     watch.raise_failure()
     statistics = call.statistics
@@ -80,10 +91,21 @@ async def measure(call: VoiceCall, watch: PlayerWatch, seconds: float, report: R
             code="audio_stopped",
             advice="the source stalls, or the node hangs: see its log, and try another track",
         )
+    played = figures.packets * FRAME_MS / 1000
+    if not watch.has_ended() and played < seconds * LEAST_PLAYED:
+        raise PlayError(
+            PlayVerdict.FAILS,
+            f"only {played:.1f} s of audio came in {seconds:g} s: the track pauses in between",
+            code="audio_interrupted",
+            advice="the source is too slow, or the node is overloaded: see its log, and try another track",
+        )
     if call.dave_version == 0:
         dave = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
         what = f"{_sentence(figures)}; but not on Discord, which closes its voice with 4017: it offers no DAVE"
-        return report.build(PlayVerdict.HEARD, what, code=str(dave.code), advice=dave.next_step)
+        advice = dave.next_step
+        if voice_ability(node.info, node.rest.dialect).speaks_dave:
+            advice = "its version can, but its native library for DAVE is not loaded: see the node's log of its start"
+        return report.build(PlayVerdict.HEARD, what, code=str(dave.code), advice=advice)
     return report.build(PlayVerdict.HEARD, _sentence(figures), advice=_advice(figures))
 
 
@@ -92,12 +114,14 @@ def _unreachable(why: str, advice: str) -> PlayError:
     return PlayError(PlayVerdict.FAILS, message, code="voice_unreachable", advice=advice)
 
 
-def _nothing_heard(call: VoiceCall) -> PlayError:
+def _nothing_heard(call: VoiceCall, watch: PlayerWatch) -> PlayError:
     packets = call.statistics.figures().packets
-    if packets:
-        what, code = f"{packets} packets came, all of silence", "silence"
-    elif call.foreign:
+    if call.foreign:
         what, code = f"{call.foreign} packets came under another player's number", "foreign_audio"
+    elif watch.ended is not None:
+        what, code = f"the track ended ({watch.ended}) without any sound: it cannot be decoded", "no_audio"
+    elif packets:
+        what, code = f"{packets} packets came, all of silence", "silence"
     else:
         what, code = f"connected, but no packet came within {FIRST_PACKET_TIME:g} s", "no_audio"
     return PlayError(PlayVerdict.FAILS, what, code=code, advice="see the node's log, and its UDP route to here")

@@ -77,6 +77,7 @@ class PlayReport:
         foreign_packets: Packets that the node sent with the SSRC of another player.
         dave_version: Version of end-to-end encryption that the node offers: 0 is none; None if it did not connect.
         pcm_bytes: Bytes of decoded sound that a NodeLink returned, None if it was not asked.
+        is_unanswered: Whether a request to the node failed or got no answer in time.
         packets: Each packet with its time, if they were kept.
     """
 
@@ -94,6 +95,7 @@ class PlayReport:
     foreign_packets: int = 0
     dave_version: int | None = None
     pcm_bytes: int | None = None
+    is_unanswered: bool = False
     packets: tuple[Any, ...] = field(default=(), repr=False)
 
 
@@ -132,11 +134,11 @@ class ReportBuilder:
         """Note that the track is sent now: start and first packet are measured from here."""
         self.requested_at = self._since = time.monotonic()
 
-    def step(self, step: str, detail: str) -> float:
-        """Note a step; returns the milliseconds since the one before."""
-        now = time.monotonic()
-        after_ms = (now - self._since) * 1000
-        self._since = now
+    def step(self, step: str, detail: str, *, at: float | None = None) -> float:
+        """Note a step, which happened at a time (default: now); returns the milliseconds since the one before."""
+        when = max(self._since, at if at is not None else time.monotonic())
+        after_ms = (when - self._since) * 1000
+        self._since = when
         self._steps.append(PlayStep(step=step, after_ms=after_ms, detail=detail))
         return after_ms
 
@@ -144,7 +146,7 @@ class ReportBuilder:
         """Note when the track started; None is ignored."""
         if at is not None:
             self.add(start_ms=(at - self.requested_at) * 1000)
-            self.step("started", "the node reports that the track started")
+            self.step("started", "the node reports that the track started", at=at)
 
     def build(
         self, verdict: PlayVerdict, message: str, *, code: str | None = None, advice: str | None = None
