@@ -230,6 +230,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"Invalid status code for (?:player api|video page|video info|search|playlist)(?: music)? response: 4\d\d",
         FailureCode.YOUTUBE_CLIENT_BROKEN,
     ),
+    Pattern(r"page needs to be reloaded|Video player configuration error", FailureCode.YOUTUBE_CLIENT_BROKEN),
     Pattern(r"Received unexpected response from YouTube|isn't what was requested", FailureCode.YOUTUBE_CLIENT_BROKEN),
     Pattern(r"None of the registered clients supports", FailureCode.YOUTUBE_CLIENT_BROKEN),
     Pattern(
@@ -250,23 +251,29 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     # Known failures without a code of their own.
     Pattern(
-        r"soundcloud stream: 401|client ID from application script",
+        r"soundcloud stream: 40[14]|client ID from application script",
         FailureCode.OTHER,
         meaning="SoundCloud changed, and this server's version cannot play from it any more.",
         advice="Update Lavalink.",
         link="https://github.com/sedmelluq/lavaplayer/issues/636",
     ),
     Pattern(
-        r"(?:HTTP error|status code:?) (?:401|403)\b",
+        r"(?:HTTP error|status code:?) (?:401|403)\b|Invalid status code from \S+ URL: 40[13]\b",
         FailureCode.OTHER,
         meaning="The source refused the node (403).",
         advice="Open the address from the node's machine: it may need a login, another user agent or another address.",
     ),
     Pattern(
-        r"(?:HTTP error|status code:?) 5\d\d\b",
+        r"(?:HTTP error|status code:?) 5\d\d\b|Invalid status code for [\w ]+: 5\d\d\b",
         FailureCode.OTHER,
         meaning="The source answered with an error of its own (5xx).",
         advice="Try again later; nothing is wrong with the node.",
+    ),
+    Pattern(
+        r"EOFException|Premature end of (?:chunk coded message body|Content-Length)",
+        FailureCode.OTHER,
+        meaning="The track's data ends too early.",
+        advice="Try the address in another player: the file is damaged, or its server closed the connection.",
     ),
 )
 """The table: the first row whose words are in a text decides that text."""

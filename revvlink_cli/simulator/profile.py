@@ -49,6 +49,7 @@ class NodeProfile:
         load_stream: Whether ``/v4/loadstream`` of a NodeLink is enabled.
         youtube_plugin: Version of its YouTube plugin, which adds the routes under ``/youtube``; None for none.
         youtube_token: Whether that plugin has an OAuth token.
+        youtube_failure: Name of the simulated failure with which the plugin refuses to stream any track, "" for none.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
@@ -85,6 +86,7 @@ class NodeProfile:
     load_stream: bool = False
     youtube_plugin: str | None = None
     youtube_token: bool = False
+    youtube_failure: str = ""
     speed: float = 1.0
     port: int = 0
 

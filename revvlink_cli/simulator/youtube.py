@@ -30,7 +30,7 @@ def add_routes(app: web.Application, profile: NodeProfile) -> None:
         return json_answer({"refreshToken": secrets.token_hex(20) if profile.youtube_token else None})
 
     async def stream(request: web.Request) -> web.Response:
-        name = request.match_info["video"].removeprefix("sim-")
+        name = profile.youtube_failure or request.match_info["video"].removeprefix("sim-")
         if name in FAILURES:
             reason = FAILURES[name].partition(": ")[2]
             raise Refusal(400, f"This video cannot be loaded. Reason: {reason}")

@@ -37,6 +37,7 @@ PROFILES = (
     NodeProfile(identifier="late", password=PASSWORD, answer_delay=0.5),
     NodeProfile(identifier="pauses", password=PASSWORD, audio="pauses"),
     NodeProfile(identifier="tube", password=PASSWORD, youtube_plugin="1.18.2"),
+    NodeProfile(identifier="distrusted", password=PASSWORD, youtube_plugin="1.18.2", youtube_failure="bot"),
 )
 
 
@@ -321,6 +322,15 @@ def test_youtube_plugin_is_asked(play: Callable[..., Ran], simulator: Simulator)
     assert row["verdict"] == "starts"
     assert "streamed" in [step["step"] for step in row["steps"]]
     assert any(path.startswith("/youtube/stream/") for _, path in simulator["tube"].requests)
+
+
+def test_youtube_plugin_that_cannot_stream(play: Callable[..., Ran]) -> None:
+    """A YouTube track that the plugin cannot stream (400) fails with its reason, before a player is made."""
+    ran = play("distrusted", "--for", "1s", "night", "garden")
+    row = only(ran)
+    assert (ran.code, row["verdict"], row["code"]) == (1, "fails", "youtube_ip_blocked")
+    assert "the YouTube plugin cannot stream it" in row["message"]
+    assert [step["step"] for step in row["steps"]] == ["loaded", "failed"]
 
 
 @pytest.mark.parametrize(

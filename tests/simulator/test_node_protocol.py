@@ -186,6 +186,22 @@ def test_what_a_client_says(uri: str) -> None:
 BAD = (400, "Bad Request")
 
 
+@pytest.mark.parametrize(("version", "status"), [("4.0.8", 200), ("4.1.1", 200), ("4.2.2", 400)])
+def test_channel_is_required_from_4_2_on(version: str, status: int) -> None:
+    """A voice state without `channelId` is complete for Lavalink 4.0 and 4.1, and refused from 4.2 on."""
+
+    async def work(uri: str) -> None:
+        async with client(uri) as here:
+            voice = {key: value for key, value in VOICE.items() if key != "channelId"}
+            answer, body = await here.ask("PATCH", f"/v4/sessions/{here.session}/players/1", {"voice": voice})
+            assert answer == status
+            if status == 200:
+                assert body["voice"]["endpoint"] == VOICE["endpoint"]
+
+    with Simulator([NodeProfile(identifier="n", password=PASSWORD, version=version)]) as simulator:
+        asyncio.run(work(simulator["n"].uri))
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "message"),
     [
