@@ -16,7 +16,7 @@ EXIT_CODE = 130
 
 
 def end_at_once() -> None:
-    """From here on Ctrl-C ends the process on the spot, unless whoever started it keeps Ctrl-C from it.
+    """From here on Ctrl-C ends the process on the spot, unless its parent process ignores Ctrl-C.
 
     While modules are loaded an exception could come out anywhere, also where Python can only print it.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _DIGITS = 3
-"""Decimals at most: as many as tell 99.999% from 100%."""
+"""Decimals at most: enough to distinguish 99.999% from 100%."""
 
 
 def percent(share: float, decimals: int = 0) -> str:

@@ -15,7 +15,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def closest(name: str, known: Sequence[str]) -> str | None:
-    """The known name closest to `name`, whatever its case; None when there is none near."""
+    """The known name closest to `name`, in any case of letters; None when there is none near."""
     from difflib import get_close_matches
 
     by_fold = {entry.casefold(): entry for entry in known}

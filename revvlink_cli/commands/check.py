@@ -97,17 +97,17 @@ def check(
     ] = None,
     remind: Annotated[
         str | None,
-        typer.Option("--remind", metavar="TIME", help="With --notify, tell again what is wrong after this time."),
+        typer.Option("--remind", metavar="TIME", help="With --notify, repeat what is wrong after this time."),
     ] = None,
     exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="End with 0 whatever the verdict, for collectors of reports.")
+        bool, typer.Option("--exit-zero", help="End with 0 for every verdict, for collectors of reports.")
     ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the checks, and send nothing.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the checks without connecting.")] = False,
 ) -> Work | Result:
-    """Check every node from the name to the tracks it loads, and the fleet as a whole.
+    """Check every node, and the fleet as a whole.
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all findings in the order OK, UNKNOWN, WARNING,
-    CRITICAL. A node that gives no answer is CRITICAL; UNKNOWN is what revvlink could not look at. Elsewhere than on a
+    CRITICAL. A node that gives no answer is CRITICAL; UNKNOWN is what revvlink could not check. Elsewhere than on a
     terminal the output is one line, for the mail that cron sends; -v shows every check in the table. Thresholds are
     ranges of what is fine: cpu=90%, websocket=500ms, memory=2GiB, players=10:200, uptime=5m:, and what is not with @,
     as in players=@0.

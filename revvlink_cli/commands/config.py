@@ -1,4 +1,4 @@
-"""``revvlink config``: where the configuration is, what it says, and whether it is right."""
+"""``revvlink config``: shows, validates and trusts the configuration."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class SettingRow:
 
 @command(app, "show", prints=lambda: {"": Rows(SettingRow)})
 def show(ctx: typer.Context) -> Result:
-    """Show every setting that counts and where it came from; secrets are masked."""
+    """Show every setting in effect and where it came from.
+
+    Secrets are masked.
+    """
     from revvlink_cli.config.show import effective
 
     settings = node_selection.load_settings(options_of(ctx))
@@ -75,7 +78,10 @@ class ValidRecord:
 
 @command(app, "validate", prints=lambda: {"": Record(ValidRecord)})
 def validate(ctx: typer.Context) -> Result:
-    """Check the whole configuration, passwords included, and tell every mistake at once. Nothing is sent."""
+    """Check the configuration and report every mistake.
+
+    Passwords are read too. No node is contacted.
+    """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     try:

@@ -1,4 +1,4 @@
-"""``revvlink connect``: open every node as a bot would, and tell how it went."""
+"""``revvlink connect``: connects to every node as a bot would, and reports the result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ app = make_app()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectRow:
-    """How connecting one node went."""
+    """The result of connecting to one node."""
 
     node: str = column("NODE", rank=0)
     state: str = column("STATE", Kind.STATE, rank=0)
@@ -60,7 +60,7 @@ def connect(
         bool, typer.Option("--hold", help="Stay connected and print every change of state until interrupted.")
     ] = False,
 ) -> Work | Stream:
-    """Connect to every node as a bot would and tell how it went.
+    """Connect to every node as a bot would.
 
     Each node gets a row: its state, the server and its version, the session, and how long it took to be ready, or why
     it failed.

@@ -1,4 +1,4 @@
-"""``revvlink demo``: the tool on a simulated fleet, for who has no node at hand."""
+"""``revvlink demo``: the tool on a simulated fleet, without a node of your own."""
 
 from __future__ import annotations
 
@@ -30,9 +30,11 @@ def demo(
         list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="A command to run on the simulated fleet.")
     ] = None,
 ) -> Script:
-    """Start three simulated nodes, in us, eu and asia, and show the tool at work on them.
+    """Try every command on a simulated fleet.
 
-    With a command after -- that command is run on the simulated fleet instead: revvlink demo -- nodes status
+    Three simulated nodes start in us, eu and asia. A command after -- runs on them instead of the tour.
+
+    Example: `revvlink demo -- nodes status`.
     """
     options_of(ctx)
 

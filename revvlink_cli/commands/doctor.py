@@ -1,4 +1,4 @@
-"""``revvlink doctor``: what is wrong, and what to do about it."""
+"""``revvlink doctor``: finds what is wrong, and says what to do about it."""
 
 from __future__ import annotations
 
@@ -47,18 +47,17 @@ class CheckupRow:
 def doctor(
     ctx: typer.Context,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="CHECKUP", help="Make these checkups only; see --list.")
+        list[str] | None, typer.Option("--only", metavar="CHECKUP", help="Run these checkups only; see --list.")
     ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="CHECKUP", help="Leave a checkup out.")] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Repair permissions of files, and nothing else.")] = False,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Leave out hosts, addresses and your home, to show it to others.")
-    ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="List the checkups, and look at nothing.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair file permissions.")] = False,
+    redact: Annotated[bool, typer.Option("--redact", help="Redact hosts, addresses and the home folder.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the checkups without running them.")] = False,
 ) -> Work | Result:
-    """Examine the machine, the configuration, file permissions, names, proxies, and every node stage by stage.
+    """Diagnose the machine, the configuration and each node.
 
-    Each finding says what to do. Passwords are never shown. Exit code 0 when nothing has failed, else 1.
+    It also examines file permissions, names and proxies. Each finding says what to do. Passwords are never shown. Exit
+    code 0 when nothing has failed, else 1.
     """
     from revvlink_cli.services.doctor.context import DoctorContext
     from revvlink_cli.services.doctor.examination import CHECKUPS
@@ -69,7 +68,7 @@ def doctor(
             if name not in CHECKUPS:
                 raise typer.BadParameter(f"{name!r} is not one of {', '.join(CHECKUPS)}", param_hint=flag)
     if redact and options.verbose:
-        raise typer.BadParameter("goes without -v: the log tells addresses", param_hint="--redact")
+        raise typer.BadParameter("goes without -v: the log shows addresses", param_hint="--redact")
     if list_:
         rows = [CheckupRow(checkup=name, what=(make.__doc__ or "").rstrip(".")) for name, make in CHECKUPS.items()]
         return Result(tuple(rows), CheckupRow)

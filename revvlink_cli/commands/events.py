@@ -1,4 +1,4 @@
-"""``revvlink events``: what happens on the nodes, as it happens."""
+"""``revvlink events``: prints the events of the nodes as they happen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = make_app()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRow:
-    """One thing that happened.
+    """One event.
 
     `code` and `advice` explain a track that fails or a voice connection that ends; `dropped` counts what came too fast
     to be shown before it.
@@ -50,10 +50,10 @@ def events(
     tag: Tags = None,
     region: Region = None,
 ) -> Stream:
-    """Connect to the nodes and print what happens, one line or one JSON object each, until interrupted.
+    """Print the events of the nodes until interrupted.
 
-    A node tells the events of players only to the session whose players they are: from here one sees nodes come and
-    go, their statistics, and what plugins tell everybody.
+    Each event is one line or one JSON object. A node sends the events of players only to the session that owns them.
+    This command shows connections, statistics, and what plugins send to everybody.
     """
     options = options_of(ctx)
     if options.output is not None and options.output.value == "json":
@@ -69,7 +69,7 @@ def events(
 async def _events(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> AsyncGenerator[EventRow | Result, None]:
-    """Everything the pool tells, from the first connection on, until no node is tried any more."""
+    """Yield the pool's events, from the first connection until no node is tried any more."""
     from revvlink_cli.services.fleet_session import open_fleet
 
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:

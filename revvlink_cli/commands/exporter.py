@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 app = make_app()
 
 LISTEN = "127.0.0.1:9870"
-"""Where it listens when nobody says otherwise."""
+"""The default address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,11 @@ def exporter(
         str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; :PORT is every address, port 0 any.")
     ] = LISTEN,
 ) -> Stream:
-    """Serve the nodes' figures and health to Prometheus, until interrupted; SIGTERM ends it with exit code 0.
+    """Serve metrics of the nodes to Prometheus.
 
-    /metrics has the fleet, which is kept connected; /probe?target=NODE checks one node from the beginning, within the
-    time that the scrape has. On SIGHUP the configuration is read again. --timeout is for single nodes and probes.
+    It runs until interrupted; SIGTERM ends it with exit code 0. /metrics has the fleet, which is kept connected;
+    /probe?target=NODE checks one node from the beginning, within the time that the scrape has. On SIGHUP the
+    configuration is read again. --timeout is for single nodes and probes.
     """
     options = options_of(ctx)
     host, port = _address(listen)

@@ -47,10 +47,11 @@ def healthcheck(
     ] = None,
     canary: check_options.Canaries = None,
 ) -> Work:
-    """Tell on one line whether a node is healthy: exit code 0, or 1 if it is not or nobody can tell.
+    """Check one node, for Docker and Kubernetes.
 
-    Looked at is what a bot needs: reach, password, version, websocket, and with --canary that tracks load. Thresholds
-    do not count here, for no restart makes a busy node less busy; that is what `check` is for.
+    It prints one line. Exit code 0 when the node is healthy, 1 when it is not or its health is unknown. It checks what
+    a bot needs: reach, password, version, websocket, and with --canary that tracks load. Thresholds do not count
+    here, because a restart does not help a busy node; use `check` for them.
     """
     options = options_of(ctx)
     flags = check_options.CheckOptions.of(canaries=canary)

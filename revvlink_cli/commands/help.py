@@ -36,7 +36,10 @@ def help_(
         typer.Argument(metavar="[TOPIC | COMMAND]...", help="A topic, or a command.", autocompletion=topics),
     ] = None,
 ) -> Result:
-    """Explain a topic or a command; without one, list the topics."""
+    """Explain a topic or a command.
+
+    Without one, it lists the topics.
+    """
     words = topic or []
     if not words:
         width = max(map(len, TOPICS)) + 2

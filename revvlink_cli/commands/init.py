@@ -26,11 +26,14 @@ def init(
     ctx: typer.Context,
     path: Annotated[
         str | None,
-        typer.Argument(metavar="[PATH]", help="Where to write; else where the configuration is looked for."),
+        typer.Argument(metavar="[PATH]", help="File to write; default: the user's configuration."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> Result:
-    """Write a starter configuration, readable by you alone, for you to fill in."""
+    """Write a starter configuration.
+
+    Only you can read the file. Fill in your nodes.
+    """
     import os
     from pathlib import Path
 

@@ -116,7 +116,7 @@ def play(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where nothing is proven.")] = False,
 ) -> Work:
-    """Play a track on nodes as a bot would, and report whether it sounds.
+    """Play a track on nodes and report whether it sounds.
 
     It needs no bot token and no Discord. Each node gets a player of its own, which is destroyed in the end. Without
     --listen a Lavalink shows whether the track starts; with it, whether it sounds.

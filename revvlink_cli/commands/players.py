@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 app = make_app()
 
 NODE = node_option("The node; not needed where there is only one.")
-SESSION = typer.Option(
-    "--session", metavar="ID", help="The bot's session: its log names it when it connects, many keep it to resume."
-)
+SESSION = typer.Option("--session", metavar="ID", help="The bot's session: see the bot's log.")
 
 
 def _guild(text: str) -> int:
@@ -91,7 +89,7 @@ def list_players(
 ) -> Work:
     """List the players of a session.
 
-    A node tells of players only by session, and has no list of those: the id comes from the bot. Its log names it when
+    A node lists players by session only, and does not list its sessions. The bot knows the id: its log names it when
     it connects ("session ..."), and a bot that resumes keeps it.
     """
     options = options_of(ctx)
@@ -130,9 +128,12 @@ def destroy(
     guild: Annotated[int, GUILD],
     session: Annotated[str, SESSION],
     node: Annotated[str | None, NODE] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Destroy without asking.")] = False,
 ) -> Work:
-    """Destroy a player: what it plays ends, and it leaves the voice channel."""
+    """Destroy a player.
+
+    Its track ends, and it leaves the voice channel.
+    """
     options = options_of(ctx)
     chosen = _chosen(node, options)
     on = chosen.identifier

@@ -1,4 +1,4 @@
-"""``revvlink record``: looks at the fleet, kept in a file."""
+"""``revvlink record``: records samples of the fleet to a file."""
 
 from __future__ import annotations
 
@@ -27,32 +27,35 @@ class RecordRecord:
     """A recording that was made."""
 
     file: str = column("File")
-    looks: int = column("Looks", Kind.COUNT)
+    looks: int = column("Samples", Kind.COUNT)
     nodes: int = column("Nodes", Kind.COUNT)
 
 
 @command(app, prints=lambda: {"": Record(RecordRecord)})
 def record(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Where to write.", autocompletion=files)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write.", autocompletion=files)],
     node_names: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="Time between two looks.")] = "10s",
+    interval: Annotated[str, typer.Option("--interval", metavar="TIME", help="Time between two samples.")] = "10s",
     duration: Annotated[
         str | None,
         typer.Option("--duration", metavar="TIME", help="End after this time; until interrupted if left out."),
     ] = None,
-    count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="End after this many looks.")] = None,
-    append: Annotated[bool, typer.Option("--append", help="Add to a file that is there.")] = False,
+    count: Annotated[
+        int | None, typer.Option("--count", metavar="N", min=1, help="End after this many samples.")
+    ] = None,
+    append: Annotated[bool, typer.Option("--append", help="Append to an existing file.")] = False,
 ) -> Stream:
-    """Write how every node is doing to a file, a JSON object a look, for `revvlink report`.
+    """Record the status of the nodes to a file.
 
-    Each look is in the file at once: whatever ends the recording, nothing is lost.
+    Each sample is one JSON object on a line, written at once, so that an interrupted recording is complete.
+    `revvlink report` summarises the file.
     """
     if file in ("", "-"):
         raise typer.BadParameter(
-            f"{file!r} is no file: `revvlink nodes status --watch` prints looks", param_hint="FILE"
+            f"{file!r} is no file: `revvlink nodes status --watch` prints samples", param_hint="FILE"
         )
     options = options_of(ctx)
     span = watch_options.span_of(interval, count, duration, watch=True)
@@ -83,7 +86,7 @@ def record(
         finally:
             writer.close()
         result = RecordRecord(file=file, looks=writer.samples, nodes=known)
-        yield Result(result, notes=(f"`revvlink report {file}` sums it up",))
+        yield Result(result, notes=(f"`revvlink report {file}` summarises it",))
 
     return Stream(RecordRecord, items())
 

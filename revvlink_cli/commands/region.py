@@ -47,13 +47,13 @@ def region(
         ),
     ],
     route: Annotated[
-        bool, typer.Option("--route", help="Connect to the nodes, and add the one that would be chosen and why.")
+        bool, typer.Option("--route", help="Connect to the nodes, and show which one would serve and why.")
     ] = False,
 ) -> Result | Work:
-    """Tell the region of Discord voice endpoints; nothing is sent.
+    """Map Discord voice endpoints to regions.
 
-    One endpoint on its own prints just the label. A [regions] map in the configuration takes the place of the
-    built-in one.
+    No node is asked unless --route is given. One endpoint on its own prints just the label. A [regions] map in the
+    configuration takes the place of the built-in one.
     """
     from revvlink_cli.client.routing.regions import region_from_endpoint
 

@@ -1,4 +1,4 @@
-"""``revvlink report``: what a recording comes to."""
+"""``revvlink report``: summarises a recording."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 app = make_app()
 
 LONGEST = 64 * 1024 * 1024
-"""Characters of a line that are read; a look at a thousand nodes has one million."""
+"""Characters of a line that are read; a sample of a thousand nodes has one million."""
 
-_TOLD = 10
+_REPORTED_PROBLEMS = 10
 """Problems that are named one by one."""
 
 
@@ -33,7 +33,7 @@ class ReportRow:
 
     node: str = column("NODE")
     region: str | None = column("REGION", rank=5)
-    looks: int = column("LOOKS", Kind.COUNT, rank=6)
+    looks: int = column("SAMPLES", Kind.COUNT, rank=6)
     availability_ratio: float | None = column("AVAILABLE", Kind.RATIO)
     losses: int = column("LOST", Kind.COUNT)
     restarts: int = column("RESTARTS", Kind.COUNT, rank=3)
@@ -51,25 +51,26 @@ class ReportRow:
 @command(app, prints=lambda: {"": Rows(ReportRow)})
 def report(
     file: Annotated[
-        str, typer.Argument(metavar="FILE | -", help="What `revvlink record` wrote.", autocompletion=files)
+        str, typer.Argument(metavar="FILE | -", help="Recording made by `revvlink record`.", autocompletion=files)
     ],
     html: Annotated[
         str | None,
-        typer.Option("--html", metavar="OUT", help="Write a page with charts, too.", autocompletion=files),
+        typer.Option("--html", metavar="OUT", help="Also write a page with charts.", autocompletion=files),
     ] = None,
 ) -> Result:
-    """Sum up a recording: availability of each node, percentiles of penalty, CPU, players and latency.
+    """Summarise a recording.
 
-    The page of --html is one file that needs no network. Lines that cannot be read are named, and the rest is used.
+    The table shows the availability of each node, and percentiles of penalty, CPU, players and latency. The page of
+    --html is one file that needs no network. Unreadable lines are reported, and the rest is used.
     """
     from revvlink_cli.services.recording import read
 
     if html in ("", "-"):
         raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
     recording = read(lines_of(file, longest=LONGEST))
-    problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_TOLD]]
-    if len(recording.problems) > _TOLD:
-        problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _TOLD} more lines"))
+    problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_REPORTED_PROBLEMS]]
+    if len(recording.problems) > _REPORTED_PROBLEMS:
+        problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _REPORTED_PROBLEMS} more lines"))
     if not recording.samples:
         hint = "make one with `revvlink record FILE`"
         problems.append(Failure("not_a_recording", f"{file} has no sample of a fleet", hint=hint))
@@ -151,7 +152,7 @@ def _is_same(name: str, source: str) -> bool:
     """Whether a file is the one that the recording was read from, under whichever name.
 
     Raises:
-        OSError: There is no telling.
+        OSError: The files cannot be compared.
     """
     path = Path(name)
     if not path.is_file():

@@ -52,7 +52,7 @@ def route(
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option("--region", metavar="REGION", help="A region in its place.", autocompletion=regions),
+        typer.Option("--region", metavar="REGION", help="Region, in place of an endpoint.", autocompletion=regions),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show every node: its rank or why it cannot serve, and each penalty term.")
@@ -62,19 +62,19 @@ def route(
         typer.Option(
             "--without",
             metavar="NODE",
-            help="As if this node were not there; may be given more than once.",
+            help="Leave this node out; may be given more than once.",
             autocompletion=node_names,
         ),
     ] = None,
 ) -> Work:
-    """Tell which node would serve a voice endpoint or a region: the one that a bot's pool would give.
+    """Show which node would serve a voice endpoint or a region.
 
-    Without either, the node for a player whose region nobody knows.
+    It is the node that a bot's pool would choose. Without either, it is the node for a player of unknown region.
     """
     options = options_of(ctx)
     if endpoint is not None and region is not None:
         raise CommandError(
-            Failure("usage", "an endpoint tells its region itself", hint="leave out --region, or the endpoint"),
+            Failure("usage", "an endpoint has a region of its own", hint="leave out --region, or the endpoint"),
             exit_code=ExitCode.USAGE,
         )
     if endpoint is not None and not endpoint.strip():
@@ -131,14 +131,14 @@ def _unheard(best: NodeSnapshot | None) -> tuple[str, ...]:
 
 
 def place_of(endpoint: str | None, label: str | None) -> str:
-    """What was asked for, in words."""
+    """Describe the request."""
     if endpoint is not None:
         return f"{endpoint} is in {label}"
     return f"region {label}" if label is not None else "no region asked for"
 
 
 def decision(ranking: Ranking) -> str:
-    """What it came to, in words."""
+    """Describe the decision."""
     if not ranking.candidates:
         return "no node can serve"
     return f"{ranking.candidates[0].node.identifier} ({ranking.explain()})"

@@ -39,7 +39,7 @@ def status(
     tag: Tags = None,
     region: Region = None,
 ) -> Work:
-    """Show each node's route planner and the addresses it has found failing."""
+    """Show each node's route planner and its failing addresses."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
@@ -53,7 +53,7 @@ def free(
     address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The address to try again.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Try all failing addresses again.")] = False,
 ) -> Work:
-    """Take a failing address, or all of them, off a node's list."""
+    """Free a failing address of a node, or all of them."""
     options = options_of(ctx)
     if (address is None) is not all_:
         raise CommandError(

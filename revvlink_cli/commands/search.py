@@ -1,4 +1,4 @@
-"""``revvlink search``: what a bot would find."""
+"""``revvlink search``: searches tracks as a bot would."""
 
 from __future__ import annotations
 
@@ -69,10 +69,11 @@ def search(
         CacheMode, typer.Option("--cache-mode", envvar="REVVLINK_CACHE_MODE", help=CACHE_MODE_HELP)
     ] = CacheMode.PREFER,
 ) -> Result | Work:
-    """Search tracks as a bot would: on the best node, on the next one if that fails.
+    """Search tracks as a bot would.
 
-    Plain words are searched with the configured source; addresses and prefix:words pass as they are. What was found
-    is kept and counts for the next search, see `revvlink cache`.
+    The best node is asked first, then the next one if that fails. Plain words are searched with the configured source;
+    addresses and prefix:words pass as they are. What was found is kept and counts for the next search, see `revvlink
+    cache`.
     """
     options = options_of(ctx)
     words = " ".join(query)

@@ -37,7 +37,7 @@ HELP = (
     "s, S         sort by the next column, by the one before",
     "/            show nodes only whose name, region, state or tag has the text; escape shows all",
     "p, space     pause, go on",
-    "c            cordon the node, or lift that: from here it is not chosen any more; bots are not told",
+    "c            cordon the node, or lift that: revvlink does not choose it any more; bots do not notice",
     "enter        the node's detail; escape goes back",
     "",
     "grey         the last figures of a node that is lost, as old as it says beside its state",
@@ -146,9 +146,10 @@ def top(
     region: Region = None,
     interval: watch_options.Interval = None,
 ) -> FullScreen:
-    """Fill the terminal with the fleet, live: totals, regions, every node, what happened last. `?` shows the keys.
+    """Fill the terminal with the fleet, live.
 
-    Figures come over the websocket and are not asked for. Through a pipe it is `nodes status --watch`.
+    The screen shows totals, regions, every node and the last events; `?` shows the keys. The nodes send their figures
+    over the websocket. Through a pipe, this command is `nodes status --watch`.
     """
     options = options_of(ctx)
     span = watch_options.span_of(interval or "1s", None, None, watch=True)
@@ -176,7 +177,7 @@ class Console:
         self._page = 10
 
     async def frames(self, size: Callable[[], tuple[int, int]]) -> AsyncGenerator[Frame | Result, None]:
-        """The screen whenever there is something new on it; `size` tells its lines and columns."""
+        """The screen whenever there is something new on it; `size` returns its lines and columns."""
         from revvlink_cli.services.watching import WatchControl
 
         self._control = WatchControl()

@@ -37,7 +37,7 @@ def decode(
     ],
     node: Annotated[str | None, node_option("Let this node decode them.")] = None,
 ) -> Result | Work:
-    """Show what encoded tracks are. No server is needed."""
+    """Decode tracks without a server."""
     options = options_of(ctx)
     given = [text for argument in encoded for text in ([argument] if argument != "-" else encoded_in(texts_of("-")))]
     if not given:

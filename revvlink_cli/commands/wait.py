@@ -48,11 +48,11 @@ def wait(
         Goal, typer.Option("--for", help="Ready to take players; or healthy, as `check` without canaries has it.")
     ] = Goal.READY,
 ) -> Stream:
-    """Wait until every node is ready, or healthy; 60 seconds unless --timeout says otherwise.
+    """Wait until the nodes are ready or healthy.
 
-    A node that has not been started yet is tried again every second, and so is a proxy that answers in its place; one
-    that refuses the password is not waited for. Exit code 0 when all are there, 3 when none is, 5 when some are, 4 when
-    all refused the password.
+    The time limit is 60 seconds unless --timeout is given. A node that has not been started yet is tried again every
+    second, and so is a proxy that answers in its place; one that refuses the password is not waited for. Exit code 0
+    when all are there, 3 when none is, 5 when some are, 4 when all refused the password.
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options, for_verdict=True)

@@ -1,4 +1,4 @@
-"""``revvlink cache``: what searches have left behind."""
+"""``revvlink cache``: inspects, fills and clears the track cache."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class CachedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearRecord:
-    """How many entries were forgotten."""
+    """The number of deleted entries."""
 
     removed: int = column("Removed", Kind.COUNT)
 
@@ -96,7 +96,7 @@ class PathRecord:
 
 @command(app, prints=lambda: {"": Record(StatsRecord)})
 def stats(ctx: typer.Context) -> Result | Work:
-    """Show how full the cache is, and how useful."""
+    """Show the size and the hit rate of the cache."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     if keeps_nothing(settings):
@@ -137,11 +137,11 @@ def stats(ctx: typer.Context) -> Result | Work:
 def list_(
     ctx: typer.Context,
     sort: Annotated[
-        Order, typer.Option("--sort", help="The most used, the newest, or the largest first.")
+        Order, typer.Option("--sort", help="Order of the entries: most used, newest or largest first.")
     ] = Order.USES,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N entries.")] = None,
 ) -> Result | Work:
-    """List what is kept."""
+    """List the cached searches."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
 
@@ -160,7 +160,10 @@ def show(
     source: Source = None,
     node: Annotated[str | None, node_option(NODE_HELP)] = None,
 ) -> Result | Work:
-    """Show what is kept of one search; it does not count as a use."""
+    """Show the cached tracks of one search.
+
+    This does not count as a use of the entry.
+    """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     keys = keys_of(settings, options, query, source, node)
@@ -186,12 +189,15 @@ def clear(
     ] = None,
     source: Source = None,
     node: Annotated[str | None, node_option(NODE_HELP)] = None,
-    expired: Annotated[bool, typer.Option("--expired", help="Forget only what is too old to count.")] = False,
+    expired: Annotated[bool, typer.Option("--expired", help="Delete only expired entries.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before everything on a shared server is forgotten.")
+        bool, typer.Option("--yes", "-y", help="Delete everything on a shared server without asking.")
     ] = False,
 ) -> Result | Work:
-    """Forget one search, what is too old, or everything; a server that others use too takes a yes for that."""
+    """Delete one search, expired entries, or all of the cache.
+
+    On a server that others use too, deleting everything needs a confirmation or --yes.
+    """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     if expired and query:
@@ -201,7 +207,7 @@ def clear(
         )
     if node is not None and not query:
         raise CommandError(
-            Failure("usage", "--node tells which search is meant", hint="name the query too"), exit_code=ExitCode.USAGE
+            Failure("usage", "--node selects the search", hint="name the query too"), exit_code=ExitCode.USAGE
         )
     keys = keys_of(settings, options, query, source, node) if query else ()
     if backend_of(settings).is_server and not keys and not expired and not keeps_nothing(settings):
@@ -220,7 +226,7 @@ def clear(
 
 @command(app, prints=lambda: {"": Record(PathRecord)})
 def path(ctx: typer.Context) -> Result:
-    """Print where the cache is."""
+    """Print the location of the cache."""
     settings = node_selection.load_settings(options_of(ctx))
     place = where(settings)
     record = PathRecord(backend=settings.cache.backend, location=place)

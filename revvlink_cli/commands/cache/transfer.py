@@ -1,4 +1,4 @@
-"""``revvlink cache warm``, ``export`` and ``import``: what fills the cache but a search, and takes it elsewhere."""
+"""``revvlink cache warm``, ``export`` and ``import``: fill the cache from a file, and copy it elsewhere."""
 
 from __future__ import annotations
 
@@ -96,18 +96,19 @@ def warm(
         typer.Argument(metavar="FILE | -", help="Queries, one a line; - reads standard input.", autocompletion=files),
     ],
     source: Source = None,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask also for what is kept already.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Search cached queries again.")] = False,
     parallel: Annotated[
-        int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries under way at once; default 2.")
+        int, typer.Option("--parallel", metavar="N", min=1, max=8, help="Queries sent at the same time; default 2.")
     ] = 2,
     rate: Annotated[
         float,
         typer.Option("--rate", metavar="N", min=0.01, callback=_finite, help="Queries a second at most; default 5."),
     ] = 5.0,
 ) -> Stream:
-    """Search every query of a file, so that the cache has them; what it has already is not asked for.
+    """Search every query of a file, to fill the cache.
 
-    --timeout counts for reaching the nodes, not for the whole list. Ctrl-C loses nothing that was found.
+    Queries that are cached already are skipped. --timeout limits reaching the nodes, not the whole list. Ctrl-C keeps
+    what was found.
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
@@ -171,7 +172,7 @@ async def _warm(
             finally:
                 for task in under_way:
                     task.cancel()
-                # What stops one stops them all, and has been told: a full disk, say.
+                # The cause stops every query (a full disk, say), and is reported already.
                 await asyncio.gather(*done, *under_way, return_exceptions=True)
     finally:
         await cache.store.close()
@@ -179,14 +180,14 @@ async def _warm(
 
 
 class _Pace:
-    """Lets so many through in a second, one after the other."""
+    """Limits how many queries start in a second."""
 
     def __init__(self, per_second: float) -> None:
         self._pause = 1 / per_second
         self._free_at = 0.0
 
     async def turn(self) -> None:
-        """Wait for one's turn."""
+        """Wait until the next query may start."""
         import asyncio
 
         now = time.monotonic()
@@ -250,7 +251,10 @@ def _warm_result(counts: dict[str, int], failures: list[Failure], total: int, wa
 
 
 def export(ctx: typer.Context) -> Stream:
-    """Print every entry, one JSON object a line, for `revvlink cache import`."""
+    """Print every entry for `revvlink cache import`.
+
+    Each line is one JSON object.
+    """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     cache = cache_access.required(settings, options)
@@ -280,9 +284,12 @@ async def _export(cache: CacheHandle[OpenStore], settings: Settings) -> AsyncGen
 def import_(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE | -", help=FILE_HELP, autocompletion=files)],
-    renew: Annotated[bool, typer.Option("--renew", help="Let entries count from now on, however old.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Restart the age of every entry, expired ones too.")] = False,
 ) -> Result | Work:
-    """Take in what `revvlink cache export` printed; what is too old is left out."""
+    """Import what `revvlink cache export` printed.
+
+    Expired entries are skipped.
+    """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     ttl = settings.cache.ttl_s

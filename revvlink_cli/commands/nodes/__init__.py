@@ -40,7 +40,7 @@ def list_nodes(
     tag: Tags = None,
     region: Region = None,
 ) -> Result:
-    """List the configured nodes. Nothing is sent."""
+    """List the configured nodes without connecting to them."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     chosen = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
@@ -92,7 +92,7 @@ def info(
     ctx: typer.Context,
     node: OneNode = None,
 ) -> Work:
-    """Show what a node is: version, sources, filters, plugins, runtime."""
+    """Show a node's version, sources, filters and plugins."""
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     entries = (node_selection.one_entry(settings, node, options),)
@@ -170,7 +170,10 @@ def add(
     ] = None,
     user_id: Annotated[int | None, typer.Option("--user-id", metavar="ID", help="The bot's user id.")] = None,
 ) -> Result:
-    """Add a node to the end of the configuration file; what stands in it is not touched."""
+    """Add a node to the end of the configuration file.
+
+    The rest of the file stays as it is.
+    """
     from pathlib import Path
 
     from revvlink_cli.config.editing import append_node

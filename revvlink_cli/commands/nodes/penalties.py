@@ -28,7 +28,7 @@ TREND_WIDTH = 20
 
 
 def _trend(row: PenaltyRow) -> str:
-    """The highest of every few looks, so that minutes fit."""
+    """Keeps the highest of every few samples, so that minutes fit."""
     few = -(-len(row.trend) // TREND_WIDTH) or 1
     groups = [[value for value in row.trend[i : i + few] if value is not None] for i in range(0, len(row.trend), few)]
     return sparkline([max(group, default=None) for group in groups]) if len(row.trend) > 1 else MISSING
@@ -110,9 +110,10 @@ def penalties(
     count: watch_options.Count = None,
     duration: watch_options.Duration = None,
 ) -> Work | Stream:
-    """Show every term of every node's penalty, its trend, and which node each region would get.
+    """Show each term of every node's penalty.
 
-    `revvlink help penalty` tells what the terms are.
+    The table also shows the trend of each penalty, and which node each region would get. `revvlink help penalty`
+    explains the terms.
     """
     options = options_of(ctx)
     penalty_columns.checked_sort(sort, _SORTS)
@@ -137,7 +138,7 @@ def penalties(
     return watch_options.watched(
         job,
         row=PenaltyTick,
-        look=lambda seen: PenaltyTick(time=watch_options.now(), nodes=rows(seen)),
+        make_row=lambda seen: PenaltyTick(time=watch_options.now(), nodes=rows(seen)),
         frame=frame,
     )
 

@@ -141,7 +141,10 @@ def status(
     count: watch_options.Count = None,
     duration: watch_options.Duration = None,
 ) -> Work | Stream:
-    """Connect to the nodes and show how each is doing, the one a new player would get first."""
+    """Connect to the nodes and show the status of each.
+
+    The node that a new player would get comes first.
+    """
     options = options_of(ctx)
     penalty_columns.checked_sort(sort, _SORTS)
     span = watch_options.span_of(interval, count, duration, watch=watch)
@@ -157,14 +160,14 @@ def status(
 def watched_status(job: watch_options.Job, sort: str) -> Stream:
     """The status table of nodes under watch."""
 
-    def look(seen: Watch) -> StatusTick:
+    def make_row(seen: Watch) -> StatusTick:
         return StatusTick(time=watch_options.now(), nodes=watched_rows(seen, job.options, sort))
 
     def frame(tick: StatusTick) -> Result:
         title = f"Nodes, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
 
-    return watch_options.watched(job, row=StatusTick, look=look, frame=frame)
+    return watch_options.watched(job, row=StatusTick, make_row=make_row, frame=frame)
 
 
 def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.policy import Policy, Requirements
 
 Messenger: TypeAlias = "Callable[[Report], Coroutine[Any, Any, tuple[str, ...]]]"
-"""Tells somebody of a report; gives warnings, and never raises."""
+"""Sends a notification about a report; returns warnings, and never raises."""
 
 
 def _codes(incomplete: str) -> list[tuple[str, str]]:
@@ -81,7 +81,7 @@ Plays = Annotated[
 ]
 MinHealthy = Annotated[
     str | None,
-    typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, whatever "
+    typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, what "
                  "fails on another is a WARNING."),
 ]  # fmt: skip
 UnknownOnTimeout = Annotated[
@@ -199,7 +199,7 @@ class CheckOptions(NamedTuple):
             warning, critical = (limit.shown if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
             raise typer.BadParameter(
-                f"{code}: a warning at {warning} could never be given, all it would tell of is critical at "
+                f"{code}: a warning at {warning} could never be given, all it would report is critical at "
                 f"{critical}: exchange the two",
                 param_hint=flag,
             )
@@ -289,14 +289,14 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
 def messenger(
     settings: Settings, entries: Sequence[NodeEntry], flags: CheckOptions, notify: str | None, remind: str | None
 ) -> Messenger | None:
-    """What tells of changes, None when nobody is to be told.
+    """The notifier that reports changes, None without --notify.
 
     Runs that demand other things by their flags keep states of their own: what is a change to the one is none to the
     other.
 
     Raises:
         typer.BadParameter: The options make no sense.
-        CommandError: The address to tell cannot be had.
+        CommandError: The address of the notification cannot be read.
     """
     from revvlink_cli.config.problems import ConfigError
 

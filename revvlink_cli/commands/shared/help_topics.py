@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "REVVLINK_NO_COLOR": "as `--no-color`",
     "_REVVLINK_COMPLETE": "set by the completion scripts: candidates are printed instead of running a command",
     "NO_COLOR": "no colours, when it is not empty",
-    "FORCE_COLOR": "colours also where nobody looks, when it is not empty; `NO_COLOR` wins",
+    "FORCE_COLOR": "colours through a pipe too, when it is not empty; `NO_COLOR` wins",
     "TERM": "no colours when it is `dumb`",
     "COLUMNS": "width of tables that do not go to a terminal",
 }
@@ -37,7 +37,7 @@ def _exit_codes() -> str:
         _table((str(int(code)), meaning) for code, meaning in EXIT_CODE_MEANINGS.items())
         + "\n\nrevvlink check has the codes of monitoring systems instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. A\n"
         "mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes nobody.\n"
-        "revvlink healthcheck has two: 0 healthy, 1 not healthy, or nobody can tell."
+        "revvlink healthcheck has two: 0 healthy, 1 not healthy, or unknown."
     )
 
 
@@ -103,7 +103,7 @@ A server that was never asked before answers a CPU of exactly 0: it has not meas
 
 
 TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
-    "exit-codes": ("what the process tells its caller", _exit_codes),
+    "exit-codes": ("what each exit code means", _exit_codes),
     "environment": ("the variables that count", _environment),
     "output": ("formats, and what goes where", _output),
     "configuration": ("the file: where it is looked for, and its keys", _configuration),

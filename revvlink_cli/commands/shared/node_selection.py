@@ -35,7 +35,7 @@ def load_settings(options: Options, *, for_verdict: bool = False) -> Settings:
             directory, and that may have been put there by others, does not take the place of the user's own then.
 
     Raises:
-        CommandError: There is none, it is wrong, or it is not clear that it is meant; every problem is told.
+        CommandError: There is none, it is wrong, or it is not clear that it is meant; every problem is reported.
     """
     try:
         return load(find_source(options, for_verdict=for_verdict))

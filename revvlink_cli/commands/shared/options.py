@@ -63,7 +63,7 @@ Nodes = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NODE]...",
-        help="Nodes by identifier, or by pattern such as 'us-*'; all of them when none is named.",
+        help="Nodes by identifier, or by pattern such as 'us-*'; default: all.",
         autocompletion=node_names,
     ),
 ]

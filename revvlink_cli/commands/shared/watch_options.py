@@ -27,32 +27,30 @@ if TYPE_CHECKING:
 
 Watching = Annotated[
     bool,
-    typer.Option(
-        "--watch", "-w", help="Go on: drawn again on a terminal, one JSON object a line elsewhere, until interrupted."
-    ),
+    typer.Option("--watch", "-w", help="Refresh until interrupted; through a pipe, print one JSON object a line."),
 ]
 Interval = Annotated[
-    str | None, typer.Option("--interval", metavar="TIME", help="With --watch, time between two looks; default 2s.")
+    str | None, typer.Option("--interval", metavar="TIME", help="With --watch, time between two samples; default 2s.")
 ]
 Count = Annotated[
-    int | None, typer.Option("--count", metavar="N", min=1, help="With --watch, end after this many looks.")
+    int | None, typer.Option("--count", metavar="N", min=1, help="With --watch, end after this many samples.")
 ]
 Duration = Annotated[str | None, typer.Option("--duration", metavar="TIME", help="With --watch, end after this time.")]
 
 DEFAULT_INTERVAL = 2.0
-"""Seconds between two looks."""
+"""Seconds between two samples."""
 
 SHORTEST = 0.1
-"""Seconds between two looks at least."""
+"""Seconds between two samples at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How often and how long to look.
+    """How often and how long to sample.
 
     Attributes:
-        interval: Seconds between two looks.
-        count: Looks, None for no bound.
+        interval: Seconds between two samples.
+        count: Samples, None for no bound.
         duration: Seconds, None for no bound.
     """
 
@@ -106,7 +104,7 @@ class Job:
     notes: tuple[str, ...] = ()
 
     def samples(self, control: WatchControl | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
-        """One look after the other; leaving ends the watch."""
+        """Yield one sample after the other; leaving ends the watch."""
         from contextlib import aclosing
 
         from revvlink_cli.services.watching import watch
@@ -130,33 +128,33 @@ class Job:
         try:
             return self.choose(node_selection.load_settings(self.options))
         except CommandError as error:
-            told = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
-            self.notes = (told,)
+            warning = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
+            self.notes = (warning,)
             if not can_redraw():
-                diagnostics.warnings([told])
+                diagnostics.warnings([warning])
             return None
 
     def outcome(self, nodes: Sequence[NodeSnapshot]) -> Result:
-        """What watching came to when nodes stood so at the last look."""
+        """The result of a watch, from the nodes of its last sample."""
         failures = node_selection.failures_of(nodes, self.options.timeout)
         return Result(exit_code=node_selection.exit_code_for(failures, len(nodes)), errors=failures)
 
 
-def watched(job: Job, *, row: type, look: Callable[[Watch], Any], frame: Callable[[Any], Result]) -> Stream:
-    """A stream of looks at a fleet.
+def watched(job: Job, *, row: type, make_row: Callable[[Watch], Any], frame: Callable[[Any], Result]) -> Stream:
+    """A stream of samples of a fleet.
 
     Args:
         job: The fleet.
-        row: What one look gives.
-        look: Makes it.
-        frame: Makes a table of it.
+        row: The type of one sample.
+        make_row: Makes the row of a sample.
+        frame: Makes a table of a row.
     """
 
     async def samples() -> AsyncGenerator[Any, None]:
         nodes: Sequence[NodeSnapshot] = ()
         async with job.samples() as taken:
             async for seen in taken:
-                yield look(seen)
+                yield make_row(seen)
                 nodes = seen.snapshot.nodes
         yield job.outcome(nodes)
 
@@ -174,7 +172,7 @@ def wake_on_resize(wake: asyncio.Event) -> None:
 
 
 def now() -> str:
-    """The time of a look."""
+    """The time of a sample."""
     from datetime import datetime
 
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
