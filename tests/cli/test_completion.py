@@ -54,7 +54,7 @@ def values(line: str) -> list[str]:
 
 def test_commands_and_options() -> None:
     """Commands with what they are for, their subcommands, their options, and formats."""
-    assert "nodes\tThe configured nodes: list them, see how they are doing, add one." in candidates("revvlink ")
+    assert "nodes\tList the configured nodes, show their status, add one." in candidates("revvlink ")
     assert values("revvlink rou") == ["route", "routeplanner"]
     assert values("revvlink nodes st") == ["status"]
     assert "--sort" in values("revvlink nodes status --")
