@@ -1,6 +1,6 @@
 """The secrets that this run has read, and the last net over everything that leaves the program.
 
-The configuration adds each secret as it is read, wherever that is kept. Whatever writes (the renderers' results,
+The configuration adds each secret as it is read, wherever that is kept. Every writer (the renderers' results,
 stderr, the exporter, recordings, messages to Discord) passes its values through `redact` or `redacted`. There is one
 such set for a process, as there is one stderr: `forget` begins anew with each command line. What finds secrets is
 loaded with the first of them: a command that reads none starts without it.

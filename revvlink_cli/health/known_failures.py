@@ -338,7 +338,7 @@ def explain_track(event: TrackException) -> Explanation:
 
 
 def words_of(event: TrackException) -> str:
-    """The most telling of a server's own words: a message alone is often the same for everything."""
+    """The most specific of a server's own words: a message alone is often the same for everything."""
     return event.cause.partition("\n")[0] or event.message
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(revvlink_cli.__file__).parent
 
-BEING_CLEANED = ("client", "config", "health", "services")
+BEING_CLEANED = ("client",)
 """Folders whose prose is being rewritten. This list must end empty."""
 
 BANNED = re.compile(

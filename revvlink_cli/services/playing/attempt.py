@@ -117,7 +117,7 @@ class _Attempt:
         return tracks[0]
 
     async def _on_a_player(self, track: Playable) -> PlayReport:
-        """Make a player, and destroy it whatever happens."""
+        """Make a player, and destroy it in every case."""
         session = self._node.session_id
         if session is None:
             what = "the node is not connected any more"
