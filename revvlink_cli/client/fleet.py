@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ from revvlink_cli.client.routing import ranking
 from revvlink_cli.client.routing.effects import is_effect
 from revvlink_cli.client.routing.failover import DrainReport, Failover
 from revvlink_cli.client.routing.placement import Placement
-from revvlink_cli.client.routing.regions import checked_map, region_from_endpoint
+from revvlink_cli.client.routing.regions import GLOBAL, checked_map, count_unknown_place, region_from_endpoint
 from revvlink_cli.client.search import load_tracks
 from revvlink_cli.client.search.track_search import TrackSearch
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
@@ -94,6 +95,7 @@ class Fleet:
         self.client: Any = None
         self._nodes: dict[str, Node] = {}
         self._regions: dict[str, tuple[str, ...]] | None = None
+        self._unknown_regions: Counter[str] = Counter()
         self._searches = TrackSearch()
         self._rankings: dict[str | None, Ranking] = {}
         self._costs: tuple[dict[str, Penalty], float] | None = None
@@ -238,6 +240,7 @@ class Fleet:
             self.forget(node)
         self.client = None
         self._regions = None
+        self._unknown_regions.clear()
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
@@ -636,7 +639,7 @@ class Fleet:
         """All nodes as they are now."""
         now = time.monotonic()
         nodes = tuple(node.snapshot() for node in self._nodes.values())
-        return FleetSnapshot(now, nodes, ranking.penalties(nodes, now))
+        return FleetSnapshot(now, nodes, ranking.penalties(nodes, now), dict(self._unknown_regions))
 
     def penalty_of(self, node: Node) -> Penalty | None:
         """The penalty of one node among the others."""
@@ -702,7 +705,10 @@ class Fleet:
         """See `Pool.region_from_endpoint`."""
         if endpoint is not None and not isinstance(endpoint, str):
             raise wrong_type("endpoint", "a str or None", endpoint)
-        return region_from_endpoint(endpoint, self._regions)
+        region = region_from_endpoint(endpoint, self._regions)
+        if endpoint is not None and region == GLOBAL:
+            count_unknown_place(endpoint, self._unknown_regions)
+        return region
 
     # Tracks.
 

@@ -144,8 +144,10 @@ class FleetSnapshot:
         at: Seconds on the monotonic clock.
         nodes: One entry a node.
         penalties: By identifier, the penalty of each node whose statistics are known and young enough.
+        unknown_regions: By name, how often an endpoint had an airport code or a name that the region table lacks.
     """
 
     at: float
     nodes: tuple[NodeSnapshot, ...]
     penalties: dict[str, Penalty]
+    unknown_regions: Mapping[str, int] = field(default_factory=dict, hash=False)

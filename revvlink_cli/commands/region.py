@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,8 @@ from revvlink_cli.commands.shared.stdin import arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
@@ -76,8 +78,21 @@ def region(
         for row in rows
         if row.region is None
     )
+    warnings = _unknown_places(rows)
     text = (rows[0].region or "") if len(rows) == 1 and endpoints != ["-"] else None
-    return Result(rows, RegionRow, ExitCode.FAILED if failures else ExitCode.OK, failures, text=text)
+    code = ExitCode.FAILED if failures else ExitCode.OK
+    return Result(rows, RegionRow, code, failures, text=text, warnings=warnings)
+
+
+def _unknown_places(rows: Iterable[RegionRow | RouteRow]) -> tuple[str, ...]:
+    """A warning for each airport code or name that nobody knows."""
+    from revvlink_cli.client.routing.regions import GLOBAL, unknown_place
+
+    found: dict[str, str] = {}
+    for row in rows:
+        if row.endpoint is not None and row.region == GLOBAL and (name := unknown_place(row.endpoint)) is not None:
+            found.setdefault(name, row.endpoint)
+    return tuple(f"unknown region {name}: please report {endpoint}" for name, endpoint in found.items())
 
 
 def _configured_regions(options: Options) -> Any:
@@ -112,4 +127,5 @@ async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSetting
             rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
     failures = node_selection.failures_of(snapshots, options.timeout)
     is_answered = all(row.node is not None for row in rows)
-    return node_selection.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    result = node_selection.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    return replace(result, warnings=(*result.warnings, *_unknown_places(rows)))

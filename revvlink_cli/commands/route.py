@@ -146,10 +146,12 @@ def decision(ranking: Ranking) -> str:
 
 def region_notes(endpoint: str | None, label: str | None, ranking: Ranking, settings: Settings) -> tuple[str, ...]:
     """What a region that no node serves comes to."""
-    from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions
+    from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions, unknown_place
 
     if label is None:
         return ()
+    if endpoint is not None and label == GLOBAL and (name := unknown_place(endpoint)) is not None:
+        return (f"unknown region {name}: any node will do; please report {endpoint}",)
     if endpoint is not None and label == GLOBAL:
         return ("the endpoint says nothing of a place: any node will do",)
     nodes = [candidate.node for candidate in ranking.candidates] + [left.node for left in ranking.excluded]

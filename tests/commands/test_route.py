@@ -169,3 +169,22 @@ def test_nobody_is_left(run: Callable[..., Ran]) -> None:
 def test_wrong_command_lines(run: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
     """They are usage errors."""
     assert run(*arguments).code == 2
+
+
+def test_unknown_regions_are_shown(write_config: Callable[..., Path]) -> None:
+    """`region` and `route` name an airport code that nobody knows; the label itself stays alone on standard output."""
+    unknown, known = "c-xyz01-2e24eaf9.discord.media:2053", "c-lax07-2e24eaf9.discord.media:2053"
+    alone = run_cli("region", unknown)
+    assert (alone.code, alone.out) == (0, "global\n")
+    assert f"unknown region xyz: please report {unknown}" in alone.err
+    assert run_cli("region", known, "latency.discord.media").err == ""
+    with Simulator([NodeProfile(identifier="n", password="pw")]) as running:
+        path = str(write_config({"identifier": "n", "uri": running["n"].uri, "password": "pw"}))
+        routed = run_cli("route", unknown, "--explain", "--config", path, "-o", "table")
+        assert routed.code == 0
+        assert "unknown region xyz" in routed.out + routed.err
+        assert "unknown region xyz" in run_cli("region", unknown, "--route", "--config", path).err
+        own = str(
+            write_config({"identifier": "n", "uri": running["n"].uri, "password": "pw"}, regions={"mine": ["xyz"]})
+        )
+        assert run_cli("region", unknown, "--config", own).err == ""

@@ -7,6 +7,7 @@ off the host name. Looking for codes anywhere in the address files the whole wor
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ from revvlink_cli.client.arguments import check_mapping, texts
 from revvlink_cli.client.routing.region_table import LABEL_OF
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 GLOBAL = "global"
 """The answer for an address that says nothing of its place."""
@@ -55,6 +59,21 @@ _HOST = re.compile(
 _FORM = re.compile(r"(?:vip-)?(c-)?([a-z]+(?:-[a-z]+)*)(?:-?\d+)?(?(1)(?:-.*)?)", _FLAGS | re.DOTALL)
 
 
+_DISCORD = re.compile(r"\.discord\.(?:media|gg)(?![\w.-])", _FLAGS)
+"""The domains of Discord's voice servers."""
+
+NO_PLACE = ("latency", "best", "gateway", "smart", "sweetwater", "stage-scale")
+"""Beginnings of names in endpoints of Discord that stand for no place."""
+
+_LONGEST_NAME = 40
+"""Characters of an unknown name that are kept."""
+
+_MOST_UNKNOWN = 64
+"""Unknown names that are counted separately, which bounds the memory for them."""
+
+OTHERS = "others"
+"""The name under which all further ones are counted."""
+
 # What Discord really sends, read in one go; what it does not find takes the two steps above.
 _PLAIN = re.compile(r"(?:c-([a-z]{3})\d\d-[0-9a-f]+|([a-z]+(?:-[a-z]+)*)\d+)\.discord\.(?:media|gg)(?::\d+)?", re.ASCII)
 
@@ -92,6 +111,34 @@ def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[st
         return _longest_match(host[1].lower(), regions)
     form = _FORM.fullmatch(host[1])
     return LABEL_OF.get(form[2].lower(), GLOBAL) if form else GLOBAL
+
+
+def unknown_place(endpoint: str) -> str | None:
+    """Return the airport code or the name in an endpoint of Discord that the built-in table lacks.
+
+    Returns:
+        The code or name, in lower case; None for a known one, for a name that stands for no place, and for an address
+        that is not one of Discord.
+    """
+    host = _HOST.match(endpoint.strip())
+    if host is None or not _DISCORD.search(endpoint):
+        return None
+    form = _FORM.fullmatch(host[1])
+    name = form[2].lower()[:_LONGEST_NAME] if form else ""
+    return name if name and name not in LABEL_OF and not name.startswith(NO_PLACE) else None
+
+
+def count_unknown_place(endpoint: str, counts: Counter[str]) -> None:
+    """Count the code or name in an endpoint if the built-in table lacks it, and log each one once."""
+    name = unknown_place(endpoint)
+    if name is None:
+        return
+    if name not in counts:
+        if len(counts) >= _MOST_UNKNOWN:
+            name = OTHERS
+        else:
+            log.warning("unknown voice region %s, served as %s; please report it", name, GLOBAL)
+    counts[name] += 1
 
 
 def checked_map(regions: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.routing.region_table import AIRPORTS, LABEL_OF, NAMES
-from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions, region_from_endpoint
+from revvlink_cli.client.routing.regions import GLOBAL, LABELS, nearest_regions, region_from_endpoint, unknown_place
 
 CODES = sorted(code for countries in AIRPORTS.values() for codes in countries.values() for code in codes.split())
 
@@ -322,3 +323,46 @@ def test_the_short_way_agrees_with_the_long_one(head: str, name: str, number: st
     endpoint = f"{head}{name}{number}{tail}{host}"
 
     assert region_from_endpoint(endpoint) == region_from_endpoint(f"{endpoint}/?v=8")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "place"),
+    [
+        ("c-xyz01-2e24eaf9.discord.media:2053", "xyz"),
+        ("wss://C-XYZ01-2e24eaf9.discord.media/?v=8", "xyz"),
+        ("atlantis1234.discord.gg:80", "atlantis"),
+        (f"{'q' * 300}1.discord.gg", "q" * 40),
+        ("c-lax07-2e24eaf9.discord.media", None),
+        ("us-east1234.discord.gg", None),
+        ("latency.discord.media", None),
+        ("gateway-us1.discord.gg", None),
+        ("smart.loyal.discord.gg", None),
+        ("sweetwater-12345.discord.media", None),
+        ("stage-scale3.discord.media", None),
+        ("c-xyz01-2e24eaf9.example.com", None),
+        ("c-xyz01-2e24eaf9.discord.media.example.com", None),
+        ("voice.notdiscord.media", None),
+        ("xyz", None),
+        ("10.0.0.1:443", None),
+        ("", None),
+    ],
+)
+def test_unknown_places(endpoint: str, place: str | None) -> None:
+    """Only a code or name of an endpoint of Discord that the table lacks is unknown; names without a place are not."""
+    assert unknown_place(endpoint) == place
+
+
+def test_a_fleet_counts_unknown_places(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is counted, logged once, and bounded in number; known places and maps of one's own do not count."""
+    fleet = Fleet()
+    for endpoint in ("c-xyz01-2e24eaf9.discord.media", "c-xyz02-a.discord.media", "c-lax07-2.discord.media", None):
+        fleet.region_from_endpoint(endpoint)
+
+    assert fleet.snapshot().unknown_regions == {"xyz": 2}
+    assert [record.getMessage() for record in caplog.records] == [
+        "unknown voice region xyz, served as global; please report it"
+    ]
+    for number in range(200):
+        fleet.region_from_endpoint(f"q{'abcdefghij'[number // 20]}{chr(97 + number % 20)}1.discord.gg")
+    counts = fleet.snapshot().unknown_regions
+    assert (len(counts), counts["others"]) == (65, 200 - 63)
