@@ -14,6 +14,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 
 if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
+    from revvlink_cli.client.protocol.models import RoutePlanner
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
 
@@ -82,7 +83,7 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
             planner = await node.rest.route_planner()
         except RevvlinkException as error:
             return node_selection.failure_of(error, node.identifier)
-        return _row(node.identifier, planner.kind, planner.details)
+        return _row(node.identifier, planner)
 
     async with open_fleet(chosen, timeout=options.timeout) as fleet:
         told = await asyncio.gather(*map(one, fleet.members))
@@ -96,18 +97,17 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
     return Result(rows, PlannerRow, code, failures)
 
 
-def _row(node: str, kind: str | None, details: dict[str, Any]) -> PlannerRow:
-    block = details.get("ipBlock")
+def _row(node: str, planner: RoutePlanner) -> PlannerRow:
+    block = planner.details.get("ipBlock")
     block = block if isinstance(block, dict) else {}
-    failing = details.get("failingAddresses")
-    addresses = [entry.get("address", entry) if isinstance(entry, dict) else entry for entry in failing or ()]
+    addresses = planner.failing_addresses
     return PlannerRow(
         node=node,
-        planner=kind,
+        planner=planner.kind,
         block=_text(block.get("type")),
         block_size=_text(block.get("size")),
-        failing=len(addresses) if isinstance(failing, list) else None,
-        addresses=tuple(str(address).lstrip("/") for address in addresses),
+        failing=len(addresses) if addresses is not None else None,
+        addresses=addresses or (),
     )
 
 

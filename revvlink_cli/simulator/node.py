@@ -267,7 +267,10 @@ class Node:
 
     async def _planner_status(self, _request: web.Request) -> web.Response:
         strategy = self.profile.route_planner
-        return empty_answer(204) if strategy is None else json_answer(routeplanner.status(strategy))
+        if strategy is None:
+            return empty_answer(204)
+        failing, block = self.profile.failing_addresses, self.profile.address_block
+        return json_answer(routeplanner.status(strategy, failing=failing, block=block))
 
     async def _free_address(self, request: web.Request) -> web.Response:
         address = text(mapping(await json_body(request)), "address")

@@ -27,6 +27,8 @@ class NodeProfile:
         disabled_filters: Filters that are disabled in its configuration.
         route_planner: Strategy of its route planner (``RotateOnBan``, ``LoadBalance``, ``NanoSwitch``,
             ``RotatingNanoSwitch``), None for none.
+        failing_addresses: Number of addresses that its route planner has found failing.
+        address_block: Number of addresses of its route planner; None is what the strategy has in the recordings.
         metrics: Whether it has a ``/metrics`` page for Prometheus.
         players: Number of players of other sessions, in its statistics.
         playing: Number of these that play.
@@ -48,7 +50,7 @@ class NodeProfile:
         requires_dave: Whether Discord closes its voice connections with 4017 if its version does not support DAVE.
         load_stream: Whether ``/v4/loadstream`` of a NodeLink is enabled.
         youtube_plugin: Version of its YouTube plugin, which adds the routes under ``/youtube``; None for none.
-        youtube_token: Whether that plugin has an OAuth token.
+        youtube_token: Whether that plugin has an OAuth token; a text is the token.
         youtube_failure: Name of the simulated failure with which the plugin refuses to stream any track, "" for none.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
@@ -67,6 +69,8 @@ class NodeProfile:
     sources: tuple[str, ...] = SOURCES
     disabled_filters: tuple[str, ...] = ()
     route_planner: str | None = None
+    failing_addresses: int = 0
+    address_block: int | None = None
     metrics: bool = False
     players: int = 0
     playing: int = 0
@@ -85,7 +89,7 @@ class NodeProfile:
     requires_dave: bool = False
     load_stream: bool = False
     youtube_plugin: str | None = None
-    youtube_token: bool = False
+    youtube_token: bool | str = False
     youtube_failure: str = ""
     speed: float = 1.0
     port: int = 0

@@ -1,14 +1,24 @@
-"""The route planner of a simulated node, which selects source addresses; none of them ever fails here."""
+"""The route planner of a simulated node, which selects source addresses."""
 
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from typing import Any
 
 from revvlink_cli.simulator.answers import InternalError, Refusal
 
-PLANNERS: dict[str, dict[str, Any] | None] = {
-    "RotateOnBan": None,
+PLANNERS: dict[str, dict[str, Any]] = {
+    "RotateOnBan": {
+        "class": "RotatingIpRoutePlanner",
+        "details": {
+            "ipBlock": {"type": "Inet4Address", "size": "256"},
+            "failingAddresses": [],
+            "rotateIndex": "1",
+            "ipIndex": "1",
+            "currentAddress": "/1.0.0.1",
+        },
+    },
     "LoadBalance": {
         "class": "BalancingIpRoutePlanner",
         "details": {"ipBlock": {"type": "Inet4Address", "size": str(2**24)}, "failingAddresses": []},
@@ -31,23 +41,40 @@ PLANNERS: dict[str, dict[str, Any] | None] = {
         },
     },
 }
-"""Strategy -> status. ``RotateOnBan`` has an exception in place of a status before its first request."""
+"""Strategy -> status."""
 
 
-def status(strategy: str) -> dict[str, Any]:
+def status(strategy: str, *, failing: int = 0, block: int | None = None) -> dict[str, Any]:
     """``GET /v4/routeplanner/status``.
 
+    Args:
+        strategy: Strategy of the planner.
+        failing: Number of addresses that have failed.
+        block: Number of addresses in its block; None is the usual one of the strategy.
+
     Raises:
-        Refusal: The genuine server has an exception.
+        Refusal: ``RotateOnBan`` has not been used yet, and the genuine server has an exception.
     """
-    planner_status = PLANNERS[strategy]
-    if planner_status is None:
+    if strategy == "RotateOnBan" and not failing:
         planner = "com.sedmelluq.lava.extensions.youtuberotator.planner.RotatingIpRoutePlanner"
         raise InternalError(
             'NullPointerException: Cannot invoke "java.net.InetAddress.toString()" because the return value of '
             f'"{planner}.getCurrentAddress()" is null'
         )
-    return planner_status
+    known = PLANNERS[strategy]
+    found: dict[str, Any] = {**known["details"], "failingAddresses": [_failing(index) for index in range(failing)]}
+    if block is not None:
+        found["ipBlock"] = {**found["ipBlock"], "size": str(block)}
+    return {"class": known["class"], "details": found}
+
+
+def _failing(index: int) -> dict[str, Any]:
+    """One address that has failed."""
+    return {
+        "failingAddress": f"/{IPv4Address(0x01000000 + index)}",
+        "failingTimestamp": 1772839275000,
+        "failingTime": "Sat Mar 07 00:01:15 UTC 2026",
+    }
 
 
 def check_address(address: str) -> None:

@@ -27,7 +27,8 @@ def add_routes(app: web.Application, profile: NodeProfile) -> None:
 
     async def settings(_request: web.Request) -> web.Response:
         """Return the whole token, as the plugin does to every client with the node's password."""
-        return json_answer({"refreshToken": secrets.token_hex(20) if profile.youtube_token else None})
+        token = profile.youtube_token
+        return json_answer({"refreshToken": (secrets.token_hex(20) if token is True else token) or None})
 
     async def stream(request: web.Request) -> web.Response:
         name = profile.youtube_failure or request.match_info["video"].removeprefix("sim-")

@@ -31,7 +31,7 @@ GUILD = "817327181659110001"
 def simulator() -> Iterator[Simulator]:
     """A Lavalink with a route planner, and a NodeLink."""
     profiles = [
-        NodeProfile(identifier="one", password=PASSWORD, route_planner="NanoSwitch"),
+        NodeProfile(identifier="one", password=PASSWORD, route_planner="NanoSwitch", failing_addresses=2),
         NodeProfile.nodelink(identifier="link", password=PASSWORD),
     ]
     with Simulator(profiles) as running:
@@ -113,6 +113,7 @@ def test_route_planners(run: Callable[..., Ran]) -> None:
     ran = run("routeplanner", "status", "-o", "json")
     assert ran.code == 0, ran.err
     assert {row["node"]: row["planner"] for row in ran.rows} == {"one": "NanoIpRoutePlanner", "link": None}
+    assert [(row["failing"], row["addresses"]) for row in ran.rows] == [(2, ["1.0.0.0", "1.0.0.1"]), (None, [])]
     assert run("routeplanner", "free", "one", "1.0.0.1").code == 0
     assert run("routeplanner", "free", "one", "--all").code == 0
     assert run("routeplanner", "free", "one").code == 2

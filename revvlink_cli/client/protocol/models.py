@@ -248,6 +248,23 @@ class RoutePlanner:
     kind: str | None
     details: dict[str, Any]
 
+    @property
+    def failing_addresses(self) -> tuple[str, ...] | None:
+        """The addresses that it has found failing, None where it has no list of them."""
+        listed = self.details.get("failingAddresses")
+        if not isinstance(listed, list):
+            return None
+        found = [entry.get("failingAddress", entry.get("address", "")) if isinstance(entry, dict) else entry
+                 for entry in listed]  # fmt: skip
+        return tuple(str(address).lstrip("/") for address in found)
+
+    @property
+    def block_size(self) -> int | None:
+        """Number of addresses in its block, None where it does not say."""
+        block = self.details.get("ipBlock")
+        size = str(block.get("size")) if isinstance(block, dict) else ""
+        return int(size) if size.isascii() and size.isdecimal() and len(size) < 50 else None
+
 
 class UndecodableError(ValueError):
     """A message or body that is not the JSON it should be."""
