@@ -76,8 +76,10 @@ def check(
     require_source: check_options.Sources = None,
     require_plugin: check_options.Plugins = None,
     require_filter: check_options.Filters = None,
+    require_youtube_oauth: check_options.YoutubeOauth = False,
     canary: check_options.Canaries = None,
     canary_play: check_options.Plays = None,
+    max_latency: check_options.MaxLatency = None,
     min_healthy: check_options.MinHealthy = None,
     unknown_on_timeout: check_options.UnknownOnTimeout = False,
     report: Annotated[
@@ -123,8 +125,8 @@ def check(
         return Result(_catalogue(), CatalogueRow)
     flags = check_options.CheckOptions.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
-        plugins=require_plugin, filters=require_filter, canaries=canary, plays=canary_play, min_healthy=min_healthy,
-        unknown_on_timeout=unknown_on_timeout,
+        plugins=require_plugin, filters=require_filter, youtube_oauth=require_youtube_oauth, canaries=canary,
+        plays=canary_play, max_latency=max_latency, min_healthy=min_healthy, unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
     settings = node_selection.load_settings(options, for_verdict=True)
     entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)

@@ -67,6 +67,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
         "exclusiveMinimum": 0,
     },
     Kind.TEXTS: {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+    Kind.PLUGINS: {"type": "array", "items": {"type": "string", "pattern": r"^\s*[^<>=!~\s]"}},
     Kind.HEADERS: {"type": "object", "additionalProperties": {"type": "string"}},
     Kind.VERSION: {"type": "string", "pattern": VERSION_PATTERN},
     Kind.CODES: {

@@ -62,6 +62,7 @@ def requirements_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
         sources=values.get("sources", ()),
         plugins=values.get("plugins", ()),
         filters=values.get("filters", ()),
+        youtube_oauth=values.get("youtube_oauth", False),
         canaries=values.get("canaries", ()),
         plays=values.get("canary_play", ()),
         skip=values.get("skip", frozenset()),

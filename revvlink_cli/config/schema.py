@@ -24,6 +24,7 @@ class Kind(Enum):
     BOOLEAN = "boolean"
     DURATION = "duration"
     TEXTS = "list of texts"
+    PLUGINS = "list of plugins"
     HEADERS = "table of texts"
     URI = "address"
     ENDPOINT = "host and port"
@@ -102,8 +103,11 @@ REQUIREMENTS = (
         help="Check -> range of its figure that is not critical; outside it, the check is CRITICAL"),
     Key(name="min_version", kind=Kind.VERSION, example='"4.2.0"', help="Oldest version that a Lavalink may have"),
     Key(name="sources", kind=Kind.TEXTS, default=(), example='["youtube"]', help="Source managers that must be on"),
-    Key(name="plugins", kind=Kind.TEXTS, default=(), example='["lavasrc-plugin"]', help="Plugins that must be loaded"),
+    Key(name="plugins", kind=Kind.PLUGINS, default=(), example='["youtube-plugin>=1.13"]',
+        help="Plugins that must be loaded, each with or without version specifiers"),
     Key(name="filters", kind=Kind.TEXTS, default=(), example='["timescale"]', help="Filters that must be on"),
+    Key(name="youtube_oauth", kind=Kind.BOOLEAN, default=False, example="true",
+        help="Whether the YouTube plugin must have an OAuth token, on nodes that have the plugin"),
     Key(name="canaries", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',
         help="Queries that must load tracks, each sent unchanged"),
     Key(name="canary_play", kind=Kind.TEXTS, default=(), example='["ytsearch:night"]',

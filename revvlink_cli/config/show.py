@@ -125,8 +125,9 @@ def _requirements(prefix: str, requirements: Requirements, origin: Origin | None
     plain = {
         "min_version": str(requirements.min_version) if requirements.min_version is not None else None,
         "sources": list(requirements.sources),
-        "plugins": list(requirements.plugins),
+        "plugins": list(map(str, requirements.plugins)),
         "filters": list(requirements.filters),
+        "youtube_oauth": requirements.youtube_oauth,
         "canaries": list(requirements.canaries),
         "canary_play": list(requirements.plays),
         "skip": sorted(requirements.skip),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from revvlink_cli.config.schema import Key
+    from revvlink_cli.health.plugin_requirements import PluginRequirement
     from revvlink_cli.health.versions import Version
 
 _DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?")
@@ -141,6 +142,12 @@ def _version(key: Key, value: Any) -> Version:
     return read_version(_text(key, value))
 
 
+def _plugins(_: Key, value: Any) -> tuple[PluginRequirement, ...]:
+    from revvlink_cli.health.plugin_requirements import read_plugins  # most files require none, and start faster
+
+    return read_plugins(read_texts(value))
+
+
 def _codes(_: Key, value: Any) -> frozenset[str]:
     from revvlink_cli.health.policy import read_codes
 
@@ -160,6 +167,7 @@ _READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
     Kind.BOOLEAN: _boolean,
     Kind.DURATION: lambda _, value: read_duration(value),
     Kind.TEXTS: lambda _, value: read_texts(value),
+    Kind.PLUGINS: _plugins,
     Kind.HEADERS: lambda _, value: _headers(value),
     Kind.URI: lambda key, value: normalise_uri(_text(key, value)),
     Kind.ENDPOINT: lambda key, value: Address.parse(_text(key, value)),

@@ -55,6 +55,8 @@ class Check(NamedTuple):
         metrics: The figures that it measures. Thresholds apply to the judged ones, each in its own unit.
         bounds: Default thresholds.
         subject: What it examines several of on one node, as the label of its metrics; "" if there is only one.
+        is_on_demand: Whether it runs only where a threshold, a requirement or ``--only`` asks for it, because it sends
+            a request of its own.
     """
 
     code: str
@@ -65,6 +67,7 @@ class Check(NamedTuple):
     metrics: tuple[Metric, ...] = ()
     bounds: Bounds = NO_BOUNDS
     subject: str = ""
+    is_on_demand: bool = False
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -258,6 +261,32 @@ CHECKS = (
         false_alarm="none for releases; a development build without a commit date is a WARNING",
     ),
     Check(
+        code="routeplanner",
+        stage="routeplanner",
+        what="the route planner's addresses do not fail; runs only where a threshold or --only asks for it, and is "
+        "skipped on nodes without a route planner",
+        false_alarm="low: a node lists an address until its planner tries it again",
+        figure="failing addresses, or with % their share of a block of at most 65,536",
+        metrics=(
+            Metric("routeplanner_failing", Unit.COUNT, "Failing addresses of the route planner.", is_judged=True),
+            Metric(
+                "routeplanner_failing",
+                Unit.RATIO,
+                "Failing addresses as a share of the route planner's block; absent for blocks above 65,536 addresses.",
+                is_judged=True,
+            ),
+        ),
+        is_on_demand=True,
+    ),
+    Check(
+        code="youtube",
+        stage="youtube",
+        what="the YouTube plugin has an OAuth token; runs only where --require-youtube-oauth, youtube_oauth or --only "
+        "asks for it, and is skipped on nodes without the plugin",
+        false_alarm="medium: without a token, addresses that YouTube trusts still load tracks",
+        is_on_demand=True,
+    ),
+    Check(
         code="quorum",
         stage="fleet",
         what="at least min_healthy nodes are healthy; runs only where that is set. While it holds, a failure on a node "
@@ -301,6 +330,23 @@ CHECKS = (
         bounds=Bounds(parse("0", Unit.COUNT), None),
     ),
     Check(
+        code="plugins",
+        stage="fleet",
+        what="a plugin has the same version on all nodes of one kind of server that have it",
+        false_alarm="high while a fleet is updated node by node",
+        figure="plugins whose versions differ",
+        metrics=(
+            Metric(
+                "plugin_skew",
+                Unit.COUNT,
+                "Plugins whose versions differ among nodes of one kind of server.",
+                is_judged=True,
+                prefix=FLEET,
+            ),
+        ),
+        bounds=Bounds(parse("0", Unit.COUNT), None),
+    ),
+    Check(
         code="imbalance",
         stage="fleet",
         what="how unevenly playing players are spread within a region",
@@ -322,6 +368,8 @@ CHECKS = (
 BY_CODE = {check.code: check for check in CHECKS}
 NODE_CHECKS = tuple(check.code for check in CHECKS if check.stage != "fleet")
 FLEET_CHECKS = tuple(check.code for check in CHECKS if check.stage == "fleet")
+ON_DEMAND = tuple(check.code for check in CHECKS if check.is_on_demand)
+"""Codes of the checks that run only where they are asked for."""
 JUDGED = tuple(check.code for check in CHECKS if check.units)
 """Codes of the checks that thresholds can judge."""
 

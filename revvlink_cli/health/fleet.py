@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.catalogue import NODE_CHECKS
-from revvlink_cli.health.checks.context import CheckContext
+from revvlink_cli.health.checks.context import NOTHING_ASKED, CheckContext
 from revvlink_cli.health.checks.fleet import CHECKS, FleetContext
 from revvlink_cli.health.checks.run import run_checks, select_checks
 from revvlink_cli.health.findings import Finding, Outcome, Verdict, is_healthy, worst
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from revvlink_cli.client.snapshot import FleetSnapshot
-    from revvlink_cli.health.checks.context import Load, Played
+    from revvlink_cli.health.checks.context import Load, OnDemand, Played
     from revvlink_cli.health.policy import Policy
 
 
@@ -62,6 +62,7 @@ def assess(
     timeout: float,
     loads: Mapping[str, Sequence[Load]] | None = None,
     played: Mapping[str, Sequence[Played]] | None = None,
+    on_demand: Mapping[str, OnDemand] | None = None,
 ) -> Report:
     """Checks every node and the fleet.
 
@@ -73,6 +74,7 @@ def assess(
         timeout: Seconds that the nodes had to answer, for messages.
         loads: By node, the results of its canaries.
         played: By node, the results of its playing canaries.
+        on_demand: By node, its answers for checks on demand; those checks are skipped on other nodes.
     """
     all_outcomes = {
         node.identifier: run_checks(
@@ -84,6 +86,7 @@ def assess(
                 fleet.penalties.get(node.identifier),
                 (loads or {}).get(node.identifier, ()),
                 (played or {}).get(node.identifier, ()),
+                (on_demand or {}).get(node.identifier, NOTHING_ASKED),
             )
         )
         for node in fleet.nodes

@@ -8,12 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from revvlink_cli._suggestions import nearest
-from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, codes_of
+from revvlink_cli.health.catalogue import BY_CODE, CHECKS, JUDGED, ON_DEMAND, codes_of
+from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.health.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from revvlink_cli.health.plugin_requirements import PluginRequirement
     from revvlink_cli.health.ranges import Bounds
 
 
@@ -27,6 +29,7 @@ class Requirements:
         sources: Source managers that must be on.
         plugins: Plugins that must be loaded.
         filters: Filters that must be on.
+        youtube_oauth: Whether the YouTube plugin must have an OAuth token, on nodes that have the plugin.
         canaries: Queries that must load tracks, sent unchanged.
         plays: Queries whose first track must play, sent unchanged.
         skip: Codes of the checks to skip.
@@ -36,8 +39,9 @@ class Requirements:
     bounds: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     min_version: Version | None = None
     sources: tuple[str, ...] = ()
-    plugins: tuple[str, ...] = ()
+    plugins: tuple[PluginRequirement, ...] = ()
     filters: tuple[str, ...] = ()
+    youtube_oauth: bool = False
     canaries: tuple[str, ...] = ()
     plays: tuple[str, ...] = ()
     skip: frozenset[str] = frozenset()
@@ -46,6 +50,10 @@ class Requirements:
     def bounds_of(self, code: str) -> Bounds:
         """The thresholds of a check."""
         return self.bounds.get(code, BY_CODE[code].bounds)
+
+    def asks_for(self, code: str) -> bool:
+        """Whether a check that runs on demand has a threshold, or a requirement of its own."""
+        return self.bounds_of(code) != NO_BOUNDS or (code == "youtube" and self.youtube_oauth)
 
 
 NO_REQUIREMENTS = Requirements()
@@ -77,6 +85,17 @@ class Policy:
     def wants(self, code: str) -> bool:
         """Whether a check of the fleet is to be reported."""
         return (not self.only or code in self.only) and code not in self.common.skip
+
+    def on_demand(self, node: str) -> frozenset[str]:
+        """The checks on demand to run on a node; fleet checks need them too, because they judge the health of nodes."""
+        requirements = self.of(node)
+        judges_health = not self.only or any(BY_CODE[code].stage == "fleet" for code in self.only)
+        return frozenset(
+            code
+            for code in ON_DEMAND
+            if code in self.only or (judges_health and requirements.asks_for(code))
+            if code not in requirements.skip
+        )
 
     def canaries(self, node: str) -> tuple[str, ...]:
         """The canaries that a node has to load; fleet checks need them too, because they judge the health of nodes."""

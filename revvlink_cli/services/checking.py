@@ -15,6 +15,7 @@ from revvlink_cli.health.checks.context import Load
 from revvlink_cli.health.fleet import Report, assess
 from revvlink_cli.services.canaries import canary_player
 from revvlink_cli.services.fleet_session import as_observer, connecting, has_stats_or_failed, until
+from revvlink_cli.services.on_demand import ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -78,9 +79,12 @@ async def run(
         await session.until_connected()
         # A ping has as long as any other request.
         await session.until_settled(max(min(entry.timeout, timeout) for entry in chosen))
+        on_demand = await ask(session.fleet, policy, session.deadline)
         await until(session.fleet, session.deadline, canaries.are_over)
         snapshot = session.fleet.snapshot()
-        report = assess(snapshot, policy, timeout=timeout, loads=canaries.loads, played=canaries.played)
+        report = assess(
+            snapshot, policy, timeout=timeout, loads=canaries.loads, played=canaries.played, on_demand=on_demand
+        )
     return replace(report, at=at, took=time.monotonic() - begun)
 
 

@@ -25,7 +25,7 @@ from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
-from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS
+from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
@@ -173,7 +173,9 @@ class Exporter:
         begun = time.monotonic()
         timeout = min(self._timeout, _scrape_timeout(request) or self._timeout)
         timeout = max(timeout - OFFSET, timeout / 2)
-        policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS))
+        requirements = self._plan.policy.of(chosen[0].identifier)
+        unasked = {code for code in ON_DEMAND if not requirements.asks_for(code)}
+        policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS) - unasked)
         try:
             async with asyncio.timeout(timeout), self._turns[chosen[0].identifier]:
                 left = begun + timeout - time.monotonic() - GRACE - CLOSING

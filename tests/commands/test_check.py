@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.health.catalogue import CHECKS, FLEET_CHECKS, NODE_CHECKS
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.commands.run_check import check, verdicts
 from tests.conftest import run_cli
@@ -40,7 +40,7 @@ def test_a_fleet_that_is_well(config: Callable[..., Path]) -> None:
     plain = check(path)
     assert (plain.code, plain.out, plain.err) == (0, "OK: 3 of 3 nodes healthy\n", "")
     found = verdicts(check(path, "-o", "json"))
-    assert len(found) == 3 * 17 + 4
+    assert len(found) == 3 * len(NODE_CHECKS) + len(FLEET_CHECKS)
     assert set(found.values()) == {"ok", "skipped"}
 
 

@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         (["--require-source", "youtube", "--require-filter", "timescale"], 0, {}),
         (["--require-source", "deezer"], 2, {("us-1", "info"): "critical"}),
         (["--require-plugin", "lavasrc"], 2, {("us-1", "info"): "critical"}),
+        (["--require-plugin", "simulator>=1,<2"], 0, {("us-1", "info"): "ok", (None, "plugins"): "ok"}),
+        (["--require-plugin", "simulator>=1.1"], 2, {("us-1", "info"): "critical"}),
+        (["--canary", "ytsearch:night", "--max-latency", "30s"], 0, {("us-1", "load"): "ok"}),
+        (["--canary", "ytsearch:night", "--max-latency", "0.000001"], 2, {("us-1", "load"): "critical"}),
+        (["--warning", "routeplanner=0"], 0, {("us-1", "routeplanner"): "skipped"}),
+        (["--require-youtube-oauth"], 0, {("us-1", "youtube"): "skipped"}),
         (["--canary", "ytsearch:night"], 0, {("us-1", "load"): "ok"}),
         (["--canary", "sim:fails"], 2, {("us-1", "load"): "critical"}),
         (["--canary", "ytsearch:zzzzzz"], 2, {("us-1", "load"): "critical"}),
@@ -136,6 +142,20 @@ WRONG = {
     "a home in the place of ~": (["-w", "penalty=/root:50"], ["--warning", "'/root' in '/root:50'", "quote the ~"]),
     "no source": (["--require-source", ""], ["--require-source", "is empty"]),
     "no plugin": (["--require-plugin", " "], ["--require-plugin", "is empty"]),
+    "no specifier": (
+        ["--require-plugin", "a>=", "--require-plugin", "b=>1,<x", "--require-plugin", ">=1"],
+        ["--require-plugin", "'a>=': '>='", "'=>1'", "'<x'", "'>=1' does not name a plugin", "youtube-plugin>=1.13"],
+    ),
+    "no canary to limit": (["--max-latency", "2s"], ["--max-latency", "add --canary"]),
+    "a latency twice": (
+        ["--canary", "a", "--max-latency", "2s", "-c", "load=3s"],
+        ["--max-latency", "--critical load=", "keep one"],
+    ),
+    "no latency": (["--canary", "a", "--max-latency", "fast"], ["--max-latency", "'fast'", "1h"]),
+    "a latency below the warning": (
+        ["--canary", "a", "--max-latency", "2s", "-w", "load=3s"],
+        ["--warning", "exchange the two"],
+    ),
     "no filter": (["--require-filter", ""], ["--require-filter", "is empty"]),
     "no canary": (["--canary", "ytsearch:night", "--canary", ""], ["--canary", "is empty"]),
     "no format": (["--report", "xml=out.xml"], ["--report", "FORMAT=FILE", "junit"]),
@@ -174,13 +194,20 @@ def test_mistakes_of_the_file(config: Callable[..., Path], simulator: Simulator)
     """All are told at once with their lines, in every format, and nothing is sent."""
     path = config(
         {"us-1": {"check": {"warning": {"cpu": "99%"}}}},
-        check={"warning": {"memroy": "1", "cpu": "x"}, "min_healthy": 0, "skip": ["y"], "tags": {"a": 1}},
+        check={
+            "warning": {"memroy": "1", "cpu": "x"},
+            "min_healthy": 0,
+            "skip": ["y"],
+            "tags": {"a": 1},
+            "plugins": ["a>=", "b<<2"],
+        },
     )
 
     ran = check(path, "-o", "json")
 
     told = "\n".join(error["message"] for error in ran.json["errors"])
     assert ran.code == 3
+    assert "'>=' is not a version specifier; 'b<<2': '<<2' is not a version specifier" in told
     for key in ("check.warning.memroy", "check.warning.cpu", "check.min_healthy", "check.skip", "check.tags.a"):
         assert f": {key}: " in told
     swapped = check(config({"us-1": {"check": {"warning": {"cpu": "99%"}}}}, check={"critical": {"cpu": "95%"}}))

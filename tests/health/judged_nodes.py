@@ -8,7 +8,7 @@ from revvlink_cli.client.errors import Code, NodeException, Stage
 from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.client.protocol.models import NodeInfo, NodeStats, Plugin
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
-from revvlink_cli.health.checks.context import CheckContext, Load
+from revvlink_cli.health.checks.context import NOTHING_ASKED, CheckContext, Load, OnDemand
 from revvlink_cli.health.checks.run import check_node
 from revvlink_cli.health.findings import Finding, Outcome, Verdict
 from revvlink_cli.health.policy import Requirements
@@ -42,10 +42,12 @@ def snapshot(**more: Any) -> NodeSnapshot:
     return NodeSnapshot(**{**values, **more})
 
 
-def outcomes(node: NodeSnapshot, *, loads: tuple[Load, ...] = (), **demands: Any) -> tuple[Outcome, ...]:
+def outcomes(
+    node: NodeSnapshot, *, loads: tuple[Load, ...] = (), on_demand: OnDemand = NOTHING_ASKED, **demands: Any
+) -> tuple[Outcome, ...]:
     """What is made of a node."""
     penalty = node.timed_stats.penalty if node.timed_stats is not None and node.stats(NOW) is not None else None
-    return check_node(CheckContext(node, NOW, 5.0, Requirements(**demands), penalty, loads))
+    return check_node(CheckContext(node, NOW, 5.0, Requirements(**demands), penalty, loads, on_demand=on_demand))
 
 
 def one(found: tuple[Outcome, ...], check: str) -> Outcome:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from revvlink_cli.client.protocol.models import RoutePlanner
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot
 from revvlink_cli.config.json_schema import json_schema
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, FLEET_CHECKS, JUDGED, NODE_CHECKS, Check, Metric
 from revvlink_cli.health.checks import fleet, run
-from revvlink_cli.health.checks.context import Load, Played
+from revvlink_cli.health.checks.context import Load, OnDemand, Played
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import METRICS, Sample, exposition, samples
@@ -71,12 +72,14 @@ def test_every_metric_of_a_check_is_measured() -> None:
     penalties = {name: compute(STATS) for name in ("a", "b")}
     policy = Policy(common=Requirements(canaries=("x",), plays=("x",)), min_healthy=1)
     played = Played(canary="x", verdict=Verdict.OK, message="heard", start_s=0.2, packet_rate=50.0, silence_ratio=0.0)
+    planner = RoutePlanner("RotatingIpRoutePlanner", {"ipBlock": {"size": "256"}, "failingAddresses": []})
     report = assess(
         FleetSnapshot(NOW, nodes, penalties),
         policy,
         timeout=5.0,
         loads={name: [Load("x", 0.1, 2)] for name in ("a", "b")},
         played={name: [played] for name in ("a", "b")},
+        on_demand={"a": OnDemand(frozenset({"routeplanner"}), planner)},
     )
 
     measured = {sample.metric for sample in samples(report)}

@@ -12,7 +12,7 @@ def test_names_of_checks() -> None:
     """A stage means all of its checks, a check itself alone; what is misspelt is told the nearest."""
     assert codes_of("figures") == ("stats", "cpu", "memory", "players", "uptime")
     assert (codes_of("stats"), codes_of("reach")) == (("stats",), ("reach",))
-    assert read_codes(["fleet", "cpu"]) == {"quorum", "regions", "skew", "imbalance", "cpu"}
+    assert read_codes(["fleet", "cpu"]) == {"quorum", "regions", "skew", "plugins", "imbalance", "cpu"}
     with pytest.raises(ValueError, match="did you mean memory"):
         read_codes(["memroy"])
 

@@ -232,6 +232,26 @@ class Rest(HttpClient):
             self.errors.excerpt(kind) if isinstance(kind, str) else None, details if isinstance(details, dict) else {}
         )
 
+    async def has_youtube_token(self) -> bool:
+        """``GET /youtube`` of the YouTube plugin: whether it has an OAuth token.
+
+        The answer is the token itself. It is neither kept nor quoted, so failures have no word of the node's answer.
+
+        Raises:
+            NodeException: The node refused the request, or its answer does not say.
+        """
+        status, has_token = None, None
+        try:
+            has_token = _has_refresh_token((await self.request("GET", "/youtube")).body)
+        except LavalinkException as error:
+            status = error.status
+        if status is not None:  # raised here, because the other exception would have the node's words
+            hint = "update the YouTube plugin" if status == 404 else "enable its YouTube source; see the node's log"
+            raise self.errors.failure(Code.SERVER_ERROR, f"answers /youtube with {status}", hint, status=status)
+        if has_token is None:
+            raise self._bad_answer("answers /youtube with something that is not the plugin's configuration")
+        return has_token
+
     async def free_address(self, address: str | None = None) -> None:
         """Take one address, or with None all, off the route planner's list of failing ones."""
         if address is None:
@@ -362,6 +382,16 @@ class Rest(HttpClient):
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
+
+
+def _has_refresh_token(body: bytes) -> bool | None:
+    """Whether the YouTube plugin's configuration has a token, None where it cannot be read."""
+    try:
+        raw = decode_json(body)
+    except UndecodableError:
+        return None
+    token = raw.get("refreshToken", ...) if isinstance(raw, dict) else ...
+    return bool(token.strip()) if isinstance(token, str) else (False if token is None else None)
 
 
 def _endpoint_in(data: Mapping[str, Any]) -> str | None:

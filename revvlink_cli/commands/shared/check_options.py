@@ -66,9 +66,19 @@ Sources = Annotated[
     list[str] | None, typer.Option("--require-source", metavar="NAME", help="Source manager that must be on.")
 ]
 Plugins = Annotated[
-    list[str] | None, typer.Option("--require-plugin", metavar="NAME", help="Plugin that must be loaded.")
+    list[str] | None,
+    typer.Option(
+        "--require-plugin", metavar="NAME[SPEC]", help="Plugin that must be loaded, such as 'youtube-plugin>=1.13'."
+    ),
 ]
 Filters = Annotated[list[str] | None, typer.Option("--require-filter", metavar="NAME", help="Filter that must be on.")]
+YoutubeOauth = Annotated[
+    bool, typer.Option("--require-youtube-oauth", help="Require the YouTube plugin to have an OAuth token.")
+]
+MaxLatency = Annotated[
+    str | None,
+    typer.Option("--max-latency", metavar="TIME", help="Longest time that loading a canary may take, such as 2s."),
+]
 Canaries = Annotated[
     list[str] | None,
     typer.Option(
@@ -99,6 +109,7 @@ class CheckOptions(NamedTuple):
         changes: Other fields of `Requirements`, by name.
         only: Codes of the only checks to report.
         min_healthy: Nodes that must be healthy.
+        limits_latency: Whether ``--max-latency`` made the critical range of the check ``load``.
     """
 
     warning: Mapping[str, Any]
@@ -106,6 +117,7 @@ class CheckOptions(NamedTuple):
     changes: Mapping[str, Any]
     only: frozenset[str]
     min_healthy: int | str | None
+    limits_latency: bool = False
 
     @classmethod
     def of(
@@ -123,14 +135,24 @@ class CheckOptions(NamedTuple):
         plays: Sequence[str] | None = None,
         min_healthy: str | None = None,
         unknown_on_timeout: bool = False,
+        youtube_oauth: bool = False,
+        max_latency: str | None = None,
     ) -> CheckOptions:
         """Read the options.
 
         Raises:
             typer.BadParameter: One of them cannot be read; the flag, the value and the accepted form are named.
         """
+        from revvlink_cli.health.plugin_requirements import read_plugins
         from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 
+        criticals = _ranges("--critical", critical)
+        if max_latency is not None:
+            if "load" in criticals:
+                raise typer.BadParameter(
+                    "and --critical load= set the same limit: keep one of them", param_hint="--max-latency"
+                )
+            criticals = {**criticals, "load": _latency(max_latency)}
         if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
             raise typer.BadParameter("and --critical quorum= say the same twice: keep one", param_hint="--min-healthy")
         changes: dict[str, Any] = {}
@@ -144,7 +166,9 @@ class CheckOptions(NamedTuple):
             if not all(value.strip() for value in values or ()):  # such as a variable of a script that is not set
                 raise typer.BadParameter("is empty: say what is demanded, or leave it out", param_hint=flag)
             if values:
-                changes[name] = tuple(values)
+                changes[name] = _read(flag, read_plugins, values) if name == "plugins" else tuple(values)
+        if youtube_oauth:
+            changes["youtube_oauth"] = True
         if unknown_on_timeout:
             changes["unknown_on_timeout"] = True
         if skip:
@@ -153,10 +177,11 @@ class CheckOptions(NamedTuple):
             changes["min_version"] = _read("--min-version", read_version, min_version)
         return cls(
             _ranges("--warning", warning),
-            _ranges("--critical", critical),
+            MappingProxyType(criticals),
             MappingProxyType(changes),
             _read("--only", read_codes, only) if only else frozenset(),
             _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
+            max_latency is not None,
         )
 
     @property
@@ -181,6 +206,12 @@ class CheckOptions(NamedTuple):
         skipped = self.changes.get("skip", policy.common.skip)
         if self.only and self.only <= skipped:
             raise typer.BadParameter(f"{', '.join(sorted(self.only))}: skipped all the same", param_hint="--only")
+        canaries = self.changes.get("canaries") or [found for own in policy.nodes.values() for found in own.canaries]
+        if self.limits_latency and not canaries:
+            raise typer.BadParameter(
+                "limits the time that canaries take to load, and there is none: add --canary",
+                param_hint="--max-latency",
+            )
         return replace(
             policy,
             common=self._over(policy.common, BY_CODE.keys() - set(NODE_CHECKS)),
@@ -198,6 +229,7 @@ class CheckOptions(NamedTuple):
                 continue
             warning, critical = (limit.shown if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
+            flag = "--max-latency" if code == "load" and self.limits_latency and flag == "--critical" else flag
             raise typer.BadParameter(
                 f"{code}: a warning at {warning} could never be given, all it would report is critical at "
                 f"{critical}: exchange the two",
@@ -271,6 +303,17 @@ def _read_threshold(code: str, text: str) -> Any:
         if "/" not in text:
             raise
         raise ValueError(f"{error}; quote the ~, for the shell has put your home in its place") from None
+
+
+def _latency(text: str) -> Any:
+    """The range of times up to this one."""
+    from revvlink_cli.health.catalogue import read_range
+
+    try:
+        longest = seconds(text)
+    except typer.BadParameter as error:
+        raise typer.BadParameter(error.message, param_hint="--max-latency") from None
+    return read_range("load", f"{longest * 1000:.15g}ms" if longest < 1 else f"{longest:.15g}s")
 
 
 def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
+    from revvlink_cli.client.protocol.models import RoutePlanner
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
 
@@ -74,6 +75,24 @@ class Played:
     dave_version: int | None = None
 
 
+class OnDemand(NamedTuple):
+    """What a node answered for the checks that run on demand; None where it did not answer in time.
+
+    Attributes:
+        codes: The checks that are asked for.
+        route_planner: Its route planner, or why it could not be read.
+        has_youtube_token: Whether its YouTube plugin has an OAuth token, or why that could not be read.
+    """
+
+    codes: frozenset[str] = frozenset()
+    route_planner: RoutePlanner | RevvlinkException | None = None
+    has_youtube_token: bool | RevvlinkException | None = None
+
+
+NOTHING_ASKED = OnDemand()
+"""No check on demand is asked for."""
+
+
 class CheckContext(NamedTuple):
     """What is known of one node when its checks run.
 
@@ -85,6 +104,7 @@ class CheckContext(NamedTuple):
         penalty: What one more player would cost; None when that is unknown.
         loads: The results of the canaries.
         played: The results of the playing canaries.
+        on_demand: The answers for checks on demand.
     """
 
     node: NodeSnapshot
@@ -94,6 +114,7 @@ class CheckContext(NamedTuple):
     penalty: Penalty | None = None
     loads: Sequence[Load] = ()
     played: Sequence[Played] = ()
+    on_demand: OnDemand = NOTHING_ASKED
 
     def finding(
         self,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 INFINITY = float("inf")
 
+NAMES_SHOWN = 5
+"""Names of nodes in a message about one version of a plugin."""
+
 
 class FleetContext(NamedTuple):
     """What is known of the fleet when its checks run.
@@ -126,6 +129,38 @@ def _skew(context: FleetContext) -> Outcome:
     return _judged("skew", message, figure, code="skew", hint="update the older nodes")
 
 
+def _plugins(context: FleetContext) -> Outcome:
+    """Whether plugins have one version each. A plugin that only some nodes have is a matter of requirements."""
+    nodes: dict[tuple[str, str], dict[str, list[str]]] = {}
+    names: dict[tuple[str, str], str] = {}
+    reporting = [node for node in context.fleet.nodes if node.info is not None]
+    for node in reporting:
+        for plugin in node.info.plugins if node.info is not None else ():
+            key = (str(node.dialect or "server"), plugin.name.casefold())
+            names.setdefault(key, plugin.name)
+            nodes.setdefault(key, {}).setdefault(plugin.version, []).append(node.identifier)
+    if len(reporting) < 2 or not nodes:
+        return Skipped(None, "plugins", "there are no plugins of two nodes to compare")
+    skewed = {key: versions for key, versions in nodes.items() if len(versions) > 1}
+    figure = context.figure("plugins", "plugin_skew", len(skewed))
+    if not skewed:
+        message = f"{len(nodes)} plugin{'' if len(nodes) == 1 else 's'}, each in one version"
+        return _judged("plugins", message, figure)
+    message = "; ".join(
+        f"{names[key]} " + ", ".join(f"{version or 'without a version'} on {_shortened(versions[version])}"
+                                     for version in sorted(versions))
+        for key, versions in skewed.items()
+    )  # fmt: skip
+    return _judged("plugins", message, figure, code="plugin_skew", hint="install one version of the plugin on all")
+
+
+def _shortened(nodes: list[str]) -> str:
+    """The first names of a list, and how many others there are."""
+    shown = nodes[:NAMES_SHOWN]
+    left = len(nodes) - len(shown)
+    return ", ".join(shown) + (f" and {left} other{'' if left == 1 else 's'}" if left else "")
+
+
 def _imbalance(context: FleetContext) -> Outcome:
     fleet = context.fleet
     playing: dict[str, list[int]] = {}
@@ -152,6 +187,7 @@ _FUNCTIONS: dict[str, Callable[[FleetContext], Outcome]] = {
     "quorum": _quorum,
     "regions": _regions,
     "skew": _skew,
+    "plugins": _plugins,
     "imbalance": _imbalance,
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, Stage
 from revvlink_cli.health.catalogue import NODE_CHECKS
-from revvlink_cli.health.checks import canaries, connection, playing, server, statistics
+from revvlink_cli.health.checks import canaries, connection, on_demand, playing, server, statistics
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.health.checks.context import CheckContext, NodeCheck
 
-_FUNCTIONS = {**connection.CHECKS, **server.CHECKS, **statistics.CHECKS, **canaries.CHECKS, **playing.CHECKS}
+_FUNCTIONS = {
+    **connection.CHECKS,
+    **server.CHECKS,
+    **statistics.CHECKS,
+    **canaries.CHECKS,
+    **playing.CHECKS,
+    **on_demand.CHECKS,
+}
 
 CHECKS: Mapping[str, NodeCheck] = {code: _FUNCTIONS.pop(code) for code in NODE_CHECKS}
 """Code of a check -> its functions, in the order of the table. A check without functions stops the import."""

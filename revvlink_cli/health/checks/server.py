@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.models import NodeInfo
     from revvlink_cli.health.checks.context import CheckContext
     from revvlink_cli.health.findings import Finding, Outcome
+    from revvlink_cli.health.plugin_requirements import PluginRequirement
 
 
 def _version(context: CheckContext) -> Sequence[Outcome]:
@@ -67,7 +68,7 @@ def _info(context: CheckContext) -> Sequence[Outcome]:
         return (context.finding("info", message, Verdict.UNKNOWN, code="no_figure", hint="read the node's log"),)
     required = (
         ("source", requirements.sources, info.sources),
-        ("plugin", requirements.plugins, tuple(plugin.name for plugin in info.plugins)),
+        ("plugin", [plugin.name for plugin in requirements.plugins], tuple(plugin.name for plugin in info.plugins)),
         ("filter", requirements.filters, info.filters),
     )
     missing = [_missing(kind, wanted, there) for kind, wanted, there in required]
@@ -75,12 +76,34 @@ def _info(context: CheckContext) -> Sequence[Outcome]:
     if lacking:
         what = "; ".join(lacking)
         return (context.finding("info", what, Verdict.CRITICAL, code="missing", hint="enable it on the node"),)
+    refused = [_unmet(wanted, info) for wanted in requirements.plugins]
+    wrong = [what for verdict, what in refused if verdict is Verdict.CRITICAL]
+    if wrong:
+        hint = "install the required version on the node"
+        return (context.finding("info", "; ".join(wrong), Verdict.CRITICAL, code="plugin_version", hint=hint),)
     silent = [kind for kind, wanted, there in required if wanted and there is None]
     if silent:
         message = f"the node does not report its {silent[0]}s, and some are required"
         return (context.finding("info", message, Verdict.UNKNOWN, code="no_figure"),)
+    unread = [what for verdict, what in refused if verdict is Verdict.UNKNOWN]
+    if unread:
+        hint = "install a release of the plugin, or require it without a version"
+        return (context.finding("info", "; ".join(unread), Verdict.UNKNOWN, code="no_figure", hint=hint),)
     asked = sum(len(wanted) for _, wanted, _ in required)
     return (context.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
+
+
+def _unmet(wanted: PluginRequirement, info: NodeInfo) -> tuple[Verdict, str]:
+    """The verdict on the version of a plugin that the node has, and what is wrong with it."""
+    versions = [plugin.version for plugin in info.plugins if plugin.name.casefold() == wanted.name.casefold()]
+    answers = [wanted.allows(version) for version in versions]
+    if True in answers:
+        return Verdict.OK, ""
+    if None in answers:
+        version = versions[answers.index(None)]
+        shown = f"has the version {version}, which" if version else "does not report its version, which"
+        return Verdict.UNKNOWN, f"the plugin {wanted.name} {shown} cannot be compared with {wanted.specifiers}"
+    return Verdict.CRITICAL, f"the plugin {wanted.name} has the version {versions[0]}, not {wanted.specifiers}"
 
 
 def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:

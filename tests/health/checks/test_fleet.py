@@ -1,4 +1,4 @@
-"""The checks of the fleet: quorum, regions, skew and imbalance."""
+"""The checks of the fleet: quorum, regions, skew, plugins and imbalance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.models import Plugin
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
 from revvlink_cli.health.catalogue import read_range
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
@@ -128,6 +129,36 @@ def test_versions_that_differ() -> None:
     assert of_fleet(fleet(snapshot(), older))["skew"].verdict is Verdict.WARNING
     assert of_fleet(fleet(snapshot(), nodelink))["skew"].verdict is Verdict.OK
     assert "skew" not in of_fleet(fleet(snapshot()))
+
+
+def test_plugins_whose_versions_differ() -> None:
+    """A plugin in two versions on one kind of server is a WARNING that names versions and nodes.
+
+    A plugin that only some nodes have, and one that a Lavalink and a NodeLink have in two versions, do not count.
+    """
+
+    def having(*plugins: Plugin, dialect: Dialect = Dialect.LAVALINK) -> NodeSnapshot:
+        return snapshot(info=replace(INFO, plugins=plugins), dialect=dialect)
+
+    new, old = Plugin("youtube-plugin", "1.13.5"), Plugin("YouTube-Plugin", "1.11.0")
+    other = Plugin("lavasrc-plugin", "4.8.1")
+
+    skewed = of_fleet(fleet(having(new, other), having(old), having(new)))["plugins"]
+    assert (skewed.verdict, skewed.code) == (Verdict.WARNING, "plugin_skew")
+    assert skewed.message == "youtube-plugin 1.11.0 on n1, 1.13.5 on n0, n2"
+    assert [figure.value for figure in skewed.figures] == [1]
+    same = of_fleet(fleet(having(new, other), having(new), having(old, dialect=Dialect.NODELINK)))["plugins"]
+    assert (same.verdict, [figure.value for figure in same.figures]) == (Verdict.OK, [0])
+    assert "plugins" not in of_fleet(fleet(having(new)))
+    assert "plugins" not in of_fleet(fleet(having(), having()))
+
+
+def test_plugin_skew_of_a_large_fleet_is_short() -> None:
+    """Of many nodes the first five are named, and the others counted."""
+    nodes = [snapshot(info=replace(INFO, plugins=(Plugin("p", f"1.{n > 0:d}"),))) for n in range(200)]
+
+    message = of_fleet(fleet(*nodes))["plugins"].message
+    assert message == "p 1.0 on n0, 1.1 on n1, n2, n3, n4, n5 and 194 others"
 
 
 def test_imbalance() -> None:

@@ -9,12 +9,18 @@ import pytest
 
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, Stage
 from revvlink_cli.client.snapshot import NodeStatus
-from revvlink_cli.health.catalogue import NODE_CHECKS, read_range
-from revvlink_cli.health.checks.context import Load
+from revvlink_cli.health.catalogue import NODE_CHECKS, ON_DEMAND, read_range
+from revvlink_cli.health.checks.context import Load, OnDemand
 from revvlink_cli.health.checks.run import select_checks
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, is_healthy, worst
 from revvlink_cli.health.ranges import Bounds
 from tests.health.judged_nodes import DOWN, REFUSED, STATS, one, outcomes, snapshot, timed, verdict
+
+NOT_ASKED_FOR = ("load", "play", "packets", "silence", *ON_DEMAND)
+"""The checks that run only where something asks for them."""
+
+ASKED_FOR: dict[str, Any] = {"canaries": ("q",), "plays": ("q",), "on_demand": OnDemand(frozenset(ON_DEMAND))}
+"""What asks for all of them."""
 
 
 def test_a_node_that_is_well() -> None:
@@ -23,7 +29,7 @@ def test_a_node_that_is_well() -> None:
 
     assert [outcome.check for outcome in found] == list(NODE_CHECKS)
     assert worst(found) is Verdict.OK
-    assert [outcome.check for outcome in found if isinstance(outcome, Skipped)] == ["certificate", "load"]
+    assert [outcome.check for outcome in found if isinstance(outcome, Skipped)] == ["certificate", *NOT_ASKED_FOR]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +78,7 @@ def test_a_node_that_is_not(error: Any, check: str, verdict: Verdict, passed: li
         (check, verdict),
     ]
     pointless = {"certificate": "the node speaks plain HTTP", "load": "no canary set (--canary)"}
+    pointless |= {found.check: found.reason for found in outcomes(snapshot()) if isinstance(found, Skipped)}
     for outcome in found:
         if isinstance(outcome, Skipped):
             assert outcome.reason == pointless.get(outcome.check, f"{check} failed")
@@ -120,8 +127,9 @@ def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None
     assert worst(outcomes(down, skip=frozenset({code}))) is Verdict.CRITICAL
     only = select_checks(outcomes(down), {code})
     assert [outcome.check for outcome in only] == [code]
-    assert worst(only) is (Verdict.UNKNOWN if code in ("certificate", "auth", "load") else Verdict.CRITICAL)
-    asked = outcomes(replace(down, uri="https://h"), canaries=("q",))
+    unknown = ("certificate", "auth", *NOT_ASKED_FOR)
+    assert worst(only) is (Verdict.UNKNOWN if code in unknown else Verdict.CRITICAL)
+    asked = outcomes(replace(down, uri="https://h"), **ASKED_FOR)
     assert worst(select_checks(asked, {code})) is (Verdict.UNKNOWN if code == "auth" else Verdict.CRITICAL)
 
 
@@ -155,7 +163,7 @@ def test_what_failed_is_borne_by_what_needs_it(error: Any, skip: tuple[str, ...]
     down = snapshot(**DOWN, error=error)
     assert worst(outcomes(down, skip=frozenset(skip))) is Verdict.CRITICAL
 
-    found = outcomes(down, canaries=("q",))
+    found = outcomes(down, **ASKED_FOR)
     failed = next(made.check for made in found if isinstance(made, Finding) and made.verdict is not Verdict.OK)
     for check in set(NODE_CHECKS) - {*skip, "certificate"}:
         only = select_checks(found, {check})

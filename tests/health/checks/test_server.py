@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.models import Plugin
 from revvlink_cli.health.findings import Finding, Verdict, worst
+from revvlink_cli.health.plugin_requirements import read_plugins
 from revvlink_cli.health.policy import read_version
 from tests.health.judged_nodes import INFO, one, outcomes, snapshot, verdict
 
@@ -61,7 +63,7 @@ def test_versions(version: str, wanted: str, expected: Verdict) -> None:
         ({"sources": ("YouTube",)}, Verdict.OK, "all that is required"),
         ({"sources": ("youtube", "deezer")}, Verdict.CRITICAL, "lacks the source deezer"),
         (
-            {"plugins": ("youtube-plugin",), "filters": ("timescale", "echo", "low")},
+            {"plugins": read_plugins(["youtube-plugin"]), "filters": ("timescale", "echo", "low")},
             Verdict.CRITICAL,
             "filters echo, low",
         ),
@@ -81,3 +83,29 @@ def test_what_is_required_and_not_told() -> None:
     assert (
         verdict(outcomes(snapshot(info=replace(INFO, sources=None)), sources=("youtube",)), "info") is Verdict.UNKNOWN
     )
+
+
+@pytest.mark.parametrize(
+    ("required", "version", "expected", "words"),
+    [
+        ("youtube-plugin>=1.13", "1.13", Verdict.OK, "all that is required"),
+        ("YouTube-Plugin >= 1.13, < 2", "1.14.0-beta.1", Verdict.OK, "all that is required"),
+        ("youtube-plugin==1.13.*", "v1.13.5", Verdict.OK, "all that is required"),
+        ("youtube-plugin", "9087432", Verdict.OK, "all that is required"),
+        ("youtube-plugin>=1.13", "1.12.9", Verdict.CRITICAL, "has the version 1.12.9, not >=1.13"),
+        ("youtube-plugin>=1.13", "1.13.0-rc.1", Verdict.CRITICAL, "has the version 1.13.0-rc.1, not >=1.13"),
+        ("youtube-plugin<1.13,!=1.12", "1.13", Verdict.CRITICAL, "not <1.13,!=1.12"),
+        ("lavasrc-plugin>=4", "1.13", Verdict.CRITICAL, "lacks the plugin lavasrc-plugin"),
+        ("youtube-plugin>=1.13", "9087432", Verdict.UNKNOWN, "9087432, which cannot be compared with >=1.13"),
+        ("youtube-plugin>=1.13", "f6f1d3a-SNAPSHOT", Verdict.UNKNOWN, "f6f1d3a-SNAPSHOT, which cannot be compared"),
+        ("youtube-plugin>=1.13", "", Verdict.UNKNOWN, "does not report its version"),
+        ("youtube-plugin>=1.13", f"1.{'9' * 5000}", Verdict.UNKNOWN, "cannot be compared"),
+    ],
+)
+def test_required_versions_of_plugins(required: str, version: str, expected: Verdict, words: str) -> None:
+    """A version that does not meet the specifiers is CRITICAL; one that cannot be compared is UNKNOWN."""
+    node = snapshot(info=replace(INFO, plugins=(Plugin("youtube-plugin", version),)))
+
+    found = one(outcomes(node, plugins=read_plugins([required])), "info")
+    assert isinstance(found, Finding)
+    assert (found.verdict, words in found.message) == (expected, True), found.message
