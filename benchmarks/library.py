@@ -13,6 +13,8 @@ from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.connection.supervisor import NodeSupervisor
 from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.fleet_events import FleetMember
+from revvlink_cli.client.node import state_of
 from revvlink_cli.client.protocol.models import Decoded, WireCpu, WireStats
 from revvlink_cli.client.snapshot import NodeStatus
 
@@ -39,9 +41,11 @@ def _ours() -> tuple[Fleet, list[Node]]:
     nodes = []
     for name, region, playing, load in _figures():
         node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
-        link = node._supervisor = NodeSupervisor(node, _no_rest(), _no_rest(), user_id=1)
-        node._fleet, link.status, link.was_connected = fleet, NodeStatus.CONNECTED, True
-        node.take_stats(Decoded(_stats(playing, load)))
+        state = state_of(node)
+        link = state.supervisor = NodeSupervisor(state, _no_rest(), _no_rest(), user_id=1)
+        link.status, link.was_connected = NodeStatus.CONNECTED, True
+        state.observer = FleetMember(fleet, node)
+        state.on_stats(Decoded(_stats(playing, load)))
         fleet._nodes[name] = node
         nodes.append(node)
     return fleet, nodes
@@ -87,7 +91,7 @@ def get_node_changed() -> Figure:
     turn = itertools.count()
 
     def ours_once() -> None:
-        nodes[next(turn) % NODES].take_stats(Decoded(_stats(3, 0.3)))
+        state_of(nodes[next(turn) % NODES]).on_stats(Decoded(_stats(3, 0.3)))
         fleet.get_node(region="eu")
 
     def theirs_once() -> None:

@@ -122,7 +122,7 @@ async def _ours(uri: str) -> Callable[[], int]:
     await node.fetch_players()
     for guild in GUILDS:
         Pool.create_player(guild, node=node)
-    return lambda: min(player.state.position for player in node.session_players.players.values())
+    return lambda: min(player.state.position for player in node.session_players.values())
 
 
 async def _discord_like(library: Any, uri: str) -> Callable[[], int]:

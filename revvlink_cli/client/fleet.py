@@ -4,47 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL
 from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.client.connection.transport import Transport
-from revvlink_cli.client.errors import (
-    Code,
-    InvalidNodeException,
-    NodeException,
-    PlayerDestroyedException,
-    RevvlinkException,
-)
-from revvlink_cli.client.events import (
-    EventFeed,
-    NodeAnswering,
-    NodeClosed,
-    NodeEvent,
-    NodeFailed,
-    NodeHanging,
-    NodeLost,
-    NodeReady,
-    PoolEvent,
-    StatsReceived,
-    Subscription,
-    name_of,
-)
+from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
+from revvlink_cli.client.fleet_events import FleetEvents, FleetMember
 from revvlink_cli.client.loop_binding import LoopBinding
-from revvlink_cli.client.node import Node, user_id_of
+from revvlink_cli.client.node import Node, check_session, join, state_of
+from revvlink_cli.client.node_arguments import user_id_of
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
-from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
-from revvlink_cli.client.routing import ranking
-from revvlink_cli.client.routing.effects import is_effect
 from revvlink_cli.client.routing.failover import DrainReport, Failover
 from revvlink_cli.client.routing.placement import Placement
-from revvlink_cli.client.routing.regions import GLOBAL, checked_map, count_unknown_place, region_from_endpoint
+from revvlink_cli.client.routing.regions import checked_map
+from revvlink_cli.client.routing.selector import NodeSelector
 from revvlink_cli.client.search import load_tracks
 from revvlink_cli.client.search.track_search import TrackSearch
 from revvlink_cli.client.snapshot import FleetSnapshot, NodeStatus
@@ -62,8 +39,9 @@ if TYPE_CHECKING:
     )
 
     from revvlink_cli.client.cache.store import Store
+    from revvlink_cli.client.connection.rate_limits import SharedPaces
+    from revvlink_cli.client.events import PoolEvent, Subscription
     from revvlink_cli.client.protocol.messages import Event
-    from revvlink_cli.client.protocol.models import NodeStats
     from revvlink_cli.client.protocol.tracks import Playable, Playlist
     from revvlink_cli.client.redaction import Redactor
     from revvlink_cli.client.routing.penalty import Penalty
@@ -74,9 +52,6 @@ log = logging.getLogger(__name__)
 # Without a handler of the program's own, Python would write warnings to stderr: that is for the program to decide.
 logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 
-START_OVER_PAUSES = (1.0, 3.0, 9.0)
-"""Seconds after each failed request to play a track from its beginning."""
-
 
 class Fleet:
     """Everything that one `Pool` knows.
@@ -85,20 +60,20 @@ class Fleet:
     `close`, after which the fleet is as new. Until then it belongs to that one loop.
     """
 
-    def __init__(self, redact: Redactor | None = None) -> None:
+    def __init__(self, redact: Redactor | None = None, paces: SharedPaces | None = None) -> None:
         """Begin without nodes.
 
         Args:
-            redact: Masks secrets in what nodes say; those of the nodes are added to it. None is one of the fleet's own.
+            redact: Masks secrets in what nodes send; those of the nodes are added to it. None is one of the fleet's
+                own.
+            paces: Bounds the requests per second to each server together with other fleets, or None.
         """
         self._redact = redact
+        self._paces = paces
         self.client: Any = None
         self._nodes: dict[str, Node] = {}
-        self._regions: dict[str, tuple[str, ...]] | None = None
-        self._unknown_regions: Counter[str] = Counter()
         self._searches = TrackSearch()
-        self._rankings: dict[str | None, Ranking] = {}
-        self._costs: tuple[dict[str, Penalty], float] | None = None
+        self._selector = NodeSelector(self._nodes)
         self._change: asyncio.Future[None] | None = None
         self._running: asyncio.Future[tuple[Transport, asyncio.TaskGroup]] | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -108,7 +83,7 @@ class Fleet:
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
         self._binding = LoopBinding()
-        self._events = EventFeed()
+        self._events = FleetEvents(self)
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()
@@ -156,8 +131,7 @@ class Fleet:
         if client is not None:  # nothing was refused: from here on all of it counts
             self.client = client
         if own_regions is not None:
-            self._regions = own_regions
-            self._rankings.clear()
+            self._selector.use_regions(own_regions)
         transport, group = await self._open()
         self._group = group
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
@@ -166,19 +140,20 @@ class Fleet:
                 self.forget(former)
         user = user_id_of(self.client) if self.client is not None else None
         for node in wanted:
-            node.join(self, transport, user_id=user)
+            join(node, FleetMember(self, node), transport, user_id=user)
             self._nodes[node.identifier] = node
-            outcomes.append(node.start(group))
-        self.note_change()
+            outcomes.append(state_of(node).start(group))
+        self.on_change()
         return outcomes
 
     def _check_new(self, nodes: Sequence[Node]) -> None:
         # A node that failed for good may be tried again with other settings: it does not hold its name.
-        seen = {name for name, node in self._nodes.items() if node.is_supervised or node.was_connected}
+        seen = {name for name, node in self._nodes.items() if not state_of(node).is_untried}
         for node in nodes:
-            node.check()
-            failed_here = node.fleet is self and not node.is_supervised and not node.was_connected
-            if node.fleet is not None and not failed_here:
+            check_session(node)
+            state = state_of(node)
+            failed_here = self.has_member(node) and state.is_untried
+            if state.observer is not None and not failed_here:
                 raise NodeException(
                     f"{node.identifier} belongs to a pool already",
                     code=Code.INVALID_NODE,
@@ -200,16 +175,15 @@ class Fleet:
             self._closing = asyncio.Event()
             self._running = asyncio.get_running_loop().create_future()
             self._supervisor = asyncio.create_task(
-                self._supervise(self._running, self._closing, self._redact), name="fleet"
+                self._supervise(self._running, self._closing, Transport(self._redact, self._paces)), name="fleet"
             )
         return await asyncio.shield(self._running)  # who gives up waiting does not end it for the next
 
     @staticmethod
     async def _supervise(
-        started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event, redact: Redactor | None
+        started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event, transport: Transport
     ) -> None:
         """Hold the connections and the tasks of all nodes until the fleet closes."""
-        transport = Transport(redact)
         try:
             async with asyncio.TaskGroup() as group:
                 if not started.done():  # nobody waits any more when connecting was given up at once
@@ -225,7 +199,7 @@ class Fleet:
         """
         supervisor = self._supervisor
         if self._binding.is_dead or (supervisor is not None and supervisor.done()):
-            self._events = EventFeed()  # the readers went with their loop
+            self._events = FleetEvents(self)  # the readers ended with their loop
             if self._binding.is_dead:
                 self._change = None  # and so did those that wait for a change
             self._searches.forget_loads()
@@ -239,22 +213,21 @@ class Fleet:
         for node in tuple(self._nodes.values()):
             self.forget(node)
         self.client = None
-        self._regions = None
-        self._unknown_regions.clear()
+        self._selector.use_regions(None)
         self._players.clear()
         self._rescues.clear()
         self._chores.clear()
-        self._events.end()
-        self._events = EventFeed()
+        self._events.feed.end()
+        self._events = FleetEvents(self)
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
-        self.note_change()  # who waits for one finds the pool closed
+        self.on_change()  # who waits for one finds the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
         self._binding.release()
 
     def _release_if_idle(self) -> None:
         """Belong to no event loop while nothing is connected and nobody reads events."""
-        if self._supervisor is None and not self._events.has_readers and not self._in_lifecycle:
+        if self._supervisor is None and not self._events.feed.has_readers and not self._in_lifecycle:
             self._binding.release()
 
     @asynccontextmanager
@@ -293,7 +266,7 @@ class Fleet:
             if idle:
                 _, group = await self._open()
                 self._group = group
-                outcomes = [node.start(group) for node in idle]
+                outcomes = [state_of(node).start(group) for node in idle]
         await asyncio.gather(*map(asyncio.shield, outcomes))
         return self.nodes
 
@@ -343,7 +316,7 @@ class Fleet:
             chore.cancel()
         if chores:
             await asyncio.wait(chores)
-        await asyncio.gather(*(node.shut() for node in self._nodes.values()))
+        await asyncio.gather(*(state_of(node).shut() for node in self._nodes.values()))
         await self._searches.end()
         if self._supervisor is not None and self._closing is not None:
             self._closing.set()
@@ -352,20 +325,24 @@ class Fleet:
         self._searches = TrackSearch()
 
     def forget(self, node: Node) -> None:
-        """Let a closed node go; it may join a pool again."""
+        """Forget a closed node; it may join a pool again."""
         self._nodes.pop(node.identifier, None)
-        node.leave()
-        self.note_change()
+        state_of(node).leave()
+        self.on_change()
 
     @property
     def nodes(self) -> dict[str, Node]:
         """Nodes that have been connected at least once, by identifier; a copy."""
-        return {identifier: node for identifier, node in self._nodes.items() if node.was_connected}
+        return {identifier: node for identifier, node in self._nodes.items() if state_of(node).was_connected}
 
     @property
     def members(self) -> tuple[Node, ...]:
         """All nodes, those that never connected too, in the order they were given."""
         return tuple(self._nodes.values())
+
+    def has_member(self, node: Node) -> bool:
+        """Whether the node belongs to this fleet."""
+        return self._nodes.get(node.identifier) is node and state_of(node).observer is not None
 
     # Players.
 
@@ -394,7 +371,7 @@ class Fleet:
             NodeException: It belongs to another pool, or to none.
         """
         check_type("node", node, Node, "a Node")
-        if node.fleet is not self:
+        if not self.has_member(node):
             raise NodeException(f"{node.identifier} is not of this pool", code=Code.INVALID_NODE, node=node.identifier)
 
     def get_player(self, guild_id: int | str) -> Player | None:
@@ -405,6 +382,11 @@ class Fleet:
     def players(self) -> tuple[Player, ...]:
         """All there are."""
         return tuple(self._players.values())
+
+    def players_on(self, node: Node) -> tuple[Player, ...]:
+        """The players that a node serves, in the order they came."""
+        found = (self._players.get(guild) for guild in state_of(node).players.guilds)
+        return tuple(player for player in found if player is not None and player.node is node)
 
     @property
     def has_players(self) -> bool:
@@ -422,125 +404,36 @@ class Fleet:
         """See `Pool.events`."""
         self._drop_dead()
         self._binding.bind()
-        feed = self._events
+        feed = self._events.feed
         subscription = feed.subscribe()
         try:
-            while (happening := await subscription.next()) is not None:
-                yield happening
+            while (event := await subscription.next()) is not None:
+                yield event
         finally:
             feed.leave(subscription)
-            if feed is self._events:
+            if feed is self._events.feed:
                 self._release_if_idle()
 
     def subscribe(self) -> Subscription:
-        """A queue of what happens from now on; `unsubscribe` ends it."""
+        """A queue of all events from now on; `unsubscribe` ends it."""
         self.check_loop()
-        return self._events.subscribe()
+        return self._events.feed.subscribe()
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """The reader has gone."""
-        self._events.leave(subscription)
+        """End a subscription."""
+        self._events.feed.leave(subscription)
 
-    def tell(self, happening: PoolEvent) -> None:
-        """Something has happened: readers and the client are told."""
-        self._events.publish(happening)
-        if isinstance(happening, NodeEvent) and happening.event.caused_by_pool:
-            return  # no bot asked for it, and none is to act on it
-        dispatch = getattr(self.client, "dispatch", None)
-        if callable(dispatch):
-            try:
-                told = happening.event if isinstance(happening, NodeEvent) else happening
-                dispatch(f"revvlink_{name_of(type(told))}", happening)
-            except Exception:  # the bot's code: its defects must not take a connection along
-                log.exception("the client's dispatch failed")
+    def publish(self, event: PoolEvent) -> None:
+        """Send an event to the readers, and to the client's `dispatch`."""
+        self._events.publish(event, self.client)
 
-    def note_ready(self, node: Node, session_id: str, *, resumed: bool) -> None:
-        """A node is connected."""
-        self.tell(NodeReady(node=node.identifier, session_id=session_id, resumed=resumed))
-        self.care_for(node)
+    def on_event(self, node: Node, event: Event) -> None:
+        """A node has sent an event of a player."""
+        self._events.on_event(node, event)
 
-    def note_lost(self, node: Node, reason: RevvlinkException) -> None:
-        """A node that was connected is not any more."""
-        for player in node.players.values():
-            player.hold()
-        self.tell(NodeLost(node=node.identifier, reason=reason, players=len(node.players)))
-        self.care_for(node)
-
-    def note_hanging(self, node: Node, reason: RevvlinkException | None) -> None:
-        """A connected node answers no request any more, or with None does so again. Its players stay: they play."""
-        if reason is None:
-            self.tell(NodeAnswering(node=node.identifier))
-            if node.node_players.orphans:  # players that left it meanwhile
-                self.care_for(node)
-        else:
-            self.tell(NodeHanging(node=node.identifier, reason=reason, players=len(node.players)))
-
-    def note_failed(self, node: Node, reason: RevvlinkException, attempts: int) -> None:
-        """An attempt to connect a node has failed."""
-        self.tell(NodeFailed(node=node.identifier, reason=reason, attempts=attempts))
-
-    def note_closed(self, node: Node) -> None:
-        """A node is not tried any more."""
-        self.tell(NodeClosed(node=node.identifier))
-
-    def note_stats(self, node: Node, stats: NodeStats) -> None:
-        """A node sent its statistics."""
-        self.tell(StatsReceived(node=node.identifier, stats=stats))
-
-    def note_event(self, node: Node, event: Event) -> None:
-        """A node sent an event."""
-        player = self._players.get(event.guild_id or 0)
-        if player is not None and player.bound_for not in (None, node) and isinstance(event, TrackEnd):
-            player.held_events.append((node, event))  # whether it counts shows when the move has ended
-            return
-        if isinstance(event, TrackStart) and player is not None and node is (player.bound_for or player.node):
-            player.note_started(event.track)
-        is_ours = is_effect(event, player, node)
-        if player is not None and not is_ours and isinstance(event, TrackEnd):
-            is_ours = self._track_ended(player, node, event)
-        self.tell(NodeEvent(node=node.identifier, event=replace(event, caused_by_pool=True) if is_ours else event))
-
-    def note_held_events(self, player: Player) -> None:
-        """A move has ended, well or not: now the ends of tracks that came meanwhile can be judged."""
-        held, player.held_events = player.held_events, []
-        for node, event in held:
-            self.note_event(node, event)
-
-    def _track_ended(self, player: Player, node: Node, event: TrackEnd) -> bool:
-        """A track is over, or failed: lavaplayer cannot begin in the middle of some containers, Ogg among them.
-
-        Returns:
-            Whether it is played from its beginning; then the end is none for the bot.
-        """
-        track = player.to_start_over(event.track, event.reason)
-        if track is not None and self.is_open:
-            player.effects.expect_end()  # a NodeLink ends a track that fails twice
-            self.spawn(self._start_over(player, node, track, event), name=f"start over {player.guild_id}")
-            return True
-        self._end_track(player, event)
-        return False
-
-    @staticmethod
-    def _end_track(player: Player, event: TrackEnd) -> None:
-        player.effects.ended()
-        if event.reason != "replaced":
-            player.forget_track(event.track)
-
-    async def _start_over(self, player: Player, node: Node, track: Playable, event: TrackEnd) -> None:
-        """Play a track from its beginning; where no node takes it the bot gets the end that was kept from it."""
-        for pause in START_OVER_PAUSES:
-            try:
-                await player.start_over(track)
-            except PlayerDestroyedException:
-                return
-            except RevvlinkException as error:
-                log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
-                await asyncio.sleep(pause)
-            else:
-                return
-        if player.track is track:
-            self._end_track(player, event)
-            self.tell(NodeEvent(node=node.identifier, event=event))
+    def on_move_ended(self, player: Player) -> None:
+        """Judge the events that were kept while the player moved."""
+        self._events.on_move_ended(player)
 
     def care_for(self, node: Node) -> None:
         """See to the players of a node, if there is need and a pool that is open; one task a node does."""
@@ -558,11 +451,11 @@ class Fleet:
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""
         check_type("node", node, Node, "a Node")
-        if node.fleet is not None:  # one that has left has no players here any more
+        if state_of(node).observer is not None:  # a node that has left has no players here any more
             self._check_member(node)
         self.check_loop()
-        async with node.closing, self._instead_of_rescue(node):  # a second drain finds what the first has left
-            if node.fleet is not self:  # it left before, or while this waited
+        async with state_of(node).closing, self._instead_of_rescue(node):  # a second drain moves what the first left
+            if not self.has_member(node):  # it left before, or while this waited
                 return DrainReport(node.identifier, {}, {})
             return await self.failover.drain(node)
 
@@ -577,7 +470,7 @@ class Fleet:
         was_cordoned = node.is_cordoned
         node.cordon()
         try:
-            if node.players:
+            if self.players_on(node):
                 await self.drain(node)
             await self._shut(node, eject=eject)
         finally:
@@ -586,16 +479,16 @@ class Fleet:
 
     async def _shut(self, node: Node, *, eject: bool) -> None:
         """Close a node. Players that are still there have no node from then on; a voice update places them again."""
-        async with node.closing, self._instead_of_rescue(node):
-            if node.fleet is not self:
+        async with state_of(node).closing, self._instead_of_rescue(node):
+            if not self.has_member(node):
                 return
-            for player in node.players.values():
+            for player in self.players_on(node):
                 async with player.turn:
                     if player.node is node:
                         player.hold()
                         player.detach()
-            await node.shut()
-            if eject and node.fleet is self:
+            await state_of(node).shut()
+            if eject and self.has_member(node):
                 self.forget(node)
 
     @asynccontextmanager
@@ -608,15 +501,14 @@ class Fleet:
         try:
             yield
         finally:
-            if node.fleet is self:
+            if self.has_member(node):
                 self.care_for(node)
 
     # What is known, and what follows from it.
 
-    def note_change(self) -> None:
-        """Something about a node has changed: what was worked out from it counts no more."""
-        self._rankings.clear()
-        self._costs = None
+    def on_change(self) -> None:
+        """Something about a node has changed: rankings are made anew, and tasks that wait for a change go on."""
+        self._selector.on_change()
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
@@ -637,46 +529,23 @@ class Fleet:
 
     def snapshot(self) -> FleetSnapshot:
         """All nodes as they are now."""
-        now = time.monotonic()
-        nodes = tuple(node.snapshot() for node in self._nodes.values())
-        return FleetSnapshot(now, nodes, ranking.penalties(nodes, now), dict(self._unknown_regions))
+        return self._selector.snapshot()
 
     def penalty_of(self, node: Node) -> Penalty | None:
         """The penalty of one node among the others."""
-        now = time.monotonic()
-        if self._costs is None or now >= self._costs[1]:
-            nodes = [member.snapshot() for member in self._nodes.values()]
-            expiries = [n.timed_stats.expires for n in nodes if n.timed_stats and now < n.timed_stats.expires]
-            self._costs = (ranking.penalties(nodes, now), min(expiries, default=float("inf")))
-        return self._costs[0].get(node.identifier)
+        return self._selector.penalty_of(node)
 
     def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
-        """All nodes, ranked for `region`; worked out again only when something has changed or grown too old."""
-        now = time.monotonic()
-        known = None if exclude else self._rankings.get(region)
-        if known is None or now >= known.expires:
-            nodes = [node.snapshot() for node in self._nodes.values()]
-            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None, exclude=exclude)
-            if not exclude:
-                self._rankings[region] = known
-        return known
+        """All nodes, ranked for a region."""
+        return self._selector.rank(region, exclude=exclude)
 
     def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
-        """The best node for `region`.
+        """The best node for a region.
 
         Raises:
-            InvalidNodeException: None can serve; the message says why each was left out.
+            InvalidNodeException: No node can serve; the message says why each was left out.
         """
-        ranked = self.rank(region, exclude=exclude)
-        if ranked.candidates:
-            return self._nodes[ranked.candidates[0].node.identifier]
-        why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
-        more = f"; and {len(ranked.excluded) - 5} more" if len(ranked.excluded) > 5 else ""
-        raise InvalidNodeException(
-            f"no node can serve: {why}{more}" if why else "the pool has no nodes",
-            code=Code.NO_NODE,
-            hint="connect a node" if not why else "start one of them, or correct the configuration",
-        )
+        return self._selector.best(region, exclude=exclude)
 
     def get_node(self, identifier: str | None = None, /, *, region: str | None = None) -> Node:
         """See `Pool.get_node`."""
@@ -689,7 +558,7 @@ class Fleet:
 
     def _named(self, identifier: str) -> Node:
         node = self._nodes.get(identifier)
-        if node is None or not node.was_connected:
+        if node is None or not state_of(node).was_connected:
             error = node.snapshot().error if node is not None else None
             raise InvalidNodeException(
                 f"the node {identifier} has never been connected{f': {error}' if error else ''}"
@@ -705,10 +574,7 @@ class Fleet:
         """See `Pool.region_from_endpoint`."""
         if endpoint is not None and not isinstance(endpoint, str):
             raise wrong_type("endpoint", "a str or None", endpoint)
-        region = region_from_endpoint(endpoint, self._regions)
-        if endpoint is not None and region == GLOBAL:
-            count_unknown_place(endpoint, self._unknown_regions)
-        return region
+        return self._selector.region_from_endpoint(endpoint)
 
     # Tracks.
 

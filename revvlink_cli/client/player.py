@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
+from revvlink_cli.client.node import state_of
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
 from revvlink_cli.client.routing.effects import Effects, is_same
 from revvlink_cli.client.routing.wishes import (
@@ -31,14 +32,36 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.protocol.messages import TrackEnd
     from revvlink_cli.client.protocol.tracks import Playable
-    from revvlink_cli.client.routing.placement import Placement
-
+    from revvlink_cli.client.routing.turn import Turn
 
 TOO_SOON = 5.0
 """Seconds within which a track of which five times as much was left cannot have been played to its end."""
 
 DOUBTFUL = 2.0
 """Times a node's timeout within which it may still do what it has not answered."""
+
+
+class PlayerPlacement(Protocol):
+    """What a player needs of the pool that places it, see `Placement`."""
+
+    def turn_of(self, guild_id: int) -> Turn:
+        """The turn of a guild, the same for all who hold or await it."""
+
+    def check(self, player: Player) -> None:
+        """Check that the player is one of the pool.
+
+        Raises:
+            PlayerDestroyedException: It was destroyed, or the pool closed.
+        """
+
+    async def place(self, player: Player) -> None:
+        """Find a node that takes the player."""
+
+    async def switch(self, player: Player, node: Node) -> None:
+        """Move the player to one node and no other."""
+
+    async def destroy(self, player: Player) -> None:
+        """End the player."""
 
 
 class Player:
@@ -67,7 +90,7 @@ class Player:
         held_events: Ends of tracks on the node that it leaves, while another is asked to take it.
     """
 
-    def __init__(self, placement: Placement, guild_id: int | str, *, region: str | None = None) -> None:
+    def __init__(self, placement: PlayerPlacement, guild_id: int | str, *, region: str | None = None) -> None:
         self.guild_id = checked_guild_id(guild_id)
         self.node: Node | None = None
         self.region = region
@@ -126,7 +149,7 @@ class Player:
         if self.track is None:
             return 0
         held = self._wishes.position
-        told = self.node.session_players.state_of(self.guild_id) if self.node is not None else None
+        told = state_of(self.node).session_players.state_of(self.guild_id) if self.node is not None else None
         if held is not None or told is None:
             return held or 0
         state, heard_at = told
@@ -406,15 +429,15 @@ class Player:
     def attach(self, node: Node) -> None:
         """This node serves it now."""
         if self.node is not None and self.node is not node:
-            self.node.node_players.remove(self)
+            state_of(self.node).players.remove(self.guild_id)
         self.node = node
-        node.node_players.add(self)
+        state_of(node).players.add(self.guild_id)
 
     def detach(self) -> None:
         """No node serves it any more."""
         node, self.node, self.session = self.node, None, None
         if node is not None:
-            node.node_players.remove(self)
+            state_of(node).players.remove(self.guild_id)
 
     async def start_over(self, track: Playable) -> None:
         """Play a track from its beginning, if it is still the one."""

@@ -1,6 +1,6 @@
-"""What defines one node: plain values, frozen, shared by the configuration above and the client below.
+"""The settings of one node, as plain frozen values; the configuration makes them and the client reads them.
 
-This module is the only part of the client that the configuration imports, so it stays free of everything slow.
+The configuration imports this module with each command, so it imports nothing slow.
 """
 
 from __future__ import annotations
@@ -9,27 +9,24 @@ import math
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 from revvlink_cli.client.arguments import MAX_SECONDS, check_seconds, check_text, check_type, check_whole
 from revvlink_cli.client.protocol.guild_ids import MAX_ID
 
-if TYPE_CHECKING:
-    import asyncio
-
 DEFAULT_USER_ID = 170939974227541168
-"""Sent as ``User-Id`` when nobody gives one. Eighteen digits: NodeLink takes 18 or 19 and refuses the rest."""
+"""Sent as ``User-Id`` when no bot's id is known. Eighteen digits: NodeLink takes 18 or 19 and refuses the rest."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Fault(NamedTuple):
-    """Why a node cannot be tried: its own part of the configuration does not hold what it takes.
+    """Why a node cannot be tried: its part of the configuration is incomplete or wrong.
 
     Attributes:
         message: What is wrong, one sentence.
-        hint: What to do, or None.
+        hint: What to do about it, or None.
     """
 
     message: str
@@ -38,14 +35,14 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """Everything that is needed to reach one node.
+    """What is needed to reach one node.
 
     Attributes:
-        identifier: The name by which people and the pool call the node; unique within a pool.
+        identifier: The node's name, unique within a pool.
         uri: ``http://`` or ``https://`` address, a path prefix allowed, without a trailing slash.
-        password: Sent as ``Authorization`` with every request to this node and to nobody else.
-        region: A region label (``us``, ``eu``, ...) or None when the node serves no region in particular.
-        tags: Free labels to select nodes by.
+        password: Sent as ``Authorization`` with every request to this node, and to no other server.
+        region: A region label (``us``, ``eu``, ...), or None when the node serves no particular region.
+        tags: Labels to select nodes by.
         user_id: The bot's id, sent as ``User-Id``; None means the pool's client or `DEFAULT_USER_ID`.
         heartbeat: Seconds of silence after which the websocket is pinged.
         timeout: Seconds that one request, one handshake or the wait for ``ready`` may take.
@@ -54,14 +51,12 @@ class NodeSettings:
         headers: Extra request headers, for proxies in front of the node.
         ca_file: Path of a PEM file with the certificate authority that signed the node's certificate.
         proxy: Address of an HTTP proxy.
-        trust_env: Whether ``HTTP_PROXY`` and its kin count.
-        retry_within: Seconds within which a failed attempt is followed by the next, also where no v4 node answers, as
-            before one has started; a refused password is tried again after a minute. None for pauses that grow, and
-            for giving up on what is no node and on a password that was refused.
-        per_second: Requests of any kind, handshakes included, within any one second; None for the usual budget.
-        fault: Why the node cannot be tried, or None. Such a node fails at once, and costs the others nothing.
-        permits: One for each of these requests, where several connections to one server are to keep the bound together;
-            it says nothing of what the node is, and does not count when settings are compared.
+        trust_env: Whether ``HTTP_PROXY`` and ``HTTPS_PROXY`` apply.
+        retry_within: Seconds within which the next attempt follows a failed one, also when the address is not that of a
+            v4 node; a refused password is tried again after a minute. None for pauses that grow. Then the node is given
+            up when it refuses the password, or when the address is not that of a v4 node.
+        per_second: Requests of any kind, handshakes included, within any one second; None for no such bound.
+        fault: Why the node cannot be tried, or None. Such a node fails at once and does not delay the others.
 
     It cannot be pickled or copied by `copy`: the password would be in the copy. Use `dataclasses.replace`.
 
@@ -87,10 +82,9 @@ class NodeSettings:
     retry_within: float | None = None
     per_second: int | None = None
     fault: Fault | None = None
-    permits: asyncio.Semaphore | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what would fail at the first request, or worse, change it."""
+        """Refuse values with which the first request would fail, or would be another request."""
         self._check_types()
         if not self.identifier or not self.identifier.isprintable():
             raise ValueError(f"identifier is one line of visible text, not {self.identifier!r}")

@@ -20,6 +20,7 @@ from revvlink_cli.services.on_demand import ask
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from revvlink_cli.client.connection.rate_limits import SharedPaces
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.settings import NodeSettings
@@ -54,6 +55,7 @@ async def run(
     regions: Mapping[str, Sequence[str]] | None,
     timeout: float,
     play: PlaySettings | None = None,
+    paces: SharedPaces | None = None,
 ) -> Report:
     """Check nodes and fleet.
 
@@ -63,6 +65,7 @@ async def run(
         regions: A region map in place of the built-in one.
         timeout: Seconds for the whole check; a node that has not answered by then has timed out.
         play: How canaries play; without it none does.
+        paces: Bounds the requests per second to each server together with others that ask it, or None.
     """
     at, begun = time.time(), time.monotonic()
     if play is None:
@@ -70,7 +73,7 @@ async def run(
     names = [entry.identifier for entry in chosen]
     async with AsyncExitStack() as stack:
         checked = [as_checker(entry, timeout) for entry in chosen]
-        session = await stack.enter_async_context(connecting(checked, regions, timeout))
+        session = await stack.enter_async_context(connecting(checked, regions, timeout, paces))
         canaries = _Canaries(session.fleet, policy, session.deadline)
         if play is not None and any(map(policy.plays, names)):
             canaries.player = await stack.enter_async_context(canary_player(session.fleet, play))
@@ -162,7 +165,7 @@ class _Canaries:
             took = now - (progress.began or now)  # the wait for the rate limit does not count
             self.loads[node.identifier][index] = Load(canary, took, tracks, failure)
             self._running -= 1
-            self._fleet.note_change()
+            self._fleet.on_change()
 
     async def _play(self, node: Node, canaries: Sequence[str], player: CanaryPlayer) -> None:
         """Play one after the other, because a node plays one canary at a time."""
@@ -172,4 +175,4 @@ class _Canaries:
                 results.append(await player.play(node, canary, self._deadline))  # noqa: PERF401 - read on the way
         finally:
             self._running -= 1
-            self._fleet.note_change()
+            self._fleet.on_change()

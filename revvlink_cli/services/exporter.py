@@ -14,7 +14,6 @@ import time
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from aiohttp import web
 
 from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
+from revvlink_cli.client.connection.rate_limits import SharedPaces
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
@@ -84,12 +84,15 @@ class Exporter:
         url: The address it listens on, "" before it listens.
     """
 
-    def __init__(self, fleet: Fleet, plan: Plan, timeout: float, reload: Callable[[], Plan | None]) -> None:
+    def __init__(
+        self, fleet: Fleet, plan: Plan, timeout: float, reload: Callable[[], Plan | None], paces: SharedPaces
+    ) -> None:
         self.url = ""
         self._fleet = fleet
         self._plan = plan
         self._timeout = timeout
         self._reload = reload
+        self._paces = paces
         self._is_current = True
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -179,7 +182,9 @@ class Exporter:
         try:
             async with asyncio.timeout(timeout), self._turns[chosen[0].identifier]:
                 left = begun + timeout - time.monotonic() - GRACE - CLOSING
-                report = await run(chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4))
+                report = await run(
+                    chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4), paces=self._paces
+                )
         except TimeoutError:
             report = None
         found = [
@@ -222,11 +227,6 @@ def _text(text: str) -> web.Response:
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _sharing(permits: defaultdict[str, asyncio.Semaphore], plan: Plan) -> Plan:
-    """A plan whose probes share the request permits of a server with the connected nodes."""
-    return plan._replace(chosen=[replace(entry, permits=permits[entry.uri]) for entry in plan.chosen])
-
-
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
     """The settings of nodes that stay connected while the exporter runs."""
     return [
@@ -258,17 +258,11 @@ async def serving(
     Raises:
         OSError: Listening on the address is not possible.
     """
-    permits: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, PER_SECOND))
-
-    def again() -> Plan | None:
-        found = reload()
-        return _sharing(permits, found) if found is not None else None
-
-    plan = _sharing(permits, plan)
+    paces = SharedPaces(PER_SECOND)  # a probe and the kept connection ask a server no more together than one
     room = make_room_for(len(plan.chosen), Limits().connections)
     listener = Listener(Limits(connections=max(room, FEWEST)), complain)
-    async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout) as opening:
-        exporter = Exporter(opening.fleet, plan, timeout, again)
+    async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout, paces) as opening:
+        exporter = Exporter(opening.fleet, plan, timeout, reload, paces)
         runner = web.AppRunner(
             exporter.application(listener.middleware()),
             logger=log,

@@ -17,6 +17,7 @@ from revvlink_cli.config import secrets_in_use
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from revvlink_cli.client.connection.rate_limits import SharedPaces
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
 
@@ -90,7 +91,10 @@ class FleetSession:
 
 @asynccontextmanager
 async def connecting(
-    settings: Sequence[NodeSettings], regions: Mapping[str, Sequence[str]] | None, timeout: float
+    settings: Sequence[NodeSettings],
+    regions: Mapping[str, Sequence[str]] | None,
+    timeout: float,
+    paces: SharedPaces | None = None,
 ) -> AsyncIterator[FleetSession]:
     """Start to connect a fleet of these nodes, and close it at the end of the block.
 
@@ -98,9 +102,10 @@ async def connecting(
         settings: The nodes.
         regions: A region map in place of the built-in one.
         timeout: Seconds until the nodes' deadline.
+        paces: Bounds the requests per second to each server together with other sessions, or None.
     """
     make_room_for(len(settings))
-    fleet = Fleet(secrets_in_use.redactor())
+    fleet = Fleet(secrets_in_use.redactor(), paces)
     nodes = [Node.from_settings(entry) for entry in settings]
     deadline = asyncio.get_running_loop().time() + timeout + GRACE
     task = asyncio.create_task(_connect(fleet, nodes, regions), name="connect")
@@ -148,7 +153,7 @@ async def _connect(fleet: Fleet, nodes: Sequence[Node], regions: Mapping[str, Se
     except RevvlinkException:
         return  # the snapshot of each node has its failure
     finally:
-        fleet.note_change()  # wakes the tasks that wait for the end of this one
+        fleet.on_change()  # wakes the tasks that wait for the end of this one
 
 
 async def until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from revvlink_cli import InvalidClientException, Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.fleet import Fleet
+from revvlink_cli.client.node import state_of
 from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.fidelity.read_recordings import LAVALINK
@@ -95,9 +96,9 @@ def test_a_second_life(simulator: Simulator) -> None:
         await asyncio.to_thread(simulator["a"].kill)
         with pytest.raises(NodeException):
             await Fresh.connect(nodes=[node])
-        assert not node.was_connected
+        assert not state_of(node).was_connected
         assert Fresh.nodes == {}
-        assert node.session_players.players == {}
+        assert node.session_players == {}
         assert node.info is None
         await Fresh.close()
 

@@ -39,7 +39,7 @@ def test_players_move_first() -> None:
             assert watched.simulator["a"].open_sockets == 0
             assert len(watched.moves()) == mine
             assert (len(watched.told(NodeDrained)), len(watched.told(NodeClosed))) == (1, 1)
-            assert all(there.track for there in watched.pool.nodes["b"].session_players.players.values())
+            assert all(there.track for there in watched.pool.nodes["b"].session_players.values())
 
             await watched.pool.reconnect()
             assert not node.is_cordoned

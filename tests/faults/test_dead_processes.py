@@ -132,7 +132,7 @@ def test_the_only_node_restarts(down: float) -> None:
                 player = watched.pool.get_player(guild(number))
                 assert player is not None
                 assert player.track is not None
-                there = watched.pool.nodes["a"].session_players.players[player.guild_id]
+                there = watched.pool.nodes["a"].session_players[player.guild_id]
                 assert there.track is not None
                 assert there.track.identifier == player.track.identifier
 

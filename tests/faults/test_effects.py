@@ -262,7 +262,7 @@ def test_a_stop_soon_after_a_repair(kind: str) -> None:
 
 def test_a_repetition_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the start cannot even be repeated the bot gets the end that was kept from it: its queue goes on."""
-    monkeypatch.setattr("revvlink_cli.client.fleet.START_OVER_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("revvlink_cli.client.fleet_events.START_OVER_PAUSES", (0.01, 0.01, 0.01))
     track, patched = FIRST.to_payload(), []
 
     class Server(Listening):

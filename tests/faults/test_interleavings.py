@@ -315,6 +315,6 @@ def test_two_voice_updates_before_the_first_placement(apart: float) -> None:
             for player in players:
                 assert player.node is not None
                 assert player.guild_id in found[player.node.identifier]
-                assert player.node.session_players.players[player.guild_id].voice["token"] == "t2"
+                assert player.node.session_players[player.guild_id].voice["token"] == "t2"
 
     run(work)

@@ -239,7 +239,7 @@ def test_patches_that_are_answered_with_little(answer: bytes) -> None:
             player = Fresh.create_player(1)
             await player.update_voice(token="t", endpoint="us-east1.discord.gg", session_id="s", channel_id=3)
             assert player.node is node
-            assert 1 in node.session_players.players
+            assert 1 in node.session_players
             assert "player guildId" in node.snapshot().unexpected_fields
             await Fresh.close()
 

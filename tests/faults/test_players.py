@@ -97,7 +97,7 @@ def test_a_dead_nodes_players_move() -> None:
                 moved = watched.pool.get_player(guild(3))
                 assert moved is not None
                 assert moved.node is not None
-                there = moved.node.session_players.players[guild(3)]
+                there = moved.node.session_players[guild(3)]
                 assert (there.volume, there.voice["token"], there.state.connected) == (40, "t3", True)
                 assert there.track is not None
                 assert there.track.identifier == TRACKS[3].identifier
@@ -114,15 +114,15 @@ def test_resume_first() -> None:
         async with fleet(*profiles("a", "b"), resume_timeout=30) as watched:
             await placed(watched, 6, playing=True)
             node = watched.pool.nodes["a"]
-            mine = next(iter(node.players.values()))
+            (mine, *_) = watched.fleet.players_on(node)
             await node.rest.update_session(node.session_id or "", resuming=True, timeout=30)
             session = node.session_id
             await asyncio.to_thread(watched.simulator["a"].drop)
             await watched.until(lambda: node.status is not NodeStatus.CONNECTED)
             await mine.set_volume(33)
             await watched.until(lambda: node.status is NodeStatus.CONNECTED)
-            await watched.until(lambda: node.session_players.players.get(mine.guild_id, None) is not None
-                                and node.session_players.players[mine.guild_id].volume == 33)  # fmt: skip
+            await watched.until(lambda: node.session_players.get(mine.guild_id, None) is not None
+                                and node.session_players[mine.guild_id].volume == 33)  # fmt: skip
 
             assert node.session_id == session
             assert watched.moves() == []
@@ -287,7 +287,7 @@ def test_a_player_without_voice() -> None:
             await asyncio.to_thread(watched.simulator["a"].kill)
             await watched.until(lambda: player.node is watched.pool.nodes["b"])
             await player.update_voice(**voice(1))
-            there = watched.pool.nodes["b"].session_players.players[player.guild_id]
+            there = watched.pool.nodes["b"].session_players[player.guild_id]
             assert there.state.connected
             assert there.track is not None
 
@@ -369,7 +369,7 @@ def test_what_a_player_is_told() -> None:
             assert player.position == held
             await player.seek(TRACKS[22].length - 2000)
             await player.pause(False)
-            there = watched.pool.nodes["a"].session_players.players[player.guild_id]
+            there = watched.pool.nodes["a"].session_players[player.guild_id]
             assert (there.volume, "timescale" in there.filters) == (1000, True)
             await watched.until(lambda: player.track is None)
             assert player.position == 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from revvlink_cli.client.events import PoolEvent
+    from revvlink_cli.client.fleet import Fleet
 
 PASSWORD = "pw"
 FIRST_GUILD = 817327181659110000
@@ -57,6 +58,11 @@ class Watched:
     async def until_status(self, name: str, status: NodeStatus) -> None:
         """Wait until a node is connected, or is not."""
         await self.until(lambda: self.pool.nodes[name].status is status)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The state of the pool."""
+        return self.pool.fleet()
 
     async def on_servers(self) -> dict[str, set[int]]:
         """The guilds that each living server has, by its own account."""

@@ -309,7 +309,7 @@ def describe(node: Node) -> str:
     if (timed := snapshot.timed_stats) is not None and timed.origin is StatsOrigin.WEBSOCKET:
         stats = timed.stats
         told.append(f"stats {stats.players}/{stats.playing} up {stats.uptime_ms} frames {stats.frames}")
-    for player in node.session_players.players.values():
+    for player in node.session_players.values():
         track = player.track.title if player.track else "nothing"
         state = player.state
         told.append(
@@ -326,7 +326,7 @@ def describe(node: Node) -> str:
 def disagreements(node: Node, listed: list[dict[str, Any]]) -> list[str]:
     """Where the session's players, which the messages made, differs from the recorded list of players."""
     found = []
-    mine = node.session_players.players
+    mine = node.session_players
     if mine.keys() != {int(player["guildId"]) for player in listed}:
         found.append(f"players {sorted(mine)} where the server lists {sorted(player['guildId'] for player in listed)}")
     for player in listed:

@@ -106,14 +106,13 @@ def test_lost_and_resumed(fleet: Simulator) -> None:
                 while not all(node.snapshot().resumed and node.status is NodeStatus.CONNECTED for node in chosen):
                     await asyncio.sleep(0.01)
                 while not all(
-                    GUILD in node.session_players.players and node.session_players.players[GUILD].state.connected
-                    for node in chosen
+                    GUILD in node.session_players and node.session_players[GUILD].state.connected for node in chosen
                 ):
                     await asyncio.sleep(0.01)
             assert [node.session_id for node in chosen] == sessions
             assert [fleet[node.identifier].open_sockets for node in chosen] == [1, 1]
             await chosen[1].update_player(GUILD, {"volume": 60})
-            assert chosen[1].session_players.players[GUILD].volume == 60
+            assert chosen[1].session_players[GUILD].volume == 60
         finally:
             await Fresh.close()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -173,3 +173,14 @@ class RateLimiter:
 
     def _is_full(self) -> bool:
         return len(self._recent) == self._recent.maxlen
+
+
+class SharedPaces:
+    """Bounds the requests per second to each server, for several pools together."""
+
+    def __init__(self, per_second: int) -> None:
+        self._paces: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(per_second))
+
+    def of(self, uri: str) -> asyncio.Semaphore:
+        """The permits of the server at an address, one for each request within a second."""
+        return self._paces[uri]

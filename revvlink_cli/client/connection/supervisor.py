@@ -1,4 +1,4 @@
-"""What keeps one node connected: one task, one connection at a time, and the pauses between them."""
+"""Keeps one node connected: one task, one connection at a time, and pauses between the attempts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli.client.connection.rest_watch import RestWatch
 from revvlink_cli.client.connection.websocket import WebSocketConnection
@@ -18,62 +18,118 @@ if TYPE_CHECKING:
     import aiohttp
 
     from revvlink_cli.client.connection.rest import Rest
-    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.connection.session_players import SessionPlayers
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import Decoded, NodeStats, WireStats
+    from revvlink_cli.client.settings import NodeSettings
 
 log = logging.getLogger(__name__)
 
 BACKOFF_BASE = 0.5
-"""Seconds of the first delay's upper end; each further one doubles it."""
+"""Seconds of the first pause at most is twice this; each further attempt doubles the limit."""
 
 BACKOFF_CAP = 60.0
-"""Seconds no delay exceeds."""
+"""Seconds of the longest pause."""
 
 RETRY_AFTER_CAP = 300.0
-"""Seconds that a server's Retry-After may put off the next attempt at most."""
+"""Seconds by which a server's Retry-After may delay the next attempt at most."""
 
 STABLE_AFTER = 30.0
-"""Seconds a connection must hold before the next loss counts as a first one."""
+"""Seconds a connection must last before the pauses begin anew with its loss."""
 
 FIRST_STATS = 0.25
-"""Seconds that a node which is ready gets for its first statistics before it is said to be."""
+"""Seconds that a ready node has to send its first statistics before it is reported as connected."""
 
 REFUSED_PAUSE = 60.0
-"""Seconds until a refused password is tried again, where it is at all: the node may have been put right."""
+"""Seconds until a refused password is tried again, where `retry_within` is set: it may have been corrected."""
 
 SESSION_TRIES = 2
-"""How often a session that was not taken up again is asked for once more before a new one is adopted."""
+"""How often the lost session is asked for again before a new one is accepted."""
 
 SESSION_PAUSE = 0.5
 """Seconds between such tries."""
 
 STATS_GRACE = 1.0
-"""Seconds a Lavalink gets to send the statistics that come with ``ready`` before REST is asked."""
+"""Seconds that a Lavalink has to send statistics after ``ready`` before REST is asked for them."""
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait before attempt number `attempt` (from 1): anywhere from none to a doubling limit.
+    """Seconds to wait before attempt number `attempt` (from 1): a random number below a limit that doubles.
 
-    This is "full jitter": a fleet that lost its server at one moment does not come back at one moment.
+    This is "full jitter": clients that lost a server at one moment do not all return at one moment.
     """
     return random.uniform(0.0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt, 16)))  # noqa: S311 - no secret
 
 
+class SupervisedNode(Protocol):
+    """What the supervisor needs of its node, and what it reports to it."""
+
+    @property
+    def settings(self) -> NodeSettings:
+        """The node's settings."""
+
+    @property
+    def session_players(self) -> SessionPlayers:
+        """Takes the players of the session, as the node describes them."""
+
+    @property
+    def has_players(self) -> bool:
+        """Whether the node serves players of the pool, for whom the lost session is worth another try."""
+
+    @property
+    def has_stats(self) -> bool:
+        """Whether the node has sent statistics since it was connected."""
+
+    async def until_stats(self) -> None:
+        """Wait for statistics."""
+
+    async def fetch_stats(self) -> NodeStats | None:
+        """Ask for statistics over REST."""
+
+    def forget_stats(self) -> None:
+        """Forget the statistics: they are those of a server that is lost."""
+
+    def on_change(self) -> None:
+        """The state of the connection has changed."""
+
+    def on_ready(self, connection: WebSocketConnection) -> None:
+        """A connection is ready."""
+
+    def on_lost(self, reason: RevvlinkException) -> None:
+        """A connection that was ready has ended."""
+
+    def on_hanging(self) -> None:
+        """The node has stopped answering requests, or answers again."""
+
+    def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
+        """An attempt to connect has failed."""
+
+    def on_closed(self) -> None:
+        """The supervisor has ended."""
+
+    def on_event(self, event: Event) -> None:
+        """The node has sent an event."""
+
+    def on_stats(self, answer: Decoded[WireStats]) -> NodeStats:
+        """The node has sent statistics."""
+
+
 class NodeSupervisor:
-    """The supervised connection of one node, from the day it joins a pool to the day it leaves.
+    """Keeps one node connected from the time it joins a pool until it leaves.
 
     Attributes:
-        status: Where it stands.
-        error: Why it is not connected, or the last trouble met on a connected one; None if all is well.
-        stats_error: Why a connected node has given no statistics though they were asked for, or None.
+        status: Where the connection stands.
+        error: Why the node is not connected, or the last failure on a connected one; None if there is none.
+        stats_error: Why asking a connected node for statistics has failed, or None.
         rest_watch: Knows whether a connected node still answers requests.
-        was_connected: Whether it has ever been ready.
-        is_supervised: Whether a task keeps it connected.
-        connection: The connection there is, or that is being made; None between two.
-        attempts: Attempts since it was last connected for long.
+        was_connected: Whether the node has been ready at some time.
+        is_supervised: Whether the task runs that keeps the node connected.
+        connection: The connection, also while it is being made; None between two.
+        attempts: Failed attempts since the last connection that lasted.
         retry_at: Monotonic second of the next attempt, None when none is planned.
     """
 
-    def __init__(self, node: Node, rest: Rest, session: aiohttp.ClientSession, *, user_id: int) -> None:
+    def __init__(self, node: SupervisedNode, rest: Rest, session: aiohttp.ClientSession, *, user_id: int) -> None:
         self._node = node
         self._rest = rest
         self._session = session
@@ -89,7 +145,7 @@ class NodeSupervisor:
         self.status = NodeStatus.DISCONNECTED
         self.error: RevvlinkException | None = None
         self.stats_error: RevvlinkException | None = None
-        self.rest_watch = RestWatch(node.settings, rest, node.note_hanging)
+        self.rest_watch = RestWatch(node.settings, rest, node.on_hanging)
         self.was_connected = False
         self.is_supervised = False
         self.connection: WebSocketConnection | None = None
@@ -103,30 +159,30 @@ class NodeSupervisor:
 
     @property
     def unparsed(self) -> int:
-        """Messages that could not be understood, since the start."""
+        """Messages that could not be parsed, since the start."""
         return self._unparsed + (self.connection.unparsed if self.connection else 0)
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:
-        """Begin to supervise, or try at once if a retry is waited for; the future has the next attempt's outcome."""
+        """Begin to supervise, or end a pause before a retry; the future has the next attempt's outcome."""
         if self._outcome is None or self._outcome.done():
             self._outcome = asyncio.get_running_loop().create_future()
-            if self.status is not NodeStatus.CONNECTING:  # else the attempt under way is the one
+            if self.status is not NodeStatus.CONNECTING:  # else its outcome is that of the attempt under way
                 self._wake.set()
         if not self.is_supervised:
             self.is_supervised = True
-            self._task = group.create_task(self._supervise(), name=f"node {self._node.identifier}")
+            self._task = group.create_task(self._supervise(), name=f"node {self._node.settings.identifier}")
         return self._outcome
 
     async def close(self) -> None:
-        """Close the connection, if there is one, and try no more."""
+        """Close the connection, if there is one, and stop trying."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             self._ending = task
-        if self._ending is not None:  # also for who closes it a second time meanwhile
+        if self._ending is not None:  # a second call meanwhile waits, too
             await asyncio.wait([self._ending])
         if self._task is None:  # else it was started again meanwhile
-            self._settle()  # a task cancelled before its first step has not done so itself
+            self._finish()  # a task that is cancelled before its first step does not do so
         self._lost_session = None
 
     async def _supervise(self) -> None:
@@ -135,45 +191,45 @@ class NodeSupervisor:
         try:
             while True:
                 self._wake.clear()
-                ended = await self._live()
+                ended = await self._run_connection()
                 if self._is_final(ended):
                     break
                 if self._wake.is_set():
-                    continue  # another attempt was asked for while this one was being cleared away
+                    continue  # `start` asked for another attempt while this connection was being closed
                 if self._asks_again:
                     await self._pause(SESSION_PAUSE)
                     continue
-                self._tell(ended)
+                self._set_outcome(ended)
                 self.attempts += 1
                 if self._node.settings.retries is not None and self.attempts > self._node.settings.retries:
                     break
-                told = min(getattr(ended, "retry_after", None) or 0.0, RETRY_AFTER_CAP)
-                await self._pause(max(self._delay(ended), told))
+                retry_after = min(getattr(ended, "retry_after", None) or 0.0, RETRY_AFTER_CAP)
+                await self._pause(max(self._delay(ended), retry_after))
         finally:
-            self._settle()
-            self._node.note_closed()
+            self._finish()
+            self._node.on_closed()
 
     def _delay(self, ended: RevvlinkException) -> float:
-        """Seconds until the next attempt, as far as this side has its say."""
+        """Seconds until the next attempt, without the server's Retry-After."""
         within = self._node.settings.retry_within
         if within is None:
             return backoff(self.attempts)
         if isinstance(ended, AuthorizationFailedException):
-            return REFUSED_PAUSE  # somebody has to act first, and servers ban who insists
+            return REFUSED_PAUSE  # somebody has to act first, and servers ban clients that insist
         return min(backoff(self.attempts), within)
 
-    def _settle(self) -> None:
-        """Say that nobody keeps the node connected any more, to whoever still waits for it."""
+    def _finish(self) -> None:
+        """Mark the node as not supervised, and end the wait for its outcome."""
         self.is_supervised = False
         self.retry_at = None
         self._set(NodeStatus.DISCONNECTED, self.error)
-        self._tell(
+        self._set_outcome(
             self.error
-            or NodeException("closed before it was ready", code=Code.NOT_CONNECTED, node=self._node.identifier)
+            or NodeException("closed before it was ready", code=Code.NOT_CONNECTED, node=self._node.settings.identifier)
         )
 
     def _is_final(self, ended: RevvlinkException) -> bool:
-        """Whether trying again is no use: a refused password, settings or an address that cannot be a v4 node's."""
+        """Whether another attempt is useless: the password was refused, or settings or address are wrong."""
         if ended.code is Code.CONFIGURATION:
             return True
         if self._node.settings.retry_within is not None:
@@ -184,16 +240,16 @@ class NodeSupervisor:
 
     async def _pause(self, delay: float) -> None:
         self.retry_at = time.monotonic() + delay
-        self._node.note_change()
+        self._node.on_change()
         try:
             async with asyncio.timeout(delay):
                 await self._wake.wait()
         except TimeoutError:
-            pass  # the delay is over, nobody was in a hurry
+            pass  # the pause is over, and `start` was not called
         self.retry_at = None
 
-    async def _live(self) -> RevvlinkException:
-        """One connection from its first packet to its end; returns why it ended."""
+    async def _run_connection(self) -> RevvlinkException:
+        """Open one connection and serve it until it ends; gives the reason of its end."""
         self._set(NodeStatus.CONNECTING, self.error)
         connection = self.connection = WebSocketConnection(
             self._node.settings,
@@ -201,9 +257,9 @@ class NodeSupervisor:
             self._session,
             user_id=self._user_id,
             session_players=self._node.session_players,
-            on_stats=self._node.take_stats,
-            on_event=self._node.take_event,
-            on_change=self._node.note_change,
+            on_stats=self._node.on_stats,
+            on_event=self._node.on_event,
+            on_change=self._node.on_change,
         )
         opened_at: float | None = None
         self._asks_again = False
@@ -217,28 +273,28 @@ class NodeSupervisor:
         except RevvlinkException as error:
             self._fail(error, opened_at)
             return error
-        except Exception as error:  # the supervision boundary: a defect here must not take the whole pool along
-            log.exception("%s: defect in the connection", self._node.identifier)
+        except Exception as error:  # the supervision boundary: a defect here must not end the other connections
+            log.exception("%s: defect in the connection", self._node.settings.identifier)
             failure = NodeException(
                 f"internal error: {type(error).__name__}: {self._rest.errors.excerpt(str(error))}",
                 code=Code.INTERNAL,
-                node=self._node.identifier,
+                node=self._node.settings.identifier,
             )
             self._fail(failure, opened_at)
             return failure
         finally:
             self._unparsed += connection.unparsed
             if self._node.settings.resume_timeout > 0 and connection.session_id is not None and opened_at is not None:
-                self._lost_session = connection.session_id  # one that was not adopted is not worth taking up again
+                self._lost_session = connection.session_id  # a session that was not accepted is not resumed
             self.connection = None
             self.rest_watch.reset()  # also when it is closed here
             await asyncio.shield(connection.close())
 
     def _check_usable(self) -> None:
-        """Send nothing to a node whose settings are known not to work.
+        """Check that the settings have no known fault, before anything is sent.
 
         Raises:
-            NodeException: They are.
+            NodeException: They have one.
         """
         settings = self._node.settings
         if settings.fault is not None:
@@ -251,28 +307,30 @@ class NodeSupervisor:
             )
 
     def _check_resumed(self, connection: WebSocketConnection) -> None:
-        """While the server still holds the old connection, half open, it gives a new session: ask again, briefly.
+        """Check that the server has resumed the lost session, if players need it.
+
+        A server gives a new session while it still holds the old connection, half open. It is asked again, twice.
 
         Raises:
-            NodeException: It did, and there are players for whom the old one is worth another try.
+            NodeException: The server gave a new session and is to be asked again.
         """
-        is_worth_it = self._lost_session is not None and not connection.resumed and bool(self._node.players)
+        is_worth_it = self._lost_session is not None and not connection.resumed and self._node.has_players
         self._asks_again = is_worth_it and self._session_tries < SESSION_TRIES
         self._session_tries = self._session_tries + 1 if self._asks_again else 0
         if self._asks_again:
             raise NodeException(
-                f"{self._node.identifier} gave a new session while the old one may still be open",
+                f"{self._node.settings.identifier} gave a new session while the old one may still be open",
                 code=Code.CLOSED,
-                node=self._node.identifier,
+                node=self._node.settings.identifier,
                 hint="it is asked again at once",
             )
 
     async def _serve(self, connection: WebSocketConnection) -> RevvlinkException:
-        """Listen until the connection ends, with what has to be asked for meanwhile."""
+        """Listen until the connection ends, and send the requests that a new connection needs."""
         async with asyncio.TaskGroup() as group:
             chores = [
-                group.create_task(self._settle_in(connection)),
-                group.create_task(self._announce()),
+                group.create_task(self._set_up(connection)),
+                group.create_task(self._report_connected()),
                 group.create_task(self.rest_watch.run()),
             ]
             try:
@@ -280,23 +338,23 @@ class NodeSupervisor:
             except RevvlinkException as error:
                 for chore in chores:
                     chore.cancel()
-                self._tell(None)  # it was ready, however briefly
+                self._set_outcome(None)  # it was ready, even if not for long
                 ended = error
         return ended
 
-    async def _announce(self) -> None:
-        """Tell who waits for the node that it is ready, as soon as it can be ranked: players may come at once."""
+    async def _report_connected(self) -> None:
+        """End the wait for the outcome once statistics are there: then the node can be ranked."""
         try:
             async with asyncio.timeout(FIRST_STATS):
                 await self._node.until_stats()
         except TimeoutError:
-            log.debug("%s: ready before its statistics", self._node.identifier)
-        self._tell(None)
+            log.debug("%s: ready before its statistics", self._node.settings.identifier)
+        self._set_outcome(None)
 
-    async def _settle_in(self, connection: WebSocketConnection) -> None:
-        """What a fresh connection needs: resuming switched on, and statistics if none came by themselves.
+    async def _set_up(self, connection: WebSocketConnection) -> None:
+        """Switch on resuming, and ask for statistics if the node sends none.
 
-        Neither is worth a reconnection: what fails is shown with the node.
+        A failure of either ends no connection: the node's snapshot shows it.
         """
         session = connection.session_id
         try:
@@ -307,37 +365,37 @@ class NodeSupervisor:
                     async with asyncio.timeout(STATS_GRACE):
                         await self._node.until_stats()
                 except TimeoutError:
-                    log.debug("%s: no statistics with ready", self._node.identifier)
+                    log.debug("%s: no statistics with ready", self._node.settings.identifier)
             if not self._node.has_stats:
                 await self._node.fetch_stats()
         except RevvlinkException as error:
-            log.info("%s: %s", self._node.identifier, error)
+            log.info("%s: %s", self._node.settings.identifier, error)
             self.error = self.stats_error = error
-            self._node.note_change()
+            self._node.on_change()
 
     def _ready(self, connection: WebSocketConnection) -> None:
         self.was_connected = True
         self.stats_error = None
         self._set(NodeStatus.CONNECTED, connection.handshake.info_error)
-        log.info("%s: ready after %.0f ms", self._node.identifier, connection.ready_ms or 0.0)
-        self._node.note_ready(connection)
+        log.info("%s: ready after %.0f ms", self._node.settings.identifier, connection.ready_ms or 0.0)
+        self._node.on_ready(connection)
 
     def _fail(self, error: RevvlinkException, opened_at: float | None) -> None:
-        """A connection has ended, or never came to be."""
-        log.info("%s: %s", self._node.identifier, error)
+        """A connection has ended, or could not be opened."""
+        log.info("%s: %s", self._node.settings.identifier, error)
         self._node.forget_stats()
         self._set(NodeStatus.DISCONNECTED, error)
         if opened_at is None:
-            self._node.note_failed(error, self.attempts + 1)
+            self._node.on_failed(error, self.attempts + 1)
             return
         if time.monotonic() - opened_at >= STABLE_AFTER:
             self.attempts = 0
-        self._node.note_lost(error)
+        self._node.on_lost(error)
 
     def _set(self, status: NodeStatus, error: RevvlinkException | None) -> None:
         self.status, self.error = status, error
-        self._node.note_change()
+        self._node.on_change()
 
-    def _tell(self, outcome: RevvlinkException | None) -> None:
+    def _set_outcome(self, outcome: RevvlinkException | None) -> None:
         if self._outcome is not None and not self._outcome.done():
             self._outcome.set_result(outcome)

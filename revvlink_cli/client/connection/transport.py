@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from aiohttp.connector import AddrInfoType
 
+    from revvlink_cli.client.connection.rate_limits import SharedPaces
     from revvlink_cli.client.settings import NodeSettings
 
 
@@ -78,9 +79,10 @@ class Transport:
 
     Attributes:
         redact: Masks what is secret of any of the pool's nodes.
+        paces: Bounds the requests per second to each server together with other pools, or None.
     """
 
-    def __init__(self, redact: Redactor | None = None) -> None:
+    def __init__(self, redact: Redactor | None = None, paces: SharedPaces | None = None) -> None:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
         # the rate limiter of each node bounds what is asked of it.
         self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=_make_socket)
@@ -88,6 +90,7 @@ class Transport:
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.redact = redact if redact is not None else Redactor()
+        self.paces = paces
 
     def session(self) -> aiohttp.ClientSession:
         """The session of all nodes."""

@@ -1,15 +1,13 @@
-"""Which events of a player the pool has brought about itself: a bot that plays a queue must not act on them."""
+"""Finds the events of a player that the pool has caused itself. A bot that plays a queue must not act on them."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
 
 if TYPE_CHECKING:
-    from revvlink_cli.client.node import Node
-    from revvlink_cli.client.player import Player
     from revvlink_cli.client.protocol.messages import Event
     from revvlink_cli.client.protocol.tracks import Playable
 
@@ -20,8 +18,32 @@ ON_REQUEST = ("stopped", "replaced", "cleanup")
 """Reasons of ends that a request brings about."""
 
 
+class AffectedPlayer(Protocol):
+    """What the judgement of an event needs of the player of its guild."""
+
+    @property
+    def node(self) -> object | None:
+        """The node that serves it."""
+
+    @property
+    def bound_for(self) -> object | None:
+        """The node that is asked to take it, None when none is."""
+
+    @property
+    def effects(self) -> Effects:
+        """The events that the pool expects for it."""
+
+    @property
+    def expected_track(self) -> Playable | None:
+        """The track of a change that is under way, else what it plays."""
+
+    @property
+    def begins_in_the_middle(self) -> bool:
+        """Whether its track has just begun in the middle."""
+
+
 class Effects:
-    """What one player's node says, or is about to say, because the pool asked for it and not the bot."""
+    """The events of one player that the pool expects, because it asked for them and the bot did not."""
 
     def __init__(self) -> None:
         self._end_expected_until = 0.0
@@ -29,18 +51,18 @@ class Effects:
         self._started: Playable | None = None
 
     def expect_end(self) -> None:
-        """The pool is about to make the player's track anew where it is."""
+        """The pool is about to send the player's track again to its node, which ends the one there."""
         self._end_expected_until = time.monotonic() + EXPECTED_FOR
 
     def expect_no_end(self) -> None:
-        """The bot is about to play or stop something: the end that this brings about is its own."""
+        """The bot is about to play or stop something: it causes the next end itself."""
         self._end_expected_until = 0.0
 
     def expect_close(self) -> None:
-        """The pool is about to give the player another voice state where it is."""
+        """The pool is about to send another voice state to the player's node."""
         self._close_expected_until = time.monotonic() + EXPECTED_FOR
 
-    def include(self, event: Event, player: Player, node: Node) -> bool:
+    def include(self, event: Event, player: AffectedPlayer, node: object) -> bool:
         """Whether an event of `node`, which serves the player or is about to, is one of them."""
         match event:
             case TrackStart():
@@ -51,16 +73,16 @@ class Effects:
                 return player.begins_in_the_middle and is_same(event.track, player.expected_track)
             case VoiceClosed(code=1000):  # Discord's answer to the node's own close may be what the node reports
                 return time.monotonic() < self._close_expected_until
-            case OtherEvent():  # a NodeLink tells of everything that is set when a player comes
+            case OtherEvent():  # a NodeLink reports everything that is set when a player comes
                 return node is not player.node is not None
         return False
 
     def ended(self) -> None:
-        """The track has ended as far as the bot knows: the next start is its own."""
+        """The bot has seen the end of the track: the next start is an event for it."""
         self._started = None
 
     def _starts_again(self, event: TrackStart, track: Playable | None) -> bool:
-        """Whether a track begins that the bot has seen begin: it was moved, or made anew."""
+        """Whether a track begins again that the bot has seen begin: its player was moved, or made anew."""
         if not is_same(event.track, track):
             return False
         if self._started is track:
@@ -68,7 +90,7 @@ class Effects:
         self._started = track
         return False
 
-    def _ends_on_request(self, event: TrackEnd, player: Player, node: Node) -> bool:
+    def _ends_on_request(self, event: TrackEnd, player: AffectedPlayer, node: object) -> bool:
         if event.reason not in ON_REQUEST:
             return False
         if node is not player.node:  # what is cleared away there before the player comes
@@ -77,8 +99,8 @@ class Effects:
         return is_expected and is_same(event.track, player.expected_track)
 
 
-def is_effect(event: Event, player: Player | None, node: Node) -> bool:
-    """Whether the pool has brought about an event of a node itself.
+def is_effect(event: Event, player: AffectedPlayer | None, node: object) -> bool:
+    """Whether the pool has caused an event of a node itself.
 
     Args:
         event: The event.
@@ -95,5 +117,5 @@ def is_effect(event: Event, player: Player | None, node: Node) -> bool:
 
 
 def is_same(named: Playable | None, track: Playable | None) -> bool:
-    """Whether the track that an event names is this one; a name that could not be read may be any."""
+    """Whether an event names this track. A track that could not be read may be any."""
     return track is not None and (named is None or named.identifier == track.identifier)

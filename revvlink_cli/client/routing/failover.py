@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedException, RevvlinkException, is_refusal
 from revvlink_cli.client.events import NodeDrained
+from revvlink_cli.client.node import state_of
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.client.routing.placement import PLACEMENT_LIMIT, is_gone
 from revvlink_cli.client.snapshot import NodeStatus
@@ -21,9 +22,9 @@ from revvlink_cli.client.snapshot import NodeStatus
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
     from revvlink_cli.client.player import Player
+    from revvlink_cli.client.routing.fleet_access import FleetAccess
     from revvlink_cli.client.routing.placement import Placement
 
 log = logging.getLogger(__name__)
@@ -56,15 +57,15 @@ class DrainReport:
 class Failover:
     """Moves the players of one fleet's nodes."""
 
-    def __init__(self, fleet: Fleet, placement: Placement) -> None:
+    def __init__(self, fleet: FleetAccess, placement: Placement) -> None:
         self._fleet = fleet
         self._placement = placement
 
     def needs_care(self, node: Node) -> bool:
         """Whether a node has players that it does not serve, or may have some that are not wanted there."""
-        if any(not player.is_served for player in node.players.values()):
+        if any(not player.is_served for player in self._fleet.players_on(node)):
             return True
-        assigned = node.node_players
+        assigned = state_of(node).players
         return node.session_id is not None and (assigned.is_unchecked or bool(assigned.orphans))
 
     async def care(self, node: Node) -> None:
@@ -75,7 +76,9 @@ class Failover:
                 if node.session_id is not None:
                     await self._tidy(node)
                 elif not await self._comes_back(node):
-                    await self._move_all(node.players.values(), limit=PLACEMENT_LIMIT + node.settings.resume_timeout)
+                    await self._move_all(
+                        self._fleet.players_on(node), limit=PLACEMENT_LIMIT + node.settings.resume_timeout
+                    )
                 else:
                     continue
             except RevvlinkException as error:
@@ -104,13 +107,13 @@ class Failover:
         Raises:
             RevvlinkException: The node did not answer for all of them.
         """
-        session, is_unchecked = node.session_id, node.node_players.is_unchecked
-        mine = set(node.players)
-        listed = await self._clear(node) if is_unchecked or node.node_players.orphans else mine
+        session, is_unchecked = node.session_id, state_of(node).players.is_unchecked
+        mine = set(state_of(node).players.guilds)
+        listed = await self._clear(node) if is_unchecked or state_of(node).players.orphans else mine
         gone: list[Player] = []
         refused: list[Player] = []
         trouble: RevvlinkException | None = None
-        for player in tuple(node.players.values()):
+        for player in self._fleet.players_on(node):
             async with player.turn:
                 if player.node is not node or node.session_id != session:
                     continue
@@ -126,7 +129,7 @@ class Failover:
                     else:
                         trouble = error
         if node.session_id == session and trouble is None:
-            node.node_players.is_unchecked = False
+            state_of(node).players.is_unchecked = False
         await self._move_all(gone)
         await self._move_all(refused, exclude=(node.identifier,))
         if trouble is not None:
@@ -138,28 +141,28 @@ class Failover:
         Raises:
             RevvlinkException: The node did not answer.
         """
-        known, orphans = set(node.session_players.players), dict(node.node_players.orphans)
-        is_unchecked = node.node_players.is_unchecked and self._fleet.has_players
+        known, orphans = set(state_of(node).session_players.players), dict(state_of(node).players.orphans)
+        is_unchecked = state_of(node).players.is_unchecked and self._fleet.has_players
         listed = {told.guild_id for told in await node.fetch_players()}
-        strangers = listed - known - set(node.players) if is_unchecked else set()
+        strangers = listed - known - set(state_of(node).players.guilds) if is_unchecked else set()
         for guild in listed & (orphans.keys() | strangers):
             turn = self._placement.turn_of(guild)
             async with turn:
                 player = self._fleet.get_player(guild)
                 if player is None or player.node is not node:
                     await turn.finish(lambda: node.destroy_player(guild))  # noqa: B023
-        since = node.node_players.orphans
-        node.node_players.cleared(*(guild for guild, until in orphans.items() if since.get(guild) == until))
+        since = state_of(node).players.orphans
+        state_of(node).players.remove_orphans(*(guild for guild, until in orphans.items() if since.get(guild) == until))
         return listed
 
     async def _comes_back(self, node: Node) -> bool:
         """Whether a lost node comes back within its `resume_timeout`; not waited for once its process is gone."""
         gone = asyncio.create_task(_until_gone(node), name=f"is {node.identifier} gone")
-        gone.add_done_callback(lambda _: self._fleet.note_change())
+        gone.add_done_callback(lambda _: self._fleet.on_change())
         try:
             async with asyncio.timeout(node.settings.resume_timeout):
                 while node.status is not NodeStatus.CONNECTED:
-                    if gone.done() or not node.is_supervised:
+                    if gone.done() or not state_of(node).is_supervised:
                         return False
                     await self._fleet.changed()
         except TimeoutError:
@@ -245,9 +248,9 @@ class Failover:
                 await asyncio.wait(workers)
             raise
         finally:
-            for guild in node.players.keys() - failed.keys():
+            for guild in set(state_of(node).players.guilds) - failed.keys():
                 failed[guild] = NodeException("the drain was given up", code=Code.NOT_CONNECTED)
-            self._fleet.tell(NodeDrained(node=node.identifier, moved=moved, failed=failed))
+            self._fleet.publish(NodeDrained(node=node.identifier, moved=moved, failed=failed))
         return DrainReport(node.identifier, moved, failed)
 
     async def _players_of(self, node: Node) -> list[Player]:
@@ -256,7 +259,7 @@ class Failover:
             if player.bound_for is node:
                 async with player.turn:
                     pass  # it has arrived, or will not
-        return list(node.players.values())
+        return list(self._fleet.players_on(node))
 
 
 async def _until_gone(node: Node) -> None:
@@ -267,7 +270,7 @@ async def _until_gone(node: Node) -> None:
     refused_since: float | None = None
     while True:
         try:
-            if await node.is_another_process():
+            if await state_of(node).is_another_process():
                 return
             refused_since = None
         except RevvlinkException as error:

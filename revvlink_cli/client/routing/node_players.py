@@ -1,4 +1,4 @@
-"""What this pool has put on one node: the players there, those on their way, and what is to be cleared away."""
+"""The players that this pool has put on one node: those that it serves, those on their way, and orphans."""
 
 from __future__ import annotations
 
@@ -6,76 +6,78 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from revvlink_cli.client.player import Player
+    from collections.abc import Callable, KeysView
 
 STATS_LAG = 1.0
-"""Seconds that statistics may lag behind: younger assignments are not in them yet."""
+"""Seconds by which statistics may lag behind: players reserved later are not in them yet."""
 
 
 class NodePlayers:
-    """The players of one node, by this pool's account.
+    """The guilds whose players one node serves, as this pool has assigned them.
 
     Attributes:
-        players: By guild, those that the node serves.
-        orphans: Guilds of which the node may still have a player that is not wanted there, with the monotonic
-            second until which it may still make one.
-        is_unchecked: Whether the session was taken up again and its players have not been compared with ours since.
+        orphans: Guilds of which the node may still have a player that this pool does not want there. The value is the
+            monotonic second until which the node may still make one.
+        is_unchecked: Whether the session was resumed and its players have not been compared with the pool's since.
     """
 
     def __init__(self, on_change: Callable[[], None]) -> None:
-        self.players: dict[int, Player] = {}
         self.orphans: dict[int, float] = {}
         self.is_unchecked = False
+        self._guilds: dict[int, None] = {}  # a set that keeps the order
         self._reservations: list[float] = []
         self._on_change = on_change
 
-    def unseen(self, shown: int) -> int:
-        """Players that statistics with `shown` players do not show: those assigned since, or more than there can be."""
-        return max(len(self._reservations), len(self.players) - shown)
+    @property
+    def guilds(self) -> KeysView[int]:
+        """The guilds whose players the node serves, in the order they came."""
+        return self._guilds.keys()
 
-    def add(self, player: Player) -> None:
-        """The node serves the player."""
-        self.players[player.guild_id] = player
-        self.orphans.pop(player.guild_id, None)
+    def unseen(self, shown: int) -> int:
+        """Players that are missing in statistics that show `shown` players: those on their way, or the difference."""
+        return max(len(self._reservations), len(self._guilds) - shown)
+
+    def add(self, guild_id: int) -> None:
+        """The node serves the guild's player from now on."""
+        self._guilds[guild_id] = None
+        self.orphans.pop(guild_id, None)
         self._on_change()
 
-    def remove(self, player: Player) -> None:
-        """It serves the player no more."""
-        self.players.pop(player.guild_id, None)
+    def remove(self, guild_id: int) -> None:
+        """The node does not serve the guild's player any more."""
+        self._guilds.pop(guild_id, None)
         self._on_change()
 
     def reserve(self) -> float:
-        """Count a player that is on its way, until statistics show it; gives what `release` takes."""
+        """Add the cost of a player that is on its way, until statistics show it; gives what `release` takes."""
         self._reservations.append(time.monotonic())
         self._on_change()
         return self._reservations[-1]
 
     def release(self, reservation: float) -> None:
-        """The player is not coming."""
+        """The player is not coming: its cost is taken away."""
         if reservation in self._reservations:
             self._reservations.remove(reservation)
             self._on_change()
 
-    def seen(self, now: float) -> None:
-        """Statistics have come in: what was assigned before them is in them."""
+    def on_stats(self, now: float) -> None:
+        """Statistics have come: they show the players that were reserved before them."""
         self._reservations = [made for made in self._reservations if now - made < STATS_LAG]
 
     def add_orphan(self, guild_id: int, until: float = 0.0) -> None:
-        """What the node has of a guild, or may make of it until this monotonic second, is not wanted."""
-        if guild_id not in self.players:
+        """The pool does not want the guild's player here, nor one that the node makes until this monotonic second."""
+        if guild_id not in self._guilds:
             self.orphans[guild_id] = max(until, time.monotonic())
 
-    def cleared(self, *guilds: int) -> None:
-        """Nothing is left of these guilds now."""
+    def remove_orphans(self, *guilds: int) -> None:
+        """The node has no players of these guilds; one of which it may still make a player stays an orphan."""
         now = time.monotonic()
         for guild in guilds:
             if self.orphans.get(guild, now) <= now:
                 self.orphans.pop(guild, None)
 
     def begin_session(self, *, resumed: bool) -> None:
-        """The node is connected: a new session has no players, one that was taken up again has to be compared."""
+        """The node is connected: a new session has no players, those of a resumed one must be compared."""
         self.is_unchecked = resumed
         if not resumed:
             self.orphans.clear()

@@ -26,15 +26,15 @@ from revvlink_cli.client.errors import (
     is_refusal,
 )
 from revvlink_cli.client.events import PlayerLost, PlayerMoved
-from revvlink_cli.client.node import Node
+from revvlink_cli.client.node import Node, state_of
 from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.player import Player
+    from revvlink_cli.client.routing.fleet_access import FleetAccess
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +88,13 @@ class _Search:
         if time.monotonic() >= self.deadline:
             return self.nobody is not None
         others = (node for node in members if node.identifier not in self.final | self.exclude)
-        return self.is_refused and (self.home[0] is None or not any(node.is_supervised for node in others))
+        return self.is_refused and (self.home[0] is None or not any(state_of(node).is_supervised for node in others))
 
 
 class Placement:
     """Decides for each player of one fleet which node serves it."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: FleetAccess) -> None:
         self._fleet = fleet
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
@@ -187,26 +187,27 @@ class Placement:
             RevvlinkException: The node did not take it; the player is where it was.
         """
         guild, origin, session = player.guild_id, player.node, player.session
-        reservation = node.node_players.reserve()
+        assigned = state_of(node).players
+        reservation = assigned.reserve()
         player.bound_for = node
         try:
-            if guild in node.node_players.orphans:  # what an attempt before left there would block this one
+            if guild in assigned.orphans:  # what an attempt before left there would block this one
                 player.effects.expect_end()
                 await node.destroy_player(guild)
             await player.move_to(node)
         except BaseException:
-            node.node_players.release(reservation)
-            node.node_players.add_orphan(guild, player.turn.doubtful_until)  # it may have been made all the same
+            assigned.release(reservation)
+            assigned.add_orphan(guild, player.turn.doubtful_until)  # it may have been made all the same
             self._fleet.care_for(node)
             raise
         finally:
             player.bound_for = None
-            self._fleet.note_held_events(player)
+            self._fleet.on_move_ended(player)
         if origin is not None and is_gone(origin, session):
             origin = None
         elif origin is not None and origin is not node:
             await self.leave(guild, origin)
-        self._fleet.tell(
+        self._fleet.publish(
             PlayerMoved(
                 guild_id=guild,
                 origin=origin.identifier if origin is not None else None,
@@ -217,7 +218,8 @@ class Placement:
 
     async def leave(self, guild: int, origin: Node) -> None:
         """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
-        origin.node_players.add_orphan(guild, self.turn_of(guild).doubtful_until)
+        assigned = state_of(origin).players
+        assigned.add_orphan(guild, self.turn_of(guild).doubtful_until)
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
             return
         try:
@@ -225,7 +227,7 @@ class Placement:
         except RevvlinkException as error:
             log.info("guild %s: left on %s for now: %s", guild, origin.identifier, error)
         else:
-            origin.node_players.cleared(guild)
+            assigned.remove_orphans(guild)
         self._fleet.care_for(origin)
 
     def _lose(self, player: Player, search: _Search) -> NoReturn:
@@ -236,7 +238,7 @@ class Placement:
         if search.is_refused and search.home[0] is None:
             player.drop_voice(reason)
         origin = search.home[0]
-        self._fleet.tell(
+        self._fleet.publish(
             PlayerLost(
                 guild_id=player.guild_id, origin=origin.identifier if origin is not None else None, reason=reason
             )
@@ -268,7 +270,7 @@ class Placement:
             self.check(player)
             if player.node is node:
                 return
-            if node.status is not NodeStatus.CONNECTED or node.fleet is not self._fleet:
+            if node.status is not NodeStatus.CONNECTED or not self._fleet.has_member(node):
                 raise NodeException(
                     f"{node.identifier} is not connected in this pool",
                     code=Code.NOT_CONNECTED,

@@ -70,7 +70,7 @@ def test_an_int_wherever_one_looks() -> None:
 
             there = player.node
             assert there is not None
-            seen = [player.guild_id, *there.players, *there.session_players.players, *report.moved]
+            seen = [player.guild_id, *there.players, *there.session_players, *report.moved]
             seen += [told.guild_id for told in watched.told(PlayerMoved)]
             seen += [told.event.guild_id for told in watched.told(NodeEvent)]
             assert set(map(type, seen)) == {int}
@@ -87,9 +87,9 @@ def test_requests_of_ones_own() -> None:
             node = watched.pool.nodes["a"]
             assert (await node.update_player(guild(1), {"volume": 5})).guild_id == guild(1)
             assert (await node.update_player(str(guild(1)), {"volume": 6})).guild_id == guild(1)
-            assert list(node.session_players.players) == [guild(1)]
+            assert list(node.session_players) == [guild(1)]
             await node.destroy_player(str(guild(1)))
-            assert node.session_players.players == {}
+            assert node.session_players == {}
             asked = len(watched.simulator["a"].requests)
             with pytest.raises(ValueError, match="guild_id"):
                 await node.update_player("../sessions", {})

@@ -1,0 +1,194 @@
+"""Turns what nodes report into events of the pool, and keeps from the bot those that the pool has caused itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from revvlink_cli.client.errors import PlayerDestroyedException, RevvlinkException
+from revvlink_cli.client.events import (
+    EventFeed,
+    NodeAnswering,
+    NodeClosed,
+    NodeEvent,
+    NodeFailed,
+    NodeHanging,
+    NodeLost,
+    NodeReady,
+    PoolEvent,
+    StatsReceived,
+    name_of,
+)
+from revvlink_cli.client.node import state_of
+from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
+from revvlink_cli.client.routing.effects import is_effect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.player import Player
+    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.models import NodeStats
+    from revvlink_cli.client.protocol.tracks import Playable
+    from revvlink_cli.client.routing.fleet_access import FleetAccess
+    from revvlink_cli.client.routing.penalty import Penalty
+
+log = logging.getLogger(__name__)
+
+START_OVER_PAUSES = (1.0, 3.0, 9.0)
+"""Seconds after each failed request to play a track from its beginning."""
+
+
+class FleetMember:
+    """The place of one node in its fleet: what the node reports goes through here. See `NodeObserver`."""
+
+    def __init__(self, fleet: FleetAccess, node: Node) -> None:
+        self._fleet = fleet
+        self._node = node
+
+    def on_change(self) -> None:
+        """Something that a snapshot shows has changed."""
+        self._fleet.on_change()
+
+    def on_ready(self, session_id: str, *, resumed: bool) -> None:
+        """The node is connected."""
+        self._fleet.publish(NodeReady(node=self._node.identifier, session_id=session_id, resumed=resumed))
+        self._fleet.care_for(self._node)
+
+    def on_lost(self, reason: RevvlinkException) -> None:
+        """The node was connected and is not any more."""
+        players = self._fleet.players_on(self._node)
+        for player in players:
+            player.hold()
+        self._fleet.publish(NodeLost(node=self._node.identifier, reason=reason, players=len(players)))
+        self._fleet.care_for(self._node)
+
+    def on_hanging(self, reason: RevvlinkException | None) -> None:
+        """The connected node answers no request any more; with None it answers again. Its players stay: they play."""
+        if reason is None:
+            self._fleet.publish(NodeAnswering(node=self._node.identifier))
+            if state_of(self._node).players.orphans:  # players that left it meanwhile
+                self._fleet.care_for(self._node)
+        else:
+            players = len(self._fleet.players_on(self._node))
+            self._fleet.publish(NodeHanging(node=self._node.identifier, reason=reason, players=players))
+
+    def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
+        """An attempt to connect the node has failed."""
+        self._fleet.publish(NodeFailed(node=self._node.identifier, reason=reason, attempts=attempts))
+
+    def on_closed(self) -> None:
+        """The node is closed, or not tried any more."""
+        self._fleet.publish(NodeClosed(node=self._node.identifier))
+
+    def on_stats(self, stats: NodeStats) -> None:
+        """The node has sent statistics."""
+        self._fleet.publish(StatsReceived(node=self._node.identifier, stats=stats))
+
+    def on_event(self, event: Event) -> None:
+        """The node has sent an event."""
+        self._fleet.on_event(self._node, event)
+
+    async def changed(self) -> None:
+        """Wait until something about a node of the fleet changes."""
+        await self._fleet.changed()
+
+    def check_loop(self) -> None:
+        """Raise RuntimeError on another event loop than the fleet's."""
+        self._fleet.check_loop()
+
+    def penalty(self) -> Penalty | None:
+        """The node's penalty among the nodes of the fleet."""
+        return self._fleet.penalty_of(self._node)
+
+    def players(self) -> Mapping[int, Player]:
+        """The players that the node serves, by guild."""
+        return {player.guild_id: player for player in self._fleet.players_on(self._node)}
+
+    async def close(self, *, eject: bool) -> None:
+        """Move the node's players to others and close it; see `Node.close`."""
+        await self._fleet.close_node(self._node, eject=eject)
+
+
+class FleetEvents:
+    """Judges the events of players, and sends all events of one fleet to the readers and the client.
+
+    Attributes:
+        feed: Where the readers get them from.
+    """
+
+    def __init__(self, fleet: FleetAccess) -> None:
+        self.feed = EventFeed()
+        self._fleet = fleet
+
+    def publish(self, event: PoolEvent, client: Any) -> None:
+        """Send an event to the readers, and to the client unless the pool has caused it."""
+        self.feed.publish(event)
+        if isinstance(event, NodeEvent) and event.event.caused_by_pool:
+            return  # no bot asked for it, and none may act on it
+        dispatch = getattr(client, "dispatch", None)
+        if callable(dispatch):
+            try:
+                named = event.event if isinstance(event, NodeEvent) else event
+                dispatch(f"revvlink_{name_of(type(named))}", event)
+            except Exception:  # the bot's code: its defects must not end a connection
+                log.exception("the client's dispatch failed")
+
+    def on_event(self, node: Node, event: Event) -> None:
+        """A node has sent an event of a player."""
+        player = self._fleet.get_player(event.guild_id) if event.guild_id else None
+        if player is not None and player.bound_for not in (None, node) and isinstance(event, TrackEnd):
+            player.held_events.append((node, event))  # the end of the move shows whether it applies
+            return
+        if isinstance(event, TrackStart) and player is not None and node is (player.bound_for or player.node):
+            player.note_started(event.track)
+        is_ours = is_effect(event, player, node)
+        if player is not None and not is_ours and isinstance(event, TrackEnd):
+            is_ours = self._starts_over(player, node, event)
+        if is_ours:
+            event = replace(event, caused_by_pool=True)
+        self._fleet.publish(NodeEvent(node=node.identifier, event=event))
+
+    def on_move_ended(self, player: Player) -> None:
+        """A move has ended, with success or without: judge the ends of tracks that came meanwhile."""
+        held, player.held_events = player.held_events, []
+        for node, event in held:
+            self.on_event(node, event)
+
+    def _starts_over(self, player: Player, node: Node, event: TrackEnd) -> bool:
+        """Whether a track that has ended is played from its beginning; the bot then gets no end.
+
+        lavaplayer cannot begin in the middle of some containers, Ogg among them.
+        """
+        track = player.to_start_over(event.track, event.reason)
+        if track is None or not self._fleet.is_open:
+            self._end_track(player, event)
+            return False
+        player.effects.expect_end()  # a NodeLink ends a track that fails twice
+        self._fleet.spawn(self._start_over(player, node, track, event), name=f"start over {player.guild_id}")
+        return True
+
+    @staticmethod
+    def _end_track(player: Player, event: TrackEnd) -> None:
+        player.effects.ended()
+        if event.reason != "replaced":
+            player.forget_track(event.track)
+
+    async def _start_over(self, player: Player, node: Node, track: Playable, event: TrackEnd) -> None:
+        """Play a track from its beginning. When no node takes it, the bot gets the end that was kept back."""
+        for pause in START_OVER_PAUSES:
+            try:
+                await player.start_over(track)
+            except PlayerDestroyedException:
+                return
+            except RevvlinkException as error:
+                log.info("guild %s: its track could not be started over: %s", player.guild_id, error)
+                await asyncio.sleep(pause)
+            else:
+                return
+        if player.track is track:
+            self._end_track(player, event)
+            self._fleet.publish(NodeEvent(node=node.identifier, event=event))

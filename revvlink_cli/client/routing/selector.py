@@ -1,0 +1,96 @@
+"""Chooses a node of a fleet: keeps the rankings until something changes, and takes the best node of one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from revvlink_cli.client.errors import Code, InvalidNodeException
+from revvlink_cli.client.routing import ranking
+from revvlink_cli.client.routing.regions import GLOBAL, count_unknown_place, region_from_endpoint
+from revvlink_cli.client.snapshot import FleetSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from revvlink_cli.client.node import Node
+    from revvlink_cli.client.routing.penalty import Penalty
+    from revvlink_cli.client.routing.ranking import Ranking
+
+
+class NodeSelector:
+    """Ranks the nodes of one fleet, and chooses among them."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        """Begin.
+
+        Args:
+            nodes: The nodes of the fleet by identifier, in the order they were given; the fleet changes it.
+        """
+        self._nodes = nodes
+        self._regions: Mapping[str, tuple[str, ...]] | None = None
+        self._unknown_regions: Counter[str] = Counter()
+        self._rankings: dict[str | None, Ranking] = {}
+        self._penalties: tuple[dict[str, Penalty], float] | None = None
+
+    def use_regions(self, regions: Mapping[str, tuple[str, ...]] | None) -> None:
+        """Use a map of regions in place of the built-in one; None goes back to that."""
+        self._regions = regions
+        self._unknown_regions.clear()
+        self._rankings.clear()
+
+    def region_from_endpoint(self, endpoint: str | None) -> str | None:
+        """The region of a voice endpoint, see `Pool.region_from_endpoint`."""
+        region = region_from_endpoint(endpoint, self._regions)
+        if endpoint is not None and region == GLOBAL:
+            count_unknown_place(endpoint, self._unknown_regions)
+        return region
+
+    def on_change(self) -> None:
+        """Something about a node has changed: rankings and penalties are made anew."""
+        self._rankings.clear()
+        self._penalties = None
+
+    def snapshot(self) -> FleetSnapshot:
+        """All nodes as they are now, with their penalties."""
+        now = time.monotonic()
+        nodes = tuple(node.snapshot() for node in self._nodes.values())
+        return FleetSnapshot(now, nodes, ranking.penalties(nodes, now), dict(self._unknown_regions))
+
+    def penalty_of(self, node: Node) -> Penalty | None:
+        """The penalty of one node among the others; None when its statistics are unknown or too old."""
+        now = time.monotonic()
+        if self._penalties is None or now >= self._penalties[1]:
+            nodes = [member.snapshot() for member in self._nodes.values()]
+            expiries = [n.timed_stats.expires for n in nodes if n.timed_stats and now < n.timed_stats.expires]
+            self._penalties = (ranking.penalties(nodes, now), min(expiries, default=float("inf")))
+        return self._penalties[0].get(node.identifier)
+
+    def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
+        """All nodes, ranked for a region. The ranking is kept until something changes or statistics grow too old."""
+        now = time.monotonic()
+        known = None if exclude else self._rankings.get(region)
+        if known is None or now >= known.expires:
+            nodes = [node.snapshot() for node in self._nodes.values()]
+            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None, exclude=exclude)
+            if not exclude:
+                self._rankings[region] = known
+        return known
+
+    def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
+        """The best node for a region.
+
+        Raises:
+            InvalidNodeException: No node can serve; the message says why each was left out.
+        """
+        ranked = self.rank(region, exclude=exclude)
+        if ranked.candidates:
+            return self._nodes[ranked.candidates[0].node.identifier]
+        why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
+        more = f"; and {len(ranked.excluded) - 5} more" if len(ranked.excluded) > 5 else ""
+        raise InvalidNodeException(
+            f"no node can serve: {why}{more}" if why else "the pool has no nodes",
+            code=Code.NO_NODE,
+            hint="connect a node" if not why else "start one of them, or correct the configuration",
+        )
