@@ -85,7 +85,7 @@ def _figure(figure: Figure) -> FigureRow:
     )
 
 
-GIST = ("reach", "version", "cpu", "players", "regions")
+GIST = ("reach", "version", "cpu", "players", "load", "play", "packets", "regions")
 """Checks whose messages summarize a node where all is OK."""
 
 
