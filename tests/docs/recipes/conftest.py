@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A machine on which all is well."""
     profiles = [
-        NodeProfile(identifier=name, region=name.partition("-")[0], password=PASSWORD, players=5, playing=3)
+        NodeProfile(
+            identifier=name,
+            region=name.partition("-")[0],
+            password=PASSWORD,
+            players=5,
+            playing=3,
+            route_planner="RotateOnBan",
+            youtube_plugin="1.13.5",
+            youtube_token=True,
+        )
         for name in ("us-1", "eu-1", "asia-1")
     ]
     with Webhook() as webhook, Simulator(profiles) as fleet:

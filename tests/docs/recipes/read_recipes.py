@@ -130,5 +130,5 @@ def of_icinga() -> list[list[str]]:
     command = re.findall(r'"([^"]+)"', re.findall(r"command = \[(.*)\]", text)[0])
     values = {"--timeout": "30s", "--min-healthy": "50%", "--warning": "cpu=80%", "--critical": "cpu=95%"}
     flags = [[flag, values.get(flag, "x")] for flag in re.findall(r'"(--[a-z-]+)" = ', text)]
-    assert len(flags) == 6
+    assert len(flags) == 7
     return [[*command[1:], *(word for flag in flags for word in flag)]]
