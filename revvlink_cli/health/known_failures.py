@@ -81,10 +81,13 @@ PATTERNS: tuple[Pattern, ...] = (
         r"removed by the (?:uploader|user)|(?:video|track|playlist) has been removed", FailureCode.TRACK_UNAVAILABLE
     ),
     Pattern(r"copyright (?:claim|grounds)|account .{0,60}\bterminated", FailureCode.TRACK_UNAVAILABLE),
-    Pattern(r"(?:video|track|stream|recording) is no longer available", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(r"(?:video|track|stream|recording|live event) is no longer available", FailureCode.TRACK_UNAVAILABLE),
     Pattern(r"live (?:event|stream) has ended|live stream recording is not", FailureCode.TRACK_UNAVAILABLE),
     Pattern(r"live event will begin|Premieres in|premiere will begin", FailureCode.TRACK_UNAVAILABLE),
-    Pattern(r"members[- ]only|channel's members|requires payment|Premium members", FailureCode.TRACK_UNAVAILABLE),
+    Pattern(
+        r"members[- ]only|channel's members|requires payment|users who have paid|Premium members",
+        FailureCode.TRACK_UNAVAILABLE,
+    ),
     # YouTube takes the node for a bot, or wants a login.
     Pattern(r"confirm (?:that )?you.{1,8}re not a (?:bot|robot)", FailureCode.YOUTUBE_IP_BLOCKED),
     Pattern(r"IP address has been blocked by YouTube", FailureCode.YOUTUBE_IP_BLOCKED),
@@ -97,6 +100,12 @@ PATTERNS: tuple[Pattern, ...] = (
         FailureCode.YOUTUBE_LOGIN_REQUIRED,
         meaning="YouTube refused the node's OAuth token.",
         advice="Sign in again with the YouTube plugin, and put the new refresh token into its configuration.",
+    ),
+    Pattern(
+        r"Invalid status code for oauth2 token fetch: 4\d\d\b",
+        FailureCode.YOUTUBE_LOGIN_REQUIRED,
+        meaning="YouTube refused to give the node an OAuth token.",
+        advice="Start the login of the YouTube plugin again, and enter its code before it expires.",
     ),
     # Too many requests: before the other statuses.
     Pattern(
@@ -115,7 +124,14 @@ PATTERNS: tuple[Pattern, ...] = (
         advice="Rotate IPv6 addresses with a route planner, use another address, or wait some days.",
     ),
     Pattern(r"(?:status(?: code)?|response|code|error|HTTP)\b[^\n]{0,40}[ :]429\b", FailureCode.RATE_LIMITED),
-    Pattern(r"too many requests|rate ?limit(?:ed| exceeded)", FailureCode.RATE_LIMITED),
+    Pattern(r"too many requests|rate[- ]?limit(?:ed| exceeded)", FailureCode.RATE_LIMITED),
+    Pattern(
+        r"content isn.t available, try again later",
+        FailureCode.RATE_LIMITED,
+        meaning="YouTube limits how many videos this session may load.",
+        advice="Ask less often, or wait an hour.",
+        link="https://github.com/yt-dlp/yt-dlp/issues/11426",
+    ),
     # YouTube's script.
     Pattern(r"Must find (?:\w+ )*?(?:functions?|timestamp|actions?|variable)\b", FailureCode.YOUTUBE_CIPHER_OUTDATED),
     Pattern(r"Must find \w[\w ]* from script", FailureCode.YOUTUBE_CIPHER_OUTDATED),
@@ -130,16 +146,29 @@ PATTERNS: tuple[Pattern, ...] = (
         r"IllegalStateException: No match found|ScriptException", FailureCode.YOUTUBE_CIPHER_OUTDATED, context=r"cipher"
     ),
     Pattern(
-        r"remote cipher service",
+        r"Failed to find the \w+ variant n function|\bn challenge solving failed|Signature solving failed",
+        FailureCode.YOUTUBE_CIPHER_OUTDATED,
+    ),
+    Pattern(
+        r"Received non-success response code \d+",
+        FailureCode.YOUTUBE_CIPHER_OUTDATED,
+        context=r"SignatureCipherManager\.validateResponseCode",
+    ),
+    Pattern(
+        r"remote cipher service|\bdecryption proxy\b",
         FailureCode.YOUTUBE_CIPHER_OUTDATED,
         meaning="The remote cipher server of the YouTube plugin failed.",
         advice="Update and restart the cipher server; check its address and password in the plugin's configuration.",
     ),
     # The machine's name servers and network.
     Pattern(
-        r"UnknownHostException|\bENOTFOUND\b|EAI_AGAIN|name resolution|Name or service not known", FailureCode.NODE_DNS
+        r"UnknownHostException|\bENOTFOUND\b|EAI_AGAIN|\bgaierror\b|getaddrinfo failed"
+        r"|name resolution|Name or service not known",
+        FailureCode.NODE_DNS,
     ),
-    Pattern(r"ConnectTimeoutException|connect timed out|ETIMEDOUT", FailureCode.NODE_NETWORK),
+    Pattern(
+        r"ConnectTimeoutException|connect timed out|Connection to \S+ timed out|ETIMEDOUT", FailureCode.NODE_NETWORK
+    ),
     Pattern(
         r"HttpHostConnectException|Connect to \S+(?: \[[^\]]*\])? failed|\bECONNREFUSED\b|Connection refused",
         FailureCode.NODE_NETWORK,
@@ -147,7 +176,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(r"Read timed out|SocketTimeoutException", FailureCode.UPSTREAM_TIMEOUT),
     Pattern(r"Network is unreachable|No route to host|ENETUNREACH|EHOSTUNREACH", FailureCode.NODE_NETWORK),
     Pattern(
-        r"Connection reset|SocketException: Connection timed out|ECONNRESET|terminated the handshake",
+        r"Connection reset|\bConnection timed out\b|ECONNRESET|terminated the handshake",
         FailureCode.NODE_NETWORK,
     ),
     Pattern(r"(?:request|operation|loading)\b.{0,30} timed out|HeadersTimeoutError", FailureCode.UPSTREAM_TIMEOUT),
@@ -166,12 +195,13 @@ PATTERNS: tuple[Pattern, ...] = (
         context=SPOTIFY,
     ),
     Pattern(
-        r"fetching (?:account |anonymous )?access token|spDc must be set|accessible via anonymous tokens",
+        r"fetching (?:account |anonymous )?access token|spDc must be set|accessible via anonymous tokens"
+        r"|Failed to retrieve secret from Spotify|not permitted under the Spotify Developer Terms",
         FailureCode.SPOTIFY_CREDENTIALS,
         context=SPOTIFY,
     ),
     Pattern(
-        r"(?:Response code from channel info is|(?<!success )status(?: code)?:?|HTTP) (?:401|403)\b",
+        r"(?:Response code from channel info is|(?<!success )status(?: code)?\"?:?|HTTP) (?:401|403)\b",
         FailureCode.SPOTIFY_CREDENTIALS,
         context=SPOTIFY,
     ),
@@ -188,6 +218,14 @@ PATTERNS: tuple[Pattern, ...] = (
         meaning="Deezer refused to give the track's address.",
         advice="Update LavaSrc, and check the arl and the master key in its configuration.",
         link=f"{LAVASRC}/issues/95",
+    ),
+    Pattern(
+        r"ArrayIndexOutOfBoundsException",
+        FailureCode.PLUGIN_ERROR,
+        context=r"DeezerAudioTrack\.getTrackDecryptionKey",
+        meaning="LavaSrc cannot decrypt Deezer's tracks with the master key it was given.",
+        advice="Correct masterDecryptionKey in the Deezer part of LavaSrc's configuration: it has 16 characters.",
+        link=f"{LAVASRC}/issues/336",
     ),
     Pattern(
         r"(?:Deezer|Yandex Music|Tidal|Vk Music)\b.{0,60}\bmust be (?:set|provided)|secret key is not provided",
@@ -223,7 +261,10 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(r"No supported audio (?:streams|tracks|format)|No track formats found", FailureCode.UNSUPPORTED_FORMAT),
     Pattern(
-        r"Unknown MP4 format|Unsupported bits per sample|Did not detect any supported", FailureCode.UNSUPPORTED_FORMAT
+        r"Unknown MP4 format|Unsupported bits per sample|Did not detect any supported"
+        r"|audio codec used in the track is not supported|Invalid audio format \d+, must be"
+        r"|Configuring failed with error",
+        FailureCode.UNSUPPORTED_FORMAT,
     ),
     # YouTube's clients.
     Pattern(
@@ -234,11 +275,8 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(r"Received unexpected response from YouTube|isn't what was requested", FailureCode.YOUTUBE_CLIENT_BROKEN),
     Pattern(r"None of the registered clients supports", FailureCode.YOUTUBE_CLIENT_BROKEN),
     Pattern(
-        r"This video is not available|This video cannot be played|This video is unplayable",
+        r"content is not available on this app|client does not provide direct track URLs",
         FailureCode.YOUTUBE_CLIENT_BROKEN,
-        meaning="YouTube does not give this track to the client that the node uses.",
-        advice="Try a second track: if every track fails so, configure other clients or update the YouTube plugin.",
-        link="https://github.com/lavalink-devs/lavaplayer/issues/148",
     ),
     # The track, in words that may also stand for something named above.
     Pattern(r"video (?:is )?unavailable|this track is not available", FailureCode.TRACK_UNAVAILABLE),
@@ -250,6 +288,14 @@ PATTERNS: tuple[Pattern, ...] = (
         advice="Check the address.",
     ),
     # Known failures without a code of their own.
+    # The same words for a track that is gone and for a client that YouTube no longer serves.
+    Pattern(
+        r"This video is not available|This video cannot be played|This video is unplayable",
+        FailureCode.OTHER,
+        meaning="The track is gone, or YouTube does not give it to the client that the node uses.",
+        advice="Try a second track: if every track fails so, configure other clients or update the YouTube plugin.",
+        link="https://github.com/lavalink-devs/lavaplayer/issues/148",
+    ),
     Pattern(
         r"soundcloud stream: 40[14]|client ID from application script",
         FailureCode.OTHER,

@@ -22,7 +22,11 @@ MESSAGES: list[dict[str, Any]] = json.loads(
 
 @pytest.mark.parametrize("told", MESSAGES, ids=lambda told: f"{told['code']}-{told['thread'].rsplit('/', 1)[-1]}")
 def test_message_of_a_tracker_gets_its_code(told: dict[str, Any]) -> None:
-    """Each message comes from the thread, source file or recording that stands beside it."""
+    """Each message comes from the thread, source file or recording that stands beside it.
+
+    The lines are those that a program wrote there; stack frames are left out unless the cause stands in them. The code
+    `other` also stands where the thread knows the cause but the words alone do not show it.
+    """
     found = explain(told["message"], told["cause"], told["stack_trace"], source=told["source"])
     assert found.code == told["code"], found
 
