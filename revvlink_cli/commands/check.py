@@ -130,9 +130,9 @@ def check(
     )  # fmt: skip
     settings = node_selection.load_settings(options, for_verdict=True)
     entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    policy = flags.applied(check_options.of_part(settings.policy, settings, entries))
+    policy = flags.applied(check_options.narrow_policy(settings.policy, settings, entries))
     check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
-    messenger = check_options.messenger(settings, entries, flags, notify, remind)
+    messenger = check_options.make_messenger(settings, entries, flags, notify, remind)
     chosen = node_selection.with_secrets(settings, entries, options)
     if options.given_timeout is None and any(policy.plays(entry.identifier) for entry in entries):
         options.given_timeout = options.usual_timeout + settings.play.duration_s + PLAY_TIME

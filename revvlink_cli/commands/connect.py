@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared import node_selection, penalty_columns
-from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of, refuse_endless_json
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
+from revvlink_cli.output.result import Kind, Result, Stream, column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -66,16 +66,10 @@ def connect(
     it failed.
     """
     options = options_of(ctx)
-    settings = node_selection.load_settings(options)
-    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    chosen = node_selection.with_secrets(settings, entries, options)
+    settings, chosen = node_selection.load_nodes(options, nodes, tag, region)
     if not hold:
         return _connect(settings, chosen, options)
-    if options.output is not None and options.output.value == "json":
-        raise CommandError(
-            Failure("usage", "--hold never ends, and one JSON document would never begin", hint="use --output jsonl"),
-            exit_code=ExitCode.USAGE,
-        )
+    refuse_endless_json(options, "--hold")
     return Stream(ChangeRow, _hold(settings, chosen, options))
 
 
@@ -107,7 +101,7 @@ def _row(node: NodeSnapshot, timeout: float) -> ConnectRow:
 async def _hold(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> AsyncGenerator[ChangeRow | Result, None]:
-    """Every node's state when it changes, until the nodes have all failed for good or somebody interrupts."""
+    """Yield each change of a node's state, until all nodes have failed for good."""
     import asyncio
 
     from revvlink_cli.services.fleet_session import open_fleet
@@ -121,21 +115,20 @@ async def _hold(
                     shown[node.identifier] = (row.state, row.session_id, row.message)
                     yield row
             if not any(node.is_supervised for node in fleet.members):
-                failures = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
-                yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=failures)
+                yield node_selection.final_result(fleet.snapshot().nodes, options.timeout)
                 return
             await fleet.changed()
             await asyncio.sleep(0)  # changes of one moment are one change
 
 
 def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | None) -> ChangeRow | None:
-    """The row to print, None when nothing an operator acts on has changed."""
+    """The row to print, None if nothing has changed that an operator acts on."""
     from datetime import datetime
 
     error = node.hanging or node.error
     state = "hanging" if node.hanging is not None else str(node.status)
     if state == "connecting" and before is not None:
-        return None  # it tries again: news when it succeeds, or fails in another way
+        return None  # it tries again: a row when it succeeds, or fails in another way
     if state == "disconnected":
         state = "lost" if before is not None and before[0] in ("connected", "hanging", "lost") else "failed"
     message = error.message if error is not None else None

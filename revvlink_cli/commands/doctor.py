@@ -75,7 +75,12 @@ def doctor(
     wanted = [name for name in CHECKUPS if (not only or name in only) and name not in (skip or ())]
     environment = node_selection.environment_of(options)
     context = DoctorContext(
-        options.config, environment, node_selection.here(), uri=options.uri, timeout=options.timeout, fixes=fix
+        options.config,
+        environment,
+        node_selection.current_folder(),
+        uri=options.uri,
+        timeout=options.timeout,
+        fixes=fix,
     )
     options.source = context.source
     return _examine(context, wanted, redact=redact)

@@ -9,9 +9,9 @@ import typer
 
 from revvlink_cli._percent import percent
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of, refuse_endless_json
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
+from revvlink_cli.output.result import Kind, Result, Stream, column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -56,14 +56,9 @@ def events(
     This command shows connections, statistics, and what plugins send to everybody.
     """
     options = options_of(ctx)
-    if options.output is not None and options.output.value == "json":
-        raise CommandError(
-            Failure("usage", "events never end, and one JSON document would never begin", hint="use --output jsonl"),
-            exit_code=ExitCode.USAGE,
-        )
-    settings = node_selection.load_settings(options)
-    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return Stream(EventRow, _events(settings, node_selection.with_secrets(settings, entries, options), options))
+    refuse_endless_json(options, "the stream of events")
+    settings, chosen = node_selection.load_nodes(options, nodes, tag, region)
+    return Stream(EventRow, _events(settings, chosen, options))
 
 
 async def _events(
@@ -82,15 +77,15 @@ async def _events(
                 elif (failure := node_selection.node_failure(node, options.timeout)) is not None:
                     yield _row(node.identifier, "node_failed", None, failure.message, 0)
             while any(node.is_supervised for node in fleet.members):
-                happening = await subscription.next()
-                if happening is None:
+                pool_event = await subscription.next()
+                if pool_event is None:
                     break
-                yield told_of(happening, None, subscription.dropped - dropped)
+                yield event_row(pool_event, None, subscription.dropped - dropped)
                 dropped = subscription.dropped
         finally:
             fleet.unsubscribe(subscription)
-        failures = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
-    yield Result(exit_code=node_selection.exit_code_for(failures, len(chosen)), errors=failures)
+        snapshots = fleet.snapshot().nodes
+    yield node_selection.final_result(snapshots, options.timeout)
 
 
 def _row(
@@ -114,44 +109,44 @@ def _row(
     )
 
 
-def told_of(happening: PoolEvent, at: float | None = None, dropped: int = 0) -> EventRow:
-    """One line for what happened; `at` is when, in seconds since the epoch, None now."""
+def event_row(pool_event: PoolEvent, at: float | None = None, dropped: int = 0) -> EventRow:
+    """The row of an event; `at` is its time in seconds since the epoch, None for now."""
     from revvlink_cli.client import events
 
-    match happening:
+    match pool_event:
         case events.NodeReady():
-            what = f"session {happening.session_id}{' resumed' if happening.resumed else ''}"
-            return _row(happening.node, "node_ready", None, what, dropped, at)
+            what = f"session {pool_event.session_id}{' resumed' if pool_event.resumed else ''}"
+            return _row(pool_event.node, "node_ready", None, what, dropped, at)
         case events.NodeLost():
-            return _row(happening.node, "node_lost", None, happening.reason.message, dropped, at)
+            return _row(pool_event.node, "node_lost", None, pool_event.reason.message, dropped, at)
         case events.NodeFailed():
-            return _row(happening.node, "node_failed", None, happening.reason.message, dropped, at)
+            return _row(pool_event.node, "node_failed", None, pool_event.reason.message, dropped, at)
         case events.NodeHanging():
-            return _row(happening.node, "node_hanging", None, happening.reason.message, dropped, at)
+            return _row(pool_event.node, "node_hanging", None, pool_event.reason.message, dropped, at)
         case events.NodeAnswering():
-            return _row(happening.node, "node_answering", None, None, dropped, at)
+            return _row(pool_event.node, "node_answering", None, None, dropped, at)
         case events.NodeClosed():
-            return _row(happening.node, "node_closed", None, None, dropped, at)
+            return _row(pool_event.node, "node_closed", None, None, dropped, at)
         case events.NodeDrained():
-            what = f"{len(happening.moved)} players moved, {len(happening.failed)} left"
-            return _row(happening.node, "node_drained", None, what, dropped, at)
+            what = f"{len(pool_event.moved)} players moved, {len(pool_event.failed)} left"
+            return _row(pool_event.node, "node_drained", None, what, dropped, at)
         case events.StatsReceived(stats=stats):
             load = "CPU unknown" if stats.system_load is None else f"CPU {percent(stats.system_load)}"
-            return _row(happening.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped, at)
+            return _row(pool_event.node, "stats", None, f"{stats.playing}/{stats.players} players, {load}", dropped, at)
         case events.PlayerMoved():
-            target = f"{happening.origin or 'nowhere'} -> {happening.target}"
-            return _row(happening.target, "player_moved", happening.guild_id, target, dropped, at)
+            target = f"{pool_event.origin or 'nowhere'} -> {pool_event.target}"
+            return _row(pool_event.target, "player_moved", pool_event.guild_id, target, dropped, at)
         case events.PlayerLost():
-            name = happening.origin or "-"
-            return _row(name, "player_lost", happening.guild_id, happening.reason.message, dropped, at)
+            name = pool_event.origin or "-"
+            return _row(name, "player_lost", pool_event.guild_id, pool_event.reason.message, dropped, at)
         case events.NodeEvent(event=event):
             known = _explanation_of(event)
             detail = _detail_of(event, known)
-            return _row(happening.node, events.name_of(type(event)), event.guild_id, detail, dropped, at, known)
+            return _row(pool_event.node, events.name_of(type(event)), event.guild_id, detail, dropped, at, known)
 
 
 def _explanation_of(event: Any) -> Explanation | None:
-    """What is known of a failure, None for an event that is none."""
+    """The explanation of a failure, None for an event that is not a failure."""
     from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed
     from revvlink_cli.health import known_failures
 
@@ -164,16 +159,16 @@ def _explanation_of(event: Any) -> Explanation | None:
 
 
 def _detail_of(event: Any, known: Explanation | None) -> str | None:
-    """What a server's event says beyond its name; of one that this client does not know, its own name."""
+    """The text of a server's event. For an unknown event it begins with the name that the server gave it."""
     from revvlink_cli.client.protocol.messages import TrackException
     from revvlink_cli.health.known_failures import words_of
 
     if isinstance(event, TrackException) and known is not None:
         title = [event.track.title] if event.track is not None else []
         return ": ".join([*title, known.sentence(words_of(event))]) + (f" {known.advice}" if known.advice else "")
-    told = [getattr(event, name, None) for name in ("type", "reason", "message", "code")]
+    values = [getattr(event, name, None) for name in ("type", "reason", "message", "code")]
     track = getattr(event, "track", None)
-    parts = ([track.title] if track is not None else []) + [str(value) for value in told if value not in (None, "")]
+    parts = ([track.title] if track is not None else []) + [str(value) for value in values if value not in (None, "")]
     if known is not None:
         parts.append(f"{known.meaning} {known.advice}".strip())
     return ": ".join(parts) or None

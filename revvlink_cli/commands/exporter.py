@@ -55,9 +55,9 @@ def exporter(
     options = options_of(ctx)
     host, port = _address(listen)
     settings = node_selection.load_settings(options, for_verdict=True)
-    choose = node_selection.chooser(options, nodes, tag, region)
+    choose = node_selection.make_chooser(options, nodes, tag, region)
     chosen = choose(settings)
-    policy = check_options.of_chosen(settings, chosen, options.usage_exit_code)
+    policy = check_options.build_policy(settings, chosen, options.usage_exit_code)
 
     trouble: str | None = None
 
@@ -68,7 +68,7 @@ def exporter(
         try:
             again = node_selection.load_settings(options, for_verdict=True)
             picked = choose(again)
-            demanded = check_options.of_chosen(again, picked, options.usage_exit_code)
+            demanded = check_options.build_policy(again, picked, options.usage_exit_code)
             plan = Plan(picked, demanded, again.regions, again.play)
         except CommandError as error:
             trouble = error.failures[0].message
@@ -128,5 +128,5 @@ def _not_listening(error: OSError, listen: str, port: int) -> Failure:
     if error.errno == errno.EADDRINUSE:
         hint = f"ask `ss -ltnp 'sport = :{port}'` who listens there, or name another with --listen"
         return Failure("address_taken", f"{listen} is taken by another program", hint=hint)
-    told = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
-    return Failure("cannot_listen", f"cannot listen on {listen}: {told}", hint="name another with --listen")
+    reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
+    return Failure("cannot_listen", f"cannot listen on {listen}: {reason}", hint="name another with --listen")

@@ -93,12 +93,12 @@ def list_players(
     it connects ("session ..."), and a bot that resumes keeps it.
     """
     options = options_of(ctx)
-    chosen = _chosen(node, options)
+    chosen = node_selection.load_node(options, node)
 
     async def ask(rest: Rest) -> Result:
         return Result(tuple(_row(player) for player in await rest.players(session)), PlayerRow)
 
-    return _asked(chosen, session, options, ask)
+    return _run_on_node(chosen, session, options, ask)
 
 
 @command(app, prints=lambda: {"": Record(PlayerRow)})
@@ -110,7 +110,7 @@ def show(
 ) -> Work:
     """Show one player."""
     options = options_of(ctx)
-    chosen = _chosen(node, options)
+    chosen = node_selection.load_node(options, node)
 
     async def ask(rest: Rest) -> Result:
         # Asked one by one, a NodeLink makes the player that is not there.
@@ -119,7 +119,7 @@ def show(
                 return Result(_row(player), PlayerRow)
         raise _missing(chosen.identifier, session, guild)
 
-    return _asked(chosen, session, options, ask)
+    return _run_on_node(chosen, session, options, ask)
 
 
 @command(app, prints=lambda: {"": Record(PlayerRow)})
@@ -135,7 +135,7 @@ def destroy(
     Its track ends, and it leaves the voice channel.
     """
     options = options_of(ctx)
-    chosen = _chosen(node, options)
+    chosen = node_selection.load_node(options, node)
     on = chosen.identifier
     confirm(f"Destroy the player of guild {guild} on {on}?", yes=yes)
 
@@ -146,7 +146,7 @@ def destroy(
                 return Result(_row(player), PlayerRow, notes=(f"destroyed the player of guild {guild} on {on}",))
         raise _missing(chosen.identifier, session, guild)
 
-    return _asked(chosen, session, options, ask)
+    return _run_on_node(chosen, session, options, ask)
 
 
 def _missing(node: str, session: str, guild: int) -> CommandError:
@@ -157,14 +157,9 @@ def _missing(node: str, session: str, guild: int) -> CommandError:
     )
 
 
-def _chosen(name: str | None, options: Options) -> NodeSettings:
-    settings = node_selection.load_settings(options)
-    entry = node_selection.one_entry(settings, name, options)
-    (chosen,) = node_selection.with_secrets(settings, (entry,), options)
-    return chosen
-
-
-def _asked(chosen: NodeSettings, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Work:
+def _run_on_node(
+    chosen: NodeSettings, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]
+) -> Work:
     node = chosen.identifier
 
     async def work() -> Result:
@@ -181,7 +176,7 @@ def _asked(chosen: NodeSettings, session: str, options: Options, ask: Callable[[
             except LavalinkException as error:
                 if error.status != 404:
                     return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
-                hint = "take the id from the bot's log; a session that waits to be resumed is not to be seen"
+                hint = "take the id from the bot's log; a node does not list a session that waits to be resumed"
                 gone = Failure("no_session", f"no such session on {node}: {session}", node=node, hint=hint)
                 return Result(None, PlayerRow, ExitCode.FAILED, (gone,))
             except RevvlinkException as error:

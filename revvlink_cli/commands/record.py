@@ -58,11 +58,11 @@ def record(
             f"{file!r} is no file: `revvlink nodes status --watch` prints samples", param_hint="FILE"
         )
     options = options_of(ctx)
-    span = watch_options.span_of(interval, count, duration, watch=True)
+    span = watch_options.read_span(interval, count, duration, watch=True)
     settings = node_selection.load_settings(options)
 
-    choose = node_selection.chooser(options, node_names, tag, region)
-    job = watch_options.Job(settings, options, span, choose(settings), choose)
+    choose = node_selection.make_chooser(options, node_names, tag, region)
+    job = watch_options.WatchJob(settings, options, span, choose(settings), choose)
 
     async def items() -> AsyncGenerator[Result, None]:
         from revvlink_cli.services.recording import Writer
@@ -80,7 +80,7 @@ def record(
                 async for seen in taken:
                     rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
-                    writer.write(to_json(status.StatusTick(time=watch_options.now(), nodes=rows)))
+                    writer.write(to_json(status.StatusTick(time=watch_options.timestamp(), nodes=rows)))
         except OSError as error:
             raise CommandError(_unwritable(file, error)) from None
         finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.stdin import arguments
+from revvlink_cli.commands.shared.stdin import expand_arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def region(
     from revvlink_cli.client.routing.regions import region_from_endpoint
 
     options = options_of(ctx)
-    given = list(arguments(endpoints))
+    given = list(expand_arguments(endpoints))
     if not given:
         raise CommandError(
             Failure("usage", "no endpoint on standard input", hint="one a line"), exit_code=ExitCode.USAGE
@@ -127,5 +127,5 @@ async def _route(given: list[str], settings: Settings, chosen: tuple[NodeSetting
             rows.append(RouteRow(endpoint=endpoint, region=label, node=best, reason=ranking.explain()))
     failures = node_selection.failures_of(snapshots, options.timeout)
     is_answered = all(row.node is not None for row in rows)
-    result = node_selection.answered(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    result = node_selection.result_from_any(tuple(rows), RouteRow, failures, len(snapshots), is_answered=is_answered)
     return replace(result, warnings=(*result.warnings, *_unknown_places(rows)))

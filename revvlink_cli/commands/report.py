@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared.command import Rows, command, make_app
-from revvlink_cli.commands.shared.stdin import lines_of
+from revvlink_cli.commands.shared.stdin import read_lines
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
@@ -67,7 +67,7 @@ def report(
 
     if html in ("", "-"):
         raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
-    recording = read(lines_of(file, longest=LONGEST))
+    recording = read(read_lines(file, longest=LONGEST))
     problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_REPORTED_PROBLEMS]]
     if len(recording.problems) > _REPORTED_PROBLEMS:
         problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _REPORTED_PROBLEMS} more lines"))
@@ -144,8 +144,8 @@ def _write(name: str, source: str, recording: Recording, rows: tuple[ReportRow, 
             raise CommandError(failure, exit_code=ExitCode.USAGE)
         write_file(name, page(f"Fleet from {begun}", _span(recording), rows, presence, charts))
     except OSError as error:
-        told = f"{name} cannot be written: {error.strerror or error}"
-        raise CommandError(Failure("output", told, hint="write elsewhere")) from None
+        message = f"{name} cannot be written: {error.strerror or error}"
+        raise CommandError(Failure("output", message, hint="write elsewhere")) from None
 
 
 def _is_same(name: str, source: str) -> bool:

@@ -112,11 +112,11 @@ async def _route(
     if explain:
         rows = explained(ranking)
         title = f"{place_of(endpoint, label)}: {decision(ranking)}"
-        result = node_selection.answered(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
-        return replace(result, notes=(*notes, *penalty_columns.marks(rows)), title=title)
+        result = node_selection.result_from_any(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
+        return replace(result, notes=(*notes, *penalty_columns.explain_marks(rows)), title=title)
     best = ranking.candidates[0].node if ranking.candidates else None
     row = RouteRow(endpoint=endpoint, region=label, node=best.identifier if best else None, reason=ranking.explain())
-    result = node_selection.answered((row,), RouteRow, failures, len(snapshots), is_answered=is_answered)
+    result = node_selection.result_from_any((row,), RouteRow, failures, len(snapshots), is_answered=is_answered)
     return replace(result, notes=notes, warnings=_unheard(best))
 
 

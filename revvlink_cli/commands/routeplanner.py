@@ -42,9 +42,8 @@ def status(
 ) -> Work:
     """Show each node's route planner and its failing addresses."""
     options = options_of(ctx)
-    settings = node_selection.load_settings(options)
-    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return _each(node_selection.with_secrets(settings, entries, options), options, None)
+    _, chosen = node_selection.load_nodes(options, nodes, tag, region)
+    return _each(chosen, options, None)
 
 
 @command(app, prints=lambda: {"": Rows(PlannerRow)})
@@ -61,13 +60,11 @@ def free(
             Failure("usage", "name one address, or say --all", hint="see `revvlink routeplanner status`"),
             exit_code=ExitCode.USAGE,
         )
-    settings = node_selection.load_settings(options)
-    entries = (node_selection.one_entry(settings, node, options),)
-    return _each(node_selection.with_secrets(settings, entries, options), options, address or "")
+    return _each((node_selection.load_node(options, node),), options, address or "")
 
 
 async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str | None) -> Result:
-    """The planners, after freeing an address ("" is all of them) where one is named."""
+    """Free an address if one is given ("" for all of them), then show each node's route planner."""
     import asyncio
 
     from revvlink_cli.client.errors import RevvlinkException
@@ -86,10 +83,10 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
         return _row(node.identifier, planner)
 
     async with open_fleet(chosen, timeout=options.timeout) as fleet:
-        told = await asyncio.gather(*map(one, fleet.members))
-    rows = tuple(row for row in told if isinstance(row, PlannerRow))
-    failures = tuple(row for row in told if isinstance(row, Failure))
-    code = node_selection.exit_code_for(failures, len(told))
+        answers = await asyncio.gather(*map(one, fleet.members))
+    rows = tuple(row for row in answers if isinstance(row, PlannerRow))
+    failures = tuple(row for row in answers if isinstance(row, Failure))
+    code = node_selection.exit_code_for(failures, len(answers))
     unreachable = {"timeout", "silent", "connection_refused", "unreachable", "resolve_failed", "connection_reset",
                    "tls_failed", "local_limit"}  # fmt: skip
     if code is ExitCode.UNREACHABLE and not any(failure.code in unreachable for failure in failures):

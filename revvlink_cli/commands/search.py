@@ -15,7 +15,7 @@ from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, node_option
 from revvlink_cli.commands.shared.queries import identifier_for, node_name
-from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
+from revvlink_cli.commands.shared.track_rows import TrackRow, read_result
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import duration
 from revvlink_cli.services.cache_handle import keeps_nothing, open_for_search, run_synchronously
@@ -33,20 +33,20 @@ app = make_app()
 
 
 def _encoded_row() -> type[TrackRow]:
-    """The row type of ``--encoded``, which few ask for and which takes time to make."""
+    """The row type of ``--encoded``. It is rarely used and takes time to make, so it is loaded late."""
     from revvlink_cli.commands.shared.encoded_track_rows import EncodedTrackRow
 
     return EncodedTrackRow
 
 
 def _node_row() -> type:
-    """The row type of ``--all-nodes``, which few ask for."""
+    """The row type of ``--all-nodes``. It is rarely used, so it is loaded late."""
     from revvlink_cli.commands.shared.node_loads import NodeLoadRow
 
     return NodeLoadRow
 
 
-CACHE_MODE_HELP = "prefer what is kept, refresh it, bypass it, or use it only and ask no node."
+CACHE_MODE_HELP = "Prefer the cache, refresh it, bypass it, or use only the cache."
 
 
 @command(app, prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row()), "--all-nodes": Rows(_node_row())})
@@ -54,14 +54,18 @@ def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
     source: Source = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Send QUERY as it is: file names of the local source.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Send QUERY unchanged, such as a file name of the local source.")
+    ] = False,
     node: Annotated[str | None, node_option("Ask this node and no other.")] = None,
     all_nodes: Annotated[
-        bool, typer.Option("--all-nodes", help="Load it on every node, side by side, past the cache.")
+        bool, typer.Option("--all-nodes", help="Load it on every node and compare; the cache is not used.")
     ] = False,
     sources: Annotated[
         str | None,
-        typer.Option("--sources", metavar="A,B", help="Search each of these prefixes, side by side, past the cache."),
+        typer.Option(
+            "--sources", metavar="A,B", help="Search with each of these prefixes and compare; the cache is not used."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Show the first N tracks.")] = None,
     encoded: Annotated[bool, typer.Option("--encoded", help="Show each track's encoded form.")] = False,
@@ -72,8 +76,7 @@ def search(
     """Search tracks as a bot would.
 
     The best node is asked first, then the next one if that fails. Plain words are searched with the configured source;
-    addresses and prefix:words pass as they are. What was found is kept and counts for the next search, see `revvlink
-    cache`.
+    addresses and prefix:words are sent unchanged. The result is cached for the next search, see `revvlink cache`.
     """
     options = options_of(ctx)
     words = " ".join(query)
@@ -95,9 +98,9 @@ def search(
     key = Key.of(identifier, node_name(entries) if node else None)
     view = View(identifier, limit, encoded)
     if not cache_mode.asks_nodes and keeps_nothing(settings):
-        from revvlink_cli.commands.shared.cache_access import turned_off
+        from revvlink_cli.commands.shared.cache_access import cache_off_failure
 
-        return Result(None, TrackRow, ExitCode.FAILED, (turned_off(settings),))
+        return Result(None, TrackRow, ExitCode.FAILED, (cache_off_failure(settings),))
     cache = open_for_search(settings, cache_mode)
     kept = run_synchronously(_kept(cache, key, view, cache_mode)) if cache.is_synchronous else None
     if kept is not None:
@@ -136,7 +139,7 @@ def _prefixes(sources: str | None, source: str | None, *, raw: bool) -> tuple[st
 
 
 async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) -> Result | None:
-    """What the cache has to say, None when a node is to be asked."""
+    """The result from the cache, None if a node must be asked."""
     if not mode.reads:
         return None
     entry = await cache.fallback.get(key)
@@ -149,11 +152,11 @@ async def _kept(cache: CacheHandle[Any], key: Key, view: View, mode: CacheMode) 
 async def _ask(
     view: View, settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> tuple[Result, Loaded | None]:
-    """What the nodes find, and how that is shown; nothing where they could not be asked."""
+    """Ask the nodes: the result to show, and the tracks to keep; None if there is nothing to keep."""
     from revvlink_cli.client.errors import LavalinkLoadException, RevvlinkException
     from revvlink_cli.services import fleet_session
 
-    on_the_way: list[Failure] = []
+    refusals: list[Failure] = []
     async with fleet_session.open_fleet(
         chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True
     ) as fleet:
@@ -163,15 +166,14 @@ async def _ask(
             return Result(None, TrackRow, node_selection.exit_code_for(unreachable, len(snapshots)), unreachable), None
         try:
             found = await fleet.fetch_tracks(
-                view.identifier, on_failure=lambda error: on_the_way.append(node_selection.failure_of(error))
+                view.identifier, on_failure=lambda error: refusals.append(node_selection.failure_of(error))
             )
         except LavalinkLoadException as error:
             return Result(None, TrackRow, ExitCode.FAILED, (node_selection.failure_of(error),)), None
         except RevvlinkException as error:
-            failures = tuple(on_the_way) or (node_selection.failure_of(error),)
+            failures = tuple(refusals) or (node_selection.failure_of(error),)
             return Result(None, TrackRow, ExitCode.UNREACHABLE, failures), None
-    told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
-    left_out = tuple(f for f in (*unreachable, *on_the_way) if f.node in told or f in on_the_way)
+    left_out = (*node_selection.settled_failures(snapshots, options.timeout), *refusals)
     loaded: Loaded = tuple(found) if isinstance(found, list) else found
     return replace(view.shown(result_payload(loaded)), left_out=left_out), loaded
 
@@ -191,7 +193,7 @@ class View(NamedTuple):
 
     def shown(self, payload: Mapping[str, Any]) -> Result:
         """Tracks or a playlist, in the form of the protocol."""
-        found = found_in(payload, kind=_encoded_row() if self.encoded else TrackRow)
+        found = read_result(payload, kind=_encoded_row() if self.encoded else TrackRow)
         title = None
         if found.playlist is not None:
             selected = f", selected: {found.selected}" if found.selected is not None else ""
@@ -208,7 +210,7 @@ class View(NamedTuple):
         return Result(shown, type(found.rows[0]), notes=notes, title=title)
 
     def kept(self, entry: Entry) -> Result:
-        """What was in the cache, and since when.
+        """The result that the cache holds, with its age.
 
         Raises:
             ValueError: It cannot be read.
@@ -218,7 +220,7 @@ class View(NamedTuple):
         return replace(self.shown(entry.payload()), origin=origin)
 
     def not_kept(self) -> Result:
-        """The cache has nothing, and no node is to be asked."""
+        """The result if the cache has nothing and no node may be asked."""
         failure = Failure(
             "not_cached", f"{self.identifier} is not in the cache", hint="--cache-mode prefer asks a node"
         )

@@ -152,11 +152,11 @@ def top(
     over the websocket. Through a pipe, this command is `nodes status --watch`.
     """
     options = options_of(ctx)
-    span = watch_options.span_of(interval or "1s", None, None, watch=True)
+    span = watch_options.read_span(interval or "1s", None, None, watch=True)
     settings = node_selection.load_settings(options)
 
-    choose = node_selection.chooser(options, node_names, tag, region)
-    job = watch_options.Job(settings, options, span, choose(settings), choose)
+    choose = node_selection.make_chooser(options, node_names, tag, region)
+    job = watch_options.WatchJob(settings, options, span, choose(settings), choose)
     console = Console(job)
     return FullScreen(console.frames, console.press, status.watched_status(job, "penalty"))
 
@@ -164,7 +164,7 @@ def top(
 class Console:
     """What one sees, and what the keys do to it."""
 
-    def __init__(self, job: watch_options.Job) -> None:
+    def __init__(self, job: watch_options.WatchJob) -> None:
         self._job = job
         self._control: WatchControl | None = None
         self._seen: Watch | None = None
@@ -283,12 +283,12 @@ class Console:
         states: dict[str, int] = {}
         for row in rows:
             states[row.state] = states.get(row.state, 0) + 1
-        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_gravity))
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items(), key=_gravity))
         playing = sum(row.playing or 0 for row in rows if not row.is_stale)
         players = sum(row.players or 0 for row in rows if not row.is_stale)
-        is_paused = self._control is not None and self._control.is_paused
+        paused = "  PAUSED" if self._control is not None and self._control.is_paused else ""
         parts = [
-            f"{watch_options.now()[11:19]}{'  PAUSED' if is_paused else ''}  {len(rows)} nodes ({told or 'none'})",
+            f"{watch_options.timestamp()[11:19]}{paused}  {len(rows)} nodes ({counts or 'none'})",
             f"players {playing}/{players}",
             f"by {SORTS[self._sort]}",
         ]
@@ -318,9 +318,9 @@ class Console:
 
     @staticmethod
     def _events(seen: Watch, room: int) -> list[str]:
-        from revvlink_cli.commands.events import told_of
+        from revvlink_cli.commands.events import event_row
 
-        rows = [told_of(happening, at) for at, happening in list(seen.news)[-room:]]
+        rows = [event_row(event, at) for at, event in list(seen.news)[-room:]]
         lines = [f"{row.time[11:19]}  {row.node}  {row.event}  {row.detail or ''}".rstrip() for row in rows]
         return [*lines, *[""] * (room - len(lines))]
 

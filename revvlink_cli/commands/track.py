@@ -9,7 +9,7 @@ import typer
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_option
-from revvlink_cli.commands.shared.stdin import encoded_in, texts_of
+from revvlink_cli.commands.shared.stdin import find_encoded, read_texts
 from revvlink_cli.commands.shared.track_rows import TrackRow, track_row
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
@@ -39,7 +39,9 @@ def decode(
 ) -> Result | Work:
     """Decode tracks without a server."""
     options = options_of(ctx)
-    given = [text for argument in encoded for text in ([argument] if argument != "-" else encoded_in(texts_of("-")))]
+    given = [
+        text for argument in encoded for text in ([argument] if argument != "-" else find_encoded(read_texts("-")))
+    ]
     if not given:
         raise CommandError(
             Failure("usage", "no encoded track on standard input", hint="one a line"), exit_code=ExitCode.USAGE

@@ -56,7 +56,7 @@ def wait(
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options, for_verdict=True)
-    chosen = node_selection.chooser(options, nodes, tag, region)(settings)
+    chosen = node_selection.make_chooser(options, nodes, tag, region)(settings)
     policy = settings.policy if goal is Goal.HEALTHY else None
 
     async def items() -> AsyncGenerator[WaitRow | Result, None]:

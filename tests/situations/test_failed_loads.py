@@ -8,7 +8,7 @@ import pytest
 
 from revvlink_cli.client.events import NodeEvent
 from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed
-from revvlink_cli.commands.events import told_of
+from revvlink_cli.commands.events import event_row
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
@@ -57,16 +57,16 @@ def test_events_explain_failures() -> None:
         guild_id=1, track=None, message="Something broke when playing the track.", severity="fault",
         cause="com.sedmelluq.discord.lavaplayer.tools.FriendlyException: This video requires login.",
     )  # fmt: skip
-    row = told_of(NodeEvent(node="one", event=failed))
+    row = event_row(NodeEvent(node="one", event=failed))
     assert row.code == "youtube_login_required"
     assert row.detail is not None
     assert "asks this client to log in (This video requires login.)" in row.detail
     assert row.advice is not None
     assert "OAuth" in row.advice
     closed = VoiceClosed(guild_id=1, code=4017, reason="E2EE/DAVE protocol required", by_remote=True)
-    row = told_of(NodeEvent(node="one", event=closed))
+    row = event_row(NodeEvent(node="one", event=closed))
     assert row.code == "voice_dave_required"
     assert row.detail is not None
     assert "4.2.0" in row.detail
-    ended = told_of(NodeEvent(node="one", event=VoiceClosed(guild_id=1, code=1000, reason="", by_remote=False)))
+    ended = event_row(NodeEvent(node="one", event=VoiceClosed(guild_id=1, code=1000, reason="", by_remote=False)))
     assert (ended.code, ended.advice) == (None, None)

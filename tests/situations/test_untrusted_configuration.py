@@ -49,7 +49,7 @@ def test_no_verdict_on_a_strangers_nodes(here: Path, own: Path, command: tuple[s
     assert ran.code == code
     assert not ran.out or "healthy" not in ran.out
     assert ran.err.count("\n") == 1
-    assert f"{here}: was found in this folder and is not trusted, and there is {own}" in ran.err
+    assert f"{here}: is in this folder and is not trusted, so it does not replace {own}" in ran.err
     assert "--config or REVVLINK_CONFIG, or run `revvlink config trust`" in ran.err
 
 

@@ -11,10 +11,17 @@ import typer
 from revvlink_cli.client.cache.store import Order
 from revvlink_cli.commands.cache import transfer
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.cache_access import damaged, keys_of, missing, run_on, turned_off, where
+from revvlink_cli.commands.shared.cache_access import (
+    cache_location,
+    cache_off_failure,
+    damaged_result,
+    missing_result,
+    read_keys,
+    run_on_cache,
+)
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, node_option
-from revvlink_cli.commands.shared.track_rows import TrackRow, found_in
+from revvlink_cli.commands.shared.track_rows import TrackRow, read_result
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING
 from revvlink_cli.services.cache_handle import backend_of, keeps_nothing
@@ -109,28 +116,28 @@ def stats(ctx: typer.Context) -> Result | Work:
             oldest_ms=None,
             **none,
         )
-        return Result(record, notes=(turned_off(settings).message,))
-    backend, place = settings.cache.backend, where(settings)
+        return Result(record, notes=(cache_off_failure(settings).message,))
+    backend, place = settings.cache.backend, cache_location(settings)
 
-    async def figures(store: OpenStore) -> Result:
-        told = await store.stats()
-        asked = told.hits + told.misses
+    async def read_figures(store: OpenStore) -> Result:
+        figures = await store.stats()
+        lookups = figures.hits + figures.misses
         record = StatsRecord(
             backend=backend,
             location=place,
-            capacity=told.capacity,
-            entries=told.entries,
-            expired=told.expired,
-            size_bytes=told.size,
-            hits=told.hits,
-            misses=told.misses,
-            hit_ratio=told.hits / asked if asked else None,
-            evictions=told.evictions,
-            oldest_ms=_since(told.oldest) if told.oldest is not None else None,
+            capacity=figures.capacity,
+            entries=figures.entries,
+            expired=figures.expired,
+            size_bytes=figures.size,
+            hits=figures.hits,
+            misses=figures.misses,
+            hit_ratio=figures.hits / lookups if lookups else None,
+            evictions=figures.evictions,
+            oldest_ms=_since(figures.oldest) if figures.oldest is not None else None,
         )
-        return Result(record, warnings=(told.remark,) if told.remark is not None else ())
+        return Result(record, warnings=(figures.remark,) if figures.remark is not None else ())
 
-    return run_on(settings, options, figures)
+    return run_on_cache(settings, options, read_figures)
 
 
 @command(app, "list", prints=lambda: {"": Rows(EntryRow)})
@@ -150,7 +157,7 @@ def list_(
         notes = () if found else ("the cache is empty; `revvlink search` and `revvlink cache warm` fill it",)
         return Result(tuple(map(_entry_row, found)), EntryRow, notes=notes)
 
-    return run_on(settings, options, entries)
+    return run_on_cache(settings, options, entries)
 
 
 @command(app, prints=lambda: {"": Record(CachedRecord)})
@@ -166,19 +173,19 @@ def show(
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
-    keys = keys_of(settings, options, query, source, node)
+    keys = read_keys(settings, options, query, source, node)
 
     async def entry(store: OpenStore) -> Result:
         for key in keys:
             try:
                 found = await store.peek(key)
                 if found is not None:
-                    return Result(_record(found[1], found_in(found[0].payload()).rows))
+                    return Result(_record(found[1], read_result(found[0].payload()).rows))
             except ValueError:
-                return damaged(key)
-        return missing(keys[0])
+                return damaged_result(key)
+        return missing_result(keys[0])
 
-    return run_on(settings, options, entry)
+    return run_on_cache(settings, options, entry)
 
 
 @command(app, prints=lambda: {"": Record(ClearRecord)})
@@ -209,9 +216,9 @@ def clear(
         raise CommandError(
             Failure("usage", "--node selects the search", hint="name the query too"), exit_code=ExitCode.USAGE
         )
-    keys = keys_of(settings, options, query, source, node) if query else ()
+    keys = read_keys(settings, options, query, source, node) if query else ()
     if backend_of(settings).is_server and not keys and not expired and not keeps_nothing(settings):
-        confirm(f"Forget everything that the cache on {where(settings)} holds, for all who use it?", yes=yes)
+        confirm(f"Forget everything that the cache on {cache_location(settings)} holds, for all who use it?", yes=yes)
 
     async def forget(store: OpenStore) -> Result:
         if not keys:
@@ -219,19 +226,19 @@ def clear(
         for key in keys:
             if removed := await store.clear(key):
                 return Result(ClearRecord(removed=removed))
-        return missing(keys[0])
+        return missing_result(keys[0])
 
-    return run_on(settings, options, forget)
+    return run_on_cache(settings, options, forget)
 
 
 @command(app, prints=lambda: {"": Record(PathRecord)})
 def path(ctx: typer.Context) -> Result:
     """Print the location of the cache."""
     settings = node_selection.load_settings(options_of(ctx))
-    place = where(settings)
+    place = cache_location(settings)
     record = PathRecord(backend=settings.cache.backend, location=place)
     if place is None:
-        return Result(record, text="", exit_code=ExitCode.FAILED, notes=(turned_off(settings).message,))
+        return Result(record, text="", exit_code=ExitCode.FAILED, notes=(cache_off_failure(settings).message,))
     return Result(record, text=place)
 
 

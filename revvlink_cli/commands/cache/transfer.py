@@ -15,7 +15,7 @@ from revvlink_cli.commands.shared import cache_access, node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Source
 from revvlink_cli.commands.shared.queries import identifier_for
-from revvlink_cli.commands.shared.stdin import lines_of, texts_of
+from revvlink_cli.commands.shared.stdin import read_lines, read_texts
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.formats import Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
@@ -36,7 +36,7 @@ FILE_HELP = "A file, or - for standard input."
 _BATCH = 200
 """Entries that are written at a time."""
 
-_TOLD = 10
+_MOST_NAMED = 10
 """Faulty lines that are named one by one."""
 
 _LONGEST = 2 * MAX_BODY
@@ -113,10 +113,10 @@ def warm(
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     prefix = source or settings.search_source
-    queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in texts_of(file)))
+    queries = tuple(dict.fromkeys(identifier_for(line, prefix) for line in read_texts(file)))
     if not queries:
         raise CommandError(Failure("usage", "there are no queries", hint="one a line"), exit_code=ExitCode.USAGE)
-    cache = cache_access.required(settings, options)
+    cache = cache_access.open_required(settings, options)
     chosen = node_selection.with_secrets(settings, settings.nodes, options)
     rows = _warm(queries, cache, settings, chosen, options, refresh=refresh, parallel=parallel, rate=rate)
     return Stream(WarmRow, rows, total=len(queries), is_shown_with_progress=lambda row: row.outcome == "failed")
@@ -147,8 +147,7 @@ async def _warm(
         async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, any_will_do=True) as fleet:
             snapshots = fleet.snapshot().nodes
             lost = node_selection.failures_of(snapshots, options.timeout)
-            told = {node.identifier for node in snapshots if node.error is not None}  # slow ones are not waited for
-            left_out = tuple(failure for failure in lost if failure.node in told)
+            left_out = node_selection.settled_failures(snapshots, options.timeout)
             if len(lost) == len(snapshots):
                 yield Result(exit_code=node_selection.exit_code_for(lost, len(snapshots)), errors=lost)
                 return
@@ -241,8 +240,8 @@ def _row(query: str, outcome: str, begun: float, tracks: int | None, message: st
 
 def _warm_result(counts: dict[str, int], failures: list[Failure], total: int, warnings: tuple[str, ...]) -> Result:
     done = sum(counts.values())
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    notes = [f"{told or 'nothing'} of {total} queries"]
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    notes = [f"{summary or 'nothing'} of {total} queries"]
     if done < total:
         notes.append(f"{total - done} were not tried")
     bad = counts["failed"] + total - done
@@ -257,7 +256,7 @@ def export(ctx: typer.Context) -> Stream:
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
-    cache = cache_access.required(settings, options)
+    cache = cache_access.open_required(settings, options)
     return Stream(ExportRow, _export(cache, settings), terminal_format=Format.JSONL, piped_format=Format.JSONL)
 
 
@@ -299,12 +298,12 @@ def import_(
         failures: list[Failure] = []
         invalid = 0
         batch: list[tuple[Entry, int]] = []
-        for number, line in lines_of(file, longest=_LONGEST):
+        for number, line in read_lines(file, longest=_LONGEST):
             try:
                 entry, uses = _read(line, time.time(), ttl, renew=renew)
             except ValueError as error:
                 invalid += 1
-                if invalid <= _TOLD:
+                if invalid <= _MOST_NAMED:
                     failures.append(Failure("not_an_entry", f"line {number}: {error}", hint="see `cache export`"))
                 continue
             if not entry.is_valid(time.time()):
@@ -317,14 +316,14 @@ def import_(
                 batch.clear()
         if batch:
             await store.put_all(batch)
-        if invalid > _TOLD:
-            failures.append(Failure("not_an_entry", f"and {invalid - _TOLD} more lines that are no entries"))
+        if invalid > _MOST_NAMED:
+            failures.append(Failure("not_an_entry", f"and {invalid - _MOST_NAMED} more lines that are no entries"))
         code = ExitCode.OK if not invalid else ExitCode.PARTIAL if imported else ExitCode.FAILED
         notes = (f"{expired} are too old; --renew takes them all the same",) if expired else ()
         record = ImportRecord(imported=imported, expired=expired, invalid=invalid)
         return Result(record, ImportRecord, code, tuple(failures), notes)
 
-    return cache_access.run_on(settings, options, take_in)
+    return cache_access.run_on_cache(settings, options, take_in)
 
 
 def _read(line: str | None, now: float, ttl: float, *, renew: bool) -> tuple[Entry, int]:
@@ -338,21 +337,25 @@ def _read(line: str | None, now: float, ttl: float, *, renew: bool) -> tuple[Ent
     if line is None:
         raise ValueError(f"it has {_LONGEST} characters or more")
     try:
-        told = json.loads(line)
+        fields = json.loads(line)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     except ValueError:
         raise ValueError("it is not JSON") from None
-    if not isinstance(told, dict) or not isinstance(told.get("identifier"), str) or not told["identifier"].strip():
+    if (
+        not isinstance(fields, dict)
+        or not isinstance(fields.get("identifier"), str)
+        or not fields["identifier"].strip()
+    ):
         raise ValueError("it has no identifier")
-    node, uses = told.get("node"), told.get("uses", 1)
+    node, uses = fields.get("node"), fields.get("uses", 1)
     if not (node is None or isinstance(node, str)):
         raise ValueError("its node is no text")
     if not isinstance(uses, int) or isinstance(uses, bool) or not 0 < uses < 2**31:
         raise ValueError("its uses are no number above 0")
-    stored_at = now if renew else _moment(told, "stored_at", now)
-    expires_at = now + ttl if renew else _moment(told, "expires_at", stored_at + ttl)
-    entry = entry_for(Key.of(told["identifier"], node), result_from(told.get("result")), now=stored_at, ttl=ttl)
+    stored_at = now if renew else _moment(fields, "stored_at", now)
+    expires_at = now + ttl if renew else _moment(fields, "expires_at", stored_at + ttl)
+    entry = entry_for(Key.of(fields["identifier"], node), result_from(fields.get("result")), now=stored_at, ttl=ttl)
     if entry is None:
         raise ValueError("it has a stream, which is never kept")
     return entry._replace(expires_at=min(expires_at, entry.expires_at)), uses
@@ -364,10 +367,10 @@ def _written(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _moment(told: dict[str, Any], name: str, otherwise: float) -> float:
+def _moment(fields: dict[str, Any], name: str, otherwise: float) -> float:
     from datetime import UTC, datetime
 
-    value = told.get(name)
+    value = fields.get(name)
     if value is None:
         return otherwise
     try:

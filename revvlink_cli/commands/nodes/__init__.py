@@ -94,16 +94,14 @@ def info(
 ) -> Work:
     """Show a node's version, sources, filters and plugins."""
     options = options_of(ctx)
-    settings = node_selection.load_settings(options)
-    entries = (node_selection.one_entry(settings, node, options),)
-    return _info(node_selection.with_secrets(settings, entries, options), options)
+    return _info(node_selection.load_node(options, node), options)
 
 
-async def _info(chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+async def _info(chosen: NodeSettings, options: Options) -> Result:
     from revvlink_cli.health.voice import voice_ability
     from revvlink_cli.services.fleet_session import open_fleet
 
-    async with open_fleet(chosen, timeout=options.timeout) as fleet:
+    async with open_fleet((chosen,), timeout=options.timeout) as fleet:
         (node,) = fleet.snapshot().nodes
     failure = node_selection.node_failure(node, options.timeout)
     if node.info is None and failure is None:

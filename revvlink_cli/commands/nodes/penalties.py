@@ -116,29 +116,29 @@ def penalties(
     explains the terms.
     """
     options = options_of(ctx)
-    penalty_columns.checked_sort(sort, _SORTS)
-    span = watch_options.span_of(interval, count, duration, watch=watch)
+    penalty_columns.check_sort(sort, _SORTS)
+    span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
 
-    choose = node_selection.chooser(options, nodes, tag)
+    choose = node_selection.make_chooser(options, nodes, tag)
     chosen = choose(settings)
 
     def rows(seen: Watch) -> tuple[PenaltyRow, ...]:
-        return penalty_columns.in_order(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
+        return penalty_columns.sort_rows(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
 
     if not watch:
         return _once(rows, settings, chosen, options)
 
-    job = watch_options.Job(settings, options, span, chosen, choose)
+    job = watch_options.WatchJob(settings, options, span, chosen, choose)
 
     def frame(tick: PenaltyTick) -> Result:
         title = f"Penalties, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, PenaltyRow, notes=(*job.notes, *footnotes(tick.nodes)), title=title)
 
-    return watch_options.watched(
+    return watch_options.watch_stream(
         job,
         row=PenaltyTick,
-        make_row=lambda seen: PenaltyTick(time=watch_options.now(), nodes=rows(seen)),
+        make_row=lambda seen: PenaltyTick(time=watch_options.timestamp(), nodes=rows(seen)),
         frame=frame,
     )
 
@@ -209,7 +209,7 @@ def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...
 
 def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
     """What the marks and the grey mean, as far as there are any."""
-    notes = penalty_columns.marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
+    notes = penalty_columns.explain_marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
     if any(row.is_stale for row in rows):
         notes.append(penalty_columns.STALE)
     return tuple(notes)

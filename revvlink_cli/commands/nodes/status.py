@@ -146,33 +146,33 @@ def status(
     The node that a new player would get comes first.
     """
     options = options_of(ctx)
-    penalty_columns.checked_sort(sort, _SORTS)
-    span = watch_options.span_of(interval, count, duration, watch=watch)
+    penalty_columns.check_sort(sort, _SORTS)
+    span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
 
-    choose = node_selection.chooser(options, nodes, tag, region)
+    choose = node_selection.make_chooser(options, nodes, tag, region)
     chosen = choose(settings)
     if not watch:
         return _status(settings, chosen, options, sort)
-    return watched_status(watch_options.Job(settings, options, span, chosen, choose), sort)
+    return watched_status(watch_options.WatchJob(settings, options, span, chosen, choose), sort)
 
 
-def watched_status(job: watch_options.Job, sort: str) -> Stream:
+def watched_status(job: watch_options.WatchJob, sort: str) -> Stream:
     """The status table of nodes under watch."""
 
     def make_row(seen: Watch) -> StatusTick:
-        return StatusTick(time=watch_options.now(), nodes=watched_rows(seen, job.options, sort))
+        return StatusTick(time=watch_options.timestamp(), nodes=watched_rows(seen, job.options, sort))
 
     def frame(tick: StatusTick) -> Result:
         title = f"Nodes, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
 
-    return watch_options.watched(job, row=StatusTick, make_row=make_row, frame=frame)
+    return watch_options.watch_stream(job, row=StatusTick, make_row=make_row, frame=frame)
 
 
 def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:
     """The rows of all nodes under watch, in order."""
-    return penalty_columns.in_order(_rows(seen.snapshot, options, seen), _SORTS[sort])
+    return penalty_columns.sort_rows(_rows(seen.snapshot, options, seen), _SORTS[sort])
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
@@ -181,7 +181,7 @@ async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options:
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
-    rows = penalty_columns.in_order(_rows(snapshot, options), _SORTS[sort])
+    rows = penalty_columns.sort_rows(_rows(snapshot, options), _SORTS[sort])
     return Result(
         rows, StatusRow, node_selection.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows))
     )
@@ -264,7 +264,7 @@ def _message(node: NodeSnapshot, ability: VoiceAbility) -> str | None:
 
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
-    notes = penalty_columns.marks(
+    notes = penalty_columns.explain_marks(
         rows, [row.node for row in rows if penalty_columns.has_spoilt_cpu(row.server, row.version)]
     )
     if any(row.is_stale for row in rows):

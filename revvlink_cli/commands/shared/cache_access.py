@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.services.cache_handle import CacheHandle
 
 
-def required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
+def open_required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
     """The configured cache.
 
     Raises:
@@ -33,11 +33,11 @@ def required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
     except StoreException as error:
         raise CommandError(node_selection.failure_of(error), exit_code=options.usage_exit_code) from None
     if cache is None:
-        raise CommandError(turned_off(settings), exit_code=options.usage_exit_code)
+        raise CommandError(cache_off_failure(settings), exit_code=options.usage_exit_code)
     return cache
 
 
-def turned_off(settings: Settings) -> Failure:
+def cache_off_failure(settings: Settings) -> Failure:
     """The failure when the configuration keeps nothing between runs."""
     if backend_of(settings).open is None:
         name = settings.cache.backend
@@ -46,17 +46,17 @@ def turned_off(settings: Settings) -> Failure:
     return Failure("cache_off", "the cache is off: cache.capacity is 0", hint="give it a value above 0")
 
 
-def where(settings: Settings) -> str | None:
+def cache_location(settings: Settings) -> str | None:
     """Where the configured cache is, without any password; None when it is in memory."""
     location = backend_of(settings).location
     return location(settings.cache) if location is not None else None
 
 
-def run_on(
+def run_on_cache(
     settings: Settings, options: Options, job: Callable[[OpenStore], Coroutine[None, None, Result]]
 ) -> Result | Work:
     """The outcome of a job on the configured cache; a store that fails is the command's failure."""
-    cache = required(settings, options)
+    cache = open_required(settings, options)
 
     async def guarded(store: OpenStore) -> Result:
         try:
@@ -73,7 +73,7 @@ def exit_code_for(settings: Settings) -> ExitCode:
     return ExitCode.UNREACHABLE if backend_of(settings).is_server else ExitCode.FAILED
 
 
-def keys_of(
+def read_keys(
     settings: Settings, options: Options, query: Sequence[str], source: str | None, node: str | None
 ) -> tuple[Key, ...]:
     """Under what the result of a search may be kept: as `search` would send it, and as it stands."""
@@ -87,13 +87,13 @@ def keys_of(
     return tuple(dict.fromkeys(Key.of(identifier, named) for identifier in identifiers))
 
 
-def missing(key: Key) -> Result:
+def missing_result(key: Key) -> Result:
     """The outcome when nothing is kept under a key."""
     on = f" of {key.node}" if key.node is not None else ""
     return Result(exit_code=ExitCode.FAILED, notes=(f"{key.identifier}{on} is not in the cache",))
 
 
-def damaged(key: Key) -> Result:
+def damaged_result(key: Key) -> Result:
     """The outcome when what is kept under a key cannot be read."""
     from shlex import join
 

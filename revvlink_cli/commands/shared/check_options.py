@@ -238,7 +238,7 @@ class CheckOptions(NamedTuple):
         return found
 
 
-def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) -> Policy:
+def narrow_policy(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) -> Policy:
     """What a configuration demands of the nodes that are checked, of each by its name; of a part as a fleet nothing."""
     names = [entry.identifier for entry in entries]
     policy = replace(policy, nodes=MappingProxyType({name: policy.of(name) for name in names}))
@@ -252,7 +252,7 @@ def of_part(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) ->
 
 
 def refuse_out_of_reach(
-    policy: Policy, settings: Settings, nodes: int, wrong: int, flags: CheckOptions | None = None
+    policy: Policy, settings: Settings, nodes: int, usage_exit_code: int, flags: CheckOptions | None = None
 ) -> None:
     """Refuse a number of healthy nodes that so many nodes can never meet.
 
@@ -265,24 +265,24 @@ def refuse_out_of_reach(
         return
     key, wanted = found
     hint = "demand fewer, or a share such as 50%"
-    told = f"{wanted} healthy nodes are demanded, and there {'is' if nodes == 1 else 'are'} {nodes}"
+    message = f"{wanted} healthy nodes are demanded, and there {'is' if nodes == 1 else 'are'} {nodes}"
     if flags is not None and (flags.min_healthy if key == "min_healthy" else flags.critical.get("quorum")):
-        raise typer.BadParameter(f"{told}: {hint}", param_hint=f"--{key.replace('_', '-')}")
+        raise typer.BadParameter(f"{message}: {hint}", param_hint=f"--{key.replace('_', '-')}")
     origin = settings.origins.get(("check", key))
     where = f"{origin.text}:{origin.line}: " if origin is not None and origin.line is not None else ""
     name = "check.min_healthy" if key == "min_healthy" else f"check.{key}.quorum"
-    raise CommandError(Failure("configuration", f"{where}{name}: {told}", hint=hint), exit_code=wrong)
+    raise CommandError(Failure("configuration", f"{where}{name}: {message}", hint=hint), exit_code=usage_exit_code)
 
 
-def of_chosen(settings: Settings, chosen: Sequence[NodeSettings], wrong: int) -> Policy:
+def build_policy(settings: Settings, chosen: Sequence[NodeSettings], usage_exit_code: int) -> Policy:
     """What a configuration demands of these of its nodes.
 
     Raises:
         CommandError: So many nodes can never meet it.
     """
     names = {entry.identifier for entry in chosen}
-    policy = of_part(settings.policy, settings, [entry for entry in settings.nodes if entry.identifier in names])
-    refuse_out_of_reach(policy, settings, len(chosen), wrong)
+    policy = narrow_policy(settings.policy, settings, [entry for entry in settings.nodes if entry.identifier in names])
+    refuse_out_of_reach(policy, settings, len(chosen), usage_exit_code)
     return policy
 
 
@@ -329,7 +329,7 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
     return MappingProxyType(found)
 
 
-def messenger(
+def make_messenger(
     settings: Settings, entries: Sequence[NodeEntry], flags: CheckOptions, notify: str | None, remind: str | None
 ) -> Messenger | None:
     """The notifier that reports changes, None without --notify.

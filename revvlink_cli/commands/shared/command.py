@@ -331,6 +331,19 @@ def options_of(ctx: typer.Context) -> Options:
     return found
 
 
+def refuse_endless_json(options: Options, subject: str) -> None:
+    """Refuse ``--output json`` for a stream that never ends.
+
+    Raises:
+        CommandError: It was given.
+    """
+    if options.output is Format.JSON:
+        raise CommandError(
+            Failure("usage", f"{subject} does not end, so it cannot be one JSON document", hint="use --output jsonl"),
+            exit_code=ExitCode.USAGE,
+        )
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask the user to confirm what cannot be undone.
 

@@ -1,4 +1,4 @@
-"""From options to nodes, and from snapshots to failures and exit codes: what every command on nodes needs."""
+"""Turns options into nodes, and snapshots into failures and exit codes, for every command on nodes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def load_settings(options: Options, *, for_verdict: bool = False) -> Settings:
-    """The configuration that these options, the environment and the folders name.
+    """Load the configuration that the options, the environment and the folders name.
 
     Args:
         options: The global options.
-        for_verdict: Whether somebody acts on the outcome without looking at it: a file that was found in the working
-            directory, and that may have been put there by others, does not take the place of the user's own then.
+        for_verdict: Whether a program acts on the result. Then an untrusted file in the working directory, which others
+            may have written, does not replace the user's own.
 
     Raises:
-        CommandError: There is none, it is wrong, or it is not clear that it is meant; every problem is reported.
+        CommandError: There is none, it is wrong, or it is not trusted; every problem is reported.
     """
     try:
         return load(find_source(options, for_verdict=for_verdict))
@@ -44,16 +44,16 @@ def load_settings(options: Options, *, for_verdict: bool = False) -> Settings:
 
 
 def find_source(options: Options, *, for_verdict: bool = False) -> Source:
-    """Where the configuration is; the program says so if it takes the place of another.
+    """Find the configuration and keep it in the options, so that the program can report it.
 
     Raises:
-        ConfigError: There is none, or it is not clear that it is meant.
+        ConfigError: There is none, or it is not trusted.
     """
-    source = find(options.config, environment_of(options), here(), uri=options.uri)
+    source = find(options.config, environment_of(options), current_folder(), uri=options.uri)
     if for_verdict and source.is_doubtful:
-        told = f"was found in this folder and is not trusted, and there is {source.instead_of}: it is not used unasked"
-        hint = "name the one that is meant with --config or REVVLINK_CONFIG, or run `revvlink config trust`"
-        raise ConfigError([Problem(told, source.path, hint=hint)])
+        message = f"is in this folder and is not trusted, so it does not replace {source.instead_of}"
+        hint = "name the file to use with --config or REVVLINK_CONFIG, or run `revvlink config trust`"
+        raise ConfigError([Problem(message, source.path, hint=hint)])
     options.source = source
     return source
 
@@ -102,8 +102,8 @@ def _usage(message: str, hint: str, options: Options) -> CommandError:
     return CommandError(Failure("usage", message, hint=hint), exit_code=options.usage_exit_code)
 
 
-def here() -> Path:
-    """The current folder; one that was deleted meanwhile holds no configuration."""
+def current_folder() -> Path:
+    """The current folder, also if it was deleted meanwhile."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -111,7 +111,7 @@ def here() -> Path:
 
 
 def config_failure(error: ConfigError, options: Options) -> CommandError:
-    """A configuration's problems as the command's failures."""
+    """Turn the problems of a configuration into failures of the command."""
     failures = (Failure(code="configuration", message=str(problem), hint=problem.hint) for problem in error.problems)
     return CommandError(*failures, exit_code=options.usage_exit_code)
 
@@ -124,15 +124,17 @@ def select(
     tags: Sequence[str] = (),
     region: str | None = None,
 ) -> tuple[NodeEntry, ...]:
-    """The nodes that are meant, in the order of the configuration.
+    """Select nodes by pattern, tag and region, in the order of the configuration.
 
     Raises:
         CommandError: A pattern, the tags or the region fit no node.
     """
-    wrong = options.usage_exit_code
+    usage_exit_code = options.usage_exit_code
     for pattern in patterns:
         if not any(_fits(node, pattern) for node in settings.nodes):
-            raise CommandError(unknown_node(pattern, [node.identifier for node in settings.nodes]), exit_code=wrong)
+            raise CommandError(
+                unknown_node(pattern, [node.identifier for node in settings.nodes]), exit_code=usage_exit_code
+            )
     chosen = tuple(
         node
         for node in settings.nodes
@@ -144,13 +146,13 @@ def select(
         asked = [f"tag {tag}" for tag in tags] + ([f"region {region}"] if region else [])
         raise CommandError(
             Failure("unknown_node", f"no node has {' and '.join(asked)}", hint="see `revvlink nodes list`"),
-            exit_code=wrong,
+            exit_code=usage_exit_code,
         )
     return chosen
 
 
-def one_entry(settings: Settings, name: str | None, options: Options) -> NodeEntry:
-    """The node of that name; without a name the only node there is.
+def select_one(settings: Settings, name: str | None, options: Options) -> NodeEntry:
+    """Select the node of that name; without a name, the only node.
 
     Raises:
         CommandError: There is no such node, or no name and several nodes.
@@ -164,7 +166,7 @@ def one_entry(settings: Settings, name: str | None, options: Options) -> NodeEnt
 
 
 def _fits(node: NodeEntry, pattern: str) -> bool:
-    """A name is itself before it is a pattern: that of a node without a name may be an IPv6 address in brackets."""
+    """Whether a node has this name or matches this pattern. The brackets of an IPv6 address are literal."""
     return node.identifier == pattern or fnmatchcase(node.identifier, pattern)
 
 
@@ -172,15 +174,15 @@ def unknown_node(name: str, known: Sequence[str]) -> Failure:
     """The failure for a node that is not configured, with the nearest one that is."""
     near = closest(name, known)
     hint = f"did you mean {near}?" if near is not None else "see `revvlink nodes list`"
-    told = name if name.strip() else repr(name)  # as of a variable that is not set
-    return Failure("unknown_node", f"no node named {told} is configured", node=name, hint=hint)
+    shown = name if name.strip() else repr(name)  # as of a variable that is not set
+    return Failure("unknown_node", f"no node named {shown} is configured", node=name, hint=hint)
 
 
 def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Options) -> tuple[NodeSettings, ...]:
-    """The nodes with their passwords read; one whose password cannot be had fails on its own, see `Settings.resolve`.
+    """Read the passwords of nodes. A node whose password cannot be read fails alone, see `Settings.resolve`.
 
     Raises:
-        CommandError: No password can be had; each reason is given.
+        CommandError: No password can be read; each reason is given.
     """
     try:
         return settings.resolve(entries)
@@ -189,7 +191,7 @@ def with_secrets(settings: Settings, entries: Sequence[NodeEntry], options: Opti
 
 
 def failure_of(error: RevvlinkException, node: str | None = None) -> Failure:
-    """An error of the client as a command's failure; that of a load is explained as far as it is known."""
+    """Turn an error of the client into a failure. A known error of a load is explained."""
     from revvlink_cli.client.errors import LavalinkLoadException
 
     if isinstance(error, LavalinkLoadException) and error.code == "load_failed":
@@ -214,10 +216,13 @@ def failure_of(error: RevvlinkException, node: str | None = None) -> Failure:
     )
 
 
-def chooser(
+def make_chooser(
     options: Options, patterns: Sequence[str] | None, tags: Sequence[str] | None, region: str | None = None
 ) -> Callable[[Settings], tuple[NodeSettings, ...]]:
-    """What picks the nodes that are meant, passwords read, from a configuration: also from one that is read again."""
+    """Make a function that selects nodes from a configuration and reads their passwords.
+
+    It also serves a configuration that is read again.
+    """
 
     def chosen(settings: Settings) -> tuple[NodeSettings, ...]:
         entries = select(settings, patterns or (), options, tags=tags or (), region=region)
@@ -226,13 +231,47 @@ def chooser(
     return chosen
 
 
+def load_nodes(
+    options: Options, patterns: Sequence[str] | None, tags: Sequence[str] | None, region: str | None
+) -> tuple[Settings, tuple[NodeSettings, ...]]:
+    """Load the configuration, select nodes and read their passwords.
+
+    Raises:
+        CommandError: The configuration is wrong, no node fits, or no password can be read.
+    """
+    settings = load_settings(options)
+    return settings, make_chooser(options, patterns, tags, region)(settings)
+
+
+def load_node(options: Options, name: str | None) -> NodeSettings:
+    """Load the configuration and read the password of the node of that name; without a name, of the only node.
+
+    Raises:
+        CommandError: The configuration is wrong, there is no such node, or its password cannot be read.
+    """
+    settings = load_settings(options)
+    (chosen,) = with_secrets(settings, (select_one(settings, name, options),), options)
+    return chosen
+
+
 def failures_of(nodes: Iterable[NodeSnapshot], timeout: float) -> tuple[Failure, ...]:
-    """Why nodes are not connected, or hang; those that are well are left out."""
+    """Why nodes are not connected, or hang."""
     return tuple(failure for node in nodes if (failure := node_failure(node, timeout)) is not None)
 
 
+def settled_failures(nodes: Iterable[NodeSnapshot], timeout: float) -> tuple[Failure, ...]:
+    """Why nodes have failed, without those that are still connecting: the first answer of a fleet is enough."""
+    return failures_of((node for node in nodes if node.error is not None), timeout)
+
+
+def final_result(nodes: Sequence[NodeSnapshot], timeout: float) -> Result:
+    """The errors and the exit code of a command that watched these nodes, from their last snapshots."""
+    failures = failures_of(nodes, timeout)
+    return Result(exit_code=exit_code_for(failures, len(nodes)), errors=failures)
+
+
 def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
-    """Why a node is not connected, or hangs; None when all is well with it."""
+    """Why a node is not connected, or hangs; None if it is connected and answers."""
     if node.hanging is not None:
         return failure_of(node.hanging, node.identifier)
     if str(node.status) == "connected":
@@ -257,10 +296,10 @@ _HANGING = {
 }
 
 
-def answered(
+def result_from_any(
     rows: tuple[Any, ...], row: type, failures: tuple[Failure, ...], nodes: int, *, is_answered: bool
 ) -> Result:
-    """The outcome of a question that any node of the fleet may answer: where one did, the others are only noted."""
+    """The result of a question that any node may answer. If one did, the failures of the others are notes."""
     if is_answered:
         return Result(rows, row, left_out=failures)
     all_failed = len(failures) == nodes
@@ -268,7 +307,7 @@ def answered(
 
 
 def exit_code_for(failures: Sequence[Failure], nodes: int) -> ExitCode:
-    """The exit code when of so many nodes these have failed."""
+    """The exit code of a command on so many nodes of which these failed."""
     if not failures:
         return ExitCode.OK
     if len(failures) < nodes:

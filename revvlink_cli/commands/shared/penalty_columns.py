@@ -136,7 +136,7 @@ def has_spoilt_cpu(server: str | None, version: str | None) -> bool:
     return server == "Lavalink" and len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
 
 
-def marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
+def explain_marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
     """Notes that explain the marks in these rows, and name the nodes whose CPU figures are distorted."""
     kept = list(rows)
     notes = []
@@ -149,7 +149,7 @@ def marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
     return notes
 
 
-def checked_sort(sort: str, sorts: Mapping[str, object]) -> str:
+def check_sort(sort: str, sorts: Mapping[str, object]) -> str:
     """The checked value of ``--sort``.
 
     Raises:
@@ -160,6 +160,6 @@ def checked_sort(sort: str, sorts: Mapping[str, object]) -> str:
     return sort
 
 
-def in_order(rows: Iterable[R], key: Callable[[R], Any]) -> tuple[R, ...]:
+def sort_rows(rows: Iterable[R], key: Callable[[R], Any]) -> tuple[R, ...]:
     """Rows sorted by a key; those whose key is None come last, in their order."""
     return tuple(sorted(rows, key=lambda row: (key(row) is None, key(row) if key(row) is not None else 0)))

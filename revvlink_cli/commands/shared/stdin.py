@@ -16,7 +16,7 @@ MAX_LINE = 1024 * 1024
 """Characters of a line that are read; no endpoint or track is nearly as long."""
 
 
-def arguments(given: Sequence[str]) -> Iterator[str]:
+def expand_arguments(given: Sequence[str]) -> Iterator[str]:
     """The arguments, with ``-`` replaced by the lines of standard input that are not empty.
 
     Raises:
@@ -24,7 +24,7 @@ def arguments(given: Sequence[str]) -> Iterator[str]:
     """
     for argument in given:
         if argument == "-":
-            yield from texts_of("-")
+            yield from read_texts("-")
         else:
             yield argument
 
@@ -33,7 +33,7 @@ _ENCODED = 4
 """Index of the encoded track among the fields that `search --encoded` prints."""
 
 
-def encoded_in(lines: Iterable[str]) -> Iterator[str]:
+def find_encoded(lines: Iterable[str]) -> Iterator[str]:
     """The encoded tracks in lines: those themselves, or what `search` prints of tracks in the formats for programs.
 
     A line of fields has the encoded track in the fifth, as `search` prints it, or in the last. A JSON object has it
@@ -70,13 +70,13 @@ def _encoded(found: dict[str, Any], line: str) -> Iterator[str]:
         yield encoded if isinstance(encoded, str) else line
 
 
-def texts_of(name: str) -> Iterator[str]:
-    """As `lines_of`, without their numbers, where one that is too long is a mistake of the whole.
+def read_texts(name: str) -> Iterator[str]:
+    """As `read_lines`, without their numbers, where one that is too long is a mistake of the whole.
 
     Raises:
         CommandError: It cannot be read, or a line is out of all proportion.
     """
-    for number, line in lines_of(name):
+    for number, line in read_lines(name):
         if line is None:
             where = "standard input" if name == "-" else name
             raise CommandError(
@@ -86,7 +86,7 @@ def texts_of(name: str) -> Iterator[str]:
         yield line
 
 
-def lines_of(name: str, *, longest: int = MAX_LINE) -> Iterator[tuple[int, str | None]]:
+def read_lines(name: str, *, longest: int = MAX_LINE) -> Iterator[tuple[int, str | None]]:
     """The lines of a file, or of standard input for ``-``, that are not empty, without white space around them.
 
     Each comes with its number, None in place of one with `longest` characters or more: it is read past, never kept.

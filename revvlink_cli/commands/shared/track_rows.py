@@ -91,7 +91,7 @@ def track_row(
     )
 
 
-class Found(NamedTuple):
+class FoundTracks(NamedTuple):
     """The result of a search, for people.
 
     Attributes:
@@ -105,7 +105,7 @@ class Found(NamedTuple):
     selected: str | None = None
 
 
-def found_in(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) -> Found:
+def read_result(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) -> FoundTracks:
     """What a result in the form of the protocol holds, as rows of the type `kind`.
 
     See `client.cache.entries.result_payload` for that form.
@@ -115,13 +115,13 @@ def found_in(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) -> 
     """
     try:
         if payload["loadType"] != "playlist":
-            return Found(tuple(track_row(track, kind=kind) for track in payload["data"] or ()))
+            return FoundTracks(tuple(track_row(track, kind=kind) for track in payload["data"] or ()))
         data, info = payload["data"], payload["data"]["info"]
         name, selected = str(info["name"]), info["selectedTrack"]
         rows = tuple(
             track_row(track, selected=index == selected, playlist=name, kind=kind)
             for index, track in enumerate(data["tracks"])
         )
-        return Found(rows, name, rows[selected].title if 0 <= selected < len(rows) else None)
+        return FoundTracks(rows, name, rows[selected].title if 0 <= selected < len(rows) else None)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("it is no result of a search") from error

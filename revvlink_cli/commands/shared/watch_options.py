@@ -1,4 +1,4 @@
-"""Tables that are drawn again and again: what ``--watch`` of every command has in common."""
+"""The options of ``--watch``, and the stream of samples behind them, for every command that has it."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Span:
     duration: float | None
 
 
-def span_of(interval: str | None, count: int | None, lasting: str | None, *, watch: bool) -> Span:
-    """What the options say.
+def read_span(interval: str | None, count: int | None, lasting: str | None, *, watch: bool) -> Span:
+    """Read the options of ``--watch``.
 
     Raises:
         typer.BadParameter: They make no sense.
@@ -84,7 +84,7 @@ def _seconds(text: str | None, name: str) -> float | None:
 
 
 @dataclass
-class Job:
+class WatchJob:
     """A fleet to watch.
 
     Attributes:
@@ -93,7 +93,7 @@ class Job:
         span: How often and how long.
         chosen: The nodes.
         choose: Picks them from a configuration that was read again, on SIGHUP.
-        notes: What people should know of that configuration.
+        notes: Why the configuration could not be read again, if so.
     """
 
     settings: Settings
@@ -123,12 +123,12 @@ class Job:
         )
 
     def _reload(self) -> Sequence[NodeSettings] | None:
-        """The nodes as the file has them now; None, and a note, where it is wrong: that changes nothing."""
+        """Read the nodes from the file again; None, with a note, if the file is wrong: nothing changes then."""
         self.notes = ()
         try:
             return self.choose(node_selection.load_settings(self.options))
         except CommandError as error:
-            warning = f"the nodes are as before, the configuration is wrong: {error.failures[0].message}"
+            warning = f"the configuration is wrong, so the nodes stay as they are: {error.failures[0].message}"
             self.notes = (warning,)
             if not can_redraw():
                 diagnostics.warnings([warning])
@@ -136,11 +136,12 @@ class Job:
 
     def outcome(self, nodes: Sequence[NodeSnapshot]) -> Result:
         """The result of a watch, from the nodes of its last sample."""
-        failures = node_selection.failures_of(nodes, self.options.timeout)
-        return Result(exit_code=node_selection.exit_code_for(failures, len(nodes)), errors=failures)
+        return node_selection.final_result(nodes, self.options.timeout)
 
 
-def watched(job: Job, *, row: type, make_row: Callable[[Watch], Any], frame: Callable[[Any], Result]) -> Stream:
+def watch_stream(
+    job: WatchJob, *, row: type, make_row: Callable[[Watch], Any], frame: Callable[[Any], Result]
+) -> Stream:
     """A stream of samples of a fleet.
 
     Args:
@@ -162,7 +163,7 @@ def watched(job: Job, *, row: type, make_row: Callable[[Watch], Any], frame: Cal
 
 
 def wake_on_resize(wake: asyncio.Event) -> None:
-    """Have a picture drawn again when its terminal changes its size, for as long as the event loop runs."""
+    """Redraw the screen when the terminal changes its size, as long as the event loop runs."""
     import asyncio
     import signal
     import sys
@@ -171,7 +172,7 @@ def wake_on_resize(wake: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, wake.set)
 
 
-def now() -> str:
+def timestamp() -> str:
     """The time of a sample."""
     from datetime import datetime
 
