@@ -27,6 +27,9 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 
+BANNED_NAME = re.compile(r"_?(?:told|told_of|happenings?|kin|amiss|manners)", re.IGNORECASE)
+"""Names of variables, functions and classes that the house style replaces with terms of the field."""
+
 NOT_PROSE = {"kin": "client/routing/region_table.py"}
 """A string that is data, and the file that holds it: an airport code, that of Kingston in Jamaica."""
 
@@ -81,13 +84,32 @@ def _prose(path: Path) -> Iterator[tuple[int, str]]:
                 yield token.start[0], token.string
 
 
+def _modules() -> Iterator[tuple[str, Path]]:
+    """The modules whose words are checked, by their path in the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.split("/", 1)[0] not in BEING_CLEANED:
+            yield name, path
+
+
+def test_no_banned_name() -> None:
+    """No variable, function or class of the package has a name that the house style replaces."""
+    found = []
+    for name, path in _modules():
+        with path.open("rb") as file:
+            found += [
+                f"{name}:{token.start[0]}: {token.string}"
+                for token in tokenize.tokenize(file.readline)
+                if token.type == tokenize.NAME and BANNED_NAME.fullmatch(token.string)
+            ]
+
+    assert found == []
+
+
 def test_no_banned_word() -> None:
     """No string, docstring or comment of the package uses a word that the house style avoids."""
     found = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).as_posix()
-        if name.split("/", 1)[0] in BEING_CLEANED:
-            continue
+    for name, path in _modules():
         for line, text in _prose(path):
             if NOT_PROSE.get(text) == name:
                 continue

@@ -234,7 +234,7 @@ def test_a_node_that_is_added(fleet: Simulator, write_config: Callable[..., Path
         config.write_text("nonsense", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
         assert process.stderr is not None
-        assert "warning: the nodes are as before, the configuration is wrong" in process.stderr.readline()
+        assert "warning: the configuration is wrong, so the nodes stay as they are" in process.stderr.readline()
         assert set(tick(process)) == {"us-1", "us-2", "eu-1"}
         write_config(entry(fleet, "us-1"), entry(fleet, "eu-1"))
         process.send_signal(signal.SIGHUP)
