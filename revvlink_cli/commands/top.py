@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 app = make_app()
 
 SORTS = ("penalty", "node", "region", "cpu", "memory", "playing", "latency", "uptime", "state")
-"""Orders, in which `s` goes through them."""
+"""The orders of the rows; the key `s` steps through them."""
 
 KEYS = "q quit  up/down move  s sort  / filter  p pause  c cordon  enter detail  ? help"
 
@@ -36,21 +36,21 @@ HELP = (
     "up, down     move, as do k and j, page up, page down, home, end",
     "s, S         sort by the next column, by the one before",
     "/            show nodes only whose name, region, state or tag has the text; escape shows all",
-    "p, space     pause, go on",
-    "c            cordon the node, or lift that: revvlink does not choose it any more; bots do not notice",
+    "p, space     pause or continue",
+    "c            cordon the node, or uncordon it: only this revvlink avoids it, bots still use it",
     "enter        the node's detail; escape goes back",
     "",
-    "grey         the last figures of a node that is lost, as old as it says beside its state",
+    "grey         the last figures of a lost node; their age is beside its state",
     ">= and ~     a lower bound of a penalty, and one with an assumed CPU (`revvlink help penalty`)",
     "CPU          up to 30 seconds old; a node that was just started has none yet",
 )
 HELP_INDENT = 13 * " "
 
 EVENTS = 0.15
-"""Share of the screen that shows what happened last."""
+"""Share of the screen that shows the last events."""
 
 TREND = 12
-"""Looks that a trend shows."""
+"""Samples that a trend shows."""
 
 BAR = 8
 """Characters of a bar."""
@@ -77,7 +77,7 @@ def _gravity(states: tuple[str, int]) -> tuple[bool, str]:
 
 
 def _packed(words: Sequence[str], width: int) -> list[str]:
-    """Words beside each other on as few lines as they take."""
+    """Put words beside each other on as few lines as possible."""
     lines: list[str] = []
     for word in words:
         joined = f"{lines[-1]}  |  {word}" if lines else word
@@ -162,7 +162,7 @@ def top(
 
 
 class Console:
-    """What one sees, and what the keys do to it."""
+    """The state of the screen, and the keys that change it."""
 
     def __init__(self, job: watch_options.WatchJob) -> None:
         self._job = job
@@ -194,7 +194,7 @@ class Console:
     # Keys.
 
     def press(self, key: str) -> None:
-        """A key was pressed."""
+        """Act on a key."""
         control = self._control
         if control is None:
             return
@@ -258,7 +258,7 @@ class Console:
             self._selected = self._listed[0] if self._listed else None
         if self._shows == "detail" and self._selected is not None:
             return self._detail(seen, next(row for row in rows if row.node == self._selected))
-        # On a low screen nodes count for more than regions, and those for more than what happened.
+        # On a low screen, nodes come before regions, and regions before events.
         spare = height - 2 - HEAD - min(len(rows), FEWEST)
         regions = self._regions(rows, width, min(spare - 1, 4)) if spare > 1 else []
         above = (self._totals(rows, total), *regions, *([""] if regions else []))
@@ -298,7 +298,7 @@ class Console:
 
     @staticmethod
     def _regions(rows: Sequence[StatusRow], width: int, most: int) -> list[str]:
-        """A few words on each region, on as few lines as they take and so many at most."""
+        """A few words on each region, on as few lines as possible, at most `most`."""
         groups: dict[str, list[StatusRow]] = {}
         for row in rows:
             groups.setdefault(row.region or "no region", []).append(row)

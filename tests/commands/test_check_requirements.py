@@ -122,7 +122,7 @@ def test_a_part_of_the_fleet(config: Callable[..., Path], simulator: Simulator) 
     part = check(path, "us-1", "asia-1", "-o", "json")
     assert (part.code, verdicts(part)[None, "regions"], verdicts(part)[None, "quorum"]) == (2, "ok", "skipped")
     refused = check(path, "eu-1", "--min-healthy", "2")
-    assert (refused.code, "2 healthy nodes are demanded, and there is 1" in refused.err) == (3, True)
+    assert (refused.code, "2 healthy nodes are required, and there is 1" in refused.err) == (3, True)
 
 
 WRONG = {
@@ -134,7 +134,7 @@ WRONG = {
     "swapped": (["-w", "cpu=90%", "-c", "cpu=80%"], ["exchange the two"]),
     "swapped at one end": (["-w", "players=10:200", "-c", "players=20:300"], ["players", "exchange the two"]),
     "a quorum twice": (["--min-healthy", "2", "-c", "quorum=2:"], ["--min-healthy", "keep one"]),
-    "only what is skipped": (["--only", "cpu", "--skip", "cpu"], ["--only", "cpu: skipped all the same"]),
+    "only what is skipped": (["--only", "cpu", "--skip", "cpu"], ["--only", "cpu: left out by skip"]),
     "unknown to skip": (["--skip", "memroy"], ["--skip", "did you mean memory"]),
     "unknown to report": (["--only", "x"], ["--only", "'x' is not a check or a stage", "memory", "figures", "fleet"]),
     "unknown by its case": (["-w", "CPU=90%"], ["--warning", "'CPU'", "did you mean cpu?"]),
@@ -222,7 +222,7 @@ def test_a_quorum_of_the_file_that_is_out_of_reach(config: Callable[..., Path], 
     path = config(check={"min_healthy": 4})
 
     refused = check(path)
-    assert (refused.code, "check.min_healthy: 4 healthy nodes are demanded, and there are 3" in refused.err) == (
+    assert (refused.code, "check.min_healthy: 4 healthy nodes are required, and there are 3" in refused.err) == (
         3,
         True,
     )

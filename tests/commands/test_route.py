@@ -70,7 +70,7 @@ def test_ten_thousand_random_fleets() -> None:
         now = time.monotonic()
         fleet = Fleet()
         nodes: Any = [Standing(random_node(chance, number, now)) for number in range(chance.randrange(8))]
-        fleet._nodes = {node.identifier: node for node in nodes}
+        fleet._nodes.update({node.identifier: node for node in nodes})
         region = chance.choice([None, *LABELS, "home", "nowhere"])
         rows = explained(fleet.rank(region))
         try:

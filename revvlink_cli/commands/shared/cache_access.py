@@ -1,4 +1,4 @@
-"""From the configuration to the cache: what every command on it needs."""
+"""Opens the configured cache, and turns its problems into failures, for every command on it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def open_required(settings: Settings, options: Options) -> CacheHandle[OpenStore]:
-    """The configured cache.
+    """Open the configured cache.
 
     Raises:
-        CommandError: There is none that outlives a run.
+        CommandError: The configuration keeps nothing between runs, or the cache cannot be opened.
     """
     try:
         cache = open_cache(settings)
@@ -55,7 +55,7 @@ def cache_location(settings: Settings) -> str | None:
 def run_on_cache(
     settings: Settings, options: Options, job: Callable[[OpenStore], Coroutine[None, None, Result]]
 ) -> Result | Work:
-    """The outcome of a job on the configured cache; a store that fails is the command's failure."""
+    """Run a job on the configured cache; if the store fails, the command fails."""
     cache = open_required(settings, options)
 
     async def guarded(store: OpenStore) -> Result:
@@ -76,11 +76,11 @@ def exit_code_for(settings: Settings) -> ExitCode:
 def read_keys(
     settings: Settings, options: Options, query: Sequence[str], source: str | None, node: str | None
 ) -> tuple[Key, ...]:
-    """Under what the result of a search may be kept: as `search` would send it, and as it stands."""
+    """The keys that may hold a search: the identifier that `search` would send, and the words unchanged."""
     words = " ".join(query)
     if not words.strip():
         raise CommandError(
-            Failure("usage", "the query is empty", hint="give what was searched"), exit_code=ExitCode.USAGE
+            Failure("usage", "the query is empty", hint="give the words of the search"), exit_code=ExitCode.USAGE
         )
     named = node_name(node_selection.select(settings, (node,), options)) if node else None
     identifiers = (identifier_for(words, source or settings.search_source), words)
@@ -88,20 +88,20 @@ def read_keys(
 
 
 def missing_result(key: Key) -> Result:
-    """The outcome when nothing is kept under a key."""
+    """The result if the cache has no entry for a key."""
     on = f" of {key.node}" if key.node is not None else ""
     return Result(exit_code=ExitCode.FAILED, notes=(f"{key.identifier}{on} is not in the cache",))
 
 
 def damaged_result(key: Key) -> Result:
-    """The outcome when what is kept under a key cannot be read."""
+    """The result if the entry of a key cannot be read."""
     from shlex import join
 
     on = ("--node", key.node) if key.node is not None else ()
     command = join(("revvlink", "cache", "clear", *on, "--", key.identifier))
     failure = Failure(
         "not_an_entry",
-        f"what is kept of {key.identifier} is damaged",
-        hint=f"`{command}` forgets it, and the next search takes its place",
+        f"the entry of {key.identifier} is damaged",
+        hint=f"delete it with `{command}`; the next search stores it again",
     )
     return Result(exit_code=ExitCode.FAILED, errors=(failure,))

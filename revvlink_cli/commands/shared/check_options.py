@@ -1,4 +1,4 @@
-"""The options that say what checks demand, and how they win over the configuration."""
+"""The options that set the requirements of checks; they override the configuration."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ UnknownOnTimeout = Annotated[
 
 
 class CheckOptions(NamedTuple):
-    """What the options demand; None and empty where nothing was said.
+    """The requirements that the options set; None or empty for an option that is not given.
 
     Attributes:
         warning: By code of the check, its range; None takes a threshold away.
-        critical: The same.
+        critical: The same for critical ranges.
         changes: Other fields of `Requirements`, by name.
         only: Codes of the only checks to report.
         min_healthy: Nodes that must be healthy.
@@ -154,7 +154,9 @@ class CheckOptions(NamedTuple):
                 )
             criticals = {**criticals, "load": _latency(max_latency)}
         if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
-            raise typer.BadParameter("and --critical quorum= say the same twice: keep one", param_hint="--min-healthy")
+            raise typer.BadParameter(
+                "and --critical quorum= set the same limit: keep one of them", param_hint="--min-healthy"
+            )
         changes: dict[str, Any] = {}
         for flag, name, values in (
             ("--require-source", "sources", sources),
@@ -164,7 +166,7 @@ class CheckOptions(NamedTuple):
             ("--canary-play", "plays", plays),
         ):
             if not all(value.strip() for value in values or ()):  # such as a variable of a script that is not set
-                raise typer.BadParameter("is empty: say what is demanded, or leave it out", param_hint=flag)
+                raise typer.BadParameter("is empty: give a value, or leave it out", param_hint=flag)
             if values:
                 changes[name] = _read(flag, read_plugins, values) if name == "plugins" else tuple(values)
         if youtube_oauth:
@@ -186,16 +188,15 @@ class CheckOptions(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """The same for flags that demand the same of what is checked."""
+        """A text that is equal for options that set equal requirements."""
         changes = {name: value for name, value in self.changes.items() if name != "skip"}
         return repr((sorted(self.warning.items()), sorted(self.critical.items()), sorted(changes.items()),
                      self.min_healthy))  # fmt: skip
 
     def applied(self, policy: Policy) -> Policy:
-        """A policy with these demands on top.
+        """Apply the options to a policy.
 
-        What the policy has for every node and for the fleet is taken to count, and nothing else: a threshold that only
-        others have contradicts no flag.
+        Only the thresholds of the policy's own nodes and of the fleet can contradict an option.
 
         Raises:
             typer.BadParameter: A pair of thresholds makes no sense.
@@ -205,11 +206,11 @@ class CheckOptions(NamedTuple):
         min_healthy = policy.min_healthy if "quorum" not in self.critical else None
         skipped = self.changes.get("skip", policy.common.skip)
         if self.only and self.only <= skipped:
-            raise typer.BadParameter(f"{', '.join(sorted(self.only))}: skipped all the same", param_hint="--only")
+            raise typer.BadParameter(f"{', '.join(sorted(self.only))}: left out by skip", param_hint="--only")
         canaries = self.changes.get("canaries") or [found for own in policy.nodes.values() for found in own.canaries]
         if self.limits_latency and not canaries:
             raise typer.BadParameter(
-                "limits the time that canaries take to load, and there is none: add --canary",
+                "limits the time that canaries take to load, but there is no canary: add --canary",
                 param_hint="--max-latency",
             )
         return replace(
@@ -231,15 +232,15 @@ class CheckOptions(NamedTuple):
             flag = "--warning" if code in self.warning else "--critical"
             flag = "--max-latency" if code == "load" and self.limits_latency and flag == "--critical" else flag
             raise typer.BadParameter(
-                f"{code}: a warning at {warning} could never be given, all it would report is critical at "
-                f"{critical}: exchange the two",
+                f"{code}: a warning at {warning} never appears, because all of it is critical at {critical}: "
+                "exchange the two",
                 param_hint=flag,
             )
         return found
 
 
 def narrow_policy(policy: Policy, settings: Settings, entries: Sequence[NodeEntry]) -> Policy:
-    """What a configuration demands of the nodes that are checked, of each by its name; of a part as a fleet nothing."""
+    """Limit a policy to some nodes. Requirements of the whole fleet do not apply to a part of it."""
     names = [entry.identifier for entry in entries]
     policy = replace(policy, nodes=MappingProxyType({name: policy.of(name) for name in names}))
     if len(entries) == len(settings.nodes):
@@ -254,18 +255,18 @@ def narrow_policy(policy: Policy, settings: Settings, entries: Sequence[NodeEntr
 def refuse_out_of_reach(
     policy: Policy, settings: Settings, nodes: int, usage_exit_code: int, flags: CheckOptions | None = None
 ) -> None:
-    """Refuse a number of healthy nodes that so many nodes can never meet.
+    """Refuse a minimum of healthy nodes that is above the number of nodes.
 
     Raises:
-        typer.BadParameter: A flag demands it.
-        CommandError: The configuration demands it.
+        typer.BadParameter: An option sets it.
+        CommandError: The configuration sets it.
     """
     found = policy.out_of_reach(nodes)
     if found is None:
         return
     key, wanted = found
-    hint = "demand fewer, or a share such as 50%"
-    message = f"{wanted} healthy nodes are demanded, and there {'is' if nodes == 1 else 'are'} {nodes}"
+    hint = "require fewer, or a share such as 50%"
+    message = f"{wanted} healthy nodes are required, and there {'is' if nodes == 1 else 'are'} {nodes}"
     if flags is not None and (flags.min_healthy if key == "min_healthy" else flags.critical.get("quorum")):
         raise typer.BadParameter(f"{message}: {hint}", param_hint=f"--{key.replace('_', '-')}")
     origin = settings.origins.get(("check", key))
@@ -275,10 +276,10 @@ def refuse_out_of_reach(
 
 
 def build_policy(settings: Settings, chosen: Sequence[NodeSettings], usage_exit_code: int) -> Policy:
-    """What a configuration demands of these of its nodes.
+    """Build the policy for some nodes of the configuration.
 
     Raises:
-        CommandError: So many nodes can never meet it.
+        CommandError: It requires more healthy nodes than there are.
     """
     names = {entry.identifier for entry in chosen}
     policy = narrow_policy(settings.policy, settings, [entry for entry in settings.nodes if entry.identifier in names])
@@ -294,7 +295,7 @@ def _read(flag: str, read: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _read_threshold(code: str, text: str) -> Any:
-    """The range of a check, None for one that is taken away."""
+    """The range of a check, None to remove it."""
     from revvlink_cli.config.values import read_threshold
 
     try:
@@ -302,7 +303,7 @@ def _read_threshold(code: str, text: str) -> Any:
     except ValueError as error:
         if "/" not in text:
             raise
-        raise ValueError(f"{error}; quote the ~, for the shell has put your home in its place") from None
+        raise ValueError(f"{error}; quote the ~: the shell replaced it with your home folder") from None
 
 
 def _latency(text: str) -> Any:
@@ -332,10 +333,9 @@ def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
 def make_messenger(
     settings: Settings, entries: Sequence[NodeEntry], flags: CheckOptions, notify: str | None, remind: str | None
 ) -> Messenger | None:
-    """The notifier that reports changes, None without --notify.
+    """Make the messenger that reports changes, None without --notify.
 
-    Runs that demand other things by their flags keep states of their own: what is a change to the one is none to the
-    other.
+    Runs with other requirements keep separate states, because a change for one is not a change for the other.
 
     Raises:
         typer.BadParameter: The options make no sense.

@@ -20,7 +20,7 @@ def expand_arguments(given: Sequence[str]) -> Iterator[str]:
     """The arguments, with ``-`` replaced by the lines of standard input that are not empty.
 
     Raises:
-        CommandError: Standard input is closed, or a line is out of all proportion.
+        CommandError: Standard input is closed, or a line is too long.
     """
     for argument in given:
         if argument == "-":
@@ -37,8 +37,8 @@ def find_encoded(lines: Iterable[str]) -> Iterator[str]:
     """The encoded tracks in lines: those themselves, or what `search` prints of tracks in the formats for programs.
 
     A line of fields has the encoded track in the fifth, as `search` prints it, or in the last. A JSON object has it
-    under ``encoded``, or is an envelope with such objects in ``data``. What is none of that is taken as it stands: it
-    is no track, and the decoder says so.
+    under ``encoded``, or is an envelope with such objects in ``data``. Any other text is passed on unchanged, and the
+    decoder refuses it.
     """
     rest = iter(lines)
     for line in rest:
@@ -71,10 +71,10 @@ def _encoded(found: dict[str, Any], line: str) -> Iterator[str]:
 
 
 def read_texts(name: str) -> Iterator[str]:
-    """As `read_lines`, without their numbers, where one that is too long is a mistake of the whole.
+    """As `read_lines`, without line numbers; a line that is too long is an error.
 
     Raises:
-        CommandError: It cannot be read, or a line is out of all proportion.
+        CommandError: It cannot be read, or a line is too long.
     """
     for number, line in read_lines(name):
         if line is None:
