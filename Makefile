@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
-JOBS ?= 4
+JOBS ?= 3
 
 .PHONY: demo test test-all bench lint types contracts schemas docs completions build clean
 

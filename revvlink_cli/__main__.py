@@ -12,23 +12,29 @@ from revvlink_cli import _interrupts
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     _interrupts.end_at_once()
-    gc.disable()  # what is loaded stays: looking for garbage in it takes a tenth of the time to start
+    gc.disable()  # loaded modules stay, so the search for garbage among them would only make the start slower
+    code = _interrupts.EXIT_CODE
     try:
-        if shell := os.environ.get("_REVVLINK_COMPLETE"):
-            from revvlink_cli.cli.completion import answer
+        try:
+            code = _run()
+        finally:
+            import signal
 
-            answer(shell, sys.argv[1:])
-            code = 0
-        else:
-            from revvlink_cli.cli.app import run
-
-            code = run(sys.argv[1:])
-    except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has ended, and its exit code stands
+    except KeyboardInterrupt:  # also one between the end of the command and the line above
         code = _interrupts.EXIT_CODE
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what was done is done, and its exit code stands
     sys.exit(code)
+
+
+def _run() -> int:
+    if shell := os.environ.get("_REVVLINK_COMPLETE"):
+        from revvlink_cli.cli.completion import answer
+
+        answer(shell, sys.argv[1:])
+        return 0
+    from revvlink_cli.cli.app import run
+
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def test_wait(config: Callable[..., Path], simulator: Simulator) -> None:
     waited = {row["node"]: row for row in ran.rows}
     assert ran.code == 0
     assert {row["state"] for row in ran.rows} == {"ready"}
-    assert waited["us-1"]["waited_ms"] < waited["eu-1"]["waited_ms"] < 15_000
+    assert waited["us-1"]["waited_ms"] <= waited["eu-1"]["waited_ms"] < 15_000  # equal if the command started late
 
 
 def test_wait_in_vain(config: Callable[..., Path], simulator: Simulator) -> None:

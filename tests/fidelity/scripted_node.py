@@ -77,7 +77,7 @@ class Listening:
         for data in frames:
             self.writer.write(data)
         self.writer.write(frame(PING, b"done"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await self.pongs.get() == b"done"
 
 

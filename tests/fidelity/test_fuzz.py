@@ -29,6 +29,7 @@ from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CheckResult, Result
 from revvlink_cli.output.screen import Page
 from revvlink_cli.output.streams import Output
+from tests.example_counts import examples
 from tests.fidelity.mutations import mutations, shape
 from tests.fidelity.read_recordings import LAVALINK, NODELINK, Exchange, exchanges, transcripts
 from tests.fidelity.replay_server import Request, answering, outcome, read_request, response, rest, serving
@@ -155,6 +156,8 @@ def test_messages(server: str) -> None:
     class Fresh(Pool):
         """A pool of its own."""
 
+    every = examples(4, 1)  # most of the time is taken by showing the node in every format
+
     async def work() -> int:
         script = Listening(server)
         cases = 0
@@ -166,7 +169,8 @@ def test_messages(server: str) -> None:
                     for name, body in mutations(message):
                         try:
                             await script.tell(body)
-                            show(node)
+                            if cases % every == 0:
+                                show(node)
                         except Exception as error:
                             error.add_note(f"{message.get('op')} {message.get('type')}: {name}")
                             raise
@@ -337,7 +341,7 @@ def test_heads() -> None:
         async with serving(script.handle) as uri:
             node = node_for(uri, timeout=0.5)
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await Fresh.connect(nodes=[node])
             except RevvlinkException as error:
                 clueless.extend([error] if not error.hint else [])
