@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli.cli.app import app
-from revvlink_cli.commands.shared.command import Options
+from revvlink_cli.commands.shared.command import Options, examples_of
 from revvlink_cli.commands.shared.help_topics import TOPICS
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def section(context: Any) -> Iterator[str]:
         yield ".PP"
         yield escaped(" ".join(paragraph.split()))
     yield from parameters(context, shared=False)
+    if examples := examples_of(context.command):
+        yield from (".PP", "Examples:", ".nf", *(f"    {escaped(example)}" for example in examples), ".fi")
 
 
 def page() -> str:
@@ -82,6 +84,8 @@ def page() -> str:
     for context in commands(root):
         lines += section(context)
     for name, (_, text) in TOPICS.items():
+        if name == "options":  # they have a section of their own above
+            continue
         lines += [f".SH {escaped(name.upper().replace('-', ' '))}", ".nf", *map(escaped, text().split("\n")), ".fi"]
     return "\n".join(lines) + "\n"
 

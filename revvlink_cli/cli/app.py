@@ -19,7 +19,7 @@ from revvlink_cli._version import __version__
 from revvlink_cli.cli.exit_codes import result_of
 from revvlink_cli.cli.result_writer import write_result
 from revvlink_cli.cli.runner import await_result, run_outcome
-from revvlink_cli.commands.shared.command import Group, Options, global_options
+from revvlink_cli.commands.shared.command import Group, Options, global_options, write_options
 from revvlink_cli.commands.shared.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
@@ -34,32 +34,46 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.shared.command import Outcome
     from revvlink_cli.config.source import Source
 
-COMMANDS = {
-    "nodes": "List the configured nodes, show their status, add one.",
-    "top": "Fill the terminal with the fleet, live.",
-    "connect": "Connect to every node and report the result.",
-    "search": "Search tracks as a bot would.",
-    "play": "Play a track on nodes and report whether it sounds.",
-    "cache": "Inspect, fill and clear the track cache.",
-    "region": "Map Discord voice endpoints to regions.",
-    "route": "Show which node would serve a region or endpoint, and why.",
-    "track": "Decode the encoded tracks that bots store and send.",
-    "events": "Print the events of the nodes as they happen.",
-    "players": "List, show and destroy the players of a bot's session.",
-    "routeplanner": "Show failing addresses of route planners, and free them.",
-    "record": "Record the status of the nodes to a file.",
-    "report": "Summarise a recording, as a table or a page with charts.",
-    "check": "Check the nodes' health, for people, cron and monitoring.",
-    "healthcheck": "Check one node, for Docker and Kubernetes.",
-    "wait": "Wait until the nodes are ready or healthy.",
-    "doctor": "Diagnose the machine, the configuration and each node.",
-    "exporter": "Serve metrics of the nodes to Prometheus.",
-    "init": "Write a starter configuration.",
-    "config": "Show, validate and trust the configuration.",
-    "demo": "Try every command on a simulated fleet.",
-    "help": "Explain a topic or a command.",
+COMMAND_GROUPS = {
+    "Fleet": {
+        "nodes": "List the configured nodes, show their status, add one.",
+        "top": "Fill the terminal with the fleet, live.",
+        "connect": "Connect to every node and report the result.",
+        "wait": "Wait until the nodes are ready or healthy.",
+        "events": "Print the events of the nodes as they happen.",
+        "players": "List, show and destroy the players of a bot's session.",
+    },
+    "Routing": {
+        "region": "Map Discord voice endpoints to regions.",
+        "route": "Show which node would serve a region or endpoint, and why.",
+        "routeplanner": "Show failing addresses of route planners, and free them.",
+    },
+    "Tracks": {
+        "search": "Search tracks as a bot would.",
+        "play": "Play a track on nodes and report whether it sounds.",
+        "cache": "Inspect, fill and clear the track cache.",
+        "track": "Decode the encoded tracks that bots store and send.",
+    },
+    "Monitoring": {
+        "check": "Check the nodes' health, for people, cron and monitoring.",
+        "healthcheck": "Check one node, for Docker and Kubernetes.",
+        "doctor": "Diagnose the machine, the configuration and each node.",
+        "exporter": "Serve metrics of the nodes to Prometheus.",
+        "record": "Record the status of the nodes to a file.",
+        "report": "Summarise a recording, as a table or a page with charts.",
+    },
+    "Set-up": {
+        "init": "Write a starter configuration.",
+        "config": "Show, validate and trust the configuration.",
+        "demo": "Try every command on a simulated fleet.",
+        "help": "Explain a topic or a command.",
+        "version": "Show the version.",
+    },
 }
-"""Command, which is also its module in `commands` -> its line in the help, in order."""
+"""Heading in the help -> its commands, each of which is also its module in `commands`, with its line; all in order."""
+
+COMMANDS = {name: line for commands in COMMAND_GROUPS.values() for name, line in commands.items()}
+"""Command -> its line in the help."""
 
 
 class Root(Group):
@@ -86,10 +100,13 @@ class Root(Group):
             command.help = COMMANDS[cmd_name]
         return command
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As Typer does, with a suggestion if there is no such command."""
-        self.commands = dict.fromkeys(COMMANDS, self)  # Typer suggests from the keys
-        return super().resolve_command(ctx, args)
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The commands under their headings, then the options."""
+        width = max(map(len, COMMANDS))
+        for title, commands in COMMAND_GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), line) for name, line in commands.items()])
+        write_options(self, ctx, formatter)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """``--version``, and the global options with their environment variables."""
@@ -120,7 +137,7 @@ def _version(ctx: typer.Context, value: bool) -> None:
 def root(
     *,
     _version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+        bool, typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
     """The operator's tool for a fleet of Lavalink v4 nodes."""
@@ -177,6 +194,11 @@ def _refuse_command_line(error: Exception, arguments: Sequence[str], options: Op
     path = context.command_path if context is not None else "revvlink"
     code = getattr(command, "usage_exit_code", ExitCode.USAGE)
     if type(error).__name__ == "NoArgsIsHelpError":
+        if not arguments and context is not None:
+            from revvlink_cli.cli.overview import overview
+
+            Output().write(f"{overview(options)}\n\n{context.get_help()}\n")
+            return Result()
         Output().write(f"{context.get_help() if context is not None else message}\n")
         return Result(exit_code=code)
     return Result(exit_code=code, errors=(Failure("usage", message, hint=f"see `{path} --help`"),))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from revvlink_cli._suggestions import closest
-from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
+from revvlink_cli.commands.shared.command import Record, command, make_app, options_of, similar_commands
 from revvlink_cli.commands.shared.help_topics import TOPICS
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
@@ -76,6 +76,11 @@ def _unknown(name: str, here: Any) -> Failure:
     known = command.list_commands(here) if isinstance(command, TyperGroup) else []
     if here.parent is None:
         known = [*TOPICS, *known]
-    close = closest(name.rsplit(maxsplit=1)[-1], known)
-    hint = f"did you mean {close}?" if close is not None else f"topics: {', '.join(TOPICS)}"
+    last = name.rsplit(maxsplit=1)[-1]
+    if (close := closest(last, known)) is not None:
+        hint = f"did you mean {close}?"
+    elif isinstance(command, TyperGroup) and (similar := similar_commands(last, here)):
+        hint = f"did you mean {' or '.join(f'`{path}`' for path in similar)}?"
+    else:
+        hint = f"topics: {', '.join(TOPICS)}"
     return Failure("usage", f"there is neither a topic nor a command {name}", hint=hint)

@@ -34,8 +34,11 @@ def loaded(*arguments: str) -> set[str]:
 @pytest.mark.parametrize(
     "arguments",
     [
+        [],
         ["--version"],
+        ["version"],
         ["--help"],
+        ["help", "options"],
         ["nodes", "status", "--help"],
         ["region", "us-east1.discord.gg"],
         ["region", "a", "b", "-o", "json"],
@@ -47,6 +50,7 @@ def loaded(*arguments: str) -> set[str]:
         ["nodes", "list", "-o", "json"],
         ["track", "decode", TRACK],
         ["nonsense"],
+        ["status"],
         ["nodes", "list", "nobody"],
     ],
 )

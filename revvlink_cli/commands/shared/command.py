@@ -13,10 +13,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli import _interrupts
-from revvlink_cli.commands.shared.typer_adapter import Choice
+from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import files, seconds
 from revvlink_cli.output.formats import COMMON, HELP, Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
+from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
 
@@ -33,6 +34,14 @@ Outcome: TypeAlias = Result | Work | Stream | FullScreen
 
 DEFAULT_TIMEOUT = 15.0
 """Time limit of a command in seconds, unless its class sets another one."""
+
+
+NARROWEST_HELP = 30
+"""Width of help texts in columns, at least."""
+
+
+USUAL_WIDTH = 72
+"""Width in columns from which options and their texts stand side by side."""
 
 
 @dataclass(slots=True)
@@ -169,8 +178,102 @@ def _use_output_for_help(option: Any) -> Any:
     return option
 
 
+def _formatter() -> Any:
+    """A formatter of help texts, as wide as the terminal."""
+    return typer.Context.formatter_class(width=max(terminal_size()[0], NARROWEST_HELP))
+
+
+def _write_records(records: list[Any], formatter: Any) -> None:
+    """Write options and their texts; on a narrow terminal most texts stand below their option."""
+    formatter.write_dl(records, col_max=30 if formatter.width >= USUAL_WIDTH else formatter.width // 4)
+
+
+def _help_of(command: Any, ctx: Any) -> str:
+    """The help of a command, as wide as the terminal."""
+    formatter = _formatter()
+    command.format_help(ctx, formatter)
+    return str(formatter.getvalue()).rstrip("\n")
+
+
+def global_option_help() -> str:
+    """Every global option, with the environment variable that sets it."""
+    ctx = typer.Context(TyperCommand("revvlink"))
+    formatter = _formatter()
+    formatter.write_text(
+        "Every command takes these options, before or after its name. Only `check` has all formats of --output."
+    )
+    formatter.write_paragraph()
+    options = global_options(environment=True, formats=tuple(Format))
+    _write_records([option.get_help_record(ctx) for option in options], formatter)
+    return str(formatter.getvalue()).rstrip("\n")
+
+
+def write_options(command: Any, ctx: Any, formatter: Any) -> None:
+    """Write the options of a command, its examples, and the names of the global options."""
+    own: list[Any] = []
+    shared: list[str] = []
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is None or getattr(param, "param_type_name", "") != "option":
+            continue
+        if (param.name or "").startswith("global_"):
+            shared.append(max(param.opts, key=len))
+        else:
+            own.append(record)
+    with formatter.section("Options"):
+        _write_records(own, formatter)
+    if examples := examples_of(command):
+        with formatter.section("Examples"):
+            for example in examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+    if shared:
+        with formatter.section("Global options"):
+            formatter.write_text(f"{', '.join(shared)}; see `revvlink help options`.")
+
+
+def similar_commands(name: str, ctx: Any) -> list[str]:
+    """The commands that a wrong name may stand for: near names in this group, else the same name elsewhere."""
+    from difflib import get_close_matches
+
+    here = ctx.command
+    near = get_close_matches(name, here.list_commands(ctx))
+    if near:
+        return [f"{ctx.command_path} {match}" for match in near]
+    root = ctx.find_root()
+    top = root.command.list_commands(root)
+    if name in top:
+        return [f"{root.command_path} {name}"]
+    found = []
+    for group_name in top:
+        group = root.command.get_command(root, group_name)
+        if isinstance(group, TyperGroup) and name in group.list_commands(root):
+            found.append(f"{root.command_path} {group_name} {name}")
+    return found
+
+
 class Group(TyperGroup):
     """A group of commands."""
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, as wide as the terminal."""
+        return _help_of(self, ctx)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """The commands with their whole lines, then the options."""
+        commands: list[Any] = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(command.name, command.get_short_help_str(sys.maxsize)) for command in commands])
+        write_options(self, ctx, formatter)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; an error suggests commands of all groups."""
+        self.suggest_commands = False
+        try:
+            return super().resolve_command(ctx, args)
+        except CommandLineError as error:
+            if similar := similar_commands(args[0], ctx):
+                error.message += f" Did you mean {' or '.join(f'`{path}`' for path in similar)}?"
+            raise
 
     def get_help_option(self, ctx: Any) -> Any:
         """``--help``."""
@@ -189,6 +292,10 @@ class Command(TyperCommand):
     def get_help_option(self, ctx: Any) -> Any:
         """``--help``."""
         return _use_output_for_help(super().get_help_option(ctx))
+
+    def get_help(self, ctx: Any) -> str:
+        """The help, as wide as the terminal."""
+        return _help_of(self, ctx)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The parameters of the command, then the global ones whose flags it does not use itself."""
@@ -216,19 +323,8 @@ class Command(TyperCommand):
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The options of the command, then the global ones under their own heading."""
-        own: list[Any] = []
-        shared: list[Any] = []
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                target = shared if (param.name or "").startswith("global_") else own
-                if getattr(param, "param_type_name", "") == "option":
-                    target.append(record)
-        for title, records in (("Options", own), ("Global options", shared)):
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+        """The options and examples of the command, then the names of the global options."""
+        write_options(self, ctx, formatter)
 
 
 class MonitorCommand(Command):
@@ -287,7 +383,13 @@ Prints: TypeAlias = Callable[[], Mapping[str, Rows | Record]]
 
 
 def command(
-    app: typer.Typer, name: str | None = None, *, prints: Prints, cls: type[Command] = Command, **settings: Any
+    app: typer.Typer,
+    name: str | None = None,
+    *,
+    prints: Prints,
+    examples: tuple[str, ...] = (),
+    cls: type[Command] = Command,
+    **settings: Any,
 ) -> Callable[[F], F]:
     """Add a function to `app` as a command.
 
@@ -295,12 +397,14 @@ def command(
         app: The Typer app of its module.
         name: Its name; that of the function if None.
         prints: What it prints; the JSON Schema and the documentation are made from it.
+        examples: Command lines for its help, as typed; a test runs them.
         cls: Decides its exit codes and its options.
         settings: Passed on to Typer.
     """
 
     def register(function: F) -> F:
         function.prints = prints  # type: ignore[attr-defined] # Typer keeps a function's attributes, see `prints_of`
+        function.examples = examples  # type: ignore[attr-defined] # see `examples_of`
         return app.command(name, cls=cls, **settings)(function)
 
     return register
@@ -310,6 +414,11 @@ def prints_of(found: Any) -> Mapping[str, Rows | Record]:
     """What a Typer command prints."""
     prints: Prints = found.callback.prints
     return prints()
+
+
+def examples_of(found: Any) -> tuple[str, ...]:
+    """The examples of a Typer command; none for a group."""
+    return getattr(found.callback, "examples", ())
 
 
 def make_app() -> typer.Typer:

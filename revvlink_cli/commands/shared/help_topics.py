@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "NO_COLOR": "no colours, when it is not empty",
     "FORCE_COLOR": "colours through a pipe too, when it is not empty; `NO_COLOR` wins",
     "TERM": "no colours when it is `dumb`",
-    "COLUMNS": "width of tables that do not go to a terminal",
+    "COLUMNS": "width of tables and help texts that do not go to a terminal",
 }
 """Every environment variable that counts."""
 
@@ -102,7 +102,14 @@ A server that was never asked before answers a CPU of exactly 0: it has not meas
 `revvlink route --explain` shows each term of every node."""
 
 
+def _options() -> str:
+    from revvlink_cli.commands.shared.command import global_option_help
+
+    return global_option_help()
+
+
 TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
+    "options": ("the global options, which every command takes", _options),
     "exit-codes": ("what each exit code means", _exit_codes),
     "environment": ("the variables that count", _environment),
     "output": ("formats, and what goes where", _output),

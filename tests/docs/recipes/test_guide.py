@@ -58,7 +58,7 @@ def test_commands_and_options_named_in_the_guide_exist() -> None:
     """What is named in the middle of a sentence exists, too."""
     spans = inline()
     lines = [shlex.split(span)[1:] for span in spans if span.startswith("revvlink ")]
-    helps = [run_cli(*line, "--help") for line in lines]
+    helps = [run_cli("help", "options"), *(run_cli(*line, "--help") for line in lines)]
     known = {flag for ran in helps for flag in re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", ran.out)}
     flags = {flag for span in spans for flag in re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", span)}
 
