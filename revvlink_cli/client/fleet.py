@@ -79,6 +79,7 @@ class Fleet:
         self._supervisor: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._closing: asyncio.Event | None = None
+        self._is_ending = False  # `close` has begun, and has not come to its end
         self._players: dict[int, Player] = {}
         self._rescues: dict[str, asyncio.Task[None]] = {}
         self._chores: set[asyncio.Task[None]] = set()
@@ -104,6 +105,7 @@ class Fleet:
         self._drop_dead()
         self._binding.bind()
         async with self._one_by_one():
+            await self._end_cancelled_close()
             outcomes = await self._begin(wanted, client, cache_capacity, regions)
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
@@ -223,6 +225,7 @@ class Fleet:
         self.failover = Failover(self, self.placement)
         self.on_change()  # who waits for one finds the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
+        self._is_ending = False
         self._binding.release()
 
     def _release_if_idle(self) -> None:
@@ -262,6 +265,7 @@ class Fleet:
         self.check_loop()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
         async with self._one_by_one():
+            await self._end_cancelled_close()
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
             if idle:
                 _, group = await self._open()
@@ -278,7 +282,7 @@ class Fleet:
     @property
     def is_closing(self) -> bool:
         """Whether `close` is under way."""
-        return self._group is None and self._supervisor is not None
+        return self._is_ending
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         """Start what goes on beside the caller; the fleet waits for it, and closing ends it.
@@ -309,8 +313,15 @@ class Fleet:
         async with self._one_by_one():
             await self._end()
 
+    async def _end_cancelled_close(self) -> None:
+        """Complete a `close` whose caller was cancelled: the supervisor of before must not get new nodes."""
+        if self._is_ending:
+            await self._end()
+
     async def _end(self) -> None:
+        self._is_ending = True
         self._group = None  # nothing new is started from now on
+        self.placement.end_pauses()
         chores = tuple(self._chores)
         for chore in chores:
             chore.cancel()
@@ -509,6 +520,7 @@ class Fleet:
     def on_change(self) -> None:
         """Something about a node has changed: rankings are made anew, and tasks that wait for a change go on."""
         self._selector.on_change()
+        self.placement.on_change()
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 

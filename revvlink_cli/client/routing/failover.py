@@ -16,7 +16,8 @@ from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedExcep
 from revvlink_cli.client.events import NodeDrained
 from revvlink_cli.client.node import state_of
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
-from revvlink_cli.client.routing.placement import PLACEMENT_LIMIT, is_gone
+from revvlink_cli.client.routing import placement
+from revvlink_cli.client.routing.placement import is_gone
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -76,9 +77,8 @@ class Failover:
                 if node.session_id is not None:
                     await self._tidy(node)
                 elif not await self._comes_back(node):
-                    await self._move_all(
-                        self._fleet.players_on(node), limit=PLACEMENT_LIMIT + node.settings.resume_timeout
-                    )
+                    limit = placement.PLACEMENT_LIMIT + node.settings.resume_timeout
+                    await self._move_all(self._fleet.players_on(node), limit=limit)
                 else:
                     continue
             except RevvlinkException as error:
@@ -173,7 +173,7 @@ class Failover:
         return True
 
     async def _move_all(
-        self, players: Collection[Player], *, exclude: Collection[str] = (), limit: float = PLACEMENT_LIMIT
+        self, players: Collection[Player], *, exclude: Collection[str] = (), limit: float | None = None
     ) -> None:
         """Move players side by side: whatever happens to one, the others move."""
 

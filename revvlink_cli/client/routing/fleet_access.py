@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.protocol.messages import Event
     from revvlink_cli.client.routing.penalty import Penalty
+    from revvlink_cli.client.routing.ranking import Ranking
 
 
 class FleetAccess(Protocol):
@@ -49,6 +50,9 @@ class FleetAccess(Protocol):
 
     def drop_player(self, player: Player) -> None:
         """Forget a destroyed player."""
+
+    def rank(self) -> Ranking:
+        """All nodes, ranked without a region."""
 
     def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
         """The best node for a region, without the excluded ones.

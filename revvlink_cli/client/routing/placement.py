@@ -49,11 +49,12 @@ AT_ONCE = 128
 chose at once would keep the event loop from the answers."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Search:
     """The search for a node that takes one player.
 
     Attributes:
+        player: The player.
         home: The player's node and session when it began.
         exclude: Nodes that are out of the question.
         deadline: Monotonic second at which it is given up.
@@ -62,8 +63,10 @@ class _Search:
         final: Those that refused it for good.
         nobody: Why no node is left to ask, None while there may be one.
         pause: Seconds, at most, before those in `asked` are asked again.
+        wake: Set when a pause has to end early.
     """
 
+    player: Player
     home: tuple[Node | None, str | None]
     exclude: frozenset[str]
     deadline: float
@@ -71,7 +74,8 @@ class _Search:
     asked: set[str] = field(default_factory=set)
     final: set[str] = field(default_factory=set)
     nobody: InvalidNodeException | None = None
-    pause: float = ROUND_PAUSE
+    pause: float = field(default_factory=lambda: ROUND_PAUSE)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, node: Node, error: RevvlinkException) -> None:
         """A node did not take the player."""
@@ -98,6 +102,8 @@ class Placement:
         self._fleet = fleet
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+        self._paused: list[_Search] = []
+        self._serving: frozenset[str] = frozenset()  # the nodes that can serve, kept while a search is paused
 
     def turn_of(self, guild_id: int) -> Turn:
         """The turn of a guild, the same for all who hold or await it."""
@@ -115,7 +121,7 @@ class Placement:
         if self._fleet.is_closing or self._fleet.get_player(player.guild_id) is not player:
             raise PlayerDestroyedException(player.guild_id)
 
-    async def place(self, player: Player, *, exclude: Collection[str] = (), limit: float = PLACEMENT_LIMIT) -> None:
+    async def place(self, player: Player, *, exclude: Collection[str] = (), limit: float | None = None) -> None:
         """Find a node that takes the player, waiting for one if there is none.
 
         When another call has placed the player meanwhile, or its node is back with it, nothing is left to do.
@@ -123,14 +129,15 @@ class Placement:
         Args:
             player: The player.
             exclude: Nodes that are out of the question.
-            limit: Seconds to wait for a node that takes it; with 0 each is asked once.
+            limit: Seconds to wait for a node that takes it, None for `PLACEMENT_LIMIT`; with 0 each is asked once.
 
         Raises:
             PlayerDestroyedException: It was destroyed meanwhile.
             RevvlinkException: None took it, and the feed says so. Or, where it had no node before: it was placed, but
                 without the changes that were kept, as every node refused them.
         """
-        search = _Search((player.node, player.session), frozenset(exclude), time.monotonic() + limit)
+        deadline = time.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
+        search = _Search(player, (player.node, player.session), frozenset(exclude), deadline)
         is_first = player.node is None
         before = seen = player.refusal
         while True:
@@ -246,15 +253,47 @@ class Placement:
         raise reason
 
     async def _pause(self, search: _Search) -> None:
-        """Wait for a node to ask: for any change, or, when all were asked, a while that grows."""
+        """Wait for a node to ask: for any change, or, when all were asked, for a pause that doubles each time.
+
+        The pause ends early when another node can serve, when the player is destroyed and when the pool closes.
+        """
         left = search.deadline - time.monotonic()
         if not search.asked:
             await self._fleet.changed_within(left)
             return
         search.asked.clear()
+        search.wake.clear()
         waited = random.uniform(search.pause / 2, search.pause)  # noqa: S311 - no secret
         search.pause *= 2
-        await asyncio.sleep(min(waited, left))
+        if not self._paused:
+            self._serving = self._find_serving()
+        self._paused.append(search)
+        try:
+            async with asyncio.timeout(min(waited, left)):
+                await search.wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._paused.remove(search)
+
+    def _find_serving(self) -> frozenset[str]:
+        return frozenset(candidate.node.identifier for candidate in self._fleet.rank().candidates)
+
+    def on_change(self) -> None:
+        """End all pauses when a node can serve that could not before.
+
+        Other changes end none: a crowd of waiting players would wake at each request of one of them.
+        """
+        if self._paused:
+            former, self._serving = self._serving, self._find_serving()
+            if not self._serving <= former:
+                self.end_pauses()
+
+    def end_pauses(self, player: Player | None = None) -> None:
+        """End the pauses between two rounds of a player's search, or of all searches, at once."""
+        for search in self._paused:
+            if player is None or search.player is player:
+                search.wake.set()
 
     async def switch(self, player: Player, node: Node) -> None:
         """Move a player to one node and no other.
@@ -285,6 +324,7 @@ class Placement:
             if self._fleet.get_player(player.guild_id) is not player:
                 return
             self._fleet.drop_player(player)
+            self.end_pauses(player)
             node, session = player.node, player.session
             player.detach()
             if node is not None and not is_gone(node, session):

@@ -1,0 +1,131 @@
+"""How long a player waits for a node, and what ends the wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from revvlink_cli import Node, NodeStatus, PlayerDestroyedException, RevvlinkException
+from revvlink_cli.client.events import PlayerLost
+from tests.faults.watched_fleet import PASSWORD, Watched, fleet, guild, profiles, run, voice
+
+PLACEMENT = "revvlink_cli.client.routing.placement"
+
+
+async def pause_of(watched: Watched, number: int) -> asyncio.Task[None]:
+    """A first voice update that waits, as the only node did not answer."""
+    await asyncio.to_thread(watched.simulator["a"].freeze, websockets=False)
+    waiting = asyncio.create_task(watched.pool.create_player(guild(number)).update_voice(**voice(number)))
+    reserved = watched.pool.nodes["a"]
+    await watched.until(lambda: reserved.snapshot().reserved)
+    await watched.until(lambda: not reserved.snapshot().reserved)
+    assert not waiting.done()
+    return waiting
+
+
+@pytest.fixture
+def long_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes that did not answer are asked again after a minute."""
+    monkeypatch.setattr(f"{PLACEMENT}.ROUND_PAUSE", 120.0)
+
+
+@pytest.mark.usefixtures("long_pause")
+def test_close_ends_the_pause_between_two_rounds() -> None:
+    """A caller that waits for the next round gets its exception when the pool closes."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), timeout=0.3) as watched:
+            waiting = await pause_of(watched, 1)
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+            await watched.pool.close()
+            async with asyncio.timeout(5):
+                with pytest.raises(PlayerDestroyedException):
+                    await waiting
+
+    run(work)
+
+
+@pytest.mark.usefixtures("long_pause")
+def test_destroy_ends_the_pause_between_two_rounds() -> None:
+    """A caller that waits for the next round gets its exception when its player is destroyed."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), timeout=0.3) as watched:
+            waiting = await pause_of(watched, 1)
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+            player = watched.pool.get_player(guild(1))
+            assert player is not None
+            await player.destroy()
+            async with asyncio.timeout(5):
+                with pytest.raises(PlayerDestroyedException):
+                    await waiting
+
+    run(work)
+
+
+@pytest.mark.usefixtures("long_pause")
+def test_new_node_ends_the_pause_between_two_rounds() -> None:
+    """A node that joins takes the waiting player at once."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), timeout=0.3) as watched:
+            await watched.pool.remove_node(watched.pool.nodes["b"])
+            waiting = await pause_of(watched, 1)
+            await watched.pool.add_node(Node(identifier="b", uri=watched.simulator["b"].uri, password=PASSWORD))
+            async with asyncio.timeout(5):
+                await waiting
+            player = watched.pool.get_player(guild(1))
+            assert player is not None
+            assert player.node is watched.pool.nodes["b"]
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+
+    run(work)
+
+
+@pytest.mark.usefixtures("long_pause")
+def test_uncordoned_node_ends_the_pause_between_two_rounds() -> None:
+    """A node that is uncordoned takes the waiting player at once."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), timeout=0.3) as watched:
+            watched.pool.nodes["b"].cordon()
+            waiting = await pause_of(watched, 1)
+            watched.pool.nodes["b"].uncordon()
+            async with asyncio.timeout(5):
+                await waiting
+            player = watched.pool.get_player(guild(1))
+            assert player is not None
+            assert player.node is watched.pool.nodes["b"]
+            await asyncio.to_thread(watched.simulator["a"].thaw)
+
+    run(work)
+
+
+def test_placement_limit_is_read_at_each_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed limit applies to the next placement."""
+    monkeypatch.setattr(f"{PLACEMENT}.PLACEMENT_LIMIT", 0.2)
+
+    async def work() -> None:
+        async with fleet(*profiles("a")) as watched:
+            watched.pool.nodes["a"].cordon()
+            async with asyncio.timeout(5):
+                with pytest.raises(RevvlinkException, match="cordoned"):
+                    await watched.pool.create_player(guild(1)).update_voice(**voice(1))
+
+    run(work)
+
+
+def test_placement_limit_is_read_at_each_failover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed limit applies to the players of a node that is lost."""
+    monkeypatch.setattr(f"{PLACEMENT}.PLACEMENT_LIMIT", 0.2)
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), resume_timeout=0) as watched:
+            await watched.pool.create_player(guild(1)).update_voice(**voice(1))
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until_status("a", NodeStatus.DISCONNECTED)
+            await watched.until(lambda: watched.told(PlayerLost), 5)
+            await asyncio.to_thread(watched.simulator["a"].start)
+
+    run(work)
