@@ -23,15 +23,15 @@ app = make_app()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordRecord:
+class RecordingRecord:
     """A recording that was made."""
 
     file: str = column("File")
-    looks: int = column("Samples", Kind.COUNT)
+    samples: int = column("Samples", Kind.COUNT)
     nodes: int = column("Nodes", Kind.COUNT)
 
 
-@command(app, prints=lambda: {"": Record(RecordRecord)})
+@command(app, prints=lambda: {"": Record(RecordingRecord)})
 def record(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="File to write.", autocompletion=files)],
@@ -85,10 +85,10 @@ def record(
             raise CommandError(_unwritable(file, error)) from None
         finally:
             writer.close()
-        result = RecordRecord(file=file, looks=writer.samples, nodes=known)
+        result = RecordingRecord(file=file, samples=writer.samples, nodes=known)
         yield Result(result, notes=(f"`revvlink report {file}` summarises it",))
 
-    return Stream(RecordRecord, items())
+    return Stream(RecordingRecord, items())
 
 
 def _unwritable(file: str, error: OSError) -> Failure:

@@ -33,7 +33,7 @@ class ReportRow:
 
     node: str = column("NODE")
     region: str | None = column("REGION", rank=5)
-    looks: int = column("SAMPLES", Kind.COUNT, rank=6)
+    samples: int = column("SAMPLES", Kind.COUNT, rank=6)
     availability_ratio: float | None = column("AVAILABLE", Kind.RATIO)
     losses: int = column("LOST", Kind.COUNT)
     restarts: int = column("RESTARTS", Kind.COUNT, rank=3)
@@ -68,9 +68,9 @@ def report(
     if html in ("", "-"):
         raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
     recording = read(read_lines(file, longest=LONGEST))
-    problems = [Failure("not_a_look", f"{file}: {problem}") for problem in recording.problems[:_REPORTED_PROBLEMS]]
+    problems = [Failure("bad_sample", f"{file}: {problem}") for problem in recording.problems[:_REPORTED_PROBLEMS]]
     if len(recording.problems) > _REPORTED_PROBLEMS:
-        problems.append(Failure("not_a_look", f"{file}: and {len(recording.problems) - _REPORTED_PROBLEMS} more lines"))
+        problems.append(Failure("bad_sample", f"{file}: and {len(recording.problems) - _REPORTED_PROBLEMS} more lines"))
     if not recording.samples:
         hint = "make one with `revvlink record FILE`"
         problems.append(Failure("not_a_recording", f"{file} has no sample of a fleet", hint=hint))
@@ -88,7 +88,7 @@ def _row(track: Track) -> ReportRow:
     return ReportRow(
         node=track.node,
         region=track.region,
-        looks=len(track.times),
+        samples=len(track.times),
         availability_ratio=track.availability,
         losses=track.losses,
         restarts=track.restarts,

@@ -69,7 +69,7 @@ def test_summing_up(tmp_path: Path, cli: Callable[..., Any]) -> None:
 
     assert ran.code == 0
     a, b = ran.rows
-    assert (a["availability_ratio"], a["losses"], a["restarts"], a["looks"]) == (1.0, 0, 1, 4)
+    assert (a["availability_ratio"], a["losses"], a["restarts"], a["samples"]) == (1.0, 0, 1, 4)
     assert (b["availability_ratio"], b["losses"], b["restarts"]) == (0.5, 2, 1)
     assert (a["penalty_p50"], a["penalty_p95"], a["penalty_max"]) == (2.0, 100.0, 100.0)
     assert (b["penalty_p50"], b["penalty_max"]) == (10.0, 20.0)
@@ -120,10 +120,11 @@ def test_a_recording_of_a_fleet(fleet: Simulator, config: Path, tmp_path: Path) 
     again = run_cli("--config", str(config), "record", str(path), "--count", "1")
     assert again.code == 1
     assert "--append" in again.err
-    before = rows["eu-1"]["looks"]
+    before = rows["eu-1"]["samples"]
     more = ("record", str(path), "--count", "2", "--interval", "0.2", "--append")
     assert run_cli("--config", str(config), *more).code == 0
-    assert {row["node"]: row for row in run_cli("report", str(path), "-o", "json").rows}["eu-1"]["looks"] == before + 2
+    rows = {row["node"]: row for row in run_cli("report", str(path), "-o", "json").rows}
+    assert rows["eu-1"]["samples"] == before + 2
 
 
 @pytest.mark.parametrize(
