@@ -152,6 +152,15 @@ def test_query_that_does_not_play(play: Callable[..., Ran], query: str, verdict:
     assert row["steps"][-1]["step"] == "failed"
 
 
+def test_track_that_ends_without_sound_has_its_own_advice(play: Callable[..., Ran]) -> None:
+    """A track of silence that has ended does not send the operator to the UDP route: packets did come."""
+    row = only(play("silent", *LISTEN, "--raw", "music/one.wav"))
+    assert (row["verdict"], row["code"]) == ("fails", "no_audio")
+    assert "ended" in row["message"]
+    assert "UDP" not in row["advice"]
+    assert "another player" in row["advice"]
+
+
 @pytest.mark.parametrize("query", ["sim:playlist", "sim:stream"])
 def test_playlists_and_streams(play: Callable[..., Ran], query: str) -> None:
     """The first track of a playlist is played, and a stream for the time of the measurement."""

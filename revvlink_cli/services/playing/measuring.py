@@ -116,15 +116,19 @@ def _unreachable(why: str, advice: str) -> PlayError:
 
 def _nothing_heard(call: VoiceCall, watch: PlayerWatch) -> PlayError:
     packets = call.statistics.figures().packets
+    advice = "see the node's log"
     if call.foreign:
         what, code = f"{call.foreign} packets came under another player's number", "foreign_audio"
     elif watch.ended is not None:
         what, code = f"the track ended ({watch.ended}) without any sound: it cannot be decoded", "no_audio"
+        advice = "see the node's log, and try the track in another player: it may be empty, silent or damaged"
     elif packets:
         what, code = f"{packets} packets came, all of silence", "silence"
+        advice = "try a track that begins with sound; if it stays, see the node's log"
     else:
         what, code = f"connected, but no packet came within {FIRST_PACKET_TIME:g} s", "no_audio"
-    return PlayError(PlayVerdict.FAILS, what, code=code, advice="see the node's log, and its UDP route to here")
+        advice = "see the node's log, and its UDP route to here"
+    return PlayError(PlayVerdict.FAILS, what, code=code, advice=advice)
 
 
 def _sentence(figures: RtpFigures) -> str:
