@@ -162,7 +162,13 @@ class Player:
 
     def due(self) -> float:
         """The moment on the node's clock of the next update, end, failure or stall."""
-        return min(self._next_update, self._ends_at(), self._fails_at, self._stuck_at)
+        return min(self._next_update, self._ends_at(), self._failure_due(), self._stuck_due())
+
+    def _failure_due(self) -> float:
+        return self._fails_at
+
+    def _stuck_due(self) -> float:
+        return self._stuck_at if self.is_sending else math.inf  # nobody waits for the audio without voice
 
     def _ends_at(self) -> float:
         if self.track is None:
@@ -186,14 +192,14 @@ class Player:
 
     def take_failure(self, now: float) -> Failing | None:
         """The failure of the track if it is due; given once."""
-        if now < self._fails_at:
+        if now < self._failure_due():
             return None
         self._fails_at = math.inf
         return self._failing
 
     def take_stuck(self, now: float) -> bool:
         """Whether the track is stuck by now; True is given once."""
-        is_stuck = now >= self._stuck_at
+        is_stuck = now >= self._stuck_due()
         if is_stuck:
             self._stuck_at = math.inf
         return is_stuck

@@ -130,7 +130,8 @@ class Session:
 
     async def _fail(self, player: Player, failure: Failing) -> None:
         await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))
-        await self.end(player, failure.reason)
+        if player.is_sending:  # without voice the track stays until it is cleaned up
+            await self.end(player, failure.reason)
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send a message, or queue it until the session is resumed; player updates are not queued."""

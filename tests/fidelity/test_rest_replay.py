@@ -24,7 +24,7 @@ from tests.fidelity.replay_server import Request, answering, outcome, plainly, r
 PINS = Path(__file__).parent.parent / "data" / "fidelity"
 FOLDERS = {
     LAVALINK: ("rest", "rest-plugin", "rest-routeplanner"),
-    NODELINK: ("rest", "rest-cluster", "rest-guard"),
+    NODELINK: ("rest", "rest-cluster", "rest-guard", "rest-trackstream"),
 }
 
 

@@ -23,6 +23,9 @@ PASSWORD = "pw"
 CHANGES = {"demo:stream": "sim:unplayable"}
 """The plugin's track that fails, and the simulator's."""
 
+NOT_SIMULATED = {"silent-http-403-when-played": "an address that answers once and then refuses"}
+"""Parts of names of scenarios that are not acted, and why."""
+
 
 def profile(transcript: Transcript) -> NodeProfile:
     """A node as the recorded server was set up for this scenario."""
@@ -39,7 +42,7 @@ def profile(transcript: Transcript) -> NodeProfile:
 
 def test_every_transcript() -> None:
     """Every scenario: kinds, order, keys and types of messages, close codes, and the REST answers in between."""
-    scenarios = transcripts(LAVALINK)
+    scenarios = [entry for entry in transcripts(LAVALINK) if not any(part in entry.id for part in NOT_SIMULATED)]
 
     with Simulator([profile(transcript) for transcript in scenarios]) as simulator:
         odd = act_all(simulator, scenarios, PASSWORD, SPEED, CHANGES)

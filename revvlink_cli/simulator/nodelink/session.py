@@ -55,6 +55,9 @@ class NodeLinkPlayer(Player):
     def _ends_at(self) -> float:
         return super()._ends_at() if self.is_sending else math.inf
 
+    def _failure_due(self) -> float:
+        return super()._failure_due() if self.is_sending else math.inf
+
     def due(self) -> float:
         """The moment of the next change: at once while a voice state or a track is pending."""
         return -math.inf if self.pending_voice is not None or self.starts_next else super().due()
@@ -67,6 +70,10 @@ class NodeLinkPlayer(Player):
         """Handle a voice connection that Discord has closed: the track pauses."""
         self._hold()
         self.is_connected = self.is_sending = False
+
+    def needs_update(self, now: float, interval: float) -> bool:
+        """Whether a ``playerUpdate`` is due; a player without voice sends none."""
+        return super().needs_update(now, interval) and bool(self.voice.get("sessionId"))
 
     def state(self) -> dict[str, Any]:
         """The ``state`` of a ``playerUpdate``, without a ping, which only a longer voice connection would have."""
@@ -194,7 +201,7 @@ class NodeLinkSession(Session):
     async def destroy(self, player: Player) -> None:
         """Close the voice connection of a destroyed player, and send its last events."""
         await self.close_link(player.guild_id)
-        if player.voice.get("sessionId"):
+        if player.voice.get("sessionId") or player.track is not None:
             closed = {"code": 1000, "reason": "destroyed by client", "byRemote": False}
             await self.event(player, "WebSocketClosedEvent", **closed)
         await self.event(player, "PlayerDestroyedEvent")
