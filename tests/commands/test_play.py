@@ -181,6 +181,14 @@ def test_nodelink_without_voice(play: Callable[..., Ran]) -> None:
     assert play("link", "--strict", "night", "garden").code == 1
 
 
+def test_nodelink_decodes_as_recorded(play: Callable[..., Ran]) -> None:
+    """Three seconds of a WAV are 576,000 bytes; for a broken file it answers 200 without a body."""
+    row = only(play("decoder", "--for", "5s", "--raw", "local:one.wav"))
+    assert (row["verdict"], row["pcm_bytes"]) == ("heard", 576_000)
+    row = only(play("decoder", "--for", "5s", "--raw", "local:broken.flac"))
+    assert (row["verdict"], row["code"]) == ("fails", "no_audio")
+
+
 def test_nodelink_is_not_endangered(play: Callable[..., Ran], simulator: Simulator) -> None:
     """Its session may be resumed for no time at all before the player is made: a killed run does not kill it."""
     assert only(play("link", *LISTEN, "night", "garden"))["verdict"] == "heard"
