@@ -1,4 +1,4 @@
-"""Checks of what a program passes in: a wrong type is refused at once, by the parameter's name and what is wanted."""
+"""Checks the arguments of a program: the message names the parameter and the type that is needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_SECONDS = 2**53
-"""Seconds of the longest time: larger integers are no longer exact as the event loop's own numbers."""
+"""Seconds of the longest time: the event loop's floats are not exact above it."""
 
 
 def wrong_type(name: str, wanted: str, value: object, *, is_secret: bool = False) -> TypeError:
@@ -22,10 +22,10 @@ def wrong_type(name: str, wanted: str, value: object, *, is_secret: bool = False
 
 
 def check_type(name: str, value: object, kind: type | tuple[type, ...], wanted: str) -> None:
-    """Refuse a value of another type; True and False are no numbers.
+    """Check the type of a value; True and False are not numbers.
 
     Raises:
-        TypeError: It is of another type.
+        TypeError: It has another type.
     """
     if not isinstance(value, kind) or (isinstance(value, bool) and not _takes_bool(kind)):
         raise wrong_type(name, wanted, value)
@@ -36,21 +36,21 @@ def _takes_bool(kind: type | tuple[type, ...]) -> bool:
 
 
 def check_text(name: str, value: object, *, optional: bool = False, is_secret: bool = False) -> None:
-    """Refuse what is no text.
+    """Check that a value is a str.
 
     Raises:
-        TypeError: It is no str, nor None where that is allowed.
+        TypeError: It is neither a str nor an allowed None.
     """
     if not isinstance(value, str) and not (optional and value is None):
         raise wrong_type(name, "a str or None" if optional else "a str", value, is_secret=is_secret)
 
 
 def check_seconds(name: str, value: Any) -> None:
-    """Refuse what is no time to wait for.
+    """Check that a value is a number of seconds.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is not above 0, not a number, or beyond all bounds.
+        TypeError: It is not a number.
+        ValueError: It is not above 0, NaN, or too large.
     """
     check_type(name, value, (int, float), "a number of seconds")
     if not 0 < value <= MAX_SECONDS:
@@ -58,17 +58,17 @@ def check_seconds(name: str, value: Any) -> None:
 
 
 def check_whole(name: str, value: Any, least: int, most: int, what: str) -> None:
-    """Refuse what is no whole number within bounds.
+    """Check that a value is a whole number within bounds.
 
     Args:
         name: The parameter.
         value: What was passed.
         least: The least number.
         most: The largest.
-        what: What is wanted, in words.
+        what: A description of the allowed values.
 
     Raises:
-        TypeError: It is no int.
+        TypeError: It is not an int.
         ValueError: It is out of bounds.
     """
     check_type(name, value, int, f"an int: {what}")
@@ -82,10 +82,10 @@ def _number(value: Any) -> str:
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
-    """The texts of an iterable.
+    """Return the items of an iterable of str.
 
     Raises:
-        TypeError: It is none: a single text, a mapping, or something else is in it.
+        TypeError: It is a single str, a mapping, not an iterable, or has an item of another type.
     """
     wanted = "a list or other iterable of str"
     if isinstance(value, str | bytes | Mapping):
@@ -98,10 +98,10 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 
 
 def items_of(name: str, value: object, kind: type[T]) -> list[T]:
-    """The objects of one type in an iterable.
+    """Return the items of an iterable of one type.
 
     Raises:
-        TypeError: It is no iterable, or something else is in it.
+        TypeError: It is not an iterable, or has an item of another type.
     """
     wanted = f"a list or other iterable of {kind.__name__}"
     if isinstance(value, kind):
@@ -125,10 +125,10 @@ def _iterated(name: str, wanted: str, value: Any) -> Iterator[Any]:
 
 
 def check_mapping(name: str, value: object, wanted: str, *, is_secret: bool = False) -> None:
-    """Refuse what is no mapping with texts as keys.
+    """Check that a value is a mapping with str keys.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not.
     """
     if not isinstance(value, Mapping):
         raise wrong_type(name, wanted, value, is_secret=is_secret)

@@ -1,4 +1,4 @@
-"""Undoes the encodings within a text, and remembers where each of its characters came from."""
+"""Decodes the encodings within a text, and maps each decoded character to its place in the text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROUNDS = 6
-"""How many encodings within each other are undone."""
+"""How many nested encodings are decoded."""
 
 
 class View(NamedTuple):
-    """What a text says, and where in the text each character of that stands."""
+    """A decoded text, with the place of each of its characters in the original text."""
 
     text: str
     starts: Sequence[int]
@@ -21,11 +21,11 @@ class View(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> View:
-        """A text as it stands."""
+        """The view of a text without decoding."""
         return cls(text, range(len(text)), range(1, len(text) + 1))
 
     def folded(self) -> View:
-        """The same without upper case, whose letters may be two small ones."""
+        """The same in lower case; one upper-case letter may become two letters."""
         if self.text.isascii():
             return self._replace(text=self.text.lower())
         small: list[str] = []
@@ -63,7 +63,7 @@ _TOKEN = re.compile(
 
 
 def decoded(view: View) -> View:
-    """What a text says once its encodings are undone, those within others too, without line breaks."""
+    """Decode a text, nested encodings too, and remove line breaks."""
     for _ in range(ROUNDS):
         if _TOKEN.search(view.text) is None:
             break
@@ -93,7 +93,7 @@ def _decoded_once(view: View) -> View:
 
 
 def _meaning(token: re.Match[str]) -> Iterator[tuple[str, int, int]]:
-    """The characters that a token stands for, and from where to where in it each does."""
+    """The characters that a token encodes, each with its start and end in the token."""
     written = token.group()
     if token.lastgroup == "percent":
         yield from _percent_decoded(written)

@@ -1,4 +1,8 @@
-"""The state of one pool: its nodes, their supervision, its cache and its regions."""
+"""The state of one pool: its nodes, their supervision, its players, its cache and its regions.
+
+This file has more than 400 lines because it is the whole interface behind `Pool`: the work itself is in `routing/`,
+`search/` and `connection/`, and most methods here are short calls to it.
+"""
 
 from __future__ import annotations
 
@@ -56,17 +60,17 @@ logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 class Fleet:
     """Everything that one `Pool` knows.
 
-    A fleet can be configured before there is an event loop; what is bound to one is born in `connect` and dies in
-    `close`, after which the fleet is as new. Until then it belongs to that one loop.
+    A fleet can be configured before there is an event loop. `connect` creates the objects that are bound to the loop,
+    and `close` ends them; after that the fleet is as new. In between, the fleet belongs to that one loop.
     """
 
     def __init__(self, redact: Redactor | None = None, paces: SharedPaces | None = None) -> None:
-        """Begin without nodes.
+        """Create a fleet without nodes.
 
         Args:
-            redact: Masks secrets in what nodes send; those of the nodes are added to it. None is one of the fleet's
-                own.
-            paces: Bounds the requests per second to each server together with other fleets, or None.
+            redact: Masks secrets in what nodes send; the secrets of the nodes are added to it. With None the fleet
+                makes its own.
+            paces: Limits the requests per second to each server, shared with other fleets; or None.
         """
         self._redact = redact
         self._paces = paces
@@ -81,14 +85,14 @@ class Fleet:
         self._closing: asyncio.Event | None = None
         self._is_ending = False  # `close` has begun, and has not come to its end
         self._players: dict[int, Player] = {}
-        self._rescues: dict[str, asyncio.Task[None]] = {}
-        self._chores: set[asyncio.Task[None]] = set()
+        self._failovers: dict[str, asyncio.Task[None]] = {}
+        self._background_tasks: set[asyncio.Task[None]] = set()
         self._binding = LoopBinding()
         self._events = FleetEvents(self)
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
         self._lifecycle = asyncio.Lock()
-        self._in_lifecycle = 0  # those that hold the lock, and those that wait for it
+        self._in_lifecycle = 0  # callers that hold the lock or wait for it
 
     # Nodes and their connections.
 
@@ -102,11 +106,11 @@ class Fleet:
     ) -> dict[str, Node]:
         """See `Pool.connect`."""
         wanted = items_of("nodes", nodes, Node)
-        self._drop_dead()
+        self._discard_dead_loop()
         self._binding.bind()
-        async with self._one_by_one():
+        async with self._lifecycle_step():
             await self._end_cancelled_close()
-            outcomes = await self._begin(wanted, client, cache_capacity, regions)
+            outcomes = await self._add_nodes(wanted, client, cache_capacity, regions)
         settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
         if failures:
@@ -115,14 +119,14 @@ class Fleet:
             raise first
         return self.nodes
 
-    async def _begin(
+    async def _add_nodes(
         self,
         wanted: Sequence[Node],
         client: Any,
         cache_capacity: int | None,
         regions: Mapping[str, Sequence[str]] | None,
     ) -> list[asyncio.Future[RevvlinkException | None]]:
-        """Check the nodes, take them in, and start them; gives the outcomes of their first attempts."""
+        """Check the nodes, add them and start them; return the outcomes of their first attempts."""
         self._binding.bind()  # the pool may have been closed since
         self._check_new(wanted)
         own_regions = checked_map(regions) if regions is not None else None
@@ -130,7 +134,7 @@ class Fleet:
             user_id_of(client)
         if cache_capacity is not None:
             self._searches.resize(cache_capacity, "cache_capacity")
-        if client is not None:  # nothing was refused: from here on all of it counts
+        if client is not None:  # everything was accepted: it takes effect from here on
             self.client = client
         if own_regions is not None:
             self._selector.use_regions(own_regions)
@@ -149,7 +153,7 @@ class Fleet:
         return outcomes
 
     def _check_new(self, nodes: Sequence[Node]) -> None:
-        # A node that failed for good may be tried again with other settings: it does not hold its name.
+        # A node that failed for good may be tried again with other settings: its name is free.
         seen = {name for name, node in self._nodes.items() if not state_of(node).is_untried}
         for node in nodes:
             check_session(node)
@@ -179,7 +183,7 @@ class Fleet:
             self._supervisor = asyncio.create_task(
                 self._supervise(self._running, self._closing, Transport(self._redact, self._paces)), name="fleet"
             )
-        return await asyncio.shield(self._running)  # who gives up waiting does not end it for the next
+        return await asyncio.shield(self._running)  # a cancelled caller does not end it for the next
 
     @staticmethod
     async def _supervise(
@@ -194,22 +198,22 @@ class Fleet:
         finally:
             await transport.close()
 
-    def _drop_dead(self) -> None:
-        """Let go of an event loop that has ended without `close`; its tasks, and what they held, ended with it.
+    def _discard_dead_loop(self) -> None:
+        """Discard the state of an event loop that has ended without `close`; its tasks have ended with it.
 
-        What `cache` and `use_store` have set stays: neither is bound to a loop.
+        The settings of `cache` and `use_store` stay: neither is bound to a loop.
         """
         supervisor = self._supervisor
         if self._binding.is_dead or (supervisor is not None and supervisor.done()):
             self._events = FleetEvents(self)  # the readers ended with their loop
             if self._binding.is_dead:
-                self._change = None  # and so did those that wait for a change
+                self._change = None  # and so did the tasks that wait for a change
             self._searches.forget_loads()
-            self._let_go()
+            self._reset()
             self._lifecycle, self._in_lifecycle = asyncio.Lock(), 0
 
-    def _let_go(self) -> None:
-        """Forget everything that `connect` was given, and all that came of it."""
+    def _reset(self) -> None:
+        """Forget the arguments of `connect`, the nodes and the players."""
         for player in tuple(self._players.values()):
             player.detach()
         for node in tuple(self._nodes.values()):
@@ -217,27 +221,27 @@ class Fleet:
         self.client = None
         self._selector.use_regions(None)
         self._players.clear()
-        self._rescues.clear()
-        self._chores.clear()
+        self._failovers.clear()
+        self._background_tasks.clear()
         self._events.feed.end()
         self._events = FleetEvents(self)
         self.placement = Placement(self)
         self.failover = Failover(self, self.placement)
-        self.on_change()  # who waits for one finds the pool closed
+        self.on_change()  # tasks that wait for a change find the pool closed
         self._supervisor = self._running = self._closing = self._change = self._group = None
         self._is_ending = False
         self._binding.release()
 
     def _release_if_idle(self) -> None:
-        """Belong to no event loop while nothing is connected and nobody reads events."""
+        """Release the event loop while nothing is connected and nobody reads events."""
         if self._supervisor is None and not self._events.feed.has_readers and not self._in_lifecycle:
             self._binding.release()
 
     @asynccontextmanager
-    async def _one_by_one(self) -> AsyncIterator[None]:
-        """Start nodes, or close the fleet, while nothing else does either.
+    async def _lifecycle_step(self) -> AsyncIterator[None]:
+        """Allow one caller at a time to start nodes or to close the fleet.
 
-        A lock belongs to one event loop. The next loop gets a new one, but only when nobody waits for this one.
+        A lock belongs to one event loop. The next loop gets a new lock, once nobody waits for this one.
         """
         lock = self._lifecycle
         self._in_lifecycle += 1
@@ -252,19 +256,19 @@ class Fleet:
                     self._release_if_idle()
 
     def check_loop(self) -> None:
-        """Refuse to be used from another event loop, or from another thread.
+        """Check that the caller runs on the event loop of the fleet.
 
         Raises:
-            RuntimeError: It is.
+            RuntimeError: It runs on another loop, or in another thread.
         """
         self._binding.check()
 
     async def reconnect(self) -> dict[str, Node]:
         """See `Pool.reconnect`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         self.check_loop()
         outcomes: list[asyncio.Future[RevvlinkException | None]] = []
-        async with self._one_by_one():
+        async with self._lifecycle_step():
             await self._end_cancelled_close()
             idle = [node for node in self._nodes.values() if node.status is not NodeStatus.CONNECTED]
             if idle:
@@ -276,16 +280,16 @@ class Fleet:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is connected and not about to close."""
+        """Whether the fleet is connected and not closing."""
         return self._group is not None
 
     @property
     def is_closing(self) -> bool:
-        """Whether `close` is under way."""
+        """Whether `close` has begun and has not ended."""
         return self._is_ending
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """Start what goes on beside the caller; the fleet waits for it, and closing ends it.
+        """Start a background task; the fleet owns it, and `close` cancels it.
 
         Raises:
             NodeException: The fleet is not connected.
@@ -297,32 +301,32 @@ class Fleet:
         async def guarded() -> None:
             try:
                 await work
-            except Exception:  # the supervision boundary: a defect in one of these must not take the pool along
+            except Exception:  # the supervision boundary: a defect in one task must not end the pool
                 log.exception("defect in: %s", name)
 
         task = self._group.create_task(guarded(), name=name)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
-        task.add_done_callback(lambda _: work.close())  # the pool may be closed before it has begun
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # the pool may close before the task has begun
         return task
 
     async def close(self) -> None:
         """See `Pool.close`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         self.check_loop()
-        async with self._one_by_one():
-            await self._end()
+        async with self._lifecycle_step():
+            await self._close_everything()
 
     async def _end_cancelled_close(self) -> None:
-        """Complete a `close` whose caller was cancelled: the supervisor of before must not get new nodes."""
+        """Complete a `close` whose caller was cancelled: its supervisor is ending and must not get new nodes."""
         if self._is_ending:
-            await self._end()
+            await self._close_everything()
 
-    async def _end(self) -> None:
+    async def _close_everything(self) -> None:
         self._is_ending = True
-        self._group = None  # nothing new is started from now on
+        self._group = None  # no task can start from now on
         self.placement.end_pauses()
-        chores = tuple(self._chores)
+        chores = tuple(self._background_tasks)
         for chore in chores:
             chore.cancel()
         if chores:
@@ -332,7 +336,7 @@ class Fleet:
         if self._supervisor is not None and self._closing is not None:
             self._closing.set()
             await asyncio.wait([self._supervisor])
-        self._let_go()
+        self._reset()
         self._searches = TrackSearch()
 
     def forget(self, node: Node) -> None:
@@ -348,7 +352,7 @@ class Fleet:
 
     @property
     def members(self) -> tuple[Node, ...]:
-        """All nodes, those that never connected too, in the order they were given."""
+        """All nodes, also those that never connected, in the order they were added."""
         return tuple(self._nodes.values())
 
     def has_member(self, node: Node) -> bool:
@@ -359,7 +363,7 @@ class Fleet:
 
     def create_player(self, guild_id: int | str, *, node: Node | None = None, region: str | None = None) -> Player:
         """See `Pool.create_player`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         guild_id = checked_guild_id(guild_id)
         if node is not None:
             check_type("node", node, Node, "a Node or None")
@@ -375,10 +379,10 @@ class Fleet:
         return player
 
     def _check_member(self, node: Node) -> None:
-        """Refuse what is no node of this fleet.
+        """Check that a node belongs to this fleet.
 
         Raises:
-            TypeError: It is no node.
+            TypeError: It is not a `Node`.
             NodeException: It belongs to another pool, or to none.
         """
         check_type("node", node, Node, "a Node")
@@ -391,29 +395,29 @@ class Fleet:
 
     @property
     def players(self) -> tuple[Player, ...]:
-        """All there are."""
+        """All players."""
         return tuple(self._players.values())
 
     def players_on(self, node: Node) -> tuple[Player, ...]:
-        """The players that a node serves, in the order they came."""
+        """The players that a node serves, in the order of their assignment."""
         found = (self._players.get(guild) for guild in state_of(node).players.guilds)
         return tuple(player for player in found if player is not None and player.node is node)
 
     @property
     def has_players(self) -> bool:
-        """Whether there are any."""
+        """Whether there are players."""
         return bool(self._players)
 
     def drop_player(self, player: Player) -> None:
-        """The player is no more."""
+        """Forget a destroyed player."""
         if self._players.get(player.guild_id) is player:
             del self._players[player.guild_id]
 
-    # What happens.
+    # Events and failover.
 
     async def events(self) -> AsyncGenerator[PoolEvent, None]:
         """See `Pool.events`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         self._binding.bind()
         feed = self._events.feed
         subscription = feed.subscribe()
@@ -426,7 +430,7 @@ class Fleet:
                 self._release_if_idle()
 
     def subscribe(self) -> Subscription:
-        """A queue of all events from now on; `unsubscribe` ends it."""
+        """Return a queue of all events from now on; `unsubscribe` ends it."""
         self.check_loop()
         return self._events.feed.subscribe()
 
@@ -439,34 +443,36 @@ class Fleet:
         self._events.publish(event, self.client)
 
     def on_event(self, node: Node, event: Event) -> None:
-        """A node has sent an event of a player."""
+        """Handle a player's event that a node has sent."""
         self._events.on_event(node, event)
 
     def on_move_ended(self, player: Player) -> None:
-        """Judge the events that were kept while the player moved."""
+        """Handle the events that were deferred while the player moved."""
         self._events.on_move_ended(player)
 
-    def care_for(self, node: Node) -> None:
-        """See to the players of a node, if there is need and a pool that is open; one task a node does."""
-        if node.identifier in self._rescues or not self.is_open or not self.failover.needs_care(node):
+    def start_failover(self, node: Node) -> None:
+        """Start the failover task of a node unless it runs, is not needed, or the pool is not open."""
+        if node.identifier in self._failovers or not self.is_open or not self.failover.is_needed_for(node):
             return
 
-        async def care() -> None:
+        async def fail_over() -> None:
             try:
-                await self.failover.care(node)
+                await self.failover.run(node)
             finally:
-                self._rescues.pop(node.identifier, None)  # at once: what comes next may need another
+                self._failovers.pop(
+                    node.identifier, None
+                )  # first of all: the next report of the node may need a new task
 
-        self._rescues[node.identifier] = self.spawn(care(), name=f"care for {node.identifier}")
+        self._failovers[node.identifier] = self.spawn(fail_over(), name=f"failover of {node.identifier}")
 
     async def drain(self, node: Node) -> DrainReport:
         """See `Pool.drain`."""
         check_type("node", node, Node, "a Node")
-        if state_of(node).observer is not None:  # a node that has left has no players here any more
+        if state_of(node).observer is not None:  # a node that left the pool has no players here
             self._check_member(node)
         self.check_loop()
-        async with state_of(node).closing, self._instead_of_rescue(node):  # a second drain moves what the first left
-            if not self.has_member(node):  # it left before, or while this waited
+        async with state_of(node).closing, self._without_failover(node):  # a second drain moves the rest of the first
+            if not self.has_member(node):  # it left before, or during the wait
                 return DrainReport(node.identifier, {}, {})
             return await self.failover.drain(node)
 
@@ -489,23 +495,23 @@ class Fleet:
                 node.uncordon()  # it takes players again when it is connected again
 
     async def _shut(self, node: Node, *, eject: bool) -> None:
-        """Close a node. Players that are still there have no node from then on; a voice update places them again."""
-        async with state_of(node).closing, self._instead_of_rescue(node):
+        """Close a node. Players that are still on it have no node afterwards; a voice update places them again."""
+        async with state_of(node).closing, self._without_failover(node):
             if not self.has_member(node):
                 return
             for player in self.players_on(node):
                 async with player.turn:
                     if player.node is node:
-                        player.hold()
+                        player.save_position()
                         player.detach()
             await state_of(node).shut()
             if eject and self.has_member(node):
                 self.forget(node)
 
     @asynccontextmanager
-    async def _instead_of_rescue(self, node: Node) -> AsyncIterator[None]:
-        """Act on a node's players while nothing waits for it to come back; what is left then is cared for again."""
-        rescue = self._rescues.get(node.identifier)
+    async def _without_failover(self, node: Node) -> AsyncIterator[None]:
+        """Stop the failover of a node while the caller moves its players; start it again afterwards if it is needed."""
+        rescue = self._failovers.get(node.identifier)
         if rescue is not None:
             rescue.cancel()
             await asyncio.wait([rescue])
@@ -513,12 +519,12 @@ class Fleet:
             yield
         finally:
             if self.has_member(node):
-                self.care_for(node)
+                self.start_failover(node)
 
-    # What is known, and what follows from it.
+    # Changes, snapshots and the choice of a node.
 
     def on_change(self) -> None:
-        """Something about a node has changed: rankings are made anew, and tasks that wait for a change go on."""
+        """Discard the rankings and wake the tasks that wait for a change: something about a node has changed."""
         self._selector.on_change()
         self.placement.on_change()
         if self._change is not None and not self._change.done():
@@ -532,7 +538,7 @@ class Fleet:
         await asyncio.shield(self._change)
 
     async def changed_within(self, seconds: float) -> None:
-        """Wait until something about a node changes, but no longer than so long."""
+        """Wait until something about a node changes, at most so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self.changed()
@@ -540,19 +546,19 @@ class Fleet:
             return
 
     def snapshot(self) -> FleetSnapshot:
-        """All nodes as they are now."""
+        """Return the present state of all nodes."""
         return self._selector.snapshot()
 
     def penalty_of(self, node: Node) -> Penalty | None:
-        """The penalty of one node among the others."""
+        """Return the penalty of one node among the others."""
         return self._selector.penalty_of(node)
 
     def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
-        """All nodes, ranked for a region."""
+        """Rank all nodes for a region."""
         return self._selector.rank(region, exclude=exclude)
 
     def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
-        """The best node for a region.
+        """Return the best node for a region.
 
         Raises:
             InvalidNodeException: No node can serve; the message says why each was left out.
@@ -599,17 +605,17 @@ class Fleet:
         cache_mode: CacheMode | str = CacheMode.PREFER,
         on_failure: Callable[[RevvlinkException], None] | None = None,
     ) -> list[Playable] | Playlist:
-        """See `Pool.fetch_tracks`; `on_failure` is told of every node that failed on the way."""
+        """See `Pool.fetch_tracks`; `on_failure` is called for every node that failed."""
         check_text("query", query)
-        self._drop_dead()
+        self._discard_dead_loop()
         self.check_loop()
         if node is not None:
             check_type("node", node, Node, "a Node or None")
         try:
             mode = CacheMode(cache_mode)
         except ValueError:
-            told = f"cache_mode is one of {', '.join(CacheMode)}, not {cache_mode!r:.60}"
-            raise ValueError(told) from None
+            message = f"cache_mode is one of {', '.join(CacheMode)}, not {cache_mode!r:.60}"
+            raise ValueError(message) from None
         return await self._searches.fetch(
             query,
             node.identifier if node is not None else None,
@@ -629,7 +635,7 @@ class Fleet:
 
     def cache(self, capacity: int | bool | None = None) -> None:
         """See `Pool.cache`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         self._searches.resize(capacity)
 
     def has_cache(self) -> bool:
@@ -638,5 +644,5 @@ class Fleet:
 
     def use_store(self, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
         """See `Pool.use_store`."""
-        self._drop_dead()
+        self._discard_dead_loop()
         self._searches.use_store(store, ttl)

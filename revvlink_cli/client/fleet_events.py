@@ -1,4 +1,4 @@
-"""Turns what nodes report into events of the pool, and keeps from the bot those that the pool has caused itself."""
+"""Turns the reports of nodes into events of the pool, and hides from the bot the events that the pool has caused."""
 
 from __future__ import annotations
 
@@ -38,58 +38,61 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-START_OVER_PAUSES = (1.0, 3.0, 9.0)
-"""Seconds after each failed request to play a track from its beginning."""
+RESTART_PAUSES = (1.0, 3.0, 9.0)
+"""Seconds to wait after each failed request to play a track from its beginning."""
 
 
 class FleetMember:
-    """The place of one node in its fleet: what the node reports goes through here. See `NodeObserver`."""
+    """The connection from one node to its fleet: it passes on the node's reports. See `NodeObserver`."""
 
     def __init__(self, fleet: FleetAccess, node: Node) -> None:
         self._fleet = fleet
         self._node = node
 
     def on_change(self) -> None:
-        """Something that a snapshot shows has changed."""
+        """Pass on that a value of the node's snapshot has changed."""
         self._fleet.on_change()
 
     def on_ready(self, session_id: str, *, resumed: bool) -> None:
-        """The node is connected."""
+        """Publish that the node is connected, and start its failover if players need it."""
         self._fleet.publish(NodeReady(node=self._node.identifier, session_id=session_id, resumed=resumed))
-        self._fleet.care_for(self._node)
+        self._fleet.start_failover(self._node)
 
     def on_lost(self, reason: RevvlinkException) -> None:
-        """The node was connected and is not any more."""
+        """Save the positions of the node's players, publish the loss and start the failover."""
         players = self._fleet.players_on(self._node)
         for player in players:
-            player.hold()
+            player.save_position()
         self._fleet.publish(NodeLost(node=self._node.identifier, reason=reason, players=len(players)))
-        self._fleet.care_for(self._node)
+        self._fleet.start_failover(self._node)
 
     def on_hanging(self, reason: RevvlinkException | None) -> None:
-        """The connected node answers no request any more; with None it answers again. Its players stay: they play."""
+        """Publish that the connected node stopped answering requests, or with None that it answers again.
+
+        Its players stay: they still play.
+        """
         if reason is None:
             self._fleet.publish(NodeAnswering(node=self._node.identifier))
             if state_of(self._node).players.orphans:  # players that left it meanwhile
-                self._fleet.care_for(self._node)
+                self._fleet.start_failover(self._node)
         else:
             players = len(self._fleet.players_on(self._node))
             self._fleet.publish(NodeHanging(node=self._node.identifier, reason=reason, players=players))
 
     def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
-        """An attempt to connect the node has failed."""
+        """Publish that an attempt to connect the node has failed."""
         self._fleet.publish(NodeFailed(node=self._node.identifier, reason=reason, attempts=attempts))
 
     def on_closed(self) -> None:
-        """The node is closed, or not tried any more."""
+        """Publish that the node is closed, or that the client has given it up."""
         self._fleet.publish(NodeClosed(node=self._node.identifier))
 
     def on_stats(self, stats: NodeStats) -> None:
-        """The node has sent statistics."""
+        """Publish the statistics of the node."""
         self._fleet.publish(StatsReceived(node=self._node.identifier, stats=stats))
 
     def on_event(self, event: Event) -> None:
-        """The node has sent an event."""
+        """Pass on an event of a player."""
         self._fleet.on_event(self._node, event)
 
     async def changed(self) -> None:
@@ -97,7 +100,7 @@ class FleetMember:
         await self._fleet.changed()
 
     def check_loop(self) -> None:
-        """Raise RuntimeError on another event loop than the fleet's."""
+        """Raise RuntimeError unless the caller runs on the event loop of the fleet."""
         self._fleet.check_loop()
 
     def penalty(self) -> Penalty | None:
@@ -114,10 +117,10 @@ class FleetMember:
 
 
 class FleetEvents:
-    """Judges the events of players, and sends all events of one fleet to the readers and the client.
+    """Finds out which events the pool has caused, and sends all events to the readers and to the client.
 
     Attributes:
-        feed: Where the readers get them from.
+        feed: The queues of the readers.
     """
 
     def __init__(self, fleet: FleetAccess) -> None:
@@ -128,7 +131,7 @@ class FleetEvents:
         """Send an event to the readers, and to the client unless the pool has caused it."""
         self.feed.publish(event)
         if isinstance(event, NodeEvent) and event.event.caused_by_pool:
-            return  # no bot asked for it, and none may act on it
+            return  # the bot did not ask for it, and must not act on it
         dispatch = getattr(client, "dispatch", None)
         if callable(dispatch):
             try:
@@ -138,37 +141,37 @@ class FleetEvents:
                 log.exception("the client's dispatch failed")
 
     def on_event(self, node: Node, event: Event) -> None:
-        """A node has sent an event of a player."""
+        """Handle a player's event that a node has sent."""
         player = self._fleet.get_player(event.guild_id) if event.guild_id else None
-        if player is not None and player.bound_for not in (None, node) and isinstance(event, TrackEnd):
-            player.held_events.append((node, event))  # the end of the move shows whether it applies
+        if player is not None and player.target_node not in (None, node) and isinstance(event, TrackEnd):
+            player.deferred_events.append((node, event))  # the result of the move shows whether it applies
             return
-        if isinstance(event, TrackStart) and player is not None and node is (player.bound_for or player.node):
+        if isinstance(event, TrackStart) and player is not None and node is (player.target_node or player.node):
             player.note_started(event.track)
         is_ours = is_effect(event, player, node)
         if player is not None and not is_ours and isinstance(event, TrackEnd):
-            is_ours = self._starts_over(player, node, event)
+            is_ours = self._restarts(player, node, event)
         if is_ours:
             event = replace(event, caused_by_pool=True)
         self._fleet.publish(NodeEvent(node=node.identifier, event=event))
 
     def on_move_ended(self, player: Player) -> None:
-        """A move has ended, with success or without: judge the ends of tracks that came meanwhile."""
-        held, player.held_events = player.held_events, []
+        """Handle the ends of tracks that came while the player moved; call it after success and after failure."""
+        held, player.deferred_events = player.deferred_events, []
         for node, event in held:
             self.on_event(node, event)
 
-    def _starts_over(self, player: Player, node: Node, event: TrackEnd) -> bool:
-        """Whether a track that has ended is played from its beginning; the bot then gets no end.
+    def _restarts(self, player: Player, node: Node, event: TrackEnd) -> bool:
+        """Whether a track that has ended is played again from its beginning; the bot then gets no end event.
 
         lavaplayer cannot begin in the middle of some containers, Ogg among them.
         """
-        track = player.to_start_over(event.track, event.reason)
+        track = player.take_restart(event.track, event.reason)
         if track is None or not self._fleet.is_open:
             self._end_track(player, event)
             return False
         player.effects.expect_end()  # a NodeLink ends a track that fails twice
-        self._fleet.spawn(self._start_over(player, node, track, event), name=f"start over {player.guild_id}")
+        self._fleet.spawn(self._restart(player, node, track, event), name=f"start over {player.guild_id}")
         return True
 
     @staticmethod
@@ -177,11 +180,11 @@ class FleetEvents:
         if event.reason != "replaced":
             player.forget_track(event.track)
 
-    async def _start_over(self, player: Player, node: Node, track: Playable, event: TrackEnd) -> None:
-        """Play a track from its beginning. When no node takes it, the bot gets the end that was kept back."""
-        for pause in START_OVER_PAUSES:
+    async def _restart(self, player: Player, node: Node, track: Playable, event: TrackEnd) -> None:
+        """Play a track from its beginning. When all requests fail, the bot gets the deferred end event."""
+        for pause in RESTART_PAUSES:
             try:
-                await player.start_over(track)
+                await player.restart(track)
             except PlayerDestroyedException:
                 return
             except RevvlinkException as error:

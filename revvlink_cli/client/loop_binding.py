@@ -1,4 +1,4 @@
-"""The event loop that a pool lives on: what is bound to one must not be used from another."""
+"""Binds a pool to one event loop, and rejects its use from another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 class LoopBinding:
     """The one event loop of a pool, from its first use to its release.
 
-    Without it, a second thread would wait for ever for what only the first one's loop can wake.
+    Without it, a second thread would wait for ever, because only the loop of the first one can wake it.
     """
 
     def __init__(self) -> None:
@@ -23,10 +23,10 @@ class LoopBinding:
         return self._loop is not None and self._loop.is_closed()
 
     def bind(self) -> None:
-        """Belong to the running loop from now on.
+        """Bind to the running loop.
 
         Raises:
-            RuntimeError: Another loop has it.
+            RuntimeError: It is bound to another loop.
         """
         with self._lock:
             if self._loop is None or self._loop.is_closed():
@@ -35,14 +35,14 @@ class LoopBinding:
         self.check()
 
     def release(self) -> None:
-        """Belong to no loop any more."""
+        """End the binding."""
         self._loop = None
 
     def check(self) -> None:
-        """Refuse to be used from another loop, or from another thread while the loop runs.
+        """Check that the caller runs on the bound loop, or that this loop does not run.
 
         Raises:
-            RuntimeError: It is.
+            RuntimeError: The caller runs on another loop, or in another thread.
         """
         bound, here = self._loop, running_loop()
         if bound is None or bound is here or bound.is_closed():

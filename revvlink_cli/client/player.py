@@ -1,7 +1,10 @@
-"""A player: what a bot wants for one guild, whichever node serves it now.
+"""The player of one guild: the state that a bot wants, on the node that serves it now.
 
-Its wishes count once a node has accepted them. They are kept here, so that another node can be given all of them. What
-the node says of the player stands in the node's `session_players`.
+A change takes effect when a node has accepted it. The player keeps its whole wanted state (`Wishes`), so that it can
+move to another node. The state that the node reports is in the node's `session_players`.
+
+This file has more than 400 lines because sending, accepting and deferring a change share the same private fields:
+half of it elsewhere would need all of them.
 """
 
 from __future__ import annotations
@@ -34,18 +37,18 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.client.routing.turn import Turn
 
-TOO_SOON = 5.0
-"""Seconds within which a track of which five times as much was left cannot have been played to its end."""
+EARLY_END = 5.0
+"""Seconds after its start within which the end of a track is too early, if five times as much was left."""
 
-DOUBTFUL = 2.0
-"""Times a node's timeout within which it may still do what it has not answered."""
+DOUBT_FACTOR = 2.0
+"""Multiple of a node's timeout within which it may still carry out a request that it did not answer."""
 
 
 class PlayerPlacement(Protocol):
-    """What a player needs of the pool that places it, see `Placement`."""
+    """The part of `Placement` that a player calls."""
 
     def turn_of(self, guild_id: int) -> Turn:
-        """The turn of a guild, the same for all who hold or await it."""
+        """Return the turn of a guild; all callers get the same one."""
 
     def check(self, player: Player) -> None:
         """Check that the player is one of the pool.
@@ -61,33 +64,33 @@ class PlayerPlacement(Protocol):
         """Move the player to one node and no other."""
 
     async def destroy(self, player: Player) -> None:
-        """End the player."""
+        """Destroy the player."""
 
 
 class Player:
     """A guild's player. `Pool.create_player` makes it; its first voice update places it on a node.
 
-    Changes are made one after the other, in the order of the calls. While its node is connected a change reaches it at
-    once, and counts when the node has accepted it: a call that raises leaves the player as it was. Only a new voice
-    state that got no answer is kept, as Discord has ended the one before; and a track whose request got no answer
-    counts when it begins on the node all the same. Changes made while there is no node, or while
-    it is lost, are kept; they reach the node that serves the player next, and those that it refuses are dropped.
+    Changes are made one after the other, in the order of the calls. While its node is connected, a change is sent at
+    once and takes effect when the node has accepted it: a call that raises leaves the player unchanged. There are two
+    exceptions. A new voice state that got no answer is kept, because Discord has ended the previous one. A track whose
+    request got no answer takes effect if the node starts it later.
 
-    A call that is cancelled after its request was sent lets the request come to its end. After `destroy`, and after the
+    Changes without a node, or while the node is lost, are deferred. They are sent to the node that serves the player
+    next; the changes that it refuses are dropped.
+
+    When a call is cancelled after its request was sent, the request still completes. After `destroy`, and after the
     pool was closed, every change raises `PlayerDestroyedException`.
 
     Attributes:
         guild_id: Its guild.
         node: The node that serves it, None before the first voice update.
         region: Region to prefer over that of its voice endpoint, or None.
-        session: The session of `node` in which it was made, None before that.
-        bound_for: The node that is being asked to take it, None when none is: its first events may come before it has
-            answered.
-        turn: Held while the player is changed or moved: one after the other, also if another `Player` had the guild
-            before.
-        refusal: The last answer by which kept changes were refused, None if none ever was.
-        effects: Which of the events to come the pool has caused itself.
-        held_events: Ends of tracks on the node that it leaves, while another is asked to take it.
+        session: The session of `node` in which the node made the player, None before that.
+        target_node: The node to which the player is moving, or None. Its first events may come before its answer.
+        turn: The lock for changes and moves of the guild; a later `Player` of the same guild has the same one.
+        refusal: The last answer that refused deferred changes, or None.
+        effects: Which of the next events the pool has caused itself.
+        deferred_events: Ends of tracks on the former node that came during a move.
     """
 
     def __init__(self, placement: PlayerPlacement, guild_id: int | str, *, region: str | None = None) -> None:
@@ -95,23 +98,23 @@ class Player:
         self.node: Node | None = None
         self.region = region
         self.session: str | None = None
-        self.bound_for: Node | None = None
+        self.target_node: Node | None = None
         self.turn = placement.turn_of(self.guild_id)
         self.refusal: RevvlinkException | None = None
         self.effects = Effects()
-        self.held_events: list[tuple[Node, TrackEnd]] = []
+        self.deferred_events: list[tuple[Node, TrackEnd]] = []
         self._placement = placement
         self._wishes = Wishes()
-        self._accepted: Wishes | None = None  # what counted before changes were kept, None when none are
-        self._kept = self._wishes  # those that were kept, while some of them are left out
-        self._untried: list[Wishes] | None = None  # what is left to try with fewer of them
-        self._starting: Playable | None = None  # the track of a change that is under way
-        self._has_begun = False  # the node has said that this track begins
-        self._unanswered: Wishes | None = None  # with a track that the node may play though it did not say so
-        self._is_bare = False  # its node has a player of the guild, but not its wishes
-        self._is_stuck = False  # a Lavalink is still busy with its last voice state
+        self._accepted: Wishes | None = None  # the state before the deferred changes, None without any
+        self._all_deferred = self._wishes  # all deferred changes, while some of them are left out
+        self._fallbacks: list[Wishes] | None = None  # the states to try next, with fewer deferred changes
+        self._starting: Playable | None = None  # the track of a request under way
+        self._has_started = False  # the node has reported the start of this track
+        self._unanswered: Wishes | None = None  # a request without answer whose track may start later
+        self._needs_all_fields = False  # its node has a player of the guild without this state
+        self._is_voice_hanging = False  # a Lavalink is still busy with the last voice state
         self._began_at = 0
-        self._began_when: float | None = None  # not before the node has answered
+        self._began_when: float | None = None  # None until the node has answered
 
     def __repr__(self) -> str:
         """Guild, node and track."""
@@ -125,17 +128,17 @@ class Player:
 
     @property
     def track(self) -> Playable | None:
-        """What it plays, or None."""
+        """The track that it plays, or None."""
         return self._wishes.track
 
     @property
     def volume(self) -> int:
-        """Per cent, 0..1000."""
+        """The volume in per cent, 0..1000."""
         return self._wishes.volume
 
     @property
     def paused(self) -> bool:
-        """Whether it stands still."""
+        """Whether it is paused."""
         return self._wishes.paused
 
     @property
@@ -145,30 +148,31 @@ class Player:
 
     @property
     def position(self) -> int:
-        """Milliseconds into the track, from the node's last word and the time since."""
+        """Milliseconds into the track, from the node's last report and the time since then."""
         if self.track is None:
             return 0
-        held = self._wishes.position
-        told = state_of(self.node).session_players.state_of(self.guild_id) if self.node is not None else None
-        if held is not None or told is None:
-            return held or 0
-        state, heard_at = told
+        saved = self._wishes.position
+        reported = state_of(self.node).session_players.state_of(self.guild_id) if self.node is not None else None
+        if saved is not None or reported is None:
+            return saved or 0
+        state, received_at = reported
         position = state.position
-        if self._began_when is not None:  # the node is to begin there; until it has, a Lavalink says 0
+        if self._began_when is not None:  # a Lavalink reports 0 until it has started there
             position = max(position, self._began_at)
         if not self.paused and state.connected:
-            position += int((time.monotonic() - heard_at) * 1000)
+            position += int((time.monotonic() - received_at) * 1000)
         duration = self.track.duration
         return position if duration is None else min(position, duration)
 
     async def update_voice(self, *, token: str, endpoint: str, session_id: str, channel_id: int | str) -> None:
-        """Pass on what Discord said of the voice connection; the first time this places the player.
+        """Pass on the voice state that Discord sent; the first one places the player on a node.
 
         Raises:
-            TypeError: Something is of another type: nothing was sent.
-            ValueError: Something is missing: nothing was sent.
+            TypeError: An argument has another type: nothing was sent.
+            ValueError: A value is missing: nothing was sent.
             PlayerDestroyedException: The player was destroyed.
-            RevvlinkException: No node took it, or none took what was wanted before; see `node` for which.
+            RevvlinkException: No node accepted the player. Or a node accepted it without the changes that were made
+                before; then `node` is set.
         """
         channel: Any = str(channel_id) if type(channel_id) is int else channel_id
         voice = VoiceState(token=token, endpoint=endpoint, session_id=session_id, channel_id=channel)
@@ -187,14 +191,14 @@ class Player:
         paused: bool = False,
         no_replace: bool = False,
     ) -> None:
-        """Play a track in place of what plays.
+        """Play a track in place of the present one.
 
         Args:
             track: The track.
-            position: Where to begin, milliseconds.
-            end_time: Where to end, milliseconds; None is at the track's end.
-            paused: Whether to stand still at first.
-            no_replace: Whether to leave a track alone that plays already.
+            position: Milliseconds at which to start.
+            end_time: Milliseconds at which to end; None is the track's end.
+            paused: Whether to start paused.
+            no_replace: Whether to do nothing if a track plays already.
 
         Raises:
             TypeError: An argument is of another type: nothing was sent.
@@ -218,19 +222,19 @@ class Player:
             await self._change(track=track, position=max(position, 0), end_time=end_time, paused=paused)
 
     async def stop(self) -> None:
-        """Play nothing; raises as `play`."""
+        """Stop the track; raises as `play`."""
         async with self.turn:
             self.effects.expect_no_end()
             await self._change(track=None, position=0, end_time=None, paused=False)
 
     async def pause(self, paused: bool = True) -> None:
-        """Stand still, or go on; raises as `play`."""
+        """Pause or resume; raises as `play`."""
         check_flag("paused", paused)
         async with self.turn:
             await self._change(paused=paused)
 
     async def seek(self, position: int) -> None:
-        """Go to a position of the track, milliseconds; raises as `play`."""
+        """Seek to a position of the track, in milliseconds; raises as `play`."""
         check_number("position", position)
         async with self.turn:
             await self._change(position=max(position, 0))
@@ -242,76 +246,76 @@ class Player:
             await self._change(volume=min(max(volume, 0), 1000))
 
     async def set_filters(self, filters: Mapping[str, Any]) -> None:
-        """Set the filters, as in the protocol; an empty mapping takes them off. Raises as `play`."""
+        """Set the filters, as in the protocol; an empty mapping removes them. Raises as `play`."""
         checked = checked_filters(filters)
         async with self.turn:
             await self._change(filters=checked)
 
     async def switch_node(self, node: Node) -> None:
-        """Be served by another node from now on.
+        """Move the player to another node.
 
         Raises:
-            TypeError: `node` is no `Node`.
+            TypeError: `node` is not a `Node`.
             PlayerDestroyedException: The player was destroyed.
-            RevvlinkException: It refused; the player is where it was.
+            RevvlinkException: The node refused; the player stays where it was.
         """
         await self._placement.switch(self, node)
 
     async def destroy(self) -> None:
-        """End it everywhere, for good. `Pool.create_player` makes another one."""
+        """Destroy the player for good. `Pool.create_player` makes another one."""
         await self._placement.destroy(self)
 
-    # Changes: whoever calls what follows holds the turn.
+    # Changes. The caller of each method below holds the turn.
 
     async def _change(self, **wanted: Any) -> None:
-        """Have wishes accepted by the node; without a connected one they are kept."""
+        """Send changes to the node; without a connected node they are deferred."""
         self._placement.check(self)
         node = self.node
         if node is None or node.status is not NodeStatus.CONNECTED:
-            self._keep(wanted)
+            self._defer(wanted)
         else:
             await self.turn.finish(lambda: self._ask(node, wanted))
 
-    def _keep(self, wanted: Mapping[str, Any]) -> None:
-        self.hold()
+    def _defer(self, wanted: Mapping[str, Any]) -> None:
+        self.save_position()
         if self._accepted is None:
             self._accepted = self._wishes
-        self._wishes, self._untried = replace(self._wishes, **wanted), None
+        self._wishes, self._fallbacks = replace(self._wishes, **wanted), None
 
     async def _ask(self, node: Node, wanted: Mapping[str, Any]) -> None:
-        """Ask the node for a change; for all wishes where it does not have the others."""
+        """Send a change to the node, or the whole state if the node does not have the rest."""
         if node.session_id is None:  # it was lost a moment ago
-            self._keep(wanted)
+            self._defer(wanted)
             return
         voice = wanted.get("voice")
         try:
-            if voice is not None and self._is_stuck:  # such a Lavalink takes no other voice state
-                self.hold()
-                self._is_bare = True
+            if voice is not None and self._is_voice_hanging:  # such a Lavalink takes no other voice state
+                self.save_position()
+                self._needs_all_fields = True
                 self.effects.expect_end()
                 await node.destroy_player(self.guild_id)
             is_foreign = self.session not in (None, node.session_id)
-            names = None if self._is_bare or is_foreign else wanted.keys()
+            names = None if self._needs_all_fields or is_foreign else wanted.keys()
             self.session = await self._send(node, replace(self._wishes, **wanted), names)
         except RevvlinkException as error:
             if voice is not None and not is_refusal(error):
                 self._wishes = replace(self._wishes, voice=voice)
-                self._is_stuck = error.code in (Code.SILENT, Code.TIMEOUT)
+                self._is_voice_hanging = error.code in (Code.SILENT, Code.TIMEOUT)
             raise
         if voice is not None:
-            self._is_stuck = False
+            self._is_voice_hanging = False
 
     async def _send(self, node: Node, wishes: Wishes, names: Collection[str] | None) -> str | None:
-        """Send fields of `wishes` to a node, None is all, and count them when it has accepted them; gives its session.
+        """Send fields of `wishes` to a node (None: all) and accept them after its answer; return the node's session.
 
         Raises:
-            RevvlinkException: It refused, or did not answer: nothing has changed here.
+            RevvlinkException: It refused, or did not answer: the player is unchanged.
         """
         if names is None and wishes.position is None:
             wishes = replace(wishes, position=self.position)
         session, began = node.session_id, (self._began_at, self._began_when)
         if names is None or "track" in names:
-            self._starting, self._has_begun = wishes.track, False
+            self._starting, self._has_started = wishes.track, False
             self._began_at, self._began_when = wishes.position or 0, None
         if node is self.node and self.voice is not None and (names is None or "voice" in names):
             self.effects.expect_close()
@@ -324,24 +328,24 @@ class Player:
         except BaseException as error:
             self._began_at, self._began_when = began
             if not is_refusal(error):
-                self.turn.doubt(DOUBTFUL * node.settings.timeout)
-                if names is None or starting is not None:  # a change of something else says nothing of a track
+                self.turn.doubt(DOUBT_FACTOR * node.settings.timeout)
+                if names is None or starting is not None:  # other changes start no track
                     self._unanswered = wishes if names is not None else None
-                if self._unanswered is wishes and self._has_begun:
-                    self._count_begun(wishes if self._starting is starting else wishes.idle())
+                if self._unanswered is wishes and self._has_started:
+                    self._accept_started(wishes if self._starting is starting else wishes.idle())
             raise
         finally:
             has_ended, self._starting = self._starting is not starting, None
-        self._count(wishes.idle() if has_ended else wishes, names)
+        self._accept(wishes.idle() if has_ended else wishes, names)
         if node.session_id != session:
-            self.hold()
+            self.save_position()
         return session
 
-    def _count(self, wishes: Wishes, names: Collection[str] | None) -> None:
-        """A node has accepted these fields of `wishes`, None is all."""
-        self._untried = None
+    def _accept(self, wishes: Wishes, names: Collection[str] | None) -> None:
+        """Store fields of `wishes` that a node has accepted (None: all)."""
+        self._fallbacks = None
         if names is None:
-            self._wishes, self._accepted, self._is_bare = replace(wishes, position=None), None, False
+            self._wishes, self._accepted, self._needs_all_fields = replace(wishes, position=None), None, False
         else:
             fields = {name: getattr(wishes, name) for name in names}
             self._wishes = replace(self._wishes, **fields)
@@ -352,68 +356,68 @@ class Player:
         if names is None or "track" in names:
             self._began_when, self._unanswered = time.monotonic(), None
         elif "position" in names:
-            self._began_at = 0  # it has been where somebody wanted it
+            self._began_at = 0  # the bot has moved the position since the start
 
     async def move_to(self, node: Node) -> None:
-        """Be served by a node from now on: it gets all wishes.
+        """Send the whole state to a node, and attach the player to it.
 
         Raises:
-            RevvlinkException: It refused, or did not answer; the player is where it was.
+            RevvlinkException: It refused, or did not answer; the player stays where it was.
         """
         self.session = await self._send(node, replace(self._wishes, position=self.position), None)
-        self._is_stuck = False
+        self._is_voice_hanging = False
         self.attach(node)
 
-    async def catch_up(self, node: Node, *, is_there: bool) -> None:
-        """Send its node what it lacks, as after a loss; kept changes that it refuses are dropped.
+    async def synchronize(self, node: Node, *, is_there: bool) -> None:
+        """Send its node the fields that it lacks, as after a loss; deferred changes that it refuses are dropped.
 
         Args:
             node: Its node.
             is_there: Whether the node has the player at all.
 
         Raises:
-            RevvlinkException: The node refused it altogether, or did not answer.
+            RevvlinkException: The node refused the player even without them, or did not answer.
         """
-        self._is_bare = self._is_bare or not is_there
-        while self._is_bare or self._accepted is not None:
-            names = None if self._is_bare or self._accepted is None else self._wishes.differing(self._accepted)
+        self._needs_all_fields = self._needs_all_fields or not is_there
+        while self._needs_all_fields or self._accepted is not None:
+            names = None if self._needs_all_fields or self._accepted is None else self._wishes.differing(self._accepted)
             if names is None:
                 self.effects.expect_end()
             try:
                 self.session = await self._send(node, self._wishes, names)
             except RevvlinkException as error:
-                if not is_refusal(error) or not self.drop_kept(error, voice=True):
+                if not is_refusal(error) or not self.drop_deferred(error, voice=True):
                     raise
         self._wishes = replace(self._wishes, position=None)
 
-    def drop_kept(self, refusal: RevvlinkException, *, voice: bool) -> bool:
-        """Do without kept changes that no node accepts, as few as can be; False when none is left to do without.
+    def drop_deferred(self, refusal: RevvlinkException, *, voice: bool) -> bool:
+        """Leave out deferred changes that no node accepts, as few as possible; return False when none is left.
 
         Args:
-            refusal: The answer.
-            voice: Whether to do without a new voice state in the end; a first placement cannot.
+            refusal: The answer of the node.
+            voice: Whether a new voice state may be left out too; a first placement needs it.
         """
         if self._accepted is None:
             return False
-        if self._untried is None:
-            self._kept, self._untried = self._wishes, self._wishes.without(self._accepted, voice=voice)
-        if not self._untried:
+        if self._fallbacks is None:
+            self._all_deferred, self._fallbacks = self._wishes, self._wishes.without(self._accepted, voice=voice)
+        if not self._fallbacks:
             return False
-        self._wishes, self.refusal = self._untried.pop(0), refusal
+        self._wishes, self.refusal = self._fallbacks.pop(0), refusal
         if self._wishes == self._accepted:
             self._accepted = None
         return True
 
-    def drop_voice(self, refusal: RevvlinkException) -> None:
-        """No node accepts the new voice state, whatever else it is sent with: the other kept changes stay kept."""
+    def drop_deferred_voice(self, refusal: RevvlinkException) -> None:
+        """Drop a new voice state that no node accepts; the other deferred changes stay deferred."""
         if self._accepted is not None:
-            kept = self._wishes if self._untried is None else self._kept
-            self._wishes, self._untried = replace(kept, voice=self._accepted.voice), None
+            kept = self._wishes if self._fallbacks is None else self._all_deferred
+            self._wishes, self._fallbacks = replace(kept, voice=self._accepted.voice), None
             self.refusal = refusal
             if self._wishes == self._accepted:
                 self._accepted = None
 
-    # What follows is for Placement, Failover and Fleet.
+    # Placement, Failover and Fleet call the methods below.
 
     @property
     def is_served(self) -> bool:
@@ -421,34 +425,34 @@ class Player:
         session = self.node.session_id if self.node is not None else None
         return session is not None and self.session in (None, session) and self._accepted is None
 
-    def hold(self) -> None:
-        """Remember the position: the node that knew it is lost."""
+    def save_position(self) -> None:
+        """Save the position, because the node that reported it is lost."""
         if self._wishes.position is None:
             self._wishes = replace(self._wishes, position=self.position)
 
     def attach(self, node: Node) -> None:
-        """This node serves it now."""
+        """Assign the player to a node."""
         if self.node is not None and self.node is not node:
             state_of(self.node).players.remove(self.guild_id)
         self.node = node
         state_of(node).players.add(self.guild_id)
 
     def detach(self) -> None:
-        """No node serves it any more."""
+        """Remove the player from its node."""
         node, self.node, self.session = self.node, None, None
         if node is not None:
             state_of(node).players.remove(self.guild_id)
 
-    async def start_over(self, track: Playable) -> None:
-        """Play a track from its beginning, if it is still the one."""
+    async def restart(self, track: Playable) -> None:
+        """Play a track from its beginning, if it is still the present one."""
         async with self.turn:
             if self.track is track:
                 await self._change(track=track, position=0, end_time=self._wishes.end_time, paused=self.paused)
 
-    def to_start_over(self, ended: Playable | None, reason: str) -> Playable | None:
-        """The track that has ended, if it began in the middle and is worth playing from its beginning; once.
+    def take_restart(self, ended: Playable | None, reason: str) -> Playable | None:
+        """Return the ended track if it started in the middle and failed there; the next call returns None.
 
-        A Lavalink whose decoder fails there says so, or, when two of its threads meet badly, that it is finished.
+        A Lavalink whose decoder fails there reports `loadFailed`, or `finished` in a race of two of its threads.
         """
         track = self.expected_track
         if track is None or self._began_at == 0 or not is_same(ended, track):
@@ -458,37 +462,37 @@ class Player:
         began_at, self._began_at = self._began_at, 0
         ends = [end for end in (track.duration, self._wishes.end_time) if end is not None]
         left_ms = min(ends, default=0) - began_at
-        too_soon = self._is_new and left_ms > TOO_SOON * 5000
+        too_soon = self._started_recently and left_ms > EARLY_END * 5000
         return track if reason == "loadFailed" or too_soon else None
 
     @property
     def expected_track(self) -> Playable | None:
-        """The track of a change that is under way, else what it plays."""
+        """The track of a request under way, else the present track."""
         return self._starting or self.track
 
     @property
     def begins_in_the_middle(self) -> bool:
-        """Whether its track was begun in the middle a moment ago: a failure now makes it start over."""
-        return self.expected_track is not None and self._began_at != 0 and self._is_new
+        """Whether its track was started in the middle a moment ago: a failure now starts it from the beginning."""
+        return self.expected_track is not None and self._began_at != 0 and self._started_recently
 
     @property
-    def _is_new(self) -> bool:
-        """Whether its track was begun a moment ago."""
-        return self._began_when is None or time.monotonic() - self._began_when < TOO_SOON
+    def _started_recently(self) -> bool:
+        """Whether its track was started a moment ago."""
+        return self._began_when is None or time.monotonic() - self._began_when < EARLY_END
 
     def note_started(self, track: Playable | None) -> None:
-        """A track begins on its node; one that was asked for without an answer has been accepted then."""
+        """Note that a track starts on the node. It accepts a request for this track that got no answer."""
         late, self._unanswered = self._unanswered, None
-        self._has_begun = self._has_begun or is_same(track, self._starting)
+        self._has_started = self._has_started or is_same(track, self._starting)
         if late is not None and self._starting is None and is_same(track, late.track):
-            self._count_begun(late)
+            self._accept_started(late)
 
-    def _count_begun(self, wishes: Wishes) -> None:
-        self._count(wishes, TRACK_FIELDS)
+    def _accept_started(self, wishes: Wishes) -> None:
+        self._accept(wishes, TRACK_FIELDS)
         self._began_at = wishes.position or 0
 
     def forget_track(self, track: Playable | None) -> None:
-        """A track has ended on the node: its own, or one that a change under way has started."""
+        """Forget a track that has ended on the node: the present one, or the one of a request under way."""
         if self._starting is not self.track and is_same(track, self.track):
             self._wishes = self._wishes.idle()
         elif is_same(track, self._starting):
@@ -498,10 +502,10 @@ class Player:
 
 
 def _check_session(node: Node, session: str | None) -> None:
-    """Whether the session in which a node was given a player is still there.
+    """Check that the node still has the session in which it got the player.
 
     Raises:
-        NodeException: It is not.
+        NodeException: It has another one, or none.
     """
     if node.session_id != session:
         raise NodeException(

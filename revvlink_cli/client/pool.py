@@ -1,4 +1,4 @@
-"""`Pool`: the class-level face of a fleet of nodes."""
+"""`Pool`: the class-level interface of a `Fleet`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Nodes:
 class Pool:
     """A collection of nodes: connects them, keeps them connected, routes to the best one and searches tracks.
 
-    Everything is on the class; it is not to be instantiated. From `connect` to `close` a pool belongs to one event
-    loop: used from another, or from another thread, it raises RuntimeError. A subclass has nodes, cache, regions and
+    All methods are class methods; make no instance. From `connect` to `close` a pool belongs to one event
+    loop: a call from another loop or thread raises RuntimeError. A subclass has nodes, cache, regions and
     event loop of its own, so that programs with several bots need not share them::
 
         class Music(Pool): ...
@@ -90,14 +90,14 @@ class Pool:
 
         Raises:
             TypeError: An argument is of another type; the text names the parameter and what is wanted.
-            ValueError: `cache_capacity` or `regions` is nothing that works.
+            ValueError: `cache_capacity` or `regions` has an invalid value.
             AuthorizationFailedException: A node refused the password.
             InvalidClientException: The client has no user id.
             NodeException: A node could not be reached, is no v4 server, or two have one identifier.
 
         When nodes fail, the first failure in the order given is raised after all have settled; its ``failures`` has
-        every one. The others stay connected. A node that failed for a reason that may pass is tried again in the
-        background and joins the pool when it is ready.
+        every one. The others stay connected. A node whose failure may pass is tried again in the background and joins
+        the pool when it is ready.
         """
         return await cls._fleet.connect(nodes, client=client, cache_capacity=cache_capacity, regions=regions)
 
@@ -133,15 +133,15 @@ class Pool:
 
     @classmethod
     def events(cls) -> AsyncGenerator[PoolEvent, None]:
-        """What happens to the pool from the first step on, until it is closed.
+        """Return the events of the pool from the first step of the iteration until the pool closes.
 
         As in::
 
-            async for happening in Pool.events(): ...
+            async for event in Pool.events(): ...
 
-        A reader that falls a thousand happenings behind misses the oldest. The client, if it has a ``dispatch``, gets
-        the same as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on, but for events of servers that the
-        pool itself brought about: here they have `caused_by_pool` set.
+        A reader that is more than a thousand events behind misses the oldest. A client with a ``dispatch`` gets the
+        same events as ``revvlink_node_ready``, ``revvlink_player_moved`` and so on. It does not get the events of
+        servers that the pool itself has caused; here they have `caused_by_pool` set.
 
         Raises:
             RuntimeError: The pool belongs to another event loop.
@@ -157,23 +157,24 @@ class Pool:
 
     @classmethod
     async def drain(cls, node: Node) -> DrainReport:
-        """Cordon a node and move its players to others; what could not be moved is in the report, and stays."""
+        """Cordon a node and move its players to others; the report lists the players that stay."""
         return await cls._fleet.drain(node)
 
     @classmethod
     async def remove_node(cls, node: Node) -> DrainReport:
-        """Drain a node, close it and let it go; players that no other node takes are kept without one."""
+        """Drain a node, close it and remove it from the pool; players that no other node takes are kept without one."""
         return await cls._fleet.remove_node(node)
 
     @classmethod
     async def close(cls) -> None:
         """Close every node, end every player, and leave the pool as new.
 
-        Nothing is moved: the servers end the players with their sessions, and the players that the program still holds
-        are without a node for good. Gone are also the client, the map of regions, the cache and what it holds, the
-        store (which stays open, it is the caller's) with its `ttl`, cordons, readers of `events` (they come to their
-        end), and the event loop: the pool can be used on another one from then on. What `cache` and `use_store` set
-        after that counts for the next `connect`.
+        No player is moved: the servers end the players with their sessions, and `Player` objects that the program still
+        has stay without a node. The pool forgets the client, the map of regions, the cache with its contents, the
+        store with its `ttl` (the store stays open) and all cordons. Readers of `events` end. The pool releases its
+        event loop and can be used on another one. `cache` and `use_store` then apply to the next `connect`.
+
+        When `close` is cancelled, the next `close`, `connect` or `reconnect` completes it.
 
         An event loop that ends without `close` has the same effect, except that cache and store stay.
 
@@ -184,10 +185,10 @@ class Pool:
 
     @classmethod
     def get_node(cls, identifier: str | None = None, /, *, region: str | None = None) -> Node:
-        """The node of that name, or else the best one that is connected.
+        """Return the node of that name, or without a name the best connected one.
 
         Args:
-            identifier: A node's name; the node is given back even while it is not connected, see `Node.status`.
+            identifier: A node's name; the node is returned even while it is not connected, see `Node.status`.
             region: Region to prefer: its nodes, else those of the nearest region that has one, else any.
 
         Raises:
@@ -199,18 +200,18 @@ class Pool:
     async def fetch_tracks(
         cls, query: str, /, *, node: Node | None = None, cache_mode: CacheMode | str = CacheMode.PREFER
     ) -> list[Playable] | Playlist:
-        """Search tracks, from the cache if it is on and has them.
+        """Search tracks, in the cache first if it is on.
 
         Args:
-            query: An identifier as Lavalink takes it: an address, or ``prefix:words``. It is sent as it is.
+            query: An identifier as Lavalink takes it: an address, or ``prefix:words``. It is sent unchanged.
             node: Ask this node and no other.
-            cache_mode: ``prefer`` what is kept, ``refresh`` it, ``bypass`` it, or ask no node at all (``only``).
+            cache_mode: ``prefer`` cached results, ``refresh`` them, ``bypass`` the cache, or use ``only`` cached ones.
 
         Returns:
-            Tracks found (a list of one's own, empty when nothing matches), or a playlist.
+            A new list of the tracks found, empty when nothing matches; or a playlist.
 
         Raises:
-            LavalinkLoadException: No node could load it; with ``only``: it is not kept.
+            LavalinkLoadException: No node could load it; with ``only``: it is not in the cache.
             RevvlinkException: No node answered.
             ValueError: There is no such mode.
         """
@@ -218,10 +219,10 @@ class Pool:
 
     @classmethod
     def cache(cls, capacity: int | bool | None = None) -> None:
-        """Switch the cache of searches on or off, or resize it; what fits is kept.
+        """Switch the cache of searches on or off, or resize it; entries that fit are kept.
 
         Args:
-            capacity: Entries to keep; True means 512. None, False, 0 and less switch it off.
+            capacity: Entries to keep; True means 512. None, False, 0 and negative numbers switch it off.
 
         Raises:
             ValueError: It is none of these.
@@ -237,15 +238,14 @@ class Pool:
     def use_store(cls, store: Store | None, *, ttl: float = DEFAULT_TTL) -> None:
         """Share results of searches with other processes, below the cache in memory if that is on.
 
-        A store that fails is told to the log once and left alone for half a minute; searches go on without it. It
-        stays the caller's: closing the pool does not close it.
+        A store that fails is logged once and not used for half a minute; searches continue without it. Closing the
+        pool does not close the store.
 
         Args:
             store: A `RedisStore`, an `SQLiteStore`, or anything that follows `Store`; None for no store any more.
-            ttl: Seconds for which results count, here and in memory. That nothing was found counts for half a minute
-                at most.
+            ttl: Seconds for which results are used, here and in memory; an empty result for half a minute at most.
 
         Raises:
-            ValueError: `ttl` is no number of seconds above 0.
+            ValueError: `ttl` is not a number of seconds above 0.
         """
         cls._fleet.use_store(store, ttl=ttl)

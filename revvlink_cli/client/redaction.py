@@ -1,20 +1,20 @@
-"""Finds secrets in texts that come from elsewhere, in whichever encoding, and masks them.
+"""Finds secrets in texts from outside, in many encodings, and masks them.
 
-A server, a proxy or a cache may echo what it was sent: as it stands, in another case, percent-encoded, as base64, as
-JSON or HTML escapes, broken over lines. `Redactor` knows the secrets in use and finds them in all of these.
+A server, a proxy or a cache may echo a secret: unchanged, in another case, percent-encoded, as base64, as JSON or HTML
+escapes, or broken over lines. `Redactor` knows the secrets in use and finds them in all these forms.
 
-It works at two places, and each has its reason:
+It is used in two places:
 
 - **In the client**, where a server's text becomes part of an exception, a log record or a snapshot
   (`NodeErrors.excerpt`, `RedisStore`): a bot that uses the library and sends its errors to a tracker leaks nothing.
   Tracks, events and answers of `Node.send` are data, and stay as the server sent them.
-- **In the program**, where rows, errors and log lines leave the process (`config.secrets_in_use`): a last net that
-  knows the secrets of the whole configuration, and that no new command can forget.
+- **In the program**, where rows, errors and log lines leave the process (`config.secrets_in_use`): the last step,
+  which knows the secrets of the whole configuration, and which no new command can forget.
 
 Both mask values before they are cut, wrapped or escaped for a format, and never the finished text: a key of JSON or a
 heading that happens to equal a password stays.
 
-A mask over a text that the reader knows anyway gives the secret away. So a *weak* secret, which is one of three
+A mask over a text that the reader knows reveals the secret. So a *weak* secret, which is one of three
 characters or fewer, a word of this program's own vocabulary (``lavalink``), or a part of something public (a node's
 name, its address), is masked only where the text calls it a secret: ``Authorization: lavalink``, ``password=abc``,
 ``user:abc@host``.
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 MASK = "***"
 
 SHORTEST = 4
-"""Characters from which on a secret is masked wherever it stands."""
+"""Length from which on a secret is masked everywhere."""
 
 LONGEST_ECHO = 65_536
-"""Bytes of an answer that are searched before its first words are shown: a secret is not to be cut in two."""
+"""Bytes of an answer that are searched before an excerpt is shown, so that no secret is cut in two."""
 
 _WORDS = """
 account address admin alert answer authorization bearer cached canary certificate check closed code config
@@ -62,7 +62,7 @@ class Secret(NamedTuple):
 
     Attributes:
         value: The text.
-        name: What it is called where it is sent: the name of a header, ``password``.
+        name: Its name where it is sent: the name of a header, or ``password``.
     """
 
     value: str
@@ -70,7 +70,7 @@ class Secret(NamedTuple):
 
 
 def secrets_of(settings: NodeSettings) -> Iterator[Secret]:
-    """All that is secret in what a node is sent: its password, the values of its headers, the proxy's credentials."""
+    """The secrets in a node's settings: its password, the values of its headers, the proxy's credentials."""
     yield Secret(settings.password, "Authorization")
     for name, value in settings.headers:
         yield from secrets_in_header(name, value)
@@ -121,7 +121,7 @@ class Redactor:
     """Masks secrets in texts. Its patterns are compiled once, with the first text."""
 
     def __init__(self, secrets: Iterable[Secret] = (), public: Iterable[str] = ()) -> None:
-        """Take the secrets.
+        """Create a redactor.
 
         Args:
             secrets: What to mask; empty ones are left out.
@@ -136,7 +136,7 @@ class Redactor:
         return bool(self._secrets)
 
     def add(self, secrets: Iterable[Secret], public: Iterable[str] = ()) -> None:
-        """Take more of them."""
+        """Add secrets."""
         new = [secret for secret in secrets if secret.value.strip() and secret not in self._secrets]
         shown = set(public) - self._public
         if new or shown:
@@ -145,7 +145,7 @@ class Redactor:
             self._search = None
 
     def add_node(self, settings: NodeSettings) -> None:
-        """Take what is secret of a node."""
+        """Add the secrets of a node."""
         self.add(secrets_of(settings), (settings.identifier, settings.uri, settings.region or "", *settings.tags))
 
     def may_be_in(self, text: str) -> bool:

@@ -29,7 +29,7 @@ class NodeStatus(StrEnum):
 
 
 class StatsOrigin(StrEnum):
-    """The way statistics came."""
+    """The route by which statistics came."""
 
     WEBSOCKET = "websocket"
     REST = "rest"
@@ -60,7 +60,7 @@ class TimedStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSnapshot:
-    """One node at one moment.
+    """The state of one node at one moment.
 
     Attributes:
         identifier: Its name in the pool.
@@ -74,19 +74,19 @@ class NodeSnapshot:
         info: The node's ``/v4/info``, None before its answer.
         timed_stats: Its last statistics of any age, None if it sent none.
         session_id: The websocket session, None unless connected.
-        resumed: Whether that session is one taken up again.
+        resumed: Whether that session was resumed.
         ready_ms: Milliseconds from the first packet to ``ready``, None unless connected.
         latency_ms: Milliseconds of the last websocket round trip, None if none was measured.
-        attempts: Attempts to connect since it was last connected.
+        attempts: Attempts to connect since the last connection.
         retry_at: Monotonic second of the next attempt, None when none is planned.
-        unparsed: Messages that could not be understood, since the start.
+        unparsed: Messages that could not be parsed, since the start.
         unexpected_fields: Fields of answers that fit neither Lavalink nor NodeLink.
-        unknown: How often the node sent what this client does not know, by its name (``event FooEvent``).
+        unknown: By name, how often the node sent a message or event that this client lacks (``event FooEvent``).
         reserved: Players assigned to it that its statistics do not show.
-        is_cordoned: Whether it is to take nothing new.
+        is_cordoned: Whether it gets no new players.
         tripped_until: Monotonic second until which it is out of routing because requests to it failed, or None.
         held: Players of this pool that it serves.
-        stats_error: Why it has given no statistics though they were asked for, or None.
+        stats_error: Why a request for its statistics failed, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
         hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.
     """
@@ -119,7 +119,7 @@ class NodeSnapshot:
     hanging: RevvlinkException | None = None
 
     def condition(self, now: float) -> str:
-        """Its status at `now` (monotonic seconds), or what keeps a connected one from being given players."""
+        """Its status at `now` (monotonic seconds), or the reason why a connected node gets no players."""
         if self.status is not NodeStatus.CONNECTED:
             return str(self.status)
         if self.hanging is not None:
@@ -131,7 +131,7 @@ class NodeSnapshot:
         return str(self.status)
 
     def stats(self, now: float) -> NodeStats | None:
-        """The statistics if they are young enough at `now` (monotonic seconds) to speak of the present."""
+        """The statistics if they are not too old at `now` (monotonic seconds)."""
         timed = self.timed_stats
         return timed.stats if timed is not None and now < timed.expires else None
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(revvlink_cli.__file__).parent
 
-BEING_CLEANED = ("client",)
+BEING_CLEANED: tuple[str, ...] = ()
 """Folders whose prose is being rewritten. This list must end empty."""
 
 BANNED = re.compile(

@@ -95,7 +95,7 @@ MOVES: dict[str, Callable[[Watched, Player], Awaitable[object]]] = {
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take no end for too soon: these tests let a track end a moment after it was moved."""
-    monkeypatch.setattr("revvlink_cli.client.player.TOO_SOON", 0.0)
+    monkeypatch.setattr("revvlink_cli.client.player.EARLY_END", 0.0)
 
 
 @pytest.mark.usefixtures("patient")
@@ -262,7 +262,7 @@ def test_a_stop_soon_after_a_repair(kind: str) -> None:
 
 def test_a_repetition_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the start cannot even be repeated the bot gets the end that was kept from it: its queue goes on."""
-    monkeypatch.setattr("revvlink_cli.client.fleet_events.START_OVER_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("revvlink_cli.client.fleet_events.RESTART_PAUSES", (0.01, 0.01, 0.01))
     track, patched = FIRST.to_payload(), []
 
     class Server(Listening):

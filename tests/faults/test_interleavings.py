@@ -41,7 +41,7 @@ PAUSES = st.sampled_from((0.0, 0.001, 0.005, 0.02, 0.1))
 FASTER: dict[str, Any] = {
     "routing.failover.GONE_AFTER": 0.2,
     "routing.failover.PROBE_PAUSE": 0.3,
-    "routing.failover.CARE_PAUSES": (0.05, 0.3),
+    "routing.failover.RETRY_PAUSES": (0.05, 0.3),
     "routing.placement.ROUND_PAUSE": 0.1,
     "routing.placement.PLACEMENT_LIMIT": 5.0,
     "connection.supervisor.BACKOFF_BASE": 0.02,

@@ -202,7 +202,7 @@ class SessionPlayers:
                     state, at = self._states[guild]
                     self._states[guild] = (msgspec.structs.replace(state, connected=False, ping=-1), at)
             case TrackException() | TrackStuck():
-                pass  # neither ends a track by itself
+                pass  # neither of them ends a track
             case OtherEvent():
                 return self._apply_nodelink(event)
         return True

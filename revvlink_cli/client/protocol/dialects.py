@@ -1,7 +1,7 @@
-"""What differs between the servers that speak the v4 protocol, in one place.
+"""The differences between the servers that speak the v4 protocol, as one table.
 
-Lavalink 4 and NodeLink 3 share routes and messages, and differ in headers, units and manners. The rest of the client
-sees `NodeInfo` and `NodeStats`, which mean the same for both. The version number never decides: a NodeLink 3.x speaks
+Lavalink 4 and NodeLink 3 share routes and messages. They differ in headers, units and behaviour. The rest of the client
+reads `NodeInfo` and `NodeStats`, which mean the same for both. The version number never decides: a NodeLink 3.x speaks
 v4, and a development build of Lavalink calls itself 0.0.0. Headers and ``/v4/info`` do.
 """
 
@@ -171,7 +171,7 @@ class StatsReader:
         expected = now.expected - before.expected
         lost, nulled, sent = now.lost - before.lost, now.nulled - before.nulled, now.sent - before.sent
         if expected <= 0 or min(lost, nulled, sent) < 0:
-            return None  # the totals began again: a new track or voice connection resets them
+            return None  # the totals restarted: a new track or voice connection resets them
         scale = 3000.0 / expected
         return Frames(sent * scale, nulled * scale, lost * scale)
 

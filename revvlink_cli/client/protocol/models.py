@@ -1,8 +1,8 @@
-"""What nodes send, decoded: wire structures (msgspec) and the plain records made of them.
+"""Decodes the messages of nodes: wire structures (msgspec), and the plain records made of them.
 
-Servers, versions and proxies differ, so every field has a neutral default, unknown fields are kept aside, and one
-field of a wrong type costs that field alone (`decode` names it) instead of the whole message. The structures forbid
-unknown fields only so that the common message, which has none, is decoded in one pass.
+Servers, versions and proxies differ. So every field has a neutral default, unknown fields are stored separately, and a
+field of a wrong type is left out alone (`decode` names it). The structures forbid unknown fields for speed: the common
+message has none and is decoded in one pass.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""An integer of at most 64 bits: a larger one is no figure of any server."""
+"""An integer of at most 64 bits: a larger one is not a value of any server."""
 
 MAX_NESTING = 200
-"""Levels of JSON that are read: what decoders bear differs by Python's version, what is made of it bears less."""
+"""Levels of nested JSON that are accepted. The limit of decoders differs between versions of Python."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -156,20 +156,20 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """What a node is, the same for every kind of server.
+    """The description of a node, in one form for every kind of server.
 
     Attributes:
-        version: As the server writes it: ``4.2.2``, or ``<commit>-SNAPSHOT`` for a development build; "" if untold.
+        version: As the server writes it: ``4.2.2``, or ``<commit>-SNAPSHOT`` for a development build; "" if unknown.
         build_time: Milliseconds since 1970, or None.
         branch: Git branch it was built from.
         commit: Git commit it was built from.
-        commit_time: When that commit was made, in milliseconds since 1970; None if untold.
+        commit_time: When that commit was made, in milliseconds since 1970; None if unknown.
         runtime: The JVM's or Node.js' version, or None.
         lavaplayer: Version of lavaplayer, None on NodeLink.
         sources: Source managers that are on; None when the node did not say.
         filters: Filters that are on; None when the node did not say.
         plugins: Plugins loaded.
-        extra: What the node says beyond that, as sent, by path (``voice``, ``git.tag``).
+        extra: Other fields of the answer, as sent, by path (``voice``, ``git.tag``).
     """
 
     version: str
@@ -202,7 +202,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class NodeStats:
-    """How a node is doing, the same for every kind of server. None means that the node did not say.
+    """The statistics of a node, in one form for every kind of server. None means that the node did not send it.
 
     Attributes:
         players: Players of connected sessions, all bots together.
@@ -218,7 +218,7 @@ class NodeStats:
         frames: None unless this session's own players have played for a minute (or, on NodeLink, a first difference
             could be taken).
         has_cpu_baseline: False when the server said exactly 0 and 0: it has not measured yet, it is not idle.
-        extra: What the node says beyond that, as sent, by path (``detailedStats``).
+        extra: Other fields of the answer, as sent, by path (``detailedStats``).
     """
 
     players: int | None
@@ -267,7 +267,7 @@ class RoutePlanner:
 
 
 class UndecodableError(ValueError):
-    """A message or body that is not the JSON it should be."""
+    """A message or body is not valid JSON of the expected form."""
 
 
 class Decoded(NamedTuple, Generic[T]):
@@ -276,7 +276,7 @@ class Decoded(NamedTuple, Generic[T]):
     Attributes:
         value: The structure.
         odd: Paths (``cpu.cores``) of fields of a wrong type, which were left at their default.
-        extra: What the structure has no field for, as sent, by path.
+        extra: Fields that the structure lacks, as sent, by path.
     """
 
     value: T
@@ -319,7 +319,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def decode(data: bytes | str, kind: type[T]) -> Decoded[T]:
-    """Decode a JSON object into `kind`; wrong types and unknown fields cost nothing but themselves.
+    """Decode a JSON object into `kind`; a wrong or unknown field does not affect the others.
 
     Raises:
         UndecodableError: As with `decode_json`, or no object.
@@ -367,7 +367,7 @@ def _convert_fields(raw: dict[str, Any], kind: type[T], path: str, odd: list[str
 def _convert_items(
     raw: list[Any], kind: type[msgspec.Struct] | None, path: str, odd: list[str], extra: dict[str, Any]
 ) -> list[Any]:
-    """The items that are what they should be; the others are named once."""
+    """Convert the items of the right type; the path of the others is added to `odd` once."""
     items: list[Any] = []
     for value in raw:
         if kind is not None and isinstance(value, dict):
@@ -390,7 +390,7 @@ def _struct_in(annotation: Any) -> tuple[type[msgspec.Struct] | None, bool]:
 
 
 def _fault(error: Exception, data: bytes | str) -> str:
-    """Why JSON cannot be decoded, where the decoder's own words would mislead."""
+    """Explain why JSON cannot be decoded; the decoder's own message would mislead."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     if isinstance(error, UnicodeError) or not raw.strip():
         return "not UTF-8" if raw.strip() else "empty"

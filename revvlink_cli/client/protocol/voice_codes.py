@@ -44,7 +44,7 @@ VOICE_CLOSES: dict[int, VoiceClose] = {
     4012: VoiceClose("Discord does not know the voice protocol that the node chose.", "Update Lavalink."),
     4014: VoiceClose(
         "The bot was disconnected from the channel: kicked, moved, or the channel is gone.",
-        "Join again if that was not meant; a node does not reconnect by itself.",
+        "Join again if that was not meant; a node does not reconnect on its own.",
         is_failure=False,
     ),
     4015: VoiceClose("Discord's voice server crashed.", "Servers try to resume; send a voice update if they do not."),

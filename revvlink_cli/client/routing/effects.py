@@ -19,15 +19,15 @@ ON_REQUEST = ("stopped", "replaced", "cleanup")
 
 
 class AffectedPlayer(Protocol):
-    """What the judgement of an event needs of the player of its guild."""
+    """The part of a player that `is_effect` reads."""
 
     @property
     def node(self) -> object | None:
         """The node that serves it."""
 
     @property
-    def bound_for(self) -> object | None:
-        """The node that is asked to take it, None when none is."""
+    def target_node(self) -> object | None:
+        """The node to which it is moving, or None."""
 
     @property
     def effects(self) -> Effects:
@@ -35,7 +35,7 @@ class AffectedPlayer(Protocol):
 
     @property
     def expected_track(self) -> Playable | None:
-        """The track of a change that is under way, else what it plays."""
+        """The track of a request under way, else the present track."""
 
     @property
     def begins_in_the_middle(self) -> bool:
@@ -111,7 +111,7 @@ def is_effect(event: Event, player: AffectedPlayer | None, node: object) -> bool
         return True  # the node left the voice server, as it does when a player is moved, destroyed, or given another
     if player is None:
         return False
-    if node is not player.node and node is not player.bound_for:
+    if node is not player.node and node is not player.target_node:
         return True  # what is left of the player where it was before
     return player.effects.include(event, player, node)
 

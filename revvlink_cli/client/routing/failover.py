@@ -1,7 +1,7 @@
-"""The players of a node that is lost, back, or drained: cared for until each is served or reported lost.
+"""Handles the players of a node that is lost, back, or drained, until each is served or reported as lost.
 
-A node that is lost gets its `resume_timeout` to come back with its session, unless its process is surely gone; then its
-players move. Back with its session, the node is asked for its players, and they are brought together with ours.
+The players of a lost node wait up to `resume_timeout` seconds for it to come back with its session. They move at once
+when its process is surely gone. When the node is back with its session, its players are compared with the pool's.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CARE_PAUSES = (1.0, 30.0)
-"""Seconds, at first and at most, before a node whose players are not all cared for is asked again."""
+RETRY_PAUSES = (1.0, 30.0)
+"""Seconds, at first and at most, before the next try for a node whose players are not all served."""
 
 GONE_AFTER = 2.0
-"""Seconds for which a lost node must refuse connections to be a dead process: a proxy that restarts takes one."""
+"""Seconds for which a lost node must refuse connections to count as dead: a restarting proxy refuses for one."""
 
 PROBE_PAUSE = 1.0
-"""Seconds between two questions whether the process of a lost node is gone."""
+"""Seconds between two checks whether the process of a lost node is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainReport:
-    """What became of a drained node's players.
+    """The result of a drain.
 
     Attributes:
         node: The node's identifier.
         moved: Guild -> the node that serves it now.
-        failed: Guild -> why it is still where it was.
+        failed: Guild -> why it could not be moved.
     """
 
     node: str
@@ -56,39 +56,39 @@ class DrainReport:
 
 
 class Failover:
-    """Moves the players of one fleet's nodes."""
+    """Moves the players of lost and drained nodes, and reconciles the players of nodes that are back."""
 
     def __init__(self, fleet: FleetAccess, placement: Placement) -> None:
         self._fleet = fleet
         self._placement = placement
 
-    def needs_care(self, node: Node) -> bool:
-        """Whether a node has players that it does not serve, or may have some that are not wanted there."""
+    def is_needed_for(self, node: Node) -> bool:
+        """Whether a node has players that it does not serve, or may have unwanted ones."""
         if any(not player.is_served for player in self._fleet.players_on(node)):
             return True
         assigned = state_of(node).players
         return node.session_id is not None and (assigned.is_unchecked or bool(assigned.orphans))
 
-    async def care(self, node: Node) -> None:
-        """Care for the players of a node until each is served or reported lost, and no other is left there."""
-        pause, longest = CARE_PAUSES
-        while self.needs_care(node):
+    async def run(self, node: Node) -> None:
+        """Work on the players of a node until each is served or reported as lost, and no unwanted one is left there."""
+        pause, longest = RETRY_PAUSES
+        while self.is_needed_for(node):
             try:
                 if node.session_id is not None:
-                    await self._tidy(node)
-                elif not await self._comes_back(node):
+                    await self._reconcile(node)
+                elif not await self._returns_in_time(node):
                     limit = placement.PLACEMENT_LIMIT + node.settings.resume_timeout
                     await self._move_all(self._fleet.players_on(node), limit=limit)
                 else:
                     continue
             except RevvlinkException as error:
-                log.info("%s: its players could not be cared for yet: %s", node.identifier, error)
-            if self.needs_care(node):
-                await self._rest(node, pause)
+                log.info("%s: failover is not complete yet: %s", node.identifier, error)
+            if self.is_needed_for(node):
+                await self._wait_to_retry(node, pause)
                 pause = min(2 * pause, longest)
 
-    async def _rest(self, node: Node, seconds: float) -> None:
-        """Wait so long, but no longer than until the node is lost or back."""
+    async def _wait_to_retry(self, node: Node, seconds: float) -> None:
+        """Wait so many seconds, or until the node is lost or back."""
         session = node.session_id
         try:
             async with asyncio.timeout(seconds):
@@ -97,19 +97,19 @@ class Failover:
         except TimeoutError:
             return
 
-    async def _tidy(self, node: Node) -> None:
-        """Bring the players of a connected node's session and ours together.
+    async def _reconcile(self, node: Node) -> None:
+        """Make the players of a connected node equal to the pool's.
 
-        Orphans are destroyed: what was abandoned there, and, after a resume, players that this pool never heard of, as
-        the answer to the request that made them was lost. Those that a program made by `Node.update_player` are its
-        own. Kept changes are sent, and players that the server has lost are made again, here or elsewhere.
+        Orphans are destroyed. After a resume, unknown players are destroyed too: they were made by a request whose
+        answer was lost. Players that a program made with `Node.update_player` stay. Deferred changes are sent. Players
+        that the server has lost are made again, on this node or on another.
 
         Raises:
             RevvlinkException: The node did not answer for all of them.
         """
         session, is_unchecked = node.session_id, state_of(node).players.is_unchecked
         mine = set(state_of(node).players.guilds)
-        listed = await self._clear(node) if is_unchecked or state_of(node).players.orphans else mine
+        listed = await self._destroy_unwanted(node) if is_unchecked or state_of(node).players.orphans else mine
         gone: list[Player] = []
         refused: list[Player] = []
         trouble: RevvlinkException | None = None
@@ -122,7 +122,7 @@ class Failover:
                     continue
                 has_gone = is_unchecked and player.session is not None and player.guild_id in mine - listed
                 try:
-                    await player.turn.finish(lambda: player.catch_up(node, is_there=not has_gone))  # noqa: B023
+                    await player.turn.finish(lambda: player.synchronize(node, is_there=not has_gone))  # noqa: B023
                 except RevvlinkException as error:
                     if is_refusal(error):
                         refused.append(player)
@@ -135,15 +135,15 @@ class Failover:
         if trouble is not None:
             raise trouble
 
-    async def _clear(self, node: Node) -> set[int]:
-        """Destroy what is not wanted on a node; gives the guilds that it had before.
+    async def _destroy_unwanted(self, node: Node) -> set[int]:
+        """Destroy the unwanted players on a node; return the guilds that it had before.
 
         Raises:
             RevvlinkException: The node did not answer.
         """
         known, orphans = set(state_of(node).session_players.players), dict(state_of(node).players.orphans)
         is_unchecked = state_of(node).players.is_unchecked and self._fleet.has_players
-        listed = {told.guild_id for told in await node.fetch_players()}
+        listed = {player.guild_id for player in await node.fetch_players()}
         strangers = listed - known - set(state_of(node).players.guilds) if is_unchecked else set()
         for guild in listed & (orphans.keys() | strangers):
             turn = self._placement.turn_of(guild)
@@ -155,8 +155,8 @@ class Failover:
         state_of(node).players.remove_orphans(*(guild for guild, until in orphans.items() if since.get(guild) == until))
         return listed
 
-    async def _comes_back(self, node: Node) -> bool:
-        """Whether a lost node comes back within its `resume_timeout`; not waited for once its process is gone."""
+    async def _returns_in_time(self, node: Node) -> bool:
+        """Wait up to `resume_timeout` for a lost node, or until its process is gone; return whether it is back."""
         gone = asyncio.create_task(_until_gone(node), name=f"is {node.identifier} gone")
         gone.add_done_callback(lambda _: self._fleet.on_change())
         try:
@@ -175,7 +175,7 @@ class Failover:
     async def _move_all(
         self, players: Collection[Player], *, exclude: Collection[str] = (), limit: float | None = None
     ) -> None:
-        """Move players side by side: whatever happens to one, the others move."""
+        """Move players concurrently: a failure of one does not stop the others."""
 
         async def move(player: Player) -> None:
             home = (player.node, player.session)
@@ -189,14 +189,14 @@ class Failover:
                 log.exception("guild %s: defect in moving it", player.guild_id)
             else:
                 return
-            await self._strand(player, *home)
+            await self._detach_unplaced(player, *home)
 
         async with asyncio.TaskGroup() as group:
             for player in tuple(players):
                 group.create_task(move(player), name=f"move {player.guild_id}")
 
-    async def _strand(self, player: Player, node: Node | None, session: str | None) -> None:
-        """Take a player that no node takes from the one that lost it, unless that is back."""
+    async def _detach_unplaced(self, player: Player, node: Node | None, session: str | None) -> None:
+        """Remove an unplaced player from the node that lost it, unless that node is back."""
         async with player.turn:
             if node is None or (player.node, player.session) != (node, session) or node.session_id == session:
                 return
@@ -205,10 +205,10 @@ class Failover:
                 await player.turn.finish(lambda: self._placement.leave(player.guild_id, node))
 
     async def drain(self, node: Node) -> DrainReport:
-        """Cordon a node and move its players to others, as many at once as one node may be asked.
+        """Cordon a node and move its players to others, as many at once as one node accepts requests.
 
-        Players that are on their way to it are waited for, and moved too. When cancelled, the moves in flight are
-        finished; the rest stay. Either way the feed has the report.
+        Players that are moving to the node are moved away afterwards. On cancellation the moves under way complete,
+        and the other players stay. `NodeDrained` is published in each case.
         """
         node.cordon()
         moved: dict[int, str] = {}
@@ -226,8 +226,8 @@ class Failover:
                     failed[player.guild_id] = error
                 except Exception as error:  # as in `_move_all`
                     log.exception("guild %s: defect in moving it", player.guild_id)
-                    told = f"internal error: {type(error).__name__}: {error}"
-                    failed[player.guild_id] = NodeException(told, code=Code.INTERNAL, node=node.identifier)
+                    message = f"internal error: {type(error).__name__}: {error}"
+                    failed[player.guild_id] = NodeException(message, code=Code.INTERNAL, node=node.identifier)
                 else:
                     moved[player.guild_id] = player.node.identifier if player.node is not None else ""
 
@@ -254,18 +254,18 @@ class Failover:
         return DrainReport(node.identifier, moved, failed)
 
     async def _players_of(self, node: Node) -> list[Player]:
-        """The players of a node, with those that are on their way to it."""
+        """Return the players of a node, after those that are moving to it have arrived or failed."""
         for player in self._fleet.players:
-            if player.bound_for is node:
+            if player.target_node is node:
                 async with player.turn:
-                    pass  # it has arrived, or will not
+                    pass  # the move has ended
         return list(self._fleet.players_on(node))
 
 
 async def _until_gone(node: Node) -> None:
-    """Wait until the process of a lost node is surely gone: nothing listens in its place for a while, or another does.
+    """Wait until the process of a lost node is surely gone: its port refuses for a while, or another process answers.
 
-    A node that is silent may be well: for that one this waits for ever.
+    A silent node may still play: this waits for ever then.
     """
     refused_since: float | None = None
     while True:

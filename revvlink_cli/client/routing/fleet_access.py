@@ -1,4 +1,4 @@
-"""The fleet as its parts see it: they know this protocol instead of `Fleet`, which is made of them."""
+"""The interface of `Fleet` that its parts use: a protocol, because `Fleet` imports them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class FleetAccess(Protocol):
-    """What placement, failover, events and the places of nodes need of their fleet."""
+    """The methods of a fleet that placement, failover and events call."""
 
     @property
     def is_open(self) -> bool:
-        """Whether the fleet is connected and not about to close."""
+        """Whether the fleet is connected and not closing."""
 
     @property
     def is_closing(self) -> bool:
@@ -29,7 +29,7 @@ class FleetAccess(Protocol):
 
     @property
     def members(self) -> tuple[Node, ...]:
-        """All nodes, in the order they were given."""
+        """All nodes, in the order they were added."""
 
     @property
     def players(self) -> tuple[Player, ...]:
@@ -71,19 +71,19 @@ class FleetAccess(Protocol):
         """Move a node's players to others, then close it."""
 
     def on_event(self, node: Node, event: Event) -> None:
-        """A node has sent an event of a player."""
+        """Handle a player's event that a node has sent."""
 
-    def care_for(self, node: Node) -> None:
-        """Start to care for a node's players, if that is needed."""
+    def start_failover(self, node: Node) -> None:
+        """Start the failover task of a node, if it is needed."""
 
     def publish(self, event: PoolEvent) -> None:
         """Send an event to the readers and to the client."""
 
     def on_move_ended(self, player: Player) -> None:
-        """Judge the events that were kept while the player moved."""
+        """Handle the events that were deferred while the player moved."""
 
     def on_change(self) -> None:
-        """Something about a node has changed."""
+        """Discard rankings and wake waiting tasks: something about a node has changed."""
 
     async def changed(self) -> None:
         """Wait until something about a node changes."""
@@ -92,10 +92,10 @@ class FleetAccess(Protocol):
         """Wait until something about a node changes, or the time is over."""
 
     def check_loop(self) -> None:
-        """Refuse to be used from another event loop.
+        """Check that the caller runs on the event loop of the fleet.
 
         Raises:
-            RuntimeError: It is.
+            RuntimeError: It runs on another loop, or in another thread.
         """
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:

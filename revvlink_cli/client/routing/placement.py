@@ -1,10 +1,11 @@
-"""Where one player goes: placed when its voice comes, moved to another node, destroyed.
+"""Places one player on a node, moves it to another one, and destroys it.
 
-One guild is on one node, whatever is called at once: everything that changes where a player is holds the guild's
-`Turn`, and checks again, once it has it, what it was called for. It gives the turn up while it waits for a node.
+A guild's player is on one node only, also when several calls come at once. Each call that places, moves or destroys a
+player holds the guild's `Turn`. When it gets the turn, it checks again whether its work is still needed. It releases
+the turn while it waits for a node.
 
-Every assignment reserves its cost at once, so that a crowd spreads; the rate limiter of each target bounds how many
-requests it gets. A player that no node takes is told of, and kept.
+Every assignment adds its cost to the target at once, so that many players spread over the nodes. The rate limiter of
+each target limits the requests to it. A player that no node takes is reported as `PlayerLost`, and kept.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PLACEMENT_LIMIT = 120.0
-"""Seconds for which a player waits for a node that takes it."""
+"""Seconds for which a player waits for a node that accepts it."""
 
 ROUND_PAUSE = 2.0
-"""Seconds, at most, before nodes that have all refused a player are asked again; twice as many each time."""
+"""Seconds, at most, before the next round when all nodes have failed to accept a player; doubled each time."""
 
-AT_ONCE = 128
-"""Players that are being given to nodes at one moment: a choice made later knows more, and a crowd of thousands that
-chose at once would keep the event loop from the answers."""
+MAX_CONCURRENT = 128
+"""Players that are placed at the same time. A later choice knows more, and thousands of choices at once would delay the
+answers on the event loop."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,65 +56,68 @@ class _Search:
 
     Attributes:
         player: The player.
-        home: The player's node and session when it began.
-        exclude: Nodes that are out of the question.
-        deadline: Monotonic second at which it is given up.
-        refused: The nodes that did not take it, with their reasons.
-        asked: Those that may take it later: they are asked again after a pause.
-        final: Those that refused it for good.
-        nobody: Why no node is left to ask, None while there may be one.
-        pause: Seconds, at most, before those in `asked` are asked again.
-        wake: Set when a pause has to end early.
+        start: The player's node and session at the beginning of the search.
+        exclude: Nodes that must not get it.
+        deadline: Monotonic second at which the search ends.
+        refused: The nodes that did not accept it, with their reasons.
+        retryable: The nodes that may accept it later: they are asked again after a pause.
+        rejecting: The nodes that refused it for good.
+        no_candidate: The reason why no node is left to ask, None while there may be one.
+        pause: Seconds, at most, before the nodes in `retryable` are asked again.
+        wake: Set to end a pause early.
     """
 
     player: Player
-    home: tuple[Node | None, str | None]
+    start: tuple[Node | None, str | None]
     exclude: frozenset[str]
     deadline: float
     refused: list[tuple[str, RevvlinkException]] = field(default_factory=list)
-    asked: set[str] = field(default_factory=set)
-    final: set[str] = field(default_factory=set)
-    nobody: InvalidNodeException | None = None
+    retryable: set[str] = field(default_factory=set)
+    rejecting: set[str] = field(default_factory=set)
+    no_candidate: InvalidNodeException | None = None
     pause: float = field(default_factory=lambda: ROUND_PAUSE)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, node: Node, error: RevvlinkException) -> None:
-        """A node did not take the player."""
+        """Note that a node did not accept the player."""
         self.refused.append((node.identifier, error))
-        (self.final if is_refusal(error) else self.asked).add(node.identifier)
+        (self.rejecting if is_refusal(error) else self.retryable).add(node.identifier)
 
     @property
     def is_refused(self) -> bool:
-        """Whether every node that could be asked has refused for good."""
-        return self.nobody is not None and bool(self.final) and not self.asked
+        """Whether every candidate has refused for good."""
+        return self.no_candidate is not None and bool(self.rejecting) and not self.retryable
 
     def is_over(self, members: Iterable[Node]) -> bool:
-        """Whether no node takes it, or none in time. A first placement, for which a bot waits, waits for no others."""
+        """Whether to give up: the time is over, or all nodes refused and no other node can come.
+
+        A first placement does not wait for other nodes, because a bot waits for it.
+        """
         if time.monotonic() >= self.deadline:
-            return self.nobody is not None
-        others = (node for node in members if node.identifier not in self.final | self.exclude)
-        return self.is_refused and (self.home[0] is None or not any(state_of(node).is_supervised for node in others))
+            return self.no_candidate is not None
+        others = (node for node in members if node.identifier not in self.rejecting | self.exclude)
+        return self.is_refused and (self.start[0] is None or not any(state_of(node).is_supervised for node in others))
 
 
 class Placement:
-    """Decides for each player of one fleet which node serves it."""
+    """Decides which node serves each player of one fleet."""
 
     def __init__(self, fleet: FleetAccess) -> None:
         self._fleet = fleet
-        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
         self._paused: list[_Search] = []
         self._serving: frozenset[str] = frozenset()  # the nodes that can serve, kept while a search is paused
 
     def turn_of(self, guild_id: int) -> Turn:
-        """The turn of a guild, the same for all who hold or await it."""
+        """Return the turn of a guild; all callers get the same one."""
         turn = self._turns.get(guild_id)
         if turn is None:
             turn = self._turns[guild_id] = Turn(guild_id, self._fleet.spawn, self._fleet.check_loop)
         return turn
 
     def check(self, player: Player) -> None:
-        """Whether the player is one of this fleet.
+        """Check that the player is one of this fleet.
 
         Raises:
             PlayerDestroyedException: It was destroyed, or the pool closed.
@@ -122,19 +126,19 @@ class Placement:
             raise PlayerDestroyedException(player.guild_id)
 
     async def place(self, player: Player, *, exclude: Collection[str] = (), limit: float | None = None) -> None:
-        """Find a node that takes the player, waiting for one if there is none.
+        """Find a node that accepts the player, and wait for one if there is none.
 
-        When another call has placed the player meanwhile, or its node is back with it, nothing is left to do.
+        The search ends without a move when another call has placed the player, or when its node is back with it.
 
         Args:
             player: The player.
-            exclude: Nodes that are out of the question.
-            limit: Seconds to wait for a node that takes it, None for `PLACEMENT_LIMIT`; with 0 each is asked once.
+            exclude: Nodes that must not get it.
+            limit: Seconds to wait for a node that accepts it, None for `PLACEMENT_LIMIT`; with 0 each is asked once.
 
         Raises:
             PlayerDestroyedException: It was destroyed meanwhile.
-            RevvlinkException: None took it, and the feed says so. Or, where it had no node before: it was placed, but
-                without the changes that were kept, as every node refused them.
+            RevvlinkException: No node accepted it, and `PlayerLost` was published. Or, for a first placement: it was
+                placed without its deferred changes, because every node refused them.
         """
         deadline = time.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
         search = _Search(player, (player.node, player.session), frozenset(exclude), deadline)
@@ -143,72 +147,74 @@ class Placement:
         while True:
             async with player.turn:
                 self.check(player)
-                if self._is_settled(player, search) or (is_first and player.refusal is not seen):
+                if self._is_placed(player, search) or (is_first and player.refusal is not seen):
                     break
                 if await player.turn.finish(lambda: self._try_next(player, search)):
                     break
-                if search.is_refused and player.drop_kept(search.refused[-1][1], voice=not is_first):
+                if search.is_refused and player.drop_deferred(search.refused[-1][1], voice=not is_first):
                     seen = player.refusal
-                    search.final.clear()
+                    search.rejecting.clear()
                     continue
                 if search.is_over(self._fleet.members):
-                    self._lose(player, search)
-            if search.nobody is not None:
+                    self._give_up(player, search)
+            if search.no_candidate is not None:
                 await self._pause(search)
         if is_first and player.refusal is not None and player.refusal is not before:
             raise player.refusal
 
     @staticmethod
-    def _is_settled(player: Player, search: _Search) -> bool:
+    def _is_placed(player: Player, search: _Search) -> bool:
         """Whether the player was placed since the search began, or its node is back with it."""
-        node, session = search.home
+        node, session = search.start
         is_back = node is not None and session is not None and node.session_id == session
-        return (player.node, player.session) != search.home or (
+        return (player.node, player.session) != search.start or (
             is_back and node is not None and node.identifier not in search.exclude
         )
 
     async def _try_next(self, player: Player, search: _Search) -> bool:
-        """Give the player to the best node that was not asked yet; whether it took it."""
+        """Ask the best node that was not asked yet to accept the player; return whether it did."""
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
-        async with self._gate:
+        async with self._slots:
             try:
-                node = self._fleet.best(region, exclude=search.exclude | search.asked | search.final)
+                node = self._fleet.best(region, exclude=search.exclude | search.retryable | search.rejecting)
             except InvalidNodeException as error:
-                search.nobody = error
+                search.no_candidate = error
                 return False
-            search.nobody = None
+            search.no_candidate = None
             try:
-                await self._settle(player, node, search.refused)
+                await self._assign(player, node, search.refused)
             except RevvlinkException as error:
                 log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
                 search.note(node, error)
                 return False
         return True
 
-    async def _settle(self, player: Player, node: Node, refused: Sequence[tuple[str, RevvlinkException]] = ()) -> None:
-        """Give the player to a node, and take it from the one it leaves.
+    async def _assign(self, player: Player, node: Node, refused: Sequence[tuple[str, RevvlinkException]] = ()) -> None:
+        """Move the player to a node, and destroy it on its former node.
 
         Raises:
-            RevvlinkException: The node did not take it; the player is where it was.
+            RevvlinkException: The node did not accept it; the player stays where it was.
         """
         guild, origin, session = player.guild_id, player.node, player.session
         assigned = state_of(node).players
         reservation = assigned.reserve()
-        player.bound_for = node
+        player.target_node = node
         try:
-            if guild in assigned.orphans:  # what an attempt before left there would block this one
+            if guild in assigned.orphans:  # the rest of a failed attempt would block this one
                 player.effects.expect_end()
                 await node.destroy_player(guild)
             await player.move_to(node)
         except BaseException:
             assigned.release(reservation)
-            assigned.add_orphan(guild, player.turn.doubtful_until)  # it may have been made all the same
-            self._fleet.care_for(node)
+            assigned.add_orphan(
+                guild, player.turn.doubtful_until
+            )  # the node may have made the player although the request failed
+            self._fleet.start_failover(node)
             raise
         finally:
-            player.bound_for = None
+            player.target_node = None
             self._fleet.on_move_ended(player)
         if origin is not None and is_gone(origin, session):
             origin = None
@@ -224,7 +230,7 @@ class Placement:
         )
 
     async def leave(self, guild: int, origin: Node) -> None:
-        """Destroy what is left of a player on a node; one that cannot be asked now is cleared when it is back."""
+        """Destroy the rest of a player on its former node; if the node cannot answer now, failover does it later."""
         assigned = state_of(origin).players
         assigned.add_orphan(guild, self.turn_of(guild).doubtful_until)
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
@@ -235,16 +241,16 @@ class Placement:
             log.info("guild %s: left on %s for now: %s", guild, origin.identifier, error)
         else:
             assigned.remove_orphans(guild)
-        self._fleet.care_for(origin)
+        self._fleet.start_failover(origin)
 
-    def _lose(self, player: Player, search: _Search) -> NoReturn:
-        """Give the search up: the feed and the caller get the last reason."""
-        reason = search.refused[-1][1] if search.refused else search.nobody
+    def _give_up(self, player: Player, search: _Search) -> NoReturn:
+        """End the search: publish `PlayerLost` and raise the last reason."""
+        reason = search.refused[-1][1] if search.refused else search.no_candidate
         if reason is None:
-            raise AssertionError("a search is not over before a node was looked for")
-        if search.is_refused and search.home[0] is None:
-            player.drop_voice(reason)
-        origin = search.home[0]
+            raise AssertionError("a search ended before its first round")
+        if search.is_refused and search.start[0] is None:
+            player.drop_deferred_voice(reason)
+        origin = search.start[0]
         self._fleet.publish(
             PlayerLost(
                 guild_id=player.guild_id, origin=origin.identifier if origin is not None else None, reason=reason
@@ -258,10 +264,10 @@ class Placement:
         The pause ends early when another node can serve, when the player is destroyed and when the pool closes.
         """
         left = search.deadline - time.monotonic()
-        if not search.asked:
+        if not search.retryable:
             await self._fleet.changed_within(left)
             return
-        search.asked.clear()
+        search.retryable.clear()
         search.wake.clear()
         waited = random.uniform(search.pause / 2, search.pause)  # noqa: S311 - no secret
         search.pause *= 2
@@ -299,9 +305,9 @@ class Placement:
         """Move a player to one node and no other.
 
         Raises:
-            TypeError: `node` is no node.
+            TypeError: `node` is not a `Node`.
             PlayerDestroyedException: The player was destroyed.
-            RevvlinkException: It refused.
+            RevvlinkException: The node refused.
         """
         if not isinstance(node, Node):
             raise TypeError(f"node must be a Node, not {type(node).__name__}")
@@ -316,10 +322,10 @@ class Placement:
                     node=node.identifier,
                     hint="choose a node with Pool.get_node",
                 )
-            await player.turn.finish(lambda: self._settle(player, node))
+            await player.turn.finish(lambda: self._assign(player, node))
 
     async def destroy(self, player: Player) -> None:
-        """End a player; a second time does nothing."""
+        """Destroy a player; a second call does nothing."""
         async with player.turn:
             if self._fleet.get_player(player.guild_id) is not player:
                 return
@@ -332,5 +338,5 @@ class Placement:
 
 
 def is_gone(node: Node, session: str | None) -> bool:
-    """Whether a player that was made in this session of the node has ended with it: the node has another now."""
+    """Whether a player of this session has ended, because the node has another session now."""
     return node.session_id is not None and session is not None and session != node.session_id

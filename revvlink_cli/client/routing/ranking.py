@@ -1,7 +1,7 @@
-"""Which node should serve: the one place where nodes are compared.
+"""Ranks the nodes that can serve: the only code that compares nodes.
 
-Pure functions from snapshots and a wish to an ordered list with reasons. Routing, explanations of routing and drills
-all call `rank`, so none of them can tell a different story.
+The functions are pure: they get snapshots and a region, and return an ordered list with reasons. Routing, explanations
+of routing and drills all call `rank`, so they always agree.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Match(IntEnum):
-    """Why a candidate's region puts it where it stands; lower is better."""
+    """How well a candidate's region fits the region asked for; lower is better."""
 
     ASKED = 0
     NEAREST = 1
@@ -53,7 +53,7 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The answer to one wish.
+    """The nodes in order, for one region or none.
 
     Attributes:
         region: The region asked for, or None.
@@ -93,8 +93,8 @@ class Ranking:
 def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
     """The penalty of every node whose statistics are known at `now`, by identifier.
 
-    A node that has not measured its CPU yet counts with the median of the others: neither the best for being new, nor
-    the worst.
+    A node that has not measured its CPU yet gets the median CPU term of the others, so that it is neither the best nor
+    the worst because it is new.
     """
     costs: dict[str, Penalty] = {}
     unmeasured: list[NodeSnapshot] = []
@@ -135,8 +135,8 @@ def rank(
         nodes: All nodes, in the order of the configuration.
         now: Monotonic second for which to decide.
         region: Region to prefer, or None.
-        neighbours: Whether the built-in labels' distances count; those of a map of one's own have none.
-        exclude: Identifiers not to consider.
+        neighbours: Whether to use the distances between the built-in labels; the labels of a custom map have none.
+        exclude: Identifiers of nodes to leave out.
     """
     costs = penalties(nodes, now)
     wanted = region.casefold() if region else None
@@ -162,7 +162,7 @@ def rank(
             far = distance.get(label, farthest) if label else farthest
             match = Match.NEAREST if far < farthest else Match.ANY
         cost = costs.get(node.identifier)
-        # No two positions are equal, so what comes behind them is never compared.
+        # No two positions are equal, so the candidates themselves are never compared.
         total = unknown if cost is None else cost.total
         reserved = node.reserved if cost is None else 0
         found.append((far, total, reserved, node.held, position, Candidate(node, cost, match)))

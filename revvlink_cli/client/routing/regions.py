@@ -1,8 +1,8 @@
-"""Which part of the world a Discord voice server stands in.
+"""Maps Discord's voice endpoints to regions.
 
-Discord tells a bot only the address of the voice server. To use the nearest Lavalink node, its region has to be read
-off the host name. Looking for codes anywhere in the address files the whole world under Chicago (``ord`` is in
-``discord``), so the first label of the host is taken apart by its known forms and looked up exactly.
+Discord sends a bot only the address of the voice server. The choice of the nearest Lavalink node needs its region,
+which only the host name shows. A search for codes anywhere in the address would find Chicago everywhere (``ord`` is in
+``discord``). So this module parses the first label of the host by its known forms and looks it up exactly.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GLOBAL = "global"
-"""The answer for an address that says nothing of its place."""
+"""The region of an address that names no place."""
 
 _NEAREST: dict[str, tuple[str, ...]] = {
     "us": ("eu", "southamerica", "asia", "oceania", "middleeast", "africa"),
@@ -91,7 +91,7 @@ def region_from_endpoint(endpoint: str | None, regions: Mapping[str, Sequence[st
 
     Args:
         endpoint: The address as Discord sent it in a voice server update; None while no server is allocated.
-        regions: A map of one's own, label to substrings, that replaces the built-in table. A label fits when one of
+        regions: A custom map, label to substrings, that replaces the built-in table. A label fits when one of
             its substrings occurs in the first host label, in any case; among several the longest substring wins, then
             the order of the map. Empty substrings fit nothing.
 
@@ -142,11 +142,11 @@ def count_unknown_place(endpoint: str, counts: Counter[str]) -> None:
 
 
 def checked_map(regions: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """A copy of a map of one's own, label to substrings.
+    """Return a checked copy of a custom map, label to substrings.
 
     Raises:
-        TypeError: It is no mapping, or a label is no text.
-        ValueError: What belongs to a label is no list of texts.
+        TypeError: It is not a mapping, or a label is not a str.
+        ValueError: The value of a label is not a list of str.
     """
     check_mapping("regions", regions, "a dict or other mapping of region labels to lists of str")
     checked = {}
@@ -154,8 +154,8 @@ def checked_map(regions: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ..
         try:
             checked[label] = texts(label, parts)
         except TypeError:
-            told = f"regions: {label!r} needs a list of texts, as in {{{label!r}: ['ams', 'fra']}}"
-            raise ValueError(told) from None
+            message = f"regions: {label!r} needs a list of texts, as in {{{label!r}: ['ams', 'fra']}}"
+            raise ValueError(message) from None
     return checked
 
 

@@ -1,4 +1,4 @@
-"""Chooses a node of a fleet: keeps the rankings until something changes, and takes the best node of one."""
+"""Chooses the best node of a fleet, and caches the rankings until a node changes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class NodeSelector:
     """Ranks the nodes of one fleet, and chooses among them."""
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
-        """Begin.
+        """Create a selector.
 
         Args:
-            nodes: The nodes of the fleet by identifier, in the order they were given; the fleet changes it.
+            nodes: The nodes of the fleet by identifier, in the order they were added; the fleet changes this mapping.
         """
         self._nodes = nodes
         self._regions: Mapping[str, tuple[str, ...]] | None = None
@@ -35,7 +35,7 @@ class NodeSelector:
         self._penalties: tuple[dict[str, Penalty], float] | None = None
 
     def use_regions(self, regions: Mapping[str, tuple[str, ...]] | None) -> None:
-        """Use a map of regions in place of the built-in one; None goes back to that."""
+        """Use a map of regions in place of the built-in one; None restores that one."""
         self._regions = regions
         self._unknown_regions.clear()
         self._rankings.clear()
@@ -48,7 +48,7 @@ class NodeSelector:
         return region
 
     def on_change(self) -> None:
-        """Something about a node has changed: rankings and penalties are made anew."""
+        """Discard the rankings and penalties: something about a node has changed."""
         self._rankings.clear()
         self._penalties = None
 
@@ -68,7 +68,7 @@ class NodeSelector:
         return self._penalties[0].get(node.identifier)
 
     def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
-        """All nodes, ranked for a region. The ranking is kept until something changes or statistics grow too old."""
+        """All nodes, ranked for a region. The ranking is cached until a node changes or statistics are too old."""
         now = time.monotonic()
         known = None if exclude else self._rankings.get(region)
         if known is None or now >= known.expires:

@@ -1,4 +1,4 @@
-"""The changes of one guild's player: one after the other, and each to its end."""
+"""Runs the changes of one guild's player one after the other, and completes each of them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ log = logging.getLogger(__name__)
 class Turn:
     """The lock of one guild, and the request that is under way for it.
 
-    A caller holds it while it decides and sends. What was sent runs to its end even when the caller is cancelled, and
-    the next caller waits for that: a server that still works on an abandoned request would undo what comes next.
+    A caller holds the lock while it decides and sends. A request that was sent completes even when its caller is
+    cancelled, and the next caller waits for it. Otherwise a server that still works on the first request could undo
+    the second one.
 
     Attributes:
-        doubtful_until: Monotonic second until which a server may still do what it never answered.
+        doubtful_until: Monotonic second until which a server may still carry out a request that it did not answer.
     """
 
     def __init__(self, guild_id: int, spawn: Callable[..., asyncio.Task[None]], check_loop: Callable[[], None]) -> None:
@@ -37,11 +38,11 @@ class Turn:
         self.doubtful_until = 0.0
 
     def locked(self) -> bool:
-        """Whether somebody holds it."""
+        """Whether a caller holds the lock."""
         return self._lock.locked()
 
     async def __aenter__(self) -> Self:
-        """Wait for one's turn, and for a request whose caller was cancelled.
+        """Wait for the lock, and for a request whose caller was cancelled.
 
         Raises:
             RuntimeError: The pool belongs to another event loop.
@@ -59,14 +60,14 @@ class Turn:
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         self._lock.release()
 
     async def finish(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a step to its end, even if the caller, who holds the turn, is cancelled meanwhile.
+        """Complete a step even if the caller, who holds the lock, is cancelled meanwhile.
 
         Raises:
-            NodeException: The pool was closed before the step had ended; or what the step raises.
+            NodeException: The pool was closed before the step had ended; or the exception of the step.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
@@ -86,13 +87,13 @@ class Turn:
 
         def closed(_: asyncio.Task[None]) -> None:
             if not outcome.done():
-                told = f"the pool was closed while the player of guild {self._guild_id} was changed"
-                outcome.set_exception(NodeException(told, code=Code.NOT_CONNECTED, hint="connect the pool again"))
+                message = f"the pool was closed while the player of guild {self._guild_id} was changed"
+                outcome.set_exception(NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again"))
 
         self._step = self._spawn(work(), name=f"player {self._guild_id}")
         self._step.add_done_callback(closed)
         return await outcome
 
     def doubt(self, seconds: float) -> None:
-        """A request got no answer: the server may do it all the same, within so many seconds."""
+        """Note that a request got no answer: the server may still carry it out within so many seconds."""
         self.doubtful_until = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""What a bot wants of one player, as one record that is kept, sent and taken back."""
+"""The wanted state of one player, as a frozen record that can be stored, sent and compared."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 TRACK_FIELDS = ("track", "position", "end_time", "paused")
-"""The wishes that are sent with a track."""
+"""The fields that are sent together with a track."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceState:
-    """What a node needs to speak in a guild.
+    """The data that a node needs to connect to a guild's voice channel.
 
     Attributes:
         token: From Discord's VOICE_SERVER_UPDATE.
-        endpoint: From the same.
+        endpoint: From Discord's VOICE_SERVER_UPDATE.
         session_id: From VOICE_STATE_UPDATE.
-        channel_id: From the same; Lavalink 4.2 needs it.
+        channel_id: From VOICE_STATE_UPDATE; Lavalink 4.2 needs it.
 
     Raises:
-        TypeError: Something is of another type.
-        ValueError: Something is missing; the text names all that is.
+        TypeError: A value has another type.
+        ValueError: A value is missing; the message names each one.
     """
 
     token: str
@@ -39,7 +39,7 @@ class VoiceState:
     channel_id: str
 
     def __post_init__(self) -> None:
-        """Refuse what a server would."""
+        """Refuse values that a server would refuse."""
         names = ("token", "endpoint", "session_id", "channel_id")
         for name in names:
             value = getattr(self, name)
@@ -52,7 +52,7 @@ class VoiceState:
             raise ValueError(f"channel_id is a channel's number, not {self.channel_id!r}")
 
     def payload(self) -> dict[str, str]:
-        """As the protocol writes it."""
+        """The voice state as the protocol names its fields."""
         return {
             "token": self.token,
             "endpoint": self.endpoint,
@@ -63,15 +63,15 @@ class VoiceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What a player is to be like.
+    """The wanted state of a player.
 
     Attributes:
         voice: Its voice state, or None.
-        track: What it plays, or None.
-        position: Where the track is to go on, milliseconds; None is where the node has it.
-        end_time: Where the track is to end, milliseconds; None is at its end.
-        paused: Whether it stands still.
-        volume: Per cent, 0..1000.
+        track: The track, or None.
+        position: Milliseconds at which the track continues; None is the position on the node.
+        end_time: Milliseconds at which the track ends; None is its own end.
+        paused: Whether it is paused.
+        volume: The volume in per cent, 0..1000.
         filters: Its filters, as in the protocol.
     """
 
@@ -84,7 +84,7 @@ class Wishes:
     filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
 
     def payload(self) -> dict[str, Any]:
-        """All of it, for a node that has no such player."""
+        """All fields, for a node that does not have the player."""
         names = {"volume"}
         names |= {"voice"} if self.voice is not None else set()
         names |= {"filters"} if self.filters else set()
@@ -92,7 +92,7 @@ class Wishes:
         return self.changes(names)
 
     def changes(self, names: Collection[str]) -> dict[str, Any]:
-        """These of its fields, for a node that has the others; with the track goes all that is about it."""
+        """The named fields, for a node that has the others; a track comes with its position, end and pause."""
         data: dict[str, Any] = {}
         if "volume" in names:
             data["volume"] = self.volume
@@ -111,8 +111,8 @@ class Wishes:
     def _track(self) -> dict[str, Any]:
         if self.track is None:
             return {"track": {"encoded": None}}
-        told = self.track.to_payload()
-        track = {key: told[key] for key in ("encoded", "userData") if told[key]}
+        payload = self.track.to_payload()
+        track = {key: payload[key] for key in ("encoded", "userData") if payload[key]}
         data: dict[str, Any] = {"track": track, "paused": self.paused}
         if self.position:
             data["position"] = self.position
@@ -126,11 +126,11 @@ class Wishes:
         return {name for name in names if getattr(self, name) != getattr(other, name)}
 
     def without(self, accepted: Wishes, *, voice: bool) -> list[Wishes]:
-        """What is left without changes that may have been refused, from the fewest to all of them.
+        """The states that leave out changes which may have been refused, from few left out to all.
 
         Args:
-            accepted: What counted before the changes.
-            voice: Whether a new voice state may be one of them.
+            accepted: The state before the changes.
+            voice: Whether a new voice state may be left out too.
         """
         groups = [("filters",), TRACK_FIELDS, ("filters", *TRACK_FIELDS)]
         groups += [("filters", *TRACK_FIELDS, "volume", "voice")] if voice else []
@@ -147,10 +147,10 @@ class Wishes:
 
 
 def check_track(track: object) -> None:
-    """Refuse what is no track.
+    """Check that a value is a track.
 
     Raises:
-        TypeError: It is none; the text says what is wanted.
+        TypeError: It is not; the message names the type that is needed.
         ValueError: Its `user_data` cannot be sent as JSON.
     """
     if not isinstance(track, Playable):
@@ -160,17 +160,17 @@ def check_track(track: object) -> None:
 
 
 def check_number(name: str, value: object) -> None:
-    """Refuse what is no whole number.
+    """Check that a value is an int.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
 
 
 def check_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False.
+    """Check that a value is True or False.
 
     Raises:
         TypeError: It is neither.
@@ -180,10 +180,10 @@ def check_flag(name: str, value: object) -> None:
 
 
 def checked_filters(filters: object) -> Any:
-    """A copy of a player's filters.
+    """Return a checked copy of a player's filters.
 
     Raises:
-        TypeError: They are no mapping of names, or something in them is of no type that JSON knows.
+        TypeError: They are not a mapping of names, or a value has a type that JSON lacks.
         ValueError: JSON cannot express them for another reason.
     """
     if not isinstance(filters, Mapping) or not all(isinstance(name, str) for name in filters):
@@ -192,10 +192,10 @@ def checked_filters(filters: object) -> Any:
 
 
 def plain(value: Any, name: str) -> Any:
-    """A copy of JSON values, as a server gets them.
+    """Return a copy of JSON values, as a server gets them.
 
     Raises:
-        TypeError: Something in it is of no type that JSON knows.
+        TypeError: A value has a type that JSON lacks.
         ValueError: JSON cannot express it for another reason.
     """
     try:

@@ -31,7 +31,7 @@ async def load(
     Args:
         identifier: Sent as it is.
         nodes: Connected nodes, best first; not empty.
-        on_failure: Told of every node that failed.
+        on_failure: Called for every node that failed.
 
     Raises:
         LavalinkLoadException: No node could load it; this is the most telling of their reasons.
