@@ -23,7 +23,7 @@ from revvlink_cli.client.events import (
 )
 from revvlink_cli.client.node import state_of
 from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
-from revvlink_cli.client.routing.effects import is_effect
+from revvlink_cli.client.routing.effects import ON_REQUEST, is_effect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,8 +143,8 @@ class FleetEvents:
     def on_event(self, node: Node, event: Event) -> None:
         """Handle a player's event that a node has sent."""
         player = self._fleet.get_player(event.guild_id) if event.guild_id else None
-        if player is not None and player.target_node not in (None, node) and isinstance(event, TrackEnd):
-            player.deferred_events.append((node, event))  # the result of the move shows whether it applies
+        if player is not None and isinstance(event, TrackEnd) and self._depends_on_move(player, node, event):
+            player.deferred_events.append((node, event))
             return
         if isinstance(event, TrackStart) and player is not None and node is (player.target_node or player.node):
             player.note_started(event.track)
@@ -154,6 +154,17 @@ class FleetEvents:
         if is_ours:
             event = replace(event, caused_by_pool=True)
         self._fleet.publish(NodeEvent(node=node.identifier, event=event))
+
+    @staticmethod
+    def _depends_on_move(player: Player, node: Node, event: TrackEnd) -> bool:
+        """Whether only the result of a move shows the meaning of an end.
+
+        On the node that the player leaves, it applies when the move fails. On the target, the failure of a track that
+        started in the middle applies when the move succeeds.
+        """
+        if player.target_node is not node:
+            return player.target_node is not None
+        return node is not player.node and event.reason not in ON_REQUEST and player.begins_in_the_middle
 
     def on_move_ended(self, player: Player) -> None:
         """Handle the ends of tracks that came while the player moved; call it after success and after failure."""

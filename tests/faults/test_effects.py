@@ -303,6 +303,52 @@ def test_a_repetition_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     run(work)
 
 
+def test_a_track_that_fails_on_a_node_that_refuses_the_move() -> None:
+    """The origin plays on: the failed start on the target does not start the track from its beginning there."""
+    track, state = FIRST.to_payload(), {"time": 1, "position": 9000, "connected": True, "ping": 1}
+
+    class Server(Listening):
+        """Accepts players, or as the target of a move sends that the track failed and then refuses the player."""
+
+        def __init__(self, *, refuses: bool) -> None:
+            super().__init__(LAVALINK)
+            self.refuses = refuses
+            self.patched: list[bytes] = []
+
+        async def answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+            """Answer one request."""
+            if request.method != "PATCH" or "/players/" not in request.path:
+                return await super().answer(request, reader, writer)
+            self.patched.append(request.body)
+            if self.refuses:
+                end = {"op": "event", "type": "TrackEndEvent", "guildId": "1", "track": track, "reason": "loadFailed"}
+                await self.tell(json.dumps(end).encode())  # returns when the client has read it
+                writer.write(response({"error": "no", "message": "no"}, status="500 Internal Server Error"))
+            else:
+                writer.write(response({"guildId": "1", "track": track, "volume": 100, "paused": False, "state": state}))
+            return False
+
+    async def work() -> None:
+        class Fresh(Pool):
+            """A pool of its own."""
+
+        bot, origin, target = Bot(), Server(refuses=False), Server(refuses=True)
+        async with serving(origin.handle) as uri, serving(target.handle) as other:
+            nodes = [Node(identifier=name, uri=at, password="x") for name, at in (("a", uri), ("b", other))]
+            await Fresh.connect(nodes=nodes, client=bot)
+            player = Fresh.create_player(1, node=nodes[0])
+            await player.play(FIRST, position=2000)
+            with pytest.raises(RevvlinkException):
+                await player.switch_node(nodes[1])
+            await player.set_volume(50)  # waits for every request before it
+            assert (player.node, player.track, len(target.patched)) == (nodes[0], FIRST, 1)
+            assert len(origin.patched) == 2, origin.patched
+            assert bot.names() == []
+            await Fresh.close()
+
+    run(work)
+
+
 def test_a_track_that_ends_while_it_moves() -> None:
     """An end on the old node while the new one is asked is told once: by the new one, or, if it refuses, at once."""
 
