@@ -267,12 +267,15 @@ class Placement:
         if not search.retryable:
             await self._fleet.changed_within(left)
             return
+        serving = self._find_serving()
+        if serving - search.retryable - search.rejecting - search.exclude:
+            return  # a node can serve that could not when the round ended
         search.retryable.clear()
         search.wake.clear()
         waited = random.uniform(search.pause / 2, search.pause)  # noqa: S311 - no secret
         search.pause *= 2
         if not self._paused:
-            self._serving = self._find_serving()
+            self._serving = serving
         self._paused.append(search)
         try:
             async with asyncio.timeout(min(waited, left)):
