@@ -62,7 +62,12 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     return tuple(found)
 
 
-@command(app, prints=lambda: {"": Rows(CheckRow), "--list": Rows(CatalogueRow)}, cls=MonitorCommand)
+@command(
+    app,
+    prints=lambda: {"": Rows(CheckRow), "--list": Rows(CatalogueRow)},
+    cls=MonitorCommand,
+    examples=("revvlink check", "revvlink check --tag prod --warning cpu=70% --critical cpu=90%"),
+)
 def check(
     ctx: typer.Context,
     nodes: Nodes = None,

@@ -28,7 +28,7 @@ class PathRecord:
     trusted: bool = column("Trusted")
 
 
-@command(app, "path", prints=lambda: {"": Record(PathRecord)})
+@command(app, "path", prints=lambda: {"": Record(PathRecord)}, examples=("revvlink config path",))
 def path(ctx: typer.Context) -> Result:
     """Print which configuration file is used."""
     options = options_of(ctx)
@@ -51,7 +51,7 @@ class SettingRow:
     line: int | None = column("LINE")
 
 
-@command(app, "show", prints=lambda: {"": Rows(SettingRow)})
+@command(app, "show", prints=lambda: {"": Rows(SettingRow)}, examples=("revvlink config show",))
 def show(ctx: typer.Context) -> Result:
     """Show every setting in effect and where it came from.
 
@@ -76,7 +76,7 @@ class ValidRecord:
     warnings: tuple[str, ...] = column("Warnings")
 
 
-@command(app, "validate", prints=lambda: {"": Record(ValidRecord)})
+@command(app, "validate", prints=lambda: {"": Record(ValidRecord)}, examples=("revvlink config validate",))
 def validate(ctx: typer.Context) -> Result:
     """Check the configuration and report every mistake.
 
@@ -95,7 +95,7 @@ def validate(ctx: typer.Context) -> Result:
     return Result(record, text=f"{where or 'the environment'}: ok, {count}", notes=record.warnings)
 
 
-@command(app, "schema", prints=lambda: {"": Record(None)})
+@command(app, "schema", prints=lambda: {"": Record(None)}, examples=("revvlink config schema > revvlink.schema.json",))
 def schema(ctx: typer.Context) -> Result:
     """Print the configuration's JSON Schema, for editors."""
     import json
@@ -115,7 +115,7 @@ class TrustRecord:
     uses: tuple[str, ...] = column("Uses")
 
 
-@command(app, "trust", prints=lambda: {"": Record(TrustRecord)})
+@command(app, "trust", prints=lambda: {"": Record(TrustRecord)}, examples=("revvlink config trust",))
 def trust(
     ctx: typer.Context,
     path: Annotated[

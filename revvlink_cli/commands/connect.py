@@ -50,7 +50,11 @@ class ChangeRow:
     message: str | None = column("MESSAGE")
 
 
-@command(app, prints=lambda: {"": Rows(ConnectRow), "--hold": Rows(ChangeRow, in_json=False)})
+@command(
+    app,
+    prints=lambda: {"": Rows(ConnectRow), "--hold": Rows(ChangeRow, in_json=False)},
+    examples=("revvlink connect", "revvlink connect us-1 --hold"),
+)
 def connect(
     ctx: typer.Context,
     nodes: Nodes = None,

@@ -23,6 +23,7 @@ TOUR = (
     app,
     prints=lambda: {"": Rows(None)},
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    examples=("revvlink demo", "revvlink demo -- nodes status"),
 )
 def demo(
     ctx: typer.Context,
@@ -33,8 +34,6 @@ def demo(
     """Try every command on a simulated fleet.
 
     Three simulated nodes start in us, eu and asia. A command after -- runs on them instead of the tour.
-
-    Example: `revvlink demo -- nodes status`.
     """
     options_of(ctx)
 

@@ -43,7 +43,11 @@ class CheckupRow:
     what: str = column("LOOKS AT", wraps=True, narrowest=48)
 
 
-@command(app, prints=lambda: {"": Rows(DoctorRow), "--list": Rows(CheckupRow)})
+@command(
+    app,
+    prints=lambda: {"": Rows(DoctorRow), "--list": Rows(CheckupRow)},
+    examples=("revvlink doctor", "revvlink doctor --redact"),
+)
 def doctor(
     ctx: typer.Context,
     only: Annotated[

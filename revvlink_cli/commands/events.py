@@ -43,7 +43,7 @@ class EventRow:
     dropped: int
 
 
-@command(app, prints=lambda: {"": Rows(EventRow)})
+@command(app, prints=lambda: {"": Rows(EventRow)}, examples=("revvlink events", "revvlink events us-1 -o jsonl"))
 def events(
     ctx: typer.Context,
     nodes: Nodes = None,

@@ -36,7 +36,7 @@ class ExporterRow:
     message: str | None = column("MESSAGE")
 
 
-@command(app, prints=lambda: {"": Rows(ExporterRow)})
+@command(app, prints=lambda: {"": Rows(ExporterRow)}, examples=("revvlink exporter --listen 127.0.0.1:9530",))
 def exporter(
     ctx: typer.Context,
     nodes: Nodes = None,

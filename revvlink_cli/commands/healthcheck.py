@@ -36,7 +36,7 @@ class HealthRecord:
     message: str = column("Message")
 
 
-@command(app, prints=lambda: {"": Record(HealthRecord)}, cls=ProbeCommand)
+@command(app, prints=lambda: {"": Record(HealthRecord)}, cls=ProbeCommand, examples=("revvlink healthcheck us-1",))
 def healthcheck(
     ctx: typer.Context,
     node: Annotated[

@@ -28,7 +28,7 @@ def topics(incomplete: str) -> list[tuple[str, str]]:
     return [(name, about) for name, (about, _) in TOPICS.items() if name.startswith(incomplete)]
 
 
-@command(app, "help", prints=lambda: {"": Record(HelpRecord)})
+@command(app, "help", prints=lambda: {"": Record(HelpRecord)}, examples=("revvlink help", "revvlink help exit-codes"))
 def help_(
     ctx: typer.Context,
     topic: Annotated[

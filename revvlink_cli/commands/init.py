@@ -21,7 +21,9 @@ class InitRecord:
     path: str = column("Wrote")
 
 
-@command(app, prints=lambda: {"": Record(InitRecord)})
+@command(
+    app, prints=lambda: {"": Record(InitRecord)}, examples=("revvlink init", "revvlink init ./revvlink.toml --force")
+)
 def init(
     ctx: typer.Context,
     path: Annotated[

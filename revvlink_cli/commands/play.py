@@ -73,7 +73,12 @@ class PlayRow:
     steps: tuple[StepRow, ...]
 
 
-@command(app, prints=lambda: {"": Rows(PlayRow)}, cls=PlayCommand)
+@command(
+    app,
+    prints=lambda: {"": Rows(PlayRow)},
+    cls=PlayCommand,
+    examples=("revvlink play night --node us-1",),
+)
 def play(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
@@ -121,7 +126,7 @@ def play(
     It needs no bot token and no Discord. Each node gets a player of its own, which is destroyed in the end. Without
     --listen a Lavalink shows whether the track starts; with it, whether it sounds.
 
-    Examples: `revvlink play never gonna give you up`, `revvlink play sim-1 --node eu-* --listen 0.0.0.0:8443
+    To hear it on a voice server of its own: `revvlink play sim-1 --node eu-* --listen 0.0.0.0:8443
     --advertise voice.example.org:8443 --cert voice.pem`.
     """  # fmt: skip
     options = options_of(ctx)

@@ -83,7 +83,12 @@ def _row(player: RemotePlayer) -> PlayerRow:
     )
 
 
-@command(app, "list", prints=lambda: {"": Rows(PlayerRow)})
+@command(
+    app,
+    "list",
+    prints=lambda: {"": Rows(PlayerRow)},
+    examples=("revvlink players list --session 8q2xk1 --node us-1",),
+)
 def list_players(
     ctx: typer.Context, session: Annotated[str, SESSION], node: Annotated[str | None, NODE] = None
 ) -> Work:
@@ -101,7 +106,11 @@ def list_players(
     return _run_on_node(chosen, session, options, ask)
 
 
-@command(app, prints=lambda: {"": Record(PlayerRow)})
+@command(
+    app,
+    prints=lambda: {"": Record(PlayerRow)},
+    examples=("revvlink players show 81384788765712384 --session 8q2xk1 --node us-1",),
+)
 def show(
     ctx: typer.Context,
     guild: Annotated[int, GUILD],
@@ -122,7 +131,11 @@ def show(
     return _run_on_node(chosen, session, options, ask)
 
 
-@command(app, prints=lambda: {"": Record(PlayerRow)})
+@command(
+    app,
+    prints=lambda: {"": Record(PlayerRow)},
+    examples=("revvlink players destroy 81384788765712384 --session 8q2xk1 --node us-1 -y",),
+)
 def destroy(
     ctx: typer.Context,
     guild: Annotated[int, GUILD],

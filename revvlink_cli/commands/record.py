@@ -31,7 +31,11 @@ class RecordingRecord:
     nodes: int = column("Nodes", Kind.COUNT)
 
 
-@command(app, prints=lambda: {"": Record(RecordingRecord)})
+@command(
+    app,
+    prints=lambda: {"": Record(RecordingRecord)},
+    examples=("revvlink record night.jsonl --interval 1s --count 2",),
+)
 def record(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="File to write.", autocompletion=files)],

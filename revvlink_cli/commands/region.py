@@ -39,7 +39,11 @@ class RouteRow:
     reason: str = column("WHY", wraps=True)
 
 
-@command(app, prints=lambda: {"": Rows(RegionRow), "--route": Rows(RouteRow)})
+@command(
+    app,
+    prints=lambda: {"": Rows(RegionRow), "--route": Rows(RouteRow)},
+    examples=("revvlink region us-east1.discord.gg:443", "revvlink region c-gru03-1a2b3c4d.discord.media:8443 --route"),
+)
 def region(
     ctx: typer.Context,
     endpoints: Annotated[

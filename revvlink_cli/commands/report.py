@@ -48,7 +48,11 @@ class ReportRow:
     latency_p95_ms: float | None = column("P95", Kind.LATENCY_MS, rank=3)
 
 
-@command(app, prints=lambda: {"": Rows(ReportRow)})
+@command(
+    app,
+    prints=lambda: {"": Rows(ReportRow)},
+    examples=("revvlink report night.jsonl", "revvlink report night.jsonl --html night.html"),
+)
 def report(
     file: Annotated[
         str, typer.Argument(metavar="FILE | -", help="Recording made by `revvlink record`.", autocompletion=files)

@@ -44,7 +44,11 @@ class ExplainRow:
     why: str = column("WHY", wraps=True)
 
 
-@command(app, prints=lambda: {"": Rows(RouteRow), "--explain": Rows(ExplainRow)})
+@command(
+    app,
+    prints=lambda: {"": Rows(RouteRow), "--explain": Rows(ExplainRow)},
+    examples=("revvlink route us-east1.discord.gg:443", "revvlink route --region eu --explain"),
+)
 def route(
     ctx: typer.Context,
     endpoint: Annotated[

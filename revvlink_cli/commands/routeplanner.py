@@ -33,7 +33,7 @@ class PlannerRow:
     addresses: tuple[str, ...] = column("ADDRESSES", wraps=True)
 
 
-@command(app, prints=lambda: {"": Rows(PlannerRow)})
+@command(app, prints=lambda: {"": Rows(PlannerRow)}, examples=("revvlink routeplanner status",))
 def status(
     ctx: typer.Context,
     nodes: Nodes = None,
@@ -46,7 +46,7 @@ def status(
     return _each(chosen, options, None)
 
 
-@command(app, prints=lambda: {"": Rows(PlannerRow)})
+@command(app, prints=lambda: {"": Rows(PlannerRow)}, examples=("revvlink routeplanner free us-1 --all",))
 def free(
     ctx: typer.Context,
     node: NodeName,

@@ -49,7 +49,11 @@ def _node_row() -> type:
 CACHE_MODE_HELP = "Prefer the cache, refresh it, bypass it, or use only the cache."
 
 
-@command(app, prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row()), "--all-nodes": Rows(_node_row())})
+@command(
+    app,
+    prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row()), "--all-nodes": Rows(_node_row())},
+    examples=("revvlink search night", "revvlink search scsearch:night --all-nodes"),
+)
 def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],

@@ -138,7 +138,11 @@ class Detail:
     plugins: tuple[str, ...] = column("Plugins")
 
 
-@command(app, prints=lambda: {"": Rows(status.StatusTick)})
+@command(
+    app,
+    prints=lambda: {"": Rows(status.StatusTick)},
+    examples=("revvlink top", "revvlink top --tag prod --interval 2s"),
+)
 def top(
     ctx: typer.Context,
     node_names: Nodes = None,

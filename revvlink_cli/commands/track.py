@@ -25,7 +25,7 @@ def track() -> None:
     """Encoded tracks: what bots store and send."""
 
 
-@command(app, "decode", prints=lambda: {"": Rows(TrackRow)})
+@command(app, "decode", prints=lambda: {"": Rows(TrackRow)}, examples=("revvlink track decode - < tracks.txt",))
 def decode(
     ctx: typer.Context,
     encoded: Annotated[

@@ -38,7 +38,12 @@ class WaitRow:
     message: str | None = column("MESSAGE", wraps=True)
 
 
-@command(app, prints=lambda: {"": Rows(WaitRow)}, cls=WaitCommand)
+@command(
+    app,
+    prints=lambda: {"": Rows(WaitRow)},
+    cls=WaitCommand,
+    examples=("revvlink wait", "revvlink wait us-1 --for healthy --timeout 2m"),
+)
 def wait(
     ctx: typer.Context,
     nodes: Nodes = None,

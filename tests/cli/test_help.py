@@ -34,7 +34,8 @@ def test_help_uses_the_width(columns: int, command: str, cli: Callable[..., Ran]
     arguments = command.split() if command.startswith("help") else [*command.split(), "--help"]
     out = cli(*arguments, COLUMNS=str(columns)).out
 
-    too_wide = [line for line in out.splitlines() if len(line) > columns and len(line.split()) > 3]
+    breakable = [line for line in out.splitlines() if len(line.split()) > 3 and not line.startswith("  revvlink ")]
+    too_wide = [line for line in breakable if len(line) > columns]
     assert too_wide == []
     assert "..." not in out.replace("]...", "").replace("[ARGS]...", "")
     if command == "check":

@@ -101,7 +101,7 @@ class PathRecord:
     location: str | None = column("Location")
 
 
-@command(app, prints=lambda: {"": Record(StatsRecord)})
+@command(app, prints=lambda: {"": Record(StatsRecord)}, examples=("revvlink cache stats",))
 def stats(ctx: typer.Context) -> Result | Work:
     """Show the size and the hit rate of the cache."""
     options = options_of(ctx)
@@ -140,7 +140,12 @@ def stats(ctx: typer.Context) -> Result | Work:
     return run_on_cache(settings, options, read_figures)
 
 
-@command(app, "list", prints=lambda: {"": Rows(EntryRow)})
+@command(
+    app,
+    "list",
+    prints=lambda: {"": Rows(EntryRow)},
+    examples=("revvlink cache list", "revvlink cache list --sort age --limit 10"),
+)
 def list_(
     ctx: typer.Context,
     sort: Annotated[
@@ -160,7 +165,7 @@ def list_(
     return run_on_cache(settings, options, entries)
 
 
-@command(app, prints=lambda: {"": Record(CachedRecord)})
+@command(app, prints=lambda: {"": Record(CachedRecord)}, examples=("revvlink cache show night",))
 def show(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help=QUERY_HELP)],
@@ -188,7 +193,11 @@ def show(
     return run_on_cache(settings, options, entry)
 
 
-@command(app, prints=lambda: {"": Record(ClearRecord)})
+@command(
+    app,
+    prints=lambda: {"": Record(ClearRecord)},
+    examples=("revvlink cache clear night --yes", "revvlink cache clear --expired --yes"),
+)
 def clear(
     ctx: typer.Context,
     query: Annotated[
@@ -231,7 +240,7 @@ def clear(
     return run_on_cache(settings, options, forget)
 
 
-@command(app, prints=lambda: {"": Record(PathRecord)})
+@command(app, prints=lambda: {"": Record(PathRecord)}, examples=("revvlink cache path",))
 def path(ctx: typer.Context) -> Result:
     """Print the location of the cache."""
     settings = node_selection.load_settings(options_of(ctx))

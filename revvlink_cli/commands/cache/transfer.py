@@ -84,9 +84,11 @@ class ImportRecord:
 
 def add_to(app: typer.Typer) -> None:
     """Make these the app's commands."""
-    command(app, prints=lambda: {"": Rows(WarmRow)})(warm)
-    command(app, prints=lambda: {"": Rows(ExportRow)})(export)
-    command(app, "import", prints=lambda: {"": Record(ImportRecord)})(import_)
+    command(app, prints=lambda: {"": Rows(WarmRow)}, examples=("revvlink cache warm queries.txt",))(warm)
+    command(app, prints=lambda: {"": Rows(ExportRow)}, examples=("revvlink cache export > cache.jsonl",))(export)
+    command(app, "import", prints=lambda: {"": Record(ImportRecord)}, examples=("revvlink cache import cache.jsonl",))(
+        import_
+    )
 
 
 def warm(

@@ -33,7 +33,12 @@ class NodeRow:
     password_from: str = column("PASSWORD", rank=3)
 
 
-@command(app, "list", prints=lambda: {"": Rows(NodeRow)})
+@command(
+    app,
+    "list",
+    prints=lambda: {"": Rows(NodeRow)},
+    examples=("revvlink nodes list", "revvlink nodes list --tag prod -o json"),
+)
 def list_nodes(
     ctx: typer.Context,
     nodes: Nodes = None,
@@ -87,7 +92,7 @@ class InfoRecord:
     plugins: tuple[str, ...] = column("Plugins")
 
 
-@command(app, "info", prints=lambda: {"": Record(InfoRecord)})
+@command(app, "info", prints=lambda: {"": Record(InfoRecord)}, examples=("revvlink nodes info us-1",))
 def info(
     ctx: typer.Context,
     node: OneNode = None,
@@ -146,7 +151,12 @@ def _date(milliseconds: int | None) -> str | None:
         return None  # no date a server was built on
 
 
-@command(app, "add", prints=lambda: {"": Rows(NodeRow)})
+@command(
+    app,
+    "add",
+    prints=lambda: {"": Rows(NodeRow)},
+    examples=("revvlink nodes add us-2 https://us-2.example.com --password-env US_2",),
+)
 def add(
     ctx: typer.Context,
     identifier: Annotated[str, typer.Argument(metavar="ID", help="Name of the node.")],

@@ -217,4 +217,8 @@ def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
 
 def add_to(app: typer.Typer) -> None:
     """Make this one of the app's commands."""
-    command(app, prints=lambda: {"": Rows(PenaltyRow)})(penalties)
+    command(
+        app,
+        prints=lambda: {"": Rows(PenaltyRow)},
+        examples=("revvlink nodes penalties", "revvlink nodes penalties --region us"),
+    )(penalties)

@@ -285,4 +285,8 @@ def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
 
 def add_to(app: typer.Typer) -> None:
     """Make this one of the app's commands."""
-    command(app, prints=lambda: {"": Rows(StatusRow)})(status)
+    command(
+        app,
+        prints=lambda: {"": Rows(StatusRow)},
+        examples=("revvlink nodes status", "revvlink nodes status 'us-*' --watch"),
+    )(status)

@@ -1,0 +1,156 @@
+"""The examples in the help of every command, run as typed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli.cli.json_schemas import leaves
+from revvlink_cli.commands.shared.command import examples_of
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import Ran
+
+EXAMPLES = {context.command_path: examples_of(context.command) for context in leaves()}
+"""Command -> its examples."""
+
+LINES = [line for examples in EXAMPLES.values() for line in examples]
+
+ENDLESS = ("events", "exporter", "connect us-1 --hold", "nodes status 'us-*' --watch", "top")
+"""Examples that run until they are interrupted, without ``revvlink``."""
+
+OTHER_CODES = {
+    "revvlink players": {1},  # the session exists in no simulated node
+    "revvlink doctor": {0, 1},  # what it says of the machine depends on the machine
+}
+"""Beginning of an example -> its exit codes, if they are not 0 alone."""
+
+TRACK = (
+    "QAAAUAMABkRlbW8gMwALRGVtbyBBdXRob3J//////////wAGZGVtby0zAQEAFmh0dHBzOi8vZGVtby5pbnZhbGlkLzMAAAAEZGVtbwAAAAAAAAAA"
+)
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Simulator]:
+    """Three nodes, named as those of the documentation."""
+    profiles: list[NodeProfile] = [
+        NodeProfile(identifier="us-1", region="us", route_planner="RotatingNanoSwitch", failing_addresses=1),
+        NodeProfile(identifier="eu-1", region="eu", players=9, playing=6),
+        NodeProfile(identifier="asia-1", region="asia"),
+    ]
+    with Simulator(profiles) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def folder(fleet: Simulator, isolated: Path) -> Path:
+    """The working directory, with the configuration of the fleet and the files that examples read."""
+    import tomli_w
+
+    nodes: list[dict[str, Any]] = [
+        {
+            "identifier": node.profile.identifier,
+            "uri": node.uri,
+            "password": node.password,
+            "region": node.profile.region,
+            "tags": ["prod"],
+        }
+        for node in fleet
+    ]
+    path = isolated / "revvlink.toml"
+    path.touch(mode=0o600)
+    path.write_text(tomli_w.dumps({"nodes": nodes}), encoding="utf-8")
+    (isolated / "queries.txt").write_text("night\n", encoding="utf-8")
+    (isolated / "tracks.txt").write_text(f"{TRACK}\n", encoding="utf-8")
+    (isolated / "revvlink").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m revvlink_cli "$@"\n')
+    (isolated / "revvlink").chmod(0o755)
+    return isolated
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_every_command_has_examples(command: str) -> None:
+    """A command has one or two examples, which begin with its name and fit into 80 columns."""
+    assert 1 <= len(EXAMPLES[command]) <= 2
+    for line in EXAMPLES[command]:
+        assert line.startswith(command)
+        assert len(line) <= 76
+
+
+def test_help_shows_the_examples(cli: Callable[..., Ran]) -> None:
+    """Examples stand after the options of the command and before the global ones."""
+    out = cli("route", "--help").out
+
+    assert out.index("--explain ") < out.index("Examples:\n  revvlink route ") < out.index("Global options:")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the examples are typed in a POSIX shell")
+@pytest.mark.parametrize("line", LINES)
+def test_example_runs(line: str, folder: Path) -> None:
+    """A shell runs the example against a fleet, and the exit code is a documented one."""
+    prepare(line, folder)
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    command = f"exec {line}" if is_endless(line) else line
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        shown = ""
+        if is_endless(line):
+            if line.startswith("revvlink exporter"):
+                assert "us-1" in scrape(process)
+            else:
+                shown = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+        shown += process.stdout.read()
+
+    expected = next((codes for start, codes in OTHER_CODES.items() if line.startswith(start)), {0})
+    assert process.returncode in ({0, 130} if is_endless(line) else expected), shown
+    assert "Traceback" not in shown
+    assert "Usage:" not in shown or line.startswith("revvlink help")
+
+
+def scrape(process: subprocess.Popen[str]) -> str:
+    """The metrics of the exporter, once it listens; "" if the process has ended."""
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:9530/metrics", timeout=10) as answer:
+                return str(answer.read(), "utf-8")
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    return ""
+
+
+def is_endless(line: str) -> bool:
+    """Whether an example runs until it is interrupted."""
+    name = line.removeprefix("revvlink ")
+    return name in ENDLESS or name.split()[0] in ENDLESS
+
+
+def prepare(line: str, folder: Path) -> None:
+    """Write the files that an example reads and other examples write."""
+    if line.startswith("revvlink cache") and "warm" not in line:
+        assert run_cli("search", "night").code == 0
+    if line.startswith("revvlink cache import"):
+        (folder / "cache.jsonl").write_text(run_cli("cache", "export").out, encoding="utf-8")
+    if line.startswith("revvlink report"):
+        assert run_cli("record", "night.jsonl", "--count", "1").code == 0
