@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+import statistics
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Figure, shown, turn_by_turn
+from benchmarks.measure import Figure, seconds, shown, turn_by_turn
 from revvlink_cli import Node, Pool
 from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.connection.supervisor import NodeSupervisor
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NODES = 1000
+CHANGES = 2000
 REGIONS = ("us", "eu", "asia", "oceania")
 
 
-def _figures() -> list[tuple[str, str, int, float]]:
+def _figures(size: int) -> list[tuple[str, str, int, float]]:
     source = random.Random(1)
-    return [(f"n{i}", REGIONS[i % 4], source.randint(0, 200), source.random()) for i in range(NODES)]
+    return [(f"n{i}", REGIONS[i % 4], source.randint(0, 200), source.random()) for i in range(size)]
 
 
 def _no_rest() -> Any:
@@ -35,11 +37,11 @@ def _no_rest() -> Any:
     return SimpleNamespace()
 
 
-def _ours() -> tuple[Fleet, list[Node]]:
-    """A fleet of a thousand nodes in the connected state, without a network."""
+def _ours(size: int = NODES) -> tuple[Fleet, list[Node]]:
+    """A fleet of so many nodes in the connected state, without a network."""
     fleet = Fleet()
     nodes = []
-    for name, region, playing, load in _figures():
+    for name, region, playing, load in _figures(size):
         node = Node(identifier=name, uri="http://127.0.0.1:1", password="x", region=region)
         state = state_of(node)
         link = state.supervisor = NodeSupervisor(state, _no_rest(), _no_rest(), user_id=1)
@@ -55,12 +57,12 @@ def _stats(playing: int, load: float) -> WireStats:
     return WireStats(players=playing, playing_players=playing, uptime=1, cpu=WireCpu(4, load, load / 2))
 
 
-def _peers() -> tuple[Any, list[Any]]:
-    """The same thousand nodes in the peer's pool."""
+def _peers(size: int = NODES) -> tuple[Any, list[Any]]:
+    """The same nodes in the peer's pool."""
     import revvlink
 
     nodes = {}
-    for name, region, playing, load in _figures():
+    for name, region, playing, load in _figures(size):
         node = revvlink.Node(
             identifier=name, uri="http://127.0.0.1:1", password="x", region=region, session=SimpleNamespace()
         )
@@ -85,8 +87,8 @@ def get_node() -> Figure:
     return Figure(shown(ours / calls), shown(theirs / calls), ratio, "at least 30x as fast as the peer", ratio >= 30)
 
 
-def get_node_changed() -> Figure:
-    """The same, when a node's statistics come in before every call."""
+def get_node_and_change() -> Figure:
+    """The best of 1,000 nodes, together with the statistics that come in before every call."""
     (fleet, nodes), (peer, theirs_nodes) = _ours(), _peers()
     turn = itertools.count()
 
@@ -101,6 +103,39 @@ def get_node_changed() -> Figure:
 
     ours, theirs = turn_by_turn(ours_once, theirs_once, repeats=101)
     return Figure(shown(ours), shown(theirs), theirs / ours, "shown, not promised", is_met=True)
+
+
+def get_node_changed(size: int, target: float) -> Figure:
+    """The best node of a region after one node's statistics have changed, which itself is not timed."""
+    (fleet, nodes), (peer, theirs_nodes) = _ours(size), _peers(size)
+    source = random.Random(2)
+    ours, theirs = [], []
+    for turn in range(CHANGES):
+        playing, load = source.randint(0, 200), source.random()
+        state_of(nodes[turn % size]).on_stats(Decoded(_stats(playing, load)))
+        stats = SimpleNamespace(cpu=SimpleNamespace(system_load=load), frames=None, playing=playing)
+        theirs_nodes[turn % size].stats = stats
+        ours.append(seconds(lambda: fleet.get_node(region="eu")))
+        theirs.append(seconds(lambda: peer.get_node(region="eu")))
+    assert fleet.get_node(region="eu").identifier == peer.get_node(region="eu").identifier
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    ratio = other / mine
+    return Figure(shown(mine), shown(other), ratio, f"at least {target:g}x as fast as the peer", ratio >= target)
+
+
+def get_node_changed_10() -> Figure:
+    """In a fleet of 10 nodes."""
+    return get_node_changed(10, 1.5)
+
+
+def get_node_changed_100() -> Figure:
+    """In a fleet of 100 nodes."""
+    return get_node_changed(100, 5)
+
+
+def get_node_changed_1000() -> Figure:
+    """In a fleet of 1,000 nodes."""
+    return get_node_changed(1000, 15)
 
 
 def region_from_endpoint() -> Figure:

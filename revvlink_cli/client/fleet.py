@@ -149,7 +149,7 @@ class Fleet:
             join(node, FleetMember(self, node), transport, user_id=user)
             self._nodes[node.identifier] = node
             outcomes.append(state_of(node).start(group))
-        self.on_change()
+            self.on_change(node)
         return outcomes
 
     def _check_new(self, nodes: Sequence[Node]) -> None:
@@ -343,7 +343,7 @@ class Fleet:
         """Forget a closed node; it may join a pool again."""
         self._nodes.pop(node.identifier, None)
         state_of(node).leave()
-        self.on_change()
+        self.on_change(node)
 
     @property
     def nodes(self) -> dict[str, Node]:
@@ -523,9 +523,10 @@ class Fleet:
 
     # Changes, snapshots and the choice of a node.
 
-    def on_change(self) -> None:
-        """Discard the rankings and wake the tasks that wait for a change: something about a node has changed."""
-        self._selector.on_change()
+    def on_change(self, node: Node | None = None) -> None:
+        """Wake the tasks that wait for a change, and read again the node that has changed, if there is one."""
+        if node is not None:
+            self._selector.on_change(node)
         self.placement.on_change()
         if self._change is not None and not self._change.done():
             self._change.set_result(None)

@@ -51,7 +51,7 @@ class FleetMember:
 
     def on_change(self) -> None:
         """Pass on that a value of the node's snapshot has changed."""
-        self._fleet.on_change()
+        self._fleet.on_change(self._node)
 
     def on_ready(self, session_id: str, *, resumed: bool) -> None:
         """Publish that the node is connected, and start its failover if players need it."""

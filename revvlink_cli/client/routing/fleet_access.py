@@ -82,8 +82,8 @@ class FleetAccess(Protocol):
     def on_move_ended(self, player: Player) -> None:
         """Handle the events that were deferred while the player moved."""
 
-    def on_change(self) -> None:
-        """Discard rankings and wake waiting tasks: something about a node has changed."""
+    def on_change(self, node: Node | None = None) -> None:
+        """Wake waiting tasks, and read again the node that has changed, if there is one."""
 
     async def changed(self) -> None:
         """Wait until something about a node changes."""

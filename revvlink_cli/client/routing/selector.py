@@ -1,4 +1,4 @@
-"""Chooses the best node of a fleet, and caches the rankings until a node changes."""
+"""Chooses the best node of a fleet with an index, and caches the rankings until a node changes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, InvalidNodeException
 from revvlink_cli.client.routing import ranking
+from revvlink_cli.client.routing.node_index import NodeIndex
 from revvlink_cli.client.routing.regions import GLOBAL, count_unknown_place, region_from_endpoint
 from revvlink_cli.client.snapshot import FleetSnapshot
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 class NodeSelector:
     """Ranks the nodes of one fleet, and chooses among them."""
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, nodes: dict[str, Node]) -> None:
         """Create a selector.
 
         Args:
             nodes: The nodes of the fleet by identifier, in the order they were added; the fleet changes this mapping.
         """
         self._nodes = nodes
+        self._index = NodeIndex(nodes)
         self._regions: Mapping[str, tuple[str, ...]] | None = None
         self._unknown_regions: Counter[str] = Counter()
         self._rankings: dict[str | None, Ranking] = {}
@@ -47,8 +49,9 @@ class NodeSelector:
             count_unknown_place(endpoint, self._unknown_regions)
         return region
 
-    def on_change(self) -> None:
-        """Discard the rankings and penalties: something about a node has changed."""
+    def on_change(self, node: Node) -> None:
+        """Discard the rankings and penalties, and update the index: the node has changed, joined or left."""
+        self._index.on_change(node.identifier, time.monotonic())
         self._rankings.clear()
         self._penalties = None
 
@@ -72,11 +75,14 @@ class NodeSelector:
         now = time.monotonic()
         known = None if exclude else self._rankings.get(region)
         if known is None or now >= known.expires:
-            nodes = [node.snapshot() for node in self._nodes.values()]
-            known = ranking.rank(nodes, now, region=region, neighbours=self._regions is None, exclude=exclude)
+            known = self._rank(region, exclude, now)
             if not exclude:
                 self._rankings[region] = known
         return known
+
+    def _rank(self, region: str | None, exclude: Collection[str], now: float) -> Ranking:
+        nodes = [node.snapshot() for node in self._nodes.values()]
+        return ranking.rank(nodes, now, region=region, neighbours=self._regions is None, exclude=exclude)
 
     def best(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Node:
         """The best node for a region.
@@ -84,9 +90,11 @@ class NodeSelector:
         Raises:
             InvalidNodeException: No node can serve; the message says why each was left out.
         """
-        ranked = self.rank(region, exclude=exclude)
-        if ranked.candidates:
-            return self._nodes[ranked.candidates[0].node.identifier]
+        now = time.monotonic()
+        found = self._index.best(now, region, neighbours=self._regions is None, exclude=exclude)
+        if found is not None:
+            return self._nodes[found]
+        ranked = self._rank(region, exclude, now)
         why = "; ".join(f"{left.node.identifier}: {left.reason}" for left in ranked.excluded[:5])
         more = f"; and {len(ranked.excluded) - 5} more" if len(ranked.excluded) > 5 else ""
         raise InvalidNodeException(
