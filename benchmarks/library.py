@@ -15,7 +15,7 @@ from revvlink_cli.client.cache.memory import LFUCache
 from revvlink_cli.client.connection.supervisor import NodeSupervisor
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.fleet_events import FleetMember
-from revvlink_cli.client.node import state_of
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.models import Decoded, WireCpu, WireStats
 from revvlink_cli.client.snapshot import NodeStatus
 

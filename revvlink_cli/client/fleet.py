@@ -18,7 +18,8 @@ from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import Code, InvalidNodeException, NodeException, RevvlinkException
 from revvlink_cli.client.fleet_events import FleetEvents, FleetMember
 from revvlink_cli.client.loop_binding import LoopBinding
-from revvlink_cli.client.node import Node, check_session, join, state_of
+from revvlink_cli.client.node import Node
+from revvlink_cli.client.node_access import check_session, join, state_of
 from revvlink_cli.client.node_arguments import user_id_of
 from revvlink_cli.client.player import Player
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id

@@ -21,7 +21,7 @@ from revvlink_cli.client.events import (
     StatsReceived,
     name_of,
 )
-from revvlink_cli.client.node import state_of
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.messages import TrackEnd, TrackStart
 from revvlink_cli.client.routing.effects import ON_REQUEST, is_effect
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
-from revvlink_cli.client.node import state_of
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
 from revvlink_cli.client.routing.effects import Effects, is_same
 from revvlink_cli.client.routing.wishes import (

@@ -14,7 +14,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 
 if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.protocol.models import RoutePlanner
+    from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
 

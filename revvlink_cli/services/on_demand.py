@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.protocol.models import RoutePlanner
+    from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
     from revvlink_cli.health.policy import Policy
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from revvlink_cli.simulator import routeplanner, youtube
+from revvlink_cli.simulator import prometheus, routeplanner, youtube
 from revvlink_cli.simulator.answers import (
     API_HEADERS,
     BadRequest,
@@ -287,7 +287,9 @@ class Node:
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         kind = "text/plain;version=0.0.4;charset=utf-8"
-        return web.Response(body=metrics(self.stats()).encode(), headers={**API_HEADERS, "Content-Type": kind})
+        return web.Response(
+            body=prometheus.metrics(self.stats()).encode(), headers={**API_HEADERS, "Content-Type": kind}
+        )
 
     def _session(self, request: web.Request) -> Session:
         session = self.sessions.get(request.match_info["session"])
@@ -380,24 +382,3 @@ def version_info(version: str) -> dict[str, Any]:
     major, minor, patch = (int(part) for part in parts.groups()[:3]) if parts else (0, 0, 0)
     before = (parts[4] or "") if parts else None
     return {"semver": version, "major": major, "minor": minor, "patch": patch, "preRelease": before}
-
-
-def metrics(stats: dict[str, Any]) -> str:
-    """The statistics in the format of Prometheus."""
-    memory, cpu = stats["memory"], stats["cpu"]
-    samples = {
-        "players_total": ("Total number of players connected.", stats["players"]),
-        "playing_players_total": ("Number of players currently playing audio.", stats["playingPlayers"]),
-        "uptime_milliseconds": ("Uptime of the node in milliseconds.", stats["uptime"]),
-        **{
-            f"memory_{name}_bytes": (f"Memory statistics in bytes. ({name.capitalize()})", memory[name])
-            for name in ("free", "used", "allocated", "reservable")
-        },
-        "cpu_cores": ("CPU statistics. (Cores)", cpu["cores"]),
-        "cpu_system_load_percentage": ("CPU statistics. (System Load)", cpu["systemLoad"]),
-        "cpu_lavalink_load_percentage": ("CPU statistics. (LL Load)", cpu["lavalinkLoad"]),
-    }
-    return "".join(
-        f"# HELP lavalink_{name} {text}\n# TYPE lavalink_{name} gauge\nlavalink_{name} {float(value)}\n"
-        for name, (text, value) in samples.items()
-    )

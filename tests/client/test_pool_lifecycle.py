@@ -12,7 +12,7 @@ import pytest
 from revvlink_cli import InvalidClientException, Node, NodeException, NodeStatus, Pool
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.node import state_of
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.fidelity.read_recordings import LAVALINK

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from revvlink_cli.client.protocol.models import RoutePlanner
+from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot
 from revvlink_cli.config.json_schema import json_schema

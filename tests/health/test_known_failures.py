@@ -13,7 +13,8 @@ from revvlink_cli.client.errors import Code, LavalinkLoadException
 from revvlink_cli.client.protocol.messages import TrackException, VoiceClosed, read_event
 from revvlink_cli.client.protocol.voice_codes import VOICE_CLOSES
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
-from revvlink_cli.health.known_failures import PATTERNS, explain, explain_load, explain_track, explain_voice_close
+from revvlink_cli.health.failure_patterns import PATTERNS
+from revvlink_cli.health.known_failures import explain, explain_load, explain_track, explain_voice_close
 
 MESSAGES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "data" / "known_failures.json").read_text(encoding="utf-8")

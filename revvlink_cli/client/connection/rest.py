@@ -23,7 +23,6 @@ from revvlink_cli.client.protocol.messages import read_guild
 from revvlink_cli.client.protocol.models import (
     Decoded,
     NodeInfo,
-    RoutePlanner,
     UndecodableError,
     WireException,
     WireInfo,
@@ -33,6 +32,7 @@ from revvlink_cli.client.protocol.models import (
     decode,
     decode_json,
 )
+from revvlink_cli.client.protocol.plugin_answers import RoutePlanner, has_refresh_token
 from revvlink_cli.client.protocol.tracks import Playable, Playlist, readable
 from revvlink_cli.client.redaction import LONGEST_ECHO
 
@@ -242,7 +242,7 @@ class Rest(HttpClient):
         """
         status, has_token = None, None
         try:
-            has_token = _has_refresh_token((await self.request("GET", "/youtube")).body)
+            has_token = has_refresh_token((await self.request("GET", "/youtube")).body)
         except LavalinkException as error:
             status = error.status
         if status is not None:  # raised here, because the other exception would have the node's words
@@ -382,16 +382,6 @@ class Rest(HttpClient):
             return decode_json(answer.body)
         except UndecodableError:
             return answer.body.decode(errors="replace")
-
-
-def _has_refresh_token(body: bytes) -> bool | None:
-    """Whether the YouTube plugin's configuration has a token, None where it cannot be read."""
-    try:
-        raw = decode_json(body)
-    except UndecodableError:
-        return None
-    token = raw.get("refreshToken", ...) if isinstance(raw, dict) else ...
-    return bool(token.strip()) if isinstance(token, str) else (False if token is None else None)
 
 
 def _endpoint_in(data: Mapping[str, Any]) -> str | None:

@@ -236,36 +236,6 @@ class NodeStats:
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RoutePlanner:
-    """``GET /v4/routeplanner/status``.
-
-    Attributes:
-        kind: Class of the planner (``RotatingIpRoutePlanner`` ...), or None when the node has none.
-        details: The planner's own figures as sent, numbers as text.
-    """
-
-    kind: str | None
-    details: dict[str, Any]
-
-    @property
-    def failing_addresses(self) -> tuple[str, ...] | None:
-        """The addresses that it has found failing, None where it has no list of them."""
-        listed = self.details.get("failingAddresses")
-        if not isinstance(listed, list):
-            return None
-        found = [entry.get("failingAddress", entry.get("address", "")) if isinstance(entry, dict) else entry
-                 for entry in listed]  # fmt: skip
-        return tuple(str(address).lstrip("/") for address in found)
-
-    @property
-    def block_size(self) -> int | None:
-        """Number of addresses in its block, None where it does not say."""
-        block = self.details.get("ipBlock")
-        size = str(block.get("size")) if isinstance(block, dict) else ""
-        return int(size) if size.isascii() and size.isdecimal() and len(size) < 50 else None
-
-
 class UndecodableError(ValueError):
     """A message or body is not valid JSON of the expected form."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedException, RevvlinkException, is_refusal
 from revvlink_cli.client.events import NodeDrained
-from revvlink_cli.client.node import state_of
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.client.routing import placement
 from revvlink_cli.client.routing.placement import is_gone

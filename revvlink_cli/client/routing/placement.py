@@ -27,7 +27,8 @@ from revvlink_cli.client.errors import (
     is_refusal,
 )
 from revvlink_cli.client.events import PlayerLost, PlayerMoved
-from revvlink_cli.client.node import Node, state_of
+from revvlink_cli.client.node import Node
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 

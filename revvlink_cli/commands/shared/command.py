@@ -1,6 +1,8 @@
 """The base of all commands: the global options, accepted before and after the command, and the set-up of Typer.
 
 Annotations are evaluated in this module, because Typer reads those of nested functions.
+
+This file has more than 400 lines because the options of a command, its help and its parsing change together.
 """
 
 import sys

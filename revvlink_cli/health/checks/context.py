@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from revvlink_cli.client.errors import RevvlinkException
-    from revvlink_cli.client.protocol.models import RoutePlanner
+    from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
 

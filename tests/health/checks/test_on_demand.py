@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException
-from revvlink_cli.client.protocol.models import RoutePlanner
+from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
 from revvlink_cli.health.catalogue import read_range
 from revvlink_cli.health.checks.context import OnDemand
 from revvlink_cli.health.findings import Finding, Skipped, Verdict
