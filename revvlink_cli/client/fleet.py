@@ -181,16 +181,14 @@ class Fleet:
         if self._running is None:
             self._closing = asyncio.Event()
             self._running = asyncio.get_running_loop().create_future()
-            self._supervisor = asyncio.create_task(
-                self._supervise(self._running, self._closing, Transport(self._redact, self._paces)), name="fleet"
-            )
+            self._supervisor = asyncio.create_task(self._supervise(self._running, self._closing), name="fleet")
         return await asyncio.shield(self._running)  # a cancelled caller does not end it for the next
 
-    @staticmethod
     async def _supervise(
-        started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event, transport: Transport
+        self, started: asyncio.Future[tuple[Transport, asyncio.TaskGroup]], closing: asyncio.Event
     ) -> None:
         """Hold the connections and the tasks of all nodes until the fleet closes."""
+        transport = Transport(self._redact, self._paces)
         try:
             async with asyncio.TaskGroup() as group:
                 if not started.done():  # nobody waits any more when connecting was given up at once
