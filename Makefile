@@ -16,7 +16,7 @@ test: $(VENV)/.developed  ## Run every test
 
 test-all: export REVVLINK_TEST_EXAMPLES = large
 test-all: test  ## Run every test with many more random examples, on every Python that is installed
-	bash .ci/other-pythons tests
+	EVERY_PYTHON=1 bash .ci/other-pythons tests
 
 bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
 	$(BIN)/python -m benchmarks

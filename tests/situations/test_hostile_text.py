@@ -91,6 +91,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "top": ((),),
     "track decode": ((hostile.track()["encoded"],), (HOSTILE, LOST), ("x", "--node", NAME)),
+    "version": ((), (HOSTILE,)),
     "wait": (("--timeout", "3"), ("--for", "healthy", "--timeout", "3")),
 }
 """Of every command, lines that make it show what comes from elsewhere: from servers, files, and the line itself."""
