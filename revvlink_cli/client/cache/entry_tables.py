@@ -48,13 +48,17 @@ class EntryTables:
         self._capacity = capacity
         self._on_notice = on_notice
 
-    def find(self, connection: sqlite3.Connection, key: Key) -> tuple[Entry, int] | None:
-        """The valid entry under a key and its number, None when there is none; does not count a use."""
-        found = connection.execute(
-            f"SELECT {_KEPT}, id FROM entries JOIN bodies USING (id)"  # noqa: S608 - names of columns
+    def _row(self, connection: sqlite3.Connection, more: str, key: Key) -> Any:
+        """The columns of an entry, then those in `more`; None when there is no entry under the key."""
+        return connection.execute(
+            f"SELECT {_KEPT}, {more} FROM entries JOIN bodies USING (id)"  # noqa: S608 - names of columns
             " WHERE fleet = (SELECT id FROM fleets WHERE name = ?) AND node = ? AND identifier = ?",
             (self._fleet_name, key.node or "", key.identifier),
         ).fetchone()
+
+    def find(self, connection: sqlite3.Connection, key: Key) -> tuple[Entry, int] | None:
+        """The valid entry under a key and its number, None when there is none; does not count a use."""
+        found = self._row(connection, "id", key)
         if found is None:
             return None
         try:
@@ -183,11 +187,7 @@ class EntryTables:
 
     def peek(self, connection: sqlite3.Connection, key: Key) -> tuple[Entry, Listed] | None:
         """The entry under a key without counting a use, None when there is none."""
-        found = connection.execute(
-            f"SELECT {_KEPT}, uses, size FROM entries JOIN bodies USING (id)"  # noqa: S608 - names of columns
-            " WHERE fleet = (SELECT id FROM fleets WHERE name = ?) AND node = ? AND identifier = ?",
-            (self._fleet_name, key.node or "", key.identifier),
-        ).fetchone()
+        found = self._row(connection, "uses, size", key)
         if found is None:
             return None
         entry = entry_from(found)

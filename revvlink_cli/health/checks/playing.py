@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli._percent import percent
 from revvlink_cli.client.errors import Code, Stage
+from revvlink_cli.health.catalogue import BY_CODE
 from revvlink_cli.health.checks.context import NodeCheck, NodeChecks
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.ranges import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from revvlink_cli.health.checks.context import CheckContext, Played
-    from revvlink_cli.health.findings import Figure, Outcome
+    from revvlink_cli.health.findings import Outcome
 
 NOT_MEASURED = "no sound was measured, see [play] listen"
 
@@ -63,39 +64,42 @@ def _played(context: CheckContext, canary: str, played: Played | None) -> Findin
 
 
 def _packets(context: CheckContext) -> Sequence[Outcome]:
-    found = [
-        _measured(
-            context,
-            played.canary,
-            context.figure("packets", "play_packets_per_second", played.packet_rate, Unit.COUNT),
-            f"{played.canary} sent {played.packet_rate:.1f} packets a second, of 50",
-            "look at the node's CPU, and at its network to here",
-        )
-        for played in context.played
-        if played.packet_rate is not None
-    ]
-    return found or (Skipped(context.node.identifier, "packets", NOT_MEASURED),)
+    return _measured(
+        context,
+        "packets",
+        {
+            played.canary: (rate, f"{played.canary} sent {rate:.1f} packets a second, of 50")
+            for played in context.played
+            if (rate := played.packet_rate) is not None
+        },
+        "look at the node's CPU, and at its network to here",
+    )
 
 
 def _silence(context: CheckContext) -> Sequence[Outcome]:
-    found = [
-        _measured(
-            context,
-            played.canary,
-            context.figure("silence", "play_silence", played.silence_ratio, Unit.RATIO),
-            f"{played.canary} is {percent(played.silence_ratio)} silence",
-            "listen to the track itself, or choose another one",
-        )
-        for played in context.played
-        if played.silence_ratio is not None
-    ]
-    return found or (Skipped(context.node.identifier, "silence", NOT_MEASURED),)
+    return _measured(
+        context,
+        "silence",
+        {
+            played.canary: (ratio, f"{played.canary} is {percent(ratio)} silence")
+            for played in context.played
+            if (ratio := played.silence_ratio) is not None
+        },
+        "listen to the track itself, or choose another one",
+    )
 
 
-def _measured(context: CheckContext, canary: str, figure: Figure, message: str, hint: str) -> Finding:
-    check = "packets" if figure.metric.unit is Unit.COUNT else "silence"
-    finding = context.finding(check, message, figures=(figure,), hint=hint)
-    return replace(finding, subject=canary, hint=hint if finding.verdict is not Verdict.OK else None)
+def _measured(
+    context: CheckContext, check: str, values: Mapping[str, tuple[float, str]], hint: str
+) -> Sequence[Outcome]:
+    """The findings of a check with one figure: by canary its value, and what that means in words."""
+    (metric,) = BY_CODE[check].metrics
+    found = []
+    for canary, (value, message) in values.items():
+        figure = context.figure(check, metric.name, value, metric.unit)
+        finding = context.finding(check, message, figures=(figure,), hint=hint)
+        found.append(replace(finding, subject=canary, hint=hint if finding.verdict is not Verdict.OK else None))
+    return found or (Skipped(context.node.identifier, check, NOT_MEASURED),)
 
 
 CHECKS: NodeChecks = {
