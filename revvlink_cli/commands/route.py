@@ -128,10 +128,8 @@ def _unheard(best: NodeSnapshot | None) -> tuple[str, ...]:
     """A warning when users would hear nothing from the node that serves."""
     from revvlink_cli.health.voice import voice_ability
 
-    ability = voice_ability(best.info, best.dialect) if best is not None else None
-    if best is None or ability is None or ability.speaks_dave is not False:
-        return ()
-    return (f"{best.identifier}: users hear nothing: {ability.reason}",)
+    warning = voice_ability(best.info, best.dialect).warning if best is not None else None
+    return (f"{best.identifier}: {warning}",) if best is not None and warning is not None else ()
 
 
 def place_of(endpoint: str | None, label: str | None) -> str:
@@ -194,7 +192,7 @@ def _candidate(number: int, candidate: Candidate, ranking: Ranking) -> ExplainRo
         match=candidate.match.name.lower() if ranking.region is not None else None,
         speaks_dave=ability.speaks_dave,
         **penalty_columns.terms_of(cost),
-        why=f"{why}; users hear nothing: {ability.reason}" if ability.speaks_dave is False else why,
+        why="; ".join(filter(None, (why, ability.warning))),
     )
 
 

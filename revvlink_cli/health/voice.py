@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
 
 if TYPE_CHECKING:
     from revvlink_cli.client.protocol.models import NodeInfo
@@ -35,6 +36,11 @@ class VoiceAbility(NamedTuple):
     speaks_dave: bool | None
     reason: str
 
+    @property
+    def warning(self) -> str | None:
+        """What that means for the users of a node that cannot; None for others."""
+        return f"users hear nothing: {self.reason}" if self.speaks_dave is False else None
+
 
 def voice_ability(info: NodeInfo | None, dialect: Dialect | None) -> VoiceAbility:
     """Judges by a node's version whether it can serve voice channels."""
@@ -58,3 +64,10 @@ def voice_ability(info: NodeInfo | None, dialect: Dialect | None) -> VoiceAbilit
             False, f"a development build of {moment:%Y-%m-%d} cannot speak DAVE: it is from before 4.2.0"
         )
     return VoiceAbility(None, "neither its version nor the time of its commit is known")
+
+
+def advice_without_dave(ability: VoiceAbility) -> str | None:
+    """What to do about a node without DAVE; one whose version can speak it has not loaded its native library."""
+    if ability.speaks_dave:
+        return "its version can, but its native library for DAVE is not loaded: see the node's log of its start"
+    return EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED].next_step

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.client.protocol.models import NodeInfo
+from revvlink_cli.health.checks.context import CheckContext, Played
+from revvlink_cli.health.checks.run import CHECKS
+from revvlink_cli.health.findings import Finding, Verdict
 from revvlink_cli.health.voice import voice_ability
+from tests.health.judged_nodes import INFO, NOW, snapshot
 
 SNAPSHOT = f"{'a1' * 20}-SNAPSHOT"
 
@@ -54,3 +59,16 @@ def test_nodelink(version: str, expected: bool | None) -> None:
 def test_nothing_known() -> None:
     """A node that did not say what it is."""
     assert voice_ability(None, None).speaks_dave is None
+
+
+@pytest.mark.parametrize(("version", "words"), [("4.2.2", "native library"), ("4.1.1", "4.2.0")])
+def test_advice_where_none_was_offered(version: str, words: str) -> None:
+    """A node whose version can speak DAVE and that offered none has not loaded its library: an update does not help."""
+    node = snapshot(info=replace(INFO, version=version))
+    played = Played(canary="x", verdict=Verdict.OK, message="heard", dave_version=0)
+    context = CheckContext(node, NOW, 5.0, played=(played,))
+
+    (finding,) = CHECKS["voice"].run(context)
+    assert isinstance(finding, Finding)
+    assert finding.verdict is Verdict.CRITICAL
+    assert words in (finding.hint or "")

@@ -258,9 +258,7 @@ def _reason(node: NodeSnapshot, now: float, ability: VoiceAbility) -> str | None
 
 def _message(node: NodeSnapshot, ability: VoiceAbility) -> str | None:
     """The same as a sentence."""
-    if node.error is None and ability.speaks_dave is False:
-        return f"users hear nothing: {ability.reason}"
-    return str(node.error) if node.error else None
+    return str(node.error) if node.error else ability.warning
 
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:

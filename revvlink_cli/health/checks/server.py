@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code
 from revvlink_cli.health.checks.context import NodeCheck, NodeChecks
-from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
+from revvlink_cli.health.failure_codes import FailureCode
 from revvlink_cli.health.findings import Skipped, Verdict
 from revvlink_cli.health.versions import Version
-from revvlink_cli.health.voice import voice_ability
+from revvlink_cli.health.voice import advice_without_dave, voice_ability
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -128,22 +128,24 @@ def _voice(context: CheckContext) -> Sequence[Outcome]:
     ability = voice_ability(context.node.info, context.node.dialect)
     if ability.speaks_dave:
         return (context.finding("voice", ability.reason),)
-    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
     if ability.speaks_dave is None:
         what = f"whether it speaks DAVE is not known: {ability.reason}"
         hint = "measure it with `revvlink play --listen`"
         return (context.finding("voice", what, Verdict.WARNING, code="no_figure", hint=hint),)
-    what = f"{ability.reason}, and Discord closes its voice connections (4017): users hear nothing"
-    return (context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step),)
+    return (_without_dave(context, ability.reason),)
 
 
 def _measured_voice(context: CheckContext, offered: int) -> Finding:
     """What the node itself offered to a voice server says more than its version."""
     if offered:
         return context.finding("voice", f"it offered DAVE version {offered}")
-    known = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
-    what = "it offered no DAVE, and Discord closes its voice connections (4017): nobody hears it"
-    return context.finding("voice", what, Verdict.CRITICAL, code=str(known.code), hint=known.next_step)
+    return _without_dave(context, "it offered no DAVE")
+
+
+def _without_dave(context: CheckContext, reason: str) -> Finding:
+    what = f"{reason}, and Discord closes its voice connections (4017): users hear nothing"
+    hint = advice_without_dave(voice_ability(context.node.info, context.node.dialect))
+    return context.finding("voice", what, Verdict.CRITICAL, code=str(FailureCode.VOICE_DAVE_REQUIRED), hint=hint)
 
 
 CHECKS: NodeChecks = {

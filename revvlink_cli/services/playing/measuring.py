@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, LavalinkException, RevvlinkException
 from revvlink_cli.health.failure_codes import EXPLANATIONS, FailureCode
-from revvlink_cli.health.voice import voice_ability
+from revvlink_cli.health.voice import advice_without_dave, voice_ability
 from revvlink_cli.services.playing.report import PlayError, PlayVerdict
 from revvlink_cli.services.voice.rtp import FRAME_MS
 
@@ -102,9 +102,7 @@ async def measure(node: Node, call: VoiceCall, watch: PlayerWatch, seconds: floa
     if call.dave_version == 0:
         dave = EXPLANATIONS[FailureCode.VOICE_DAVE_REQUIRED]
         what = f"{_sentence(figures)}; but not on Discord, which closes its voice with 4017: it offers no DAVE"
-        advice = dave.next_step
-        if voice_ability(node.info, node.rest.dialect).speaks_dave:
-            advice = "its version can, but its native library for DAVE is not loaded: see the node's log of its start"
+        advice = advice_without_dave(voice_ability(node.info, node.rest.dialect))
         return report.build(PlayVerdict.HEARD, what, code=str(dave.code), advice=advice)
     return report.build(PlayVerdict.HEARD, _sentence(figures), advice=_advice(figures))
 
