@@ -17,11 +17,19 @@ if TYPE_CHECKING:
 
 
 def profiles(password: str) -> tuple[NodeProfile, ...]:
-    """Three nodes with different loads and regions."""
-    return (
-        NodeProfile(identifier="sim-us", region="us", password=password, players=64, playing=41, system_load=0.34),
-        NodeProfile(identifier="sim-eu", region="eu", password=password, players=120, playing=97, system_load=0.58),
-        NodeProfile(identifier="sim-asia", region="asia", password=password, players=9, playing=6, system_load=0.12),
+    """Three nodes with different loads and regions; they really send sound to voice servers, as of `play --listen`."""
+    loads = (("us", 64, 41, 0.34), ("eu", 120, 97, 0.58), ("asia", 9, 6, 0.12))
+    return tuple(
+        NodeProfile(
+            identifier=f"sim-{region}",
+            region=region,
+            password=password,
+            players=players,
+            playing=playing,
+            system_load=load,
+            audio="sound",
+        )
+        for region, players, playing, load in loads
     )
 
 

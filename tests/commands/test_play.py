@@ -378,3 +378,10 @@ def test_two_runs_on_one_port(play: Callable[..., Ran]) -> None:
         taken.listen()
         ran = play("one", "--listen", f"127.0.0.1:{taken.getsockname()[1]}", "x")
     assert (ran.code, ran.json["errors"][0]["code"]) == (1, "port_in_use")
+
+
+def test_the_demo_is_heard() -> None:
+    """Whoever tries `--listen` on the simulated fleet of `revvlink demo` hears it."""
+    ran = run_cli("demo", "--", "play", "night", "garden", "--node", "sim-us", *LISTEN, "-o", "json")
+    assert ran.code == 0, ran.err
+    assert only(ran)["verdict"] == "heard"
