@@ -7,9 +7,30 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
+
+
+class Statement(NamedTuple):
+    """A table's header, or a key with its value.
+
+    Attributes:
+        path: The table or the key. A table of an array has its index: ``("nodes", 1)``.
+        table: The table whose header the statement stands under; of a header, the table itself.
+        is_header: Whether it is a header.
+        start: Index of its first character in the text.
+        value: Index of the first character of the value; of a header, that of the header.
+        end: Index after its last character.
+    """
+
+    path: Path
+    table: Path
+    is_header: bool
+    start: int
+    value: int
+    end: int
+
 
 _BARE_END = frozenset(" \t\r\n.=]#")
 _VALUE_END = frozenset(",]}\r\n#")
@@ -18,6 +39,13 @@ _VALUE_END = frozenset(",]}\r\n#")
 def locate(text: str) -> dict[Path, tuple[int, int]]:
     """Line and column, from 1, of every key and table, by path: ``("nodes", 1, "uri")``."""
     return _Scanner(text).scan()
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a document, in order. Keys within inline tables and arrays are no statements."""
+    scanner = _Scanner(text)
+    scanner.scan()
+    return scanner.statements
 
 
 def find(places: dict[Path, tuple[int, int]], path: Path) -> tuple[int, int] | tuple[None, None]:
@@ -36,6 +64,7 @@ class _Scanner:
         self.at = 0
         self.places: dict[Path, tuple[int, int]] = {}
         self.tables: dict[Path, int] = {}  # arrays of tables -> index of the last one
+        self.statements: list[Statement] = []
 
     def scan(self) -> dict[Path, tuple[int, int]]:
         current: Path = ()
@@ -45,7 +74,8 @@ class _Scanner:
             elif self.text[self.at] == "[":
                 current = self.header(array=False)
             else:
-                self.pair(current)
+                path, start, value = self.pair(current)
+                self.statements.append(Statement(path, current, False, start, value, self.at))
         return self.places
 
     def note(self, path: Path, at: int) -> None:
@@ -84,6 +114,7 @@ class _Scanner:
         elif path in self.tables:
             path = (*path, self.tables[path])
         self.note(path, start)
+        self.statements.append(Statement(path, path, True, start, start, self.at))
         return path
 
     def key(self) -> list[str]:
@@ -128,14 +159,20 @@ class _Scanner:
             end += 2 if quote == '"' and self.text[end] == "\\" else 1
         self.at = end + 1
 
-    def pair(self, current: Path) -> None:
+    def pair(self, current: Path) -> tuple[Path, int, int]:
+        """Read a key and its value; returns the path, and where the key and the value begin."""
         start = self.at
         path: Path = current
         for key in self.key():
             path = (*path, key)
             self.note(path, start)
         self.at += 1  # the equals sign
+        self.skip_blank(lines=False)
+        value = self.at
         self.value(path)
+        while self.text[self.at - 1] in " \t":
+            self.at -= 1  # what stands between a number and its comment
+        return path, start, value
 
     def value(self, path: Path) -> None:
         self.skip_blank(lines=False)

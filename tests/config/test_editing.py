@@ -76,11 +76,11 @@ def test_a_node_is_added_and_nothing_else_touched(isolated: Path, newline: str, 
     [
         ('[[nodes]]\nidentifier = "new"\nuri = "http://h"\npassword = "x"\n', NODE, "is taken"),
         ("", {**NODE, "uri": "ftp://h"}, "must begin with"),
-        ('nodes = [{identifier = "a", uri = "http://h", password = "x"}]\n', NODE, "cannot take another"),
+        ('[nodes]\nidentifier = "a"\n', NODE, "cannot be changed here without rewriting"),
     ],
 )
 def test_a_wrong_node_leaves_the_file_alone(isolated: Path, text: str, values: dict[str, object], told: str) -> None:
-    """A taken name, a bad address, an inline array: told, and not a byte changed."""
+    """A taken name, a bad address, nodes that are no array: told, and not a byte changed."""
     path = isolated / "nodes.toml"
     path.write_text(text, encoding="utf-8")
 
