@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import ProbeCommand, Record, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import node_names
+from revvlink_cli.commands.shared.options import OneNode
 from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -39,12 +39,7 @@ class HealthRecord:
 @command(app, prints=lambda: {"": Record(HealthRecord)}, cls=ProbeCommand, examples=("revvlink healthcheck us-1",))
 def healthcheck(
     ctx: typer.Context,
-    node: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NODE]", help="The node; may be left out where only one is configured.", autocompletion=node_names
-        ),
-    ] = None,
+    node: OneNode = None,
     canary: check_options.Canaries = None,
 ) -> Work:
     """Check one node, for Docker and Kubernetes.

@@ -81,7 +81,12 @@ class PlayRow:
 )
 def play(
     ctx: typer.Context,
-    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NODE] QUERY...", help="Words, an address, or prefix:words; a node's name before them as --node."
+        ),
+    ],
     node: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,8 +135,7 @@ def play(
     --advertise voice.example.org:8443 --cert voice.pem`.
     """  # fmt: skip
     options = options_of(ctx)
-    words = " ".join(query)
-    if not words.strip():
+    if not " ".join(query).strip():
         raise CommandError(
             Failure("usage", "the query is empty", hint="give words to search"), exit_code=ExitCode.USAGE
         )
@@ -144,6 +148,10 @@ def play(
     given = _address(advertise, "--advertise")
     _check_voice(place, given, cert, key, save, duration)
     settings = node_selection.load_settings(options)
+    if not node:
+        named, query = node_selection.split_node(settings, query, options)
+        node = [named] if named is not None else None
+    words = " ".join(query)
     entries = node_selection.select(settings, node or (), options, tags=tag or ())
     chosen = node_selection.with_secrets(settings, entries, options)
     identifier = words if raw else identifier_for(words, source or settings.search_source)

@@ -10,7 +10,7 @@ import typer
 from revvlink_cli.client.protocol.guild_ids import read_guild_id
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
-from revvlink_cli.commands.shared.options import node_option
+from revvlink_cli.commands.shared.options import OneNode
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, clock
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 app = make_app()
 
-NODE = node_option("The node; not needed where there is only one.")
 SESSION = typer.Option("--session", metavar="ID", help="The bot's session: see the bot's log.")
 
 
@@ -89,9 +88,7 @@ def _row(player: RemotePlayer) -> PlayerRow:
     prints=lambda: {"": Rows(PlayerRow)},
     examples=("revvlink players list --session 8q2xk1 --node us-1",),
 )
-def list_players(
-    ctx: typer.Context, session: Annotated[str, SESSION], node: Annotated[str | None, NODE] = None
-) -> Work:
+def list_players(ctx: typer.Context, session: Annotated[str, SESSION], node: OneNode = None) -> Work:
     """List the players of a session.
 
     A node lists players by session only, and does not list its sessions. The bot knows the id: its log names it when
@@ -115,7 +112,7 @@ def show(
     ctx: typer.Context,
     guild: Annotated[int, GUILD],
     session: Annotated[str, SESSION],
-    node: Annotated[str | None, NODE] = None,
+    node: OneNode = None,
 ) -> Work:
     """Show one player."""
     options = options_of(ctx)
@@ -140,7 +137,7 @@ def destroy(
     ctx: typer.Context,
     guild: Annotated[int, GUILD],
     session: Annotated[str, SESSION],
-    node: Annotated[str | None, NODE] = None,
+    node: OneNode = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Destroy without asking.")] = False,
 ) -> Work:
     """Destroy a player.

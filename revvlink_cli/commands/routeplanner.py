@@ -9,7 +9,7 @@ import typer
 
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import NodeName, Nodes, Region, Tags
+from revvlink_cli.commands.shared.options import NODE_AND_MORE, Nodes, Region, Tags, given_node, node_names
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.config.settings import Settings
 
 app = make_app()
 
@@ -46,21 +47,41 @@ def status(
     return _each(chosen, options, None)
 
 
-@command(app, prints=lambda: {"": Rows(PlannerRow)}, examples=("revvlink routeplanner free us-1 --all",))
+@command(
+    app,
+    prints=lambda: {"": Rows(PlannerRow)},
+    examples=("revvlink routeplanner free us-1 --all", "revvlink routeplanner free 192.0.2.7 --node us-1"),
+)
 def free(
     ctx: typer.Context,
-    node: NodeName,
-    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="The address to try again.")] = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar=NODE_AND_MORE,
+            help="The node, not needed where there is only one; the address to try again.",
+            autocompletion=node_names,
+        ),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Try all failing addresses again.")] = False,
 ) -> Work:
     """Free a failing address of a node, or all of them."""
     options = options_of(ctx)
-    if (address is None) is not all_:
+    settings = node_selection.load_settings(options)
+    names, addresses = _node_and_address(what or [], settings, all_=all_)
+    entry = node_selection.select_one(settings, given_node(ctx, names[0] if names else None), options)
+    if len(addresses) != (0 if all_ else 1):
         raise CommandError(
             Failure("usage", "name one address, or say --all", hint="see `revvlink routeplanner status`"),
             exit_code=ExitCode.USAGE,
         )
-    return _each((node_selection.load_node(options, node),), options, address or "")
+    return _each(node_selection.with_secrets(settings, (entry,), options), options, addresses[0] if addresses else "")
+
+
+def _node_and_address(what: list[str], settings: Settings, *, all_: bool) -> tuple[list[str], list[str]]:
+    """Split the arguments of `free` into nodes and addresses. One alone without ``--all`` may be either."""
+    if len(what) == 1 and not all_ and all(entry.identifier != what[0] for entry in settings.nodes):
+        return [], what
+    return what[:1], what[1:]
 
 
 async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str | None) -> Result:

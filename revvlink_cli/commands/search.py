@@ -52,11 +52,16 @@ CACHE_MODE_HELP = "Prefer the cache, refresh it, bypass it, or use only the cach
 @command(
     app,
     prints=lambda: {"": Rows(TrackRow), "--encoded": Rows(_encoded_row()), "--all-nodes": Rows(_node_row())},
-    examples=("revvlink search night", "revvlink search scsearch:night --all-nodes"),
+    examples=("revvlink search night", "revvlink search us-1 night", "revvlink search scsearch:night --all-nodes"),
 )
 def search(
     ctx: typer.Context,
-    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Words, an address, or prefix:words.")],
+    query: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NODE] QUERY...", help="Words, an address, or prefix:words; a node's name before them as --node."
+        ),
+    ],
     source: Source = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Send QUERY unchanged, such as a file name of the local source.")
@@ -83,13 +88,15 @@ def search(
     addresses and prefix:words are sent unchanged. The result is cached for the next search, see `revvlink cache`.
     """
     options = options_of(ctx)
-    words = " ".join(query)
-    if not words.strip():
+    if not " ".join(query).strip():
         raise CommandError(
             Failure("usage", "the query is empty", hint="give words to search"), exit_code=ExitCode.USAGE
         )
     prefixes = _prefixes(sources, source, raw=raw)
     settings = node_selection.load_settings(options)
+    if node is None:
+        node, query = node_selection.split_node(settings, query, options)
+    words = " ".join(query)
     entries = node_selection.select(settings, (node,) if node else (), options)
     if all_nodes or prefixes:
         from revvlink_cli.commands.shared.node_loads import compare

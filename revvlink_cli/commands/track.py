@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+_SHORTEST = 40
+"""Characters that every encoded track has; a shorter text may be the name of a node."""
+
 
 @app.callback()
 def track() -> None:
@@ -31,14 +34,17 @@ def decode(
     encoded: Annotated[
         list[str],
         typer.Argument(
-            metavar="ENCODED... | -",
-            help="Encoded tracks; - reads standard input: one a line, or what `search --encoded` prints.",
+            metavar="[NODE] ENCODED... | -",
+            help="Encoded tracks; - reads standard input: one a line, or what `search --encoded` prints. A node's name "
+            "before them as --node.",
         ),
     ],
     node: Annotated[str | None, node_option("Let this node decode them.")] = None,
 ) -> Result | Work:
     """Decode tracks without a server."""
     options = options_of(ctx)
+    if node is None and len(encoded) > 1 and 1 < len(encoded[0]) < _SHORTEST:
+        node, encoded = _split_node(encoded, options)
     given = [
         text for argument in encoded for text in ([argument] if argument != "-" else find_encoded(read_texts("-")))
     ]
@@ -62,6 +68,15 @@ def decode(
             )
     code = ExitCode.OK if not failures else ExitCode.PARTIAL if rows else ExitCode.FAILED
     return Result(tuple(rows), TrackRow, code, tuple(failures))
+
+
+def _split_node(encoded: list[str], options: Options) -> tuple[str | None, list[str]]:
+    """The node that the first argument names, or None, and the encoded tracks."""
+    try:
+        settings = node_selection.load_settings(options)
+    except CommandError:
+        return None, encoded
+    return node_selection.split_node(settings, encoded, options)
 
 
 async def _ask(given: list[str], chosen: tuple[NodeSettings, ...], options: Options) -> Result:

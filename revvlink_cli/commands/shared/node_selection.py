@@ -12,6 +12,7 @@ from revvlink_cli._suggestions import closest
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import find, one_node
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.text import clean
 
@@ -163,6 +164,22 @@ def select_one(settings: Settings, name: str | None, options: Options) -> NodeEn
     if name is not None and name not in known:
         raise CommandError(unknown_node(name, known), exit_code=options.usage_exit_code)
     return settings.nodes[0 if name is None else known.index(name)]
+
+
+def split_node(settings: Settings, words: Sequence[str], options: Options) -> tuple[str | None, list[str]]:
+    """Split arguments of which the first may name a node: ``us-1 some words``.
+
+    Only a whole name of the configuration counts, and only if other words follow. A note on stderr says so, because the
+    words may be a query that begins with that name; then one argument, in quotes, holds all of it.
+
+    Returns:
+        The node, or None, and the other words.
+    """
+    if len(words) < 2 or all(entry.identifier != words[0] for entry in settings.nodes):
+        return None, list(words)
+    if not options.quiet:
+        diagnostics.notes([f"{words[0]} is a node: it alone is asked; put the words in quotes to send them all"])
+    return words[0], list(words[1:])
 
 
 def _fits(node: NodeEntry, pattern: str) -> bool:

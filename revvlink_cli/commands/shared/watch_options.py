@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Watching = Annotated[
     bool,
-    typer.Option("--watch", "-w", help="Refresh until interrupted; through a pipe, print one JSON object a line."),
+    typer.Option("--watch", help="Refresh until interrupted; through a pipe, print one JSON object a line."),
 ]
 Interval = Annotated[
     str | None, typer.Option("--interval", metavar="TIME", help="With --watch, time between two samples; default 2s.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from revvlink_cli.cli.app import run
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
@@ -103,3 +104,48 @@ def test_prompt(node: SimulatedNode) -> None:
     assert terminal.end() == 0
     assert "connected" in terminal.seen
     assert "open sesame" not in terminal.seen
+
+
+def test_node_is_named_as_an_argument_or_with_an_option(
+    write_config: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command on nodes takes them both ways; the same name twice is one, and two different ones are refused."""
+    profiles = [
+        NodeProfile(identifier="a", password="pw", route_planner="NanoSwitch", failing_addresses=2),
+        NodeProfile(identifier="b", password="pw"),
+    ]
+    with Simulator(profiles) as running:
+        config = write_config(
+            *({"identifier": node.profile.identifier, "uri": node.uri, "password": "pw"} for node in running)
+        )
+
+        def ran(*arguments: str) -> tuple[int, str, str]:
+            code = run(["--config", str(config), *arguments])
+            printed = capsys.readouterr()
+            return code, printed.out, printed.err
+
+        for command in (
+            ("nodes", "list"), ("nodes", "info"), ("nodes", "status"), ("connect",), ("check",), ("healthcheck",),
+            ("wait",), ("routeplanner", "status"), ("routeplanner", "free", "--all"),
+        ):  # fmt: skip
+            for names in (("a",), ("--node", "a"), ("a", "--node", "a")):
+                code, out, err = ran(*command, *names, "-o", "json")
+                assert (code, '"b"' in out, err) == (0, False, ""), (command, names)
+            code, _, err = ran(*command, "b", "--node", "a")
+            assert (code, "--node: a, but NODE is b: give one of them" in err) == (
+                3 if command == ("check",) else 1 if command == ("healthcheck",) else 2,
+                True,
+            ), command
+        assert ran("connect", "--node", "a", "--node", "b")[1].count("connected") == 2
+        assert "this command takes one node" in ran("nodes", "info", "--node", "a", "--node", "b")[2]
+        for free in (("a", "1.0.0.0"), ("1.0.0.1", "--node", "a")):
+            assert ran("routeplanner", "free", *free)[0] == 0
+        assert "which node?" in ran("routeplanner", "free", "1.0.0.0")[2]
+        for words in (("a", "night"), ("night", "--node", "a")):
+            assert (
+                ran("search", *words, "--cache-mode", "bypass", "-o", "json")[1]
+                == ran("search", "night", "-o", "json")[1]
+            )
+        _, _, err = ran("search", "a", "night")
+        assert "note: a is a node: it alone is asked" in err
+        assert "a is a node" not in ran("search", "a night")[2]
