@@ -12,15 +12,29 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from revvlink_cli.cli.app import app
+from revvlink_cli._version import __version__
+from revvlink_cli.cli.app import COMMAND_GROUPS, app
 from revvlink_cli.commands.shared.command import Options, examples_of
-from revvlink_cli.commands.shared.help_topics import TOPICS
+from revvlink_cli.commands.shared.help_topics import ENVIRONMENT, FILES, TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 SPECIAL = {"\\": "\\e", "-": "\\-", "'": "\\(aq", "`": "\\(ga", ".": "\\&."}
 """Characters with a meaning in troff -> their escaped form."""
+
+WIDTH = 72
+"""Columns of texts that are not filled: a page has 80, less the indentation."""
+
+DESCRIPTION = (
+    """revvlink is the operator's tool for a fleet of Lavalink v4 nodes, the audio servers behind Discord music bots.
+    NodeLink 3 works too. It connects to the nodes as a bot would and shows their state. It finds the node for the next
+    player, searches and plays tracks, and checks health for people, cron and monitoring.""",
+    """The nodes are listed in a configuration, see CONFIGURATION. `revvlink init` writes one. `revvlink demo` shows
+    every command on a simulated fleet, without a node of your own.""",
+    "Data goes to standard output, messages go to standard error, see OUTPUT.",
+)
+"""Paragraphs on the program as a whole; the groups of commands follow them."""
 
 PAGE = Path(__file__).parent.parent / "man" / "revvlink.1"
 
@@ -67,26 +81,70 @@ def section(context: Any) -> Iterator[str]:
         yield from (".PP", "Examples:", ".nf", *(f"    {escaped(example)}" for example in examples), ".fi")
 
 
+def description() -> Iterator[str]:
+    """What the program is for, and what stands where in this page."""
+    for paragraph in DESCRIPTION:
+        yield from (".PP", escaped(" ".join(paragraph.split())))
+    for title, names in COMMAND_GROUPS.items():
+        yield from (".TP", f"\\fB{escaped(title)}\\fR", escaped(", ".join(names)))
+
+
+def examples(contexts: Iterable[Any]) -> Iterator[str]:
+    """The first example of each command, and of the first command of each group."""
+    seen = set()
+    for context in contexts:
+        name = context.command_path.split()[1]
+        if name not in seen:
+            seen.add(name)
+            short = context.command.get_short_help_str(sys.maxsize)
+            yield from (".TP", f"\\fB{escaped(examples_of(context.command)[0])}\\fR", escaped(short))
+
+
+def see_also() -> Iterator[str]:
+    """Related manual pages, and other documentation."""
+    pages = (("curl", 1), ("jq", 1), ("crontab", 5), ("systemd.timer", 5), ("tmux", 1))
+    yield ",\n".join(f"\\fB{escaped(name)}\\fR({number})" for name, number in pages)
+    yield from (".PP", escaped("`revvlink help TOPIC` and `revvlink COMMAND --help` show parts of this page."))
+    yield from (".PP", escaped("The folder docs of the source has pages on monitoring, players, the cache and more."))
+
+
+def entries(table: Mapping[str, str]) -> Iterator[str]:
+    """Names and their meanings."""
+    for name, meaning in table.items():
+        yield from (".TP", f"\\fB{escaped(name)}\\fR", escaped(meaning))
+
+
+def topic(name: str) -> Iterator[str]:
+    """The text of a help topic, as it is."""
+    yield from (".nf", *map(escaped, TOPICS[name][1](WIDTH).split("\n")), ".fi")
+
+
 def page() -> str:
-    """The whole page."""
+    """The whole page, with the usual sections in their usual order."""
     root = typer.Context(typer.main.get_command(app), info_name="revvlink", obj=Options())
+    contexts = list(commands(root))
+    sections: dict[str, Iterable[str]] = {
+        "NAME": ["revvlink \\- the operator\\(aqs tool for a fleet of Lavalink nodes"],
+        "SYNOPSIS": ["\\fBrevvlink\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]"],
+        "DESCRIPTION": description(),
+        "OPTIONS": ["These options may stand before or after the command.", *parameters(root, shared=True)],
+        "COMMANDS": [line for context in contexts for line in section(context)],
+        "OUTPUT": topic("output"),
+        "CONFIGURATION": topic("configuration"),
+        "PENALTY": topic("penalty"),
+        "EXIT STATUS": topic("exit-codes"),
+        "ENVIRONMENT": entries(ENVIRONMENT),
+        "FILES": entries(FILES),
+        "EXAMPLES": examples(contexts),
+        "SEE ALSO": see_also(),
+    }
     lines = [
-        ".TH REVVLINK 1",
-        ".SH NAME",
-        "revvlink \\- the operator\\(aqs tool for a fleet of Lavalink nodes",
-        ".SH SYNOPSIS",
-        "\\fBrevvlink\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]",
-        ".SH OPTIONS",
-        "These options may stand before or after the command.",
-        *parameters(root, shared=True),
-        ".SH COMMANDS",
-    ]
-    for context in commands(root):
-        lines += section(context)
-    for name, (_, text) in TOPICS.items():
-        if name == "options":  # they have a section of their own above
-            continue
-        lines += [f".SH {escaped(name.upper().replace('-', ' '))}", ".nf", *map(escaped, text().split("\n")), ".fi"]
+        f'.TH REVVLINK 1 "" "revvlink {escaped(__version__)}" "User Commands"',
+        ".nh",
+        ".ad l",
+    ]  # no word is split: some are to be typed
+    for title, body in sections.items():
+        lines += [f".SH {title}", *body]
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,7 @@ from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
+from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
 from revvlink_cli.output.streams import Output, OutputError
 
@@ -145,7 +146,7 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
-    options = Options()
+    options = Options(no_color=_is_colour_off(arguments))
     output = Output()
     secrets_in_use.forget()
     try:
@@ -189,19 +190,36 @@ def _refuse_command_line(error: Exception, arguments: Sequence[str], options: Op
     options.output = options.output or _find_format(arguments, getattr(command, "formats", COMMON))
     context = getattr(error, "ctx", None)
     options.command = context.command_path.partition(" ")[2] if context is not None else ""
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    message = " ".join(message.split()).rstrip(".")
+    message = _message_of(error)
     path = context.command_path if context is not None else "revvlink"
     code = getattr(command, "usage_exit_code", ExitCode.USAGE)
     if type(error).__name__ == "NoArgsIsHelpError":
         if not arguments and context is not None:
             from revvlink_cli.cli.overview import overview
 
-            Output().write(f"{overview(options)}\n\n{context.get_help()}\n")
-            return Result()
-        Output().write(f"{context.get_help() if context is not None else message}\n")
-        return Result(exit_code=code)
+            return _show_help(f"{overview(options)}\n\n{context.get_help()}", options, ExitCode.OK)
+        return _show_help(context.get_help() if context is not None else message, options, code)
     return Result(exit_code=code, errors=(Failure("usage", message, hint=f"see `{path} --help`"),))
+
+
+def _message_of(error: Exception) -> str:
+    """The message of a command line that cannot be parsed, on one line."""
+    if similar := getattr(error, "possibilities", None):  # of an unknown option; `Group` names similar commands
+        return f"{getattr(error, 'message', error)}. Did you mean {' or '.join(similar)}?"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(message.split()).rstrip(".")
+
+
+def _show_help(text: str, options: Options, code: int) -> Result:
+    Output().write(f"{show_help_text(text, no_color=options.no_color)}\n")
+    return Result(exit_code=code)
+
+
+def _is_colour_off(arguments: Sequence[str]) -> bool:
+    """Whether the line or the environment turns colour off. ``--help`` is written before other options are read."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    variable = os.environ.get("REVVLINK_NO_COLOR", "").strip().lower()
+    return "--no-color" in own or variable in ("1", "true", "t", "yes", "y", "on")
 
 
 def _find_command(arguments: Sequence[str]) -> Any:

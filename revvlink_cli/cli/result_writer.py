@@ -42,7 +42,9 @@ def _catch_output_error(write: Callable[[], None]) -> list[Failure]:
 
 def write_result(result: Result, chosen: Format, options: Options, output: Output) -> None:
     """Write a result to stdout, and its messages to stderr."""
-    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color)
+    has_table = result.text is None or isinstance(result, CheckResult)
+    layout = Format.PLAIN if chosen is Format.TABLE and not has_table else chosen  # a text needs no Rich
+    renderer = create_renderer(layout, options.command, output, no_color=options.no_color)
     renderer.begin(result.row_type)
     renderer.end(result)
     show_messages(result, chosen, options)

@@ -8,8 +8,15 @@ from typing import Annotated, Any
 import typer
 
 from revvlink_cli._suggestions import closest
-from revvlink_cli.commands.shared.command import Record, command, make_app, options_of, similar_commands
-from revvlink_cli.commands.shared.help_topics import TOPICS
+from revvlink_cli.commands.shared.command import (
+    Record,
+    command,
+    help_width,
+    make_app,
+    options_of,
+    similar_commands,
+)
+from revvlink_cli.commands.shared.help_topics import TOPICS, list_topics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
 app = make_app()
@@ -42,14 +49,12 @@ def help_(
     """
     words = topic or []
     if not words:
-        width = max(map(len, TOPICS)) + 2
-        lines = [f"{name:<{width}}{about}" for name, (about, _) in TOPICS.items()]
-        text = "\n".join([*lines, "", "`revvlink help TOPIC` explains one; `revvlink COMMAND --help`, a command."])
-        return Result(HelpRecord(topic="topics", text=text), text=text)
+        text = list_topics(help_width())
+        return Result(HelpRecord(topic="topics", text=text), text=text, is_help=True)
     name = " ".join(words)
     if name in TOPICS:
-        text = TOPICS[name][1]()
-        return Result(HelpRecord(topic=name, text=text), text=text)
+        text = TOPICS[name][1](help_width())
+        return Result(HelpRecord(topic=name, text=text), text=text, is_help=True)
     return _of_command(ctx, words)
 
 
@@ -66,7 +71,7 @@ def _of_command(ctx: typer.Context, words: list[str]) -> Result:
             raise CommandError(_unknown(" ".join(words), here), exit_code=ExitCode.USAGE)
         here = typer.Context(inner, parent=here, info_name=word, obj=options)
     text = here.get_help()
-    return Result(HelpRecord(topic=" ".join(words), text=text), text=text)
+    return Result(HelpRecord(topic=" ".join(words), text=text), text=text, is_help=True)
 
 
 def _unknown(name: str, here: Any) -> Failure:

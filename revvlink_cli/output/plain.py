@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.renderer import BaseRenderer
 from revvlink_cli.output.result import CheckResult, columns_of
 from revvlink_cli.output.text import bare, clean, clean_lines
@@ -24,7 +25,7 @@ class PlainRenderer(BaseRenderer):
         if isinstance(result, CheckResult) and result.line is not None:
             self._output.write(f"{clean(result.line)}\n")
         elif result.text is not None:
-            text = clean_lines(result.text)
+            text = show_help_text(result.text, no_color=self._no_color) if result.is_help else clean_lines(result.text)
             self._output.write(text if text.endswith("\n") or not text else f"{text}\n")
         elif isinstance(result.data, tuple):
             for row in result.data:

@@ -150,6 +150,7 @@ class Result:
         warnings: Warnings on stderr, with every format.
         origin: Source of the data if it is an unusual one, such as the cache; a note with every format.
         left_out: Failures of nodes that the answer does not need; notes with every format.
+        is_help: Whether `text` is a help text, which has headings and names to colour.
     """
 
     data: Any = None
@@ -162,6 +163,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     origin: str | None = None
     left_out: tuple[Failure, ...] = ()
+    is_help: bool = False
 
     @property
     def row_type(self) -> type | None:

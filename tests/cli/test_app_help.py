@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.cli.app import COMMAND_GROUPS, COMMANDS
+from revvlink_cli.cli.app import COMMAND_GROUPS, COMMANDS, run
+from revvlink_cli.cli.json_schemas import leaves
+from revvlink_cli.commands.shared.help_topics import TOPICS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.conftest import Ran
@@ -27,19 +32,61 @@ def test_help_shows_every_command_in_its_group(cli: Callable[..., Ran]) -> None:
         assert shown == [[name, text] for name, text in commands.items()]
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120, 200])
-@pytest.mark.parametrize("command", ["", "check", "nodes", "help options"])
-def test_help_uses_the_width(columns: int, command: str, cli: Callable[..., Ran]) -> None:
-    """Texts are as wide as COLUMNS allows, no wider but for what cannot be broken, and nothing is cut."""
-    arguments = command.split() if command.startswith("help") else [*command.split(), "--help"]
-    out = cli(*arguments, COLUMNS=str(columns)).out
+WIDTHS = (40, 80, 120, 200)
+"""Columns of terminals."""
 
-    breakable = [line for line in out.splitlines() if len(line.split()) > 3 and not line.startswith("  revvlink ")]
-    too_wide = [line for line in breakable if len(line) > columns]
-    assert too_wide == []
-    assert "..." not in out.replace("]...", "").replace("[ARGS]...", "")
-    if command == "check":
-        assert max(map(len, out.splitlines())) > columns - 12
+USUAL = 80
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[tuple[int, tuple[str, ...]], str]:
+    """Width and command line -> its output, for every command, group and topic, without a process for each."""
+    paths = {tuple(leaf.command_path.split()[1 : 1 + depth]) for leaf in leaves() for depth in (0, 1, 2)}
+    options = [*((*path, "--help") for path in paths), *(("help", topic) for topic in TOPICS)]
+    commands = [("help", *path) for path in paths if path]
+    found = {}
+    for columns in WIDTHS:
+        for line in [*options, *(commands if columns == USUAL else [])]:
+            out = io.StringIO()
+            with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+                patch.setenv("COLUMNS", str(columns))
+                assert run(line) == 0
+            found[columns, line] = out.getvalue()
+    return found
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_no_help_is_cut_or_too_wide(columns: int, helps: dict[tuple[int, tuple[str, ...]], str]) -> None:
+    """Each help of a command, group or topic has the words of the widest one, and lines no wider than the terminal."""
+    for (width, line), out in helps.items():
+        if width != columns or (line[0] == "help" and line[1] not in TOPICS):
+            continue
+        assert words_of(out) == words_of(helps[200, line]), line
+        assert not [text for text in out.splitlines() if len(text) > columns and is_breakable(text)], line
+        assert re.search(r"[a-z]\.\.\.$", out, re.MULTILINE) is None, line
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a help, however it is laid out; a hyphen at the end of a line is one in the word."""
+    return re.sub(r"(?<=\w-)\n\s*(?=\w)", "", text).split()
+
+
+def is_breakable(text: str) -> bool:
+    """Whether a line has a space where it could end: not an example, and not an option with one long value."""
+    return len(text.split()) > 3 and not text.startswith("  revvlink ")
+
+
+def test_help_of_a_command_is_its_help_option(helps: dict[tuple[int, tuple[str, ...]], str]) -> None:
+    """`help COMMAND` prints what `COMMAND --help` prints."""
+    for (width, line), out in helps.items():
+        if line[0] == "help" and line[1:] != ("--help",) and line[1] not in TOPICS:
+            assert out == helps[width, (*line[1:], "--help")]
+
+
+def test_help_uses_the_width(helps: dict[tuple[int, tuple[str, ...]], str]) -> None:
+    """Texts are as wide as COLUMNS allows."""
+    for columns in WIDTHS:
+        assert max(map(len, helps[columns, ("check", "--help")].splitlines())) > columns - 12
 
 
 def test_help_is_80_columns_wide_elsewhere(cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +169,67 @@ def test_unknown_command_suggests_across_groups(arguments: list[str], suggested:
     assert suggested in ran.err
 
 
+def test_unknown_option_suggests_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong option is compared with those of the command and the global ones."""
+    for line, suggested in (
+        ("check --warnign cpu=1", "--warning"),
+        ("nodes status --outptu json", "--output"),
+        ("nodes --hlep", "--help"),
+        ("--versoin", "--verbose or --version"),
+    ):
+        assert run(line.split()) in (2, 3)
+        assert f". Did you mean {suggested}? (see `" in capsys.readouterr().err
+
+
 def test_groups_hold_every_command_once() -> None:
     """No command stands in two groups."""
     assert sum(map(len, COMMAND_GROUPS.values())) == len(COMMANDS)
+
+
+COLOUR = re.compile(r"\x1b\[\d*m")
+
+
+class TerminalText(io.StringIO):
+    """A stdout that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def shown(arguments: Sequence[str], stdout: io.StringIO, **environment: str) -> str:
+    """What a command line writes to this stdout, without a process for it."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(stdout):
+        for name, value in {"COLUMNS": "80", "TERM": "xterm", **environment}.items():
+            patch.setenv(name, value)
+        run(arguments)
+    return stdout.getvalue()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["check", "--help"], ["help", "nodes"], ["help", "options"]])
+def test_help_is_coloured_on_a_terminal(arguments: list[str]) -> None:
+    """Headings and names are coloured on a terminal; pipes, NO_COLOR, FORCE_COLOR and TERM=dumb are respected."""
+    piped = shown(arguments, io.StringIO())
+    on_terminal = shown(arguments, TerminalText())
+
+    assert COLOUR.search(piped) is None
+    assert COLOUR.sub("", on_terminal) == piped
+    assert "\x1b[1m" in on_terminal
+    assert "\x1b[36m" in on_terminal
+    assert shown(arguments, io.StringIO(), FORCE_COLOR="1") == on_terminal
+    for off in ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"TERM": "dumb"}, {"REVVLINK_NO_COLOR": "true"}):
+        assert shown(arguments, TerminalText(), **off) == piped
+    if arguments:
+        assert shown([*arguments, "--no-color"], TerminalText()) == piped
+
+
+def test_help_colours_names_not_prose() -> None:
+    """Headings are bold; options and commands are cyan; texts and examples keep the colour of the terminal."""
+    lines = shown(["check", "--help"], io.StringIO(), FORCE_COLOR="1", COLUMNS="40").splitlines()
+
+    assert "\x1b[1mUsage:\x1b[0m revvlink check" in lines[0]
+    assert "\x1b[1mOptions:\x1b[0m" in lines
+    assert "  \x1b[36m--tag TAG\x1b[0m   Only nodes that have this" in lines
+    assert "  \x1b[36m-w, --warning CHECK=RANGE\x1b[0m" in lines
+    assert "  revvlink check" in lines
+    assert any(line.startswith("  \x1b[36m--config\x1b[0m, \x1b[36m--uri\x1b[0m") for line in lines)

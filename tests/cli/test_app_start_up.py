@@ -39,6 +39,8 @@ def loaded(*arguments: str) -> set[str]:
         ["version"],
         ["--help"],
         ["help", "options"],
+        ["help", "check", "-o", "table"],
+        ["version", "-o", "table"],
         ["nodes", "status", "--help"],
         ["region", "us-east1.discord.gg"],
         ["region", "a", "b", "-o", "json"],

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from revvlink_cli.cli.app import COMMANDS, app
-from revvlink_cli.commands.shared.help_topics import TOPICS
+from revvlink_cli.commands.shared.help_topics import ENVIRONMENT, FILES, TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from tests.conftest import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
+
+SECTIONS = (
+    "NAME",
+    "SYNOPSIS",
+    "DESCRIPTION",
+    "OPTIONS",
+    "COMMANDS",
+    "EXIT STATUS",
+    "ENVIRONMENT",
+    "FILES",
+    "EXAMPLES",
+    "SEE ALSO",
+)
+"""Sections that readers of manual pages expect."""
 
 
 def test_generated_tables_are_current() -> None:
@@ -54,8 +68,18 @@ def test_the_manual_page_is_one() -> None:
     )
 
     assert done.stderr == ""
-    for name in ("nodes status", "cache warm", "route", "EXIT CODES", "PENALTY"):
+    for name in ("nodes status", "cache warm", "route", *SECTIONS):
         assert name in done.stdout
+
+
+def test_the_manual_page_has_the_usual_sections() -> None:
+    """They stand in the usual order; files, variables and exit codes are those of the help topics."""
+    page = (ROOT / "man" / "revvlink.1").read_text(encoding="utf-8")
+    titles = re.findall(r"^\.SH (.*)$", page, re.MULTILINE)
+
+    assert [title for title in titles if title in SECTIONS] == list(SECTIONS)
+    for name in (*ENVIRONMENT, *FILES):
+        assert f"\\fB{name.replace('-', chr(92) + '-').replace('.', chr(92) + '&.')}\\fR" in page
 
 
 @pytest.mark.parametrize("topic", [*TOPICS, "", "nodes status", "region"])

@@ -19,6 +19,7 @@ from revvlink_cli.commands.shared.options import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import files, seconds
 from revvlink_cli.output.formats import COMMON, HELP, Format
+from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
 from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.streams import Output
@@ -173,7 +174,9 @@ def _use_output_for_help(option: Any) -> Any:
 
     def write(ctx: typer.Context, _param: Any, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            Output().write(f"{ctx.get_help()}\n")
+            options = ctx.find_root().obj
+            text = show_help_text(ctx.get_help(), no_color=options is not None and options.no_color)
+            Output().write(f"{text}\n")
             ctx.exit()
 
     if option is not None:
@@ -181,9 +184,14 @@ def _use_output_for_help(option: Any) -> Any:
     return option
 
 
+def help_width() -> int:
+    """Width of help texts in columns."""
+    return max(terminal_size()[0], NARROWEST_HELP)
+
+
 def _formatter() -> Any:
     """A formatter of help texts, as wide as the terminal."""
-    return typer.Context.formatter_class(width=max(terminal_size()[0], NARROWEST_HELP))
+    return typer.Context.formatter_class(width=help_width())
 
 
 def _write_records(records: list[Any], formatter: Any) -> None:
@@ -205,9 +213,9 @@ def global_option_help() -> str:
     formatter.write_text(
         "Every command takes these options, before or after its name. Only `check` has all formats of --output."
     )
-    formatter.write_paragraph()
     options = global_options(environment=True, formats=tuple(Format))
-    _write_records([option.get_help_record(ctx) for option in options], formatter)
+    with formatter.section("Options"):
+        _write_records([option.get_help_record(ctx) for option in options], formatter)
     return str(formatter.getvalue()).rstrip("\n")
 
 

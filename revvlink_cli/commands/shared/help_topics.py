@@ -1,4 +1,4 @@
-"""What ``revvlink help TOPIC`` and the manual page say beyond the commands, from the data the program goes by."""
+"""The topics of ``revvlink help``, which the manual page has too, made from the tables that the program uses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from revvlink_cli.output.result import EXIT_CODE_MEANINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from revvlink_cli.client.routing.penalty import Term
 
 ENVIRONMENT = {
     "REVVLINK_CONFIG": "path of the configuration file",
@@ -31,48 +33,88 @@ ENVIRONMENT = {
 }
 """Every environment variable that counts."""
 
+FILES = {
+    "revvlink.toml": "configuration of the working directory; it gets no secrets from elsewhere until it is trusted",
+    "~/.config/revvlink/revvlink.toml": "the user's configuration, which `revvlink init` writes",
+    "/etc/xdg/revvlink/revvlink.toml": "the configuration for every user of this machine",
+    "~/.cache/revvlink/": "the track cache, unless [cache] names another place",
+    "~/.local/state/revvlink/": "files of the working directory that are trusted, and what was alerted",
+}
+"""Every file that revvlink reads and writes on Linux, unless options name others."""
 
-def _exit_codes() -> str:
-    return (
-        _table((str(int(code)), meaning) for code, meaning in EXIT_CODE_MEANINGS.items())
-        + "\n\nrevvlink check has the codes of monitoring systems instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. A\n"
-        "mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes nobody.\n"
-        "revvlink healthcheck has two: 0 healthy, 1 not healthy, or unknown."
+
+def _exit_codes(width: int) -> str:
+    return "\n\n".join(
+        [
+            _table(((str(int(code)), meaning) for code, meaning in EXIT_CODE_MEANINGS.items()), width),
+            _prose(
+                "revvlink check has the codes of monitoring systems instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. "
+                "A mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes "
+                "nobody. revvlink healthcheck has two: 0 healthy, 1 not healthy, or unknown.",
+                width,
+            ),
+        ]
     )
 
 
-def _environment() -> str:
-    return _table((name, meaning.replace("`", "")) for name, meaning in ENVIRONMENT.items())
+def _environment(width: int) -> str:
+    return _table(((name, meaning.replace("`", "")) for name, meaning in ENVIRONMENT.items()), width)
 
 
-def _output() -> str:
-    return """Data goes to standard output, everything else (errors, notes, warnings, -v) to standard error.
---output takes:
-
-table   the default on a terminal. Columns that do not fit go, the least important first; the text that explains a row
-        is never cut. "-" is an unknown value, never zero.
-plain   the default elsewhere: one record a line, fields separated by tabs, nothing cut, no heading, numbers in full.
-        A single record is one field a line.
-json    one envelope: {"revvlink": 1, "command", "status": "ok|empty|partial|error", "exit_code", "data", "errors"}.
-        Numbers carry their unit in their name (uptime_ms, cpu_load_ratio), unknown values are null, and each error
-        has a code that never changes its meaning. Failures before the command runs are such an envelope, too.
-jsonl   one object a line; an error is an object with the one key "error".
-
-Nothing that a server sends reaches the terminal as it is: control characters are written out."""
+def _files(width: int) -> str:
+    places = _prose(
+        "On macOS and Windows these folders are those of the system. XDG_CONFIG_HOME, XDG_CACHE_HOME and "
+        "XDG_STATE_HOME move them on Linux. `revvlink config path` and `revvlink cache path` print the files in use.",
+        width,
+    )
+    return f"{_table(((name, meaning.replace('`', '')) for name, meaning in FILES.items()), width)}\n\n{places}"
 
 
-def _configuration() -> str:
+_FORMATS = {
+    "table": "The default on a terminal. Columns that do not fit are left out, the least important first. The text "
+    'that explains a row is never cut. "-" is an unknown value, never zero.',
+    "plain": "The default elsewhere: one record a line, fields separated by tabs, nothing cut, no heading, numbers in "
+    "full. A single record is one field a line.",
+    "json": 'One envelope: {"revvlink": 1, "command", "status": "ok|empty|partial|error", "exit_code", "data", '
+    '"errors"}. Numbers carry their unit in their name (uptime_ms, cpu_load_ratio), unknown values are null, and each '
+    "error has a code that never changes its meaning. Failures before the command runs are such an envelope, too.",
+    "jsonl": 'One object a line. An error is an object with the one key "error".',
+}
+
+
+def _output(width: int) -> str:
+    return "\n\n".join(
+        [
+            _prose(
+                "Data goes to standard output; errors, notes, warnings and the log of -v go to standard error. "
+                "--output takes:",
+                width,
+            ),
+            _table(_FORMATS.items(), width),
+            _prose(
+                "revvlink writes out the control characters in the texts of servers: the terminal never acts on them.",
+                width,
+            ),
+        ]
+    )
+
+
+def _configuration(width: int) -> str:
     from revvlink_cli.config import schema
 
     parts = [
-        "Looked for in this order: --config PATH or --uri URI, REVVLINK_URI, $REVVLINK_CONFIG, ./revvlink.toml, the",
-        "user's configuration folder, the site's. `revvlink init` writes a starter file, `revvlink config path` prints",
-        "which one is used, `revvlink config validate` finds every mistake at once.",
+        _prose(
+            "revvlink uses the first of these: --config PATH or --uri URI, REVVLINK_URI, $REVVLINK_CONFIG, "
+            "./revvlink.toml, the file in the user's configuration folder, the one in the site's. `revvlink init` "
+            "writes a starter file, `revvlink config path` prints which file is used, and `revvlink config validate` "
+            "reports every mistake at once.",
+            width,
+        )
     ]
     for section, keys in schema.SECTIONS.items():
         parts += ["", f"[[{section}]]" if section == "nodes" else f"[{section}]"]
-        parts.append(_table((key.name, key.help + _default(key)) for key in keys))
-    parts += ["", "[regions]", f"{schema.REGIONS_HELP}."]
+        parts.append(_table(((key.name, key.help + _default(key)) for key in keys), width))
+    parts += ["", "[regions]", _prose(f"{schema.REGIONS_HELP}.", width)]
     return "\n".join(parts)
 
 
@@ -81,52 +123,88 @@ def _default(key: object) -> str:
     return f" (default {default})" if default not in (None, ()) else ""
 
 
-def _penalty() -> str:
+def _penalty(width: int) -> str:
     from revvlink_cli.client.routing.penalty import TERMS
 
-    wide = max(len(term.formula) for term in TERMS) + 2
-    terms = _table(
-        (term.label, f"{term.formula:<{wide}}{term.variable}: {term.meaning} ({term.unit})") for term in TERMS
+    wide = max(len(term.formula) for term in TERMS) + 2 if width >= USUAL_WIDTH else 0
+    terms = [(term.label, f"{term.formula:<{wide}}{' ' * (not wide)}{_meaning(term)}") for term in TERMS]
+    marks = {
+        ">=": "marks a lower bound: a Lavalink shows its frame statistics only to the session whose players they are, "
+        "and an observer's session has none.",
+        "~": "marks a node that has not measured its CPU yet. It counts with the median of the others.",
+    }
+    return "\n\n".join(
+        [
+            _prose(
+                "The penalty is what one more player costs on a node. Lower is better, 0 is idle. It is the sum of "
+                "these terms:",
+                width,
+            ),
+            _table(terms, width),
+            _table(marks.items(), width),
+            _prose(
+                "A server that was never asked before answers a CPU of exactly 0: it has not measured, it is not "
+                "idle. Figures are up to 30 seconds old, and polling servers older than 4.1.0 spoils their own.",
+                width,
+            ),
+            _prose("`revvlink route --explain` shows each term of every node.", width),
+        ]
     )
-    return f"""What one more player costs on a node; lower is better, 0 is idle. It is the sum of these terms:
-
-{terms}
-
->=  marks a lower bound: a Lavalink shows its frame statistics only to the session whose players they are, and an
-    observer's session has none.
-~   marks a node that has not measured its CPU yet; it counts with the median of the others.
-
-A server that was never asked before answers a CPU of exactly 0: it has not measured, it is not idle. Figures are up to
-30 seconds old, and polling servers older than 4.1.0 spoils their own.
-
-`revvlink route --explain` shows each term of every node."""
 
 
-def _options() -> str:
+def _meaning(term: Term) -> str:
+    return f"{term.variable}: {term.meaning} ({term.unit})"
+
+
+def _options(_width: int) -> str:
     from revvlink_cli.commands.shared.command import global_option_help
 
     return global_option_help()
 
 
-TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
+TOPICS: dict[str, tuple[str, Callable[[int], str]]] = {
     "options": ("the global options, which every command takes", _options),
     "exit-codes": ("what each exit code means", _exit_codes),
     "environment": ("the variables that count", _environment),
+    "files": ("the files that revvlink reads and writes", _files),
     "output": ("formats, and what goes where", _output),
-    "configuration": ("the file: where it is looked for, and its keys", _configuration),
+    "configuration": ("the file: where revvlink searches for it, and its keys", _configuration),
     "penalty": ("how the cost of a node is worked out", _penalty),
 }
-"""Topic -> what it is about, and its text."""
+"""Topic -> what it is about, and its text for so many columns."""
+
+USUAL_WIDTH = 72
+"""Width in columns from which a name and its meaning stand side by side, however long the name is."""
+
+WIDEST = 100
+"""Longest lines that are easy to read."""
 
 
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    """Two columns, the first as wide as it has to be."""
+def list_topics(width: int) -> str:
+    """Every topic with its line, and how to read one."""
+    more = "`revvlink help TOPIC` explains one; `revvlink help COMMAND`, a command."
+    return f"{_table(((name, about) for name, (about, _) in TOPICS.items()), width)}\n\n{_prose(more, width)}"
+
+
+def _prose(text: str, width: int) -> str:
+    import textwrap
+
+    return textwrap.fill(text, min(width, WIDEST), break_on_hyphens=False)
+
+
+def _table(rows: Iterable[tuple[str, str]], width: int) -> str:
+    """Two columns; the second begins below the first where that leaves it more room."""
     import textwrap
 
     kept = list(rows)
-    left = max(len(name) for name, _ in kept) + 2
+    widest = max(len(name) for name, _ in kept)
+    left = min(widest, widest if width >= USUAL_WIDTH else width // 4) + 2
     lines = []
     for name, meaning in kept:
-        first, *more = textwrap.wrap(meaning, 100 - left) or [""]
-        lines += [f"{name:<{left}}{first}", *(f"{'':<{left}}{line}" for line in more)]
+        wrapped = textwrap.wrap(meaning, max(min(width, WIDEST) - left, 10), break_on_hyphens=False) or [""]
+        if len(name) + 2 > left:
+            lines.append(name)
+        else:
+            lines.append(f"{name:<{left}}{wrapped.pop(0)}")
+        lines += [f"{'':<{left}}{line}" for line in wrapped]
     return "\n".join(lines)
