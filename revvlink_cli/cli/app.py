@@ -153,8 +153,8 @@ def run(arguments: Sequence[str]) -> int:
         outcome = _call_command(arguments, options)
         if options.verbose:
             _show_log(options.verbose)
-        if options.source is not None and options.source.instead_of is not None and not options.quiet:
-            diagnostics.warnings([_describe_source(options.source)])
+        if options.source is not None and not options.quiet:
+            diagnostics.warnings(_describe_source(options.source))
         return _run(outcome, options, output)
     except OutputError as error:
         result = result_of(error, options)
@@ -238,10 +238,14 @@ def _find_format(arguments: Sequence[str], known: Sequence[Format]) -> Format | 
     return Format.named(name) if name is not None and name in known else None
 
 
-def _describe_source(source: Source) -> str:
-    """The warning that a file of the working directory replaces the user's own configuration."""
+def _describe_source(source: Source) -> list[str]:
+    """The warning that one of two configurations is used, where the user may expect the other one."""
+    if source.passed_over is not None:
+        return [f"using the context {source.context} instead of {source.passed_over}; --config names another"]
+    if source.instead_of is None:
+        return []
     why = "trusted" if source.trusted else "not trusted: review it, then run `revvlink config trust`"
-    return f"using {source.path} of this folder ({why}) instead of {source.instead_of}; --config names another"
+    return [f"using {source.path} of this folder ({why}) instead of {source.instead_of}; --config names another"]
 
 
 def _run(outcome: Outcome | Script | int, options: Options, output: Output) -> int:
@@ -263,7 +267,7 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
     name, code, envelopes = options.command, int(ExitCode.OK), []
     with script.environment() as path:
         for step in script.steps:
-            inner = replace(options, config=str(path), command="")
+            inner = replace(options, config=str(path), context=None, command="")
             outcome = _call_command(step, inner)
             if isinstance(outcome, Script):
                 hint = "name another command behind `--`"

@@ -37,16 +37,17 @@ def overview(options: Options) -> str:
             return _text("The configuration cannot be read.", WITH_MISTAKES)
         return _text("There is no configuration yet.", WITHOUT_CONFIGURATION)
     place = str(source.path) if source.path is not None else str(source.kind)
+    where = f"Context {source.context}: {place}" if source.context is not None else f"Configuration: {place}"
     try:
         nodes = load(source).nodes
     except ConfigError as error:
         count = len(error.problems)
-        return _text(f"Configuration: {place} ({count} {'mistake' if count == 1 else 'mistakes'})", WITH_MISTAKES)
+        return _text(f"{where} ({count} {'mistake' if count == 1 else 'mistakes'})", WITH_MISTAKES)
     regions = dict.fromkeys(node.region for node in nodes if node.region is not None)
     summary = f"{len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"
     if regions:
         summary += f", {'region' if len(regions) == 1 else 'regions'} {', '.join(regions)}"
-    return _text(f"Configuration: {place} ({summary})", WITH_NODES)
+    return _text(f"{where} ({summary})", WITH_NODES)
 
 
 def _text(first: str, commands: Mapping[str, str]) -> str:

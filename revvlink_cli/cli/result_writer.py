@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.cli.exit_codes import output_failure
+from revvlink_cli.commands.shared.titles import with_title
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import Format, Layout
 from revvlink_cli.output.renderers import create_renderer
@@ -25,6 +26,7 @@ def write_everywhere(result: Result, chosen: Format, options: Options, output: O
     Returns:
         What could not be written.
     """
+    result = with_title(result, options)
     return [
         *_catch_output_error(lambda: write_result(result, chosen, options, output)),
         *_catch_output_error(lambda: export(result, options)),

@@ -24,6 +24,7 @@ class PathRecord:
     """The configuration in use."""
 
     path: str | None = column("Path")
+    context: str | None
     found_by: str = column("Found by")
     trusted: bool = column("Trusted")
 
@@ -37,7 +38,7 @@ def path(ctx: typer.Context) -> Result:
     except ConfigError as error:
         raise node_selection.config_failure(error, options) from None
     where = str(source.path) if source.path is not None else None
-    record = PathRecord(path=where, found_by=str(source.kind), trusted=source.trusted)
+    record = PathRecord(path=where, context=source.context, found_by=str(source.kind), trusted=source.trusted)
     return Result(record, text=where or f"no file ({source.kind})")
 
 
@@ -55,7 +56,7 @@ class SettingRow:
 def show(ctx: typer.Context) -> Result:
     """Show every setting in effect and where it came from.
 
-    Secrets are masked.
+    Secrets are masked. In a context, the first setting is its name.
     """
     from revvlink_cli.config.show import effective
 

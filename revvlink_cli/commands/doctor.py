@@ -83,6 +83,7 @@ def doctor(
         environment,
         node_selection.current_folder(),
         uri=options.uri,
+        context=options.context,
         timeout=options.timeout,
         fixes=fix,
     )

@@ -11,6 +11,7 @@ from revvlink_cli.commands.region import RouteRow
 from revvlink_cli.commands.shared import node_selection, penalty_columns
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names, regions
+from revvlink_cli.commands.shared.titles import in_context
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def _route(
     notes = region_notes(endpoint, label, ranking, settings)
     if explain:
         rows = explained(ranking)
-        title = f"{place_of(endpoint, label)}: {decision(ranking)}"
+        title = in_context(f"{place_of(endpoint, label)}: {decision(ranking)}", settings.context)
         result = node_selection.result_from_any(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
         return replace(result, notes=(*notes, *penalty_columns.explain_marks(rows)), title=title)
     best = ranking.candidates[0].node if ranking.candidates else None

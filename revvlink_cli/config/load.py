@@ -363,6 +363,7 @@ def _settings(
             backend=value("cache", "backend"),
             path=beside(source, path) if (path := value("cache", "path")) is not None else None,
             url=value("cache", "url"),
+            context=source.context,
         ),
         regions=regions,
         check=sections.get("check", {}),

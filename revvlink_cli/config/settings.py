@@ -80,13 +80,23 @@ class NodeEntry(NamedTuple):
 
 
 class CacheSettings(NamedTuple):
-    """Where and how long search results are kept. `url` may hold a password; `path` is None for the default."""
+    """Where and how long search results are kept.
+
+    Attributes:
+        capacity: Entries to keep.
+        ttl_s: Seconds for which a result is valid.
+        backend: Name of the backend.
+        path: The configured database file, None for the default.
+        url: Address of the server; it may hold a password.
+        context: The context, which has entries of its own; None without one.
+    """
 
     capacity: int
     ttl_s: float
     backend: str
     path: Path | None
     url: str | None
+    context: str | None = None
 
     def __repr__(self) -> str:
         """Without the address."""
@@ -151,6 +161,11 @@ class Settings(NamedTuple):
     discord: DiscordSettings
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
+
+    @property
+    def context(self) -> str | None:
+        """The name of the fleet, where this is the configuration of a context; else None."""
+        return self.source.context
 
     def resolve(self, entries: Sequence[NodeEntry] | None = None, *, strict: bool = False) -> tuple[NodeSettings, ...]:
         """These nodes, or all, with their passwords read.

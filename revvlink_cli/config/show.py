@@ -35,7 +35,8 @@ class Effective:
 
 def effective(settings: Settings) -> tuple[Effective, ...]:
     """All settings, section by section and node by node."""
-    rows: list[Effective] = []
+    source = settings.source
+    rows = [Effective("context", source.context, str(source.kind), None)] if source.context is not None else []
     cache = settings.cache
     plain = {
         ("search", "source"): settings.search_source,

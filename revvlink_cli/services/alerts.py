@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from revvlink_cli.config.contexts import state_folder
 from revvlink_cli.config.files import write_atomically
 from revvlink_cli.config.locking import locked
 from revvlink_cli.config.problems import ConfigError
@@ -23,6 +23,7 @@ from revvlink_cli.health.findings import Finding, Skipped, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from revvlink_cli.health.fleet import Report
 
@@ -168,7 +169,14 @@ def _span(seconds: float) -> str:
 
 
 async def send_alert(
-    report: Report, address: str, *, known: Collection[str], source: str, scope: str, remind: float | None
+    report: Report,
+    address: str,
+    *,
+    known: Collection[str],
+    source: str,
+    scope: str,
+    remind: float | None,
+    context: str | None = None,
 ) -> tuple[str, ...]:
     """Send the changes since the last run to a Discord webhook, if there are any.
 
@@ -179,6 +187,7 @@ async def send_alert(
         source: The configuration and the requirements. Each combination has a state of its own.
         scope: Identifies the part of the fleet that was checked, "" for all of it.
         remind: Seconds after which a lasting problem is reported again, None for never.
+        context: The context of the fleet, which has a state folder of its own; None without one.
 
     Returns:
         Warnings: why the alert was not sent. They never hold the address, which is a secret.
@@ -187,12 +196,13 @@ async def send_alert(
         return ("alert not sent: the webhook's address must begin with https://",)
     name = hashlib.sha256(f"{address}\n{source}".encode()).hexdigest()[:16]
     try:
-        lock = _folder() / f"{name}.lock"
+        folder = _folder(context)
+        lock = folder / f"{name}.lock"
         _insist_on_file(lock)
         with locked(lock) as is_alone:
             if not is_alone:
                 return ()  # another run is sending; the next run reports what that one does not know yet
-            path = _folder() / f"{name}.json"
+            path = folder / f"{name}.json"
             reported = {key: entry for key, entry in _read(path).items() if _is_of(key, known)}
             now = time.time()
             found, after = changes(report, reported, remind=remind, now=now, scope=scope)
@@ -254,10 +264,8 @@ async def _post(address: str, text: str) -> tuple[str | None, bool]:
     return f"the webhook answered {status}{why}", False
 
 
-def _folder() -> Path:
-    import platformdirs
-
-    folder = Path(platformdirs.user_state_path("revvlink")) / "alerts"
+def _folder(context: str | None) -> Path:
+    folder = state_folder(context) / "alerts"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

@@ -109,7 +109,7 @@ def unavailable(error: StoreException) -> str:
 
 
 def fleet_name(settings: Settings) -> str:
-    """The name under which a fleet's results are stored: the addresses of its nodes.
+    """The name under which a fleet's results are stored: the addresses of its nodes, and its context.
 
     A configuration that is not trusted shares its results with no other one: it may send requests for another fleet's
     nodes through a proxy.
@@ -117,6 +117,8 @@ def fleet_name(settings: Settings) -> str:
     addresses = sorted(entry.uri for entry in settings.nodes)
     if not settings.source.trusted:
         addresses.append(f"untrusted {settings.source.path}")
+    if settings.context is not None:  # two contexts may name one database
+        addresses.append(f"context {settings.context}")
     return "\n".join(addresses)
 
 

@@ -36,6 +36,10 @@ class BackendSettings(Protocol):
     def url(self) -> str | None:
         """Address of the server; it may hold a password."""
 
+    @property
+    def context(self) -> str | None:
+        """Name of the fleet, where its entries are kept apart from those of other fleets; else None."""
+
 
 class RequiredKey(NamedTuple):
     """The key of the configuration without which a backend cannot work.
@@ -74,13 +78,17 @@ class CacheBackend(NamedTuple):
     location: Callable[[BackendSettings], str] | None
 
 
-def _database(settings: BackendSettings) -> Path:
-    """The file of the SQLite store."""
-    if settings.path is not None:
-        return settings.path
+def cache_folder(context: str | None) -> Path:
+    """The usual folder of the entries of a fleet; `context` is as in `BackendSettings`."""
     import platformdirs
 
-    return Path(platformdirs.user_cache_path("revvlink")) / FILE_NAME
+    folder = Path(platformdirs.user_cache_path("revvlink"))
+    return folder if context is None else folder / "contexts" / context
+
+
+def _database(settings: BackendSettings) -> Path:
+    """The file of the SQLite store."""
+    return settings.path if settings.path is not None else cache_folder(settings.context) / FILE_NAME
 
 
 def _open_sqlite(settings: BackendSettings, fleet: str, on_notice: Callable[[str], None]) -> OpenStore:
@@ -94,7 +102,8 @@ def _open_sqlite(settings: BackendSettings, fleet: str, on_notice: Callable[[str
 def _open_redis(settings: BackendSettings, _fleet: str, on_notice: Callable[[str], None]) -> OpenStore:
     from revvlink_cli.client.cache.redis import RedisStore
 
-    return RedisStore(settings.url or "", on_notice=on_notice)
+    prefix = "revvlink" if settings.context is None else f"revvlink:{settings.context}"
+    return RedisStore(settings.url or "", prefix=prefix, on_notice=on_notice)
 
 
 BACKENDS: Mapping[str, CacheBackend] = {

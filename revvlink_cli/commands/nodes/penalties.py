@@ -11,6 +11,7 @@ from revvlink_cli.client.routing.penalty import TERMS
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Tags, regions
+from revvlink_cli.commands.shared.titles import named
 from revvlink_cli.output.result import Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, sparkline
 
@@ -132,7 +133,7 @@ def penalties(
     job = watch_options.WatchJob(settings, options, span, chosen, choose)
 
     def frame(tick: PenaltyTick) -> Result:
-        title = f"Penalties, {tick.time[11:19]}; Ctrl-C ends"
+        title = f"{named('Penalties', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, PenaltyRow, notes=(*job.notes, *footnotes(tick.nodes)), title=title)
 
     return watch_options.watch_stream(

@@ -11,6 +11,7 @@ from revvlink_cli._percent import percent
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
+from revvlink_cli.commands.shared.titles import named
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, size
 
@@ -164,7 +165,7 @@ def watched_status(job: watch_options.WatchJob, sort: str) -> Stream:
         return StatusTick(time=watch_options.timestamp(), nodes=watched_rows(seen, job.options, sort))
 
     def frame(tick: StatusTick) -> Result:
-        title = f"Nodes, {tick.time[11:19]}; Ctrl-C ends"
+        title = f"{named('Nodes', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
         return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
 
     return watch_options.watch_stream(job, row=StatusTick, make_row=make_row, frame=frame)

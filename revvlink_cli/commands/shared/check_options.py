@@ -365,7 +365,9 @@ def make_messenger(
     async def send(report: Report) -> tuple[str, ...]:
         from revvlink_cli.services.alerts import send_alert
 
-        source = settings.source.path.resolve() if settings.source.path is not None else settings.nodes[0].uri
+        source = str(settings.source.path.resolve()) if settings.source.path is not None else settings.nodes[0].uri
+        if settings.context is not None:  # its state has a folder of its own, and stays when the context is renamed
+            source = "context"
         is_whole = len(entries) == len(settings.nodes)
         return await send_alert(
             report,
@@ -374,6 +376,7 @@ def make_messenger(
             source=f"{source}\n{flags.fingerprint}",
             scope="" if is_whole else "\n".join(sorted(entry.identifier for entry in entries)),
             remind=pause,
+            context=settings.context,
         )
 
     return send

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from revvlink_cli import _interrupts
 from revvlink_cli.commands.shared.options import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
-from revvlink_cli.commands.shared.values import files, seconds
+from revvlink_cli.commands.shared.values import contexts, files, seconds
 from revvlink_cli.output.formats import COMMON, HELP, Format
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
@@ -48,6 +48,10 @@ USUAL_WIDTH = 72
 """Width in columns from which options and their texts stand side by side."""
 
 
+WITHOUT_VARIABLE = ("config", "context", "uri", "password_env", "export")
+"""Global options that no variable sets: REVVLINK_CONFIG and REVVLINK_CONTEXT rank below REVVLINK_URI, see `find`."""
+
+
 @dataclass(slots=True)
 class Options:
     """The global options as given, None for those that are not, and the settings of the command that runs.
@@ -58,6 +62,7 @@ class Options:
         defect_exit_code: Exit code if the program itself fails, or cannot write its output.
         most_errors: Number of errors to show, None for all.
         config: Path of the configuration file.
+        context: Name of the context, a configuration of its own.
         uri: Address of the one node to use, in place of a configuration.
         password_env: Variable that holds the password of that node.
         environment: The environment with that node, once the password is known.
@@ -76,6 +81,7 @@ class Options:
     defect_exit_code: int = ExitCode.FAILED
     most_errors: int | None = None
     config: str | None = None
+    context: str | None = None
     uri: str | None = None
     password_env: str | None = None
     environment: "Mapping[str, str] | None" = None
@@ -103,8 +109,7 @@ def global_options(*, environment: bool, formats: tuple[Format, ...] = COMMON) -
         return TyperOption(
             param_decls=[f"global_{name}", *flags],
             callback=_make_callback(name, check),
-            # REVVLINK_CONFIG does not stand for --config: it ranks below REVVLINK_URI, see config.load.
-            envvar=variable if environment and name not in ("config", "uri", "password_env", "export") else None,
+            envvar=variable if environment and name not in WITHOUT_VARIABLE else None,
             show_envvar=environment,
             expose_value=False,
             **more,
@@ -113,8 +118,18 @@ def global_options(*, environment: bool, formats: tuple[Format, ...] = COMMON) -
     def complete_files(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
         return files(incomplete)
 
+    def complete_contexts(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
+        return contexts(incomplete)
+
     return [
         option("config", "--config", metavar="PATH", help="Configuration file.", autocompletion=complete_files),
+        option(
+            "context",
+            "--context",
+            metavar="NAME",
+            help="Context: the fleet to use, see `revvlink context --help`.",
+            autocompletion=complete_contexts,
+        ),
         option("uri", "--uri", metavar="URI", help="Use this one node instead of a configuration."),
         option(
             "password_env", "--password-env", metavar="NAME", help="Variable with the password of the node of --uri."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = {
     "REVVLINK_CONFIG": "path of the configuration file",
+    "REVVLINK_CONTEXT": "name of the context; not together with `REVVLINK_CONFIG`",
     "REVVLINK_URI": "address of the one node to use; with a password a whole configuration, in place of any file",
     "REVVLINK_PASSWORD": "its password",
     "REVVLINK_PASSWORD_FILE": "a file whose first line is its password",
@@ -104,7 +105,8 @@ def _configuration(width: int) -> str:
 
     parts = [
         _prose(
-            "revvlink uses the first of these: --config PATH or --uri URI, REVVLINK_URI, $REVVLINK_CONFIG, "
+            "revvlink uses the first of these: --config PATH, --context NAME or --uri URI, REVVLINK_URI, "
+            "$REVVLINK_CONFIG or $REVVLINK_CONTEXT, the context that `revvlink context use` has chosen, "
             "./revvlink.toml, the file in the user's configuration folder, the one in the site's. `revvlink init` "
             "writes a starter file, `revvlink config path` prints which file is used, and `revvlink config validate` "
             "reports every mistake at once.",

@@ -50,7 +50,7 @@ def find_source(options: Options, *, for_verdict: bool = False) -> Source:
     Raises:
         ConfigError: There is none, or it is not trusted.
     """
-    source = find(options.config, environment_of(options), current_folder(), uri=options.uri)
+    source = find(options.config, environment_of(options), current_folder(), uri=options.uri, context=options.context)
     if for_verdict and source.is_doubtful:
         message = f"is in this folder and is not trusted, so it does not replace {source.instead_of}"
         hint = "name the file to use with --config or REVVLINK_CONFIG, or run `revvlink config trust`"
@@ -68,12 +68,16 @@ def environment_of(options: Options) -> Mapping[str, str]:
     Raises:
         CommandError: The options contradict each other, or there is no password.
     """
+    if options.config is not None and options.context is not None:
+        raise _usage("--config and --context name two configurations", "leave out one of them", options)
     if options.uri is None:
         if options.password_env is not None:
             raise _usage("--password-env goes with --uri", "add --uri URI", options)
         return os.environ
     if options.config is not None:
         raise _usage("--uri takes the place of a configuration file", "leave out --config or --uri", options)
+    if options.context is not None:
+        raise _usage("--uri takes the place of a context", "leave out --context or --uri", options)
     if options.environment is None:
         options.environment = one_node(options.uri, _password(options), os.environ)
     return options.environment

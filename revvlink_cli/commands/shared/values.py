@@ -1,4 +1,4 @@
-"""Values of options: how they are read, and what completes names of files."""
+"""Values of options: how they are read, and what completes names of files and contexts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ FILES = "\0files"
 def files(incomplete: str) -> list[str]:
     """Names of files."""
     return [incomplete + FILES]  # Typer drops what does not begin as the word does
+
+
+def contexts(incomplete: str) -> list[str]:
+    """Names of contexts; only the names of files are read."""
+    from revvlink_cli.config.contexts import context_names
+
+    return [name for name in context_names() if name.startswith(incomplete)]
 
 
 def seconds(text: str) -> float:

@@ -93,6 +93,7 @@ class DoctorContext:
         timeout: float,
         fixes: bool,
         uri: str | None = None,
+        context: str | None = None,
     ) -> None:
         self.config = config
         self.environment = environment
@@ -104,7 +105,7 @@ class DoctorContext:
         self.error: ConfigError | None = None
         self._nodes: asyncio.Task[NodeReport | str] | None = None
         try:
-            self.source = find(config, environment, directory, uri=uri)
+            self.source = find(config, environment, directory, uri=uri, context=context)
             self.settings = load(self.source)
         except ConfigError as error:
             self.error = error

@@ -1,0 +1,44 @@
+"""Titles of tables: they name the context, so that nobody mistakes one fleet for another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.output.result import Result
+
+SUBJECTS = {
+    "nodes": "Nodes",
+    "nodes info": "Node",
+    "connect": "Connections",
+    "wait": "Nodes",
+    "players": "Players",
+    "route": "Nodes",
+    "routeplanner": "Route planners",
+    "search": "Tracks",
+    "play": "Nodes",
+    "cache": "Cache",
+    "config show": "Configuration",
+}
+"""Command, or group of commands -> what its table shows. A table without an entry here gets no title."""
+
+
+def named(subject: str, context: str | None) -> str:
+    """A title: ``Nodes``, or in a context ``Nodes of prod``."""
+    return subject if context is None else f"{subject} of {context}"
+
+
+def in_context(title: str, context: str | None) -> str:
+    """A title that is a whole sentence, after the name of its context: ``prod: us is served by us-1``."""
+    return title if context is None else f"{context}: {title}"
+
+
+def with_title(result: Result, options: Options) -> Result:
+    """A result whose table says of which context it is. A result with a title, or without a context, stays as it is."""
+    context = options.source.context if options.source is not None else None
+    subject = SUBJECTS.get(options.command) or SUBJECTS.get(options.command.partition(" ")[0])
+    if context is None or subject is None or result.title is not None or result.data is None:
+        return result
+    return replace(result, title=named(subject, context))
