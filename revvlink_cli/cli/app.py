@@ -67,6 +67,7 @@ COMMAND_GROUPS = {
         "init": "Write a starter configuration.",
         "config": "Show, validate and trust the configuration.",
         "demo": "Try every command on a simulated fleet.",
+        "completion": "Print the script that completes command lines.",
         "help": "Explain a topic or a command.",
         "version": "Show the version.",
     },

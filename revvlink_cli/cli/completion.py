@@ -1,7 +1,8 @@
-"""Shell completion: the candidates for ``revvlink <TAB>``, and the scripts of the shells.
+"""Shell completion: the candidates for ``revvlink <TAB>``.
 
-A script calls ``revvlink`` with `VARIABLE` set to the name of the shell and the line up to the cursor as its argument.
-The answer is ``files`` to complete file names, or one candidate per line, with its help after a tab.
+The script of a shell, see `commands.completion`, calls ``revvlink`` with `VARIABLE` set to the name of the shell. Its
+argument is the line up to the cursor. The answer is ``files`` to complete file names, or one candidate per line, with
+its help after a tab.
 
     python -m revvlink_cli.cli.completion FOLDER    writes the scripts
 """
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.commands.completion import SCRIPTS
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
 
@@ -21,78 +23,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "_REVVLINK_COMPLETE"
 """Environment variable that requests candidates instead of a command."""
-
-SCRIPTS = {
-    "bash": (
-        "revvlink.bash",
-        r"""# bash completion for revvlink; lies in share/bash-completion/completions, or is sourced from ~/.bashrc.
-_revvlink() {
-    local IFS=$'\n' found
-    found=($(_REVVLINK_COMPLETE=bash revvlink "$COMP_WORDBREAKS" "${COMP_LINE:0:COMP_POINT}" 2>/dev/null))
-    if [[ ${found[0]} == files ]]; then
-        compopt -o default
-        COMPREPLY=()
-    else
-        COMPREPLY=("${found[@]}")
-    fi
-}
-complete -F _revvlink revvlink
-""",
-    ),
-    "zsh": (
-        "_revvlink",
-        r"""#compdef revvlink
-# zsh completion for revvlink; lies in a folder of $fpath.
-_revvlink() {
-    local -a found
-    found=("${(@f)$(_REVVLINK_COMPLETE=zsh revvlink "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
-    if [[ $found[1] == files ]]; then
-        _files
-    elif [[ -n $found[1] ]]; then
-        [[ $words[CURRENT] == --*=* ]] && compset -P '*='
-        _describe -V revvlink found
-    fi
-}
-if [[ $funcstack[1] == _revvlink ]]; then
-    _revvlink "$@"
-else
-    compdef _revvlink revvlink
-fi
-""",
-    ),
-    "fish": (
-        "revvlink.fish",
-        r"""# fish completion for revvlink; lies in share/fish/vendor_completions.d or ~/.config/fish/completions.
-function __revvlink_complete
-    set -l found (env _REVVLINK_COMPLETE=fish revvlink (commandline -cp | string collect) 2>/dev/null)
-    if test "$found[1]" = files
-        __fish_complete_path (commandline -ct)
-    else
-        string join \n -- $found
-    end
-end
-complete -c revvlink -f -a '(__revvlink_complete)'
-""",
-    ),
-    "powershell": (
-        "revvlink.ps1",
-        r"""# PowerShell completion for revvlink; is dot-sourced from $PROFILE.
-Register-ArgumentCompleter -Native -CommandName revvlink -ScriptBlock {
-    param($wordToComplete, $commandAst, $cursorPosition)
-    $line = $commandAst.ToString().PadRight($cursorPosition).Substring(0, $cursorPosition)
-    $env:_REVVLINK_COMPLETE = 'powershell'
-    try { $found = @(revvlink $line 2>$null) } finally { Remove-Item Env:_REVVLINK_COMPLETE }
-    if ($found[0] -eq 'files') { return }
-    foreach ($entry in $found) {
-        $typed, $value, $help = $entry -split "`t", 3
-        if (-not $help) { $help = $value }
-        [System.Management.Automation.CompletionResult]::new($typed, $value, 'ParameterValue', $help)
-    }
-}
-""",
-    ),
-}
-"""Shell -> name of its script, and the script."""
 
 
 def answer(shell: str, arguments: Sequence[str]) -> None:
@@ -184,8 +114,8 @@ def _for_powershell(line: str) -> str:
 
 def main(folder: str) -> None:
     """Write the scripts."""
-    for name, script in SCRIPTS.values():
-        (Path(folder) / name).write_text(script, encoding="utf-8")
+    for script in SCRIPTS.values():
+        (Path(folder) / script.name).write_text(script.text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.cli.app import COMMAND_GROUPS, COMMANDS, run
+from revvlink_cli.cli.app import COMMAND_GROUPS, COMMANDS
 from revvlink_cli.cli.json_schemas import leaves
 from revvlink_cli.commands.shared.help_topics import TOPICS
+from tests.run_in_process import TerminalText, run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,11 +47,9 @@ def helps() -> dict[tuple[int, tuple[str, ...]], str]:
     found = {}
     for columns in WIDTHS:
         for line in [*options, *(commands if columns == USUAL else [])]:
-            out = io.StringIO()
-            with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
-                patch.setenv("COLUMNS", str(columns))
-                assert run(line) == 0
-            found[columns, line] = out.getvalue()
+            ran = run_in_process(line, COLUMNS=str(columns))
+            assert ran.code == 0
+            found[columns, line] = ran.out
     return found
 
 
@@ -169,16 +167,17 @@ def test_unknown_command_suggests_across_groups(arguments: list[str], suggested:
     assert suggested in ran.err
 
 
-def test_unknown_option_suggests_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_option_suggests_similar_ones() -> None:
     """A wrong option is compared with those of the command and the global ones."""
     for line, suggested in (
         ("check --warnign cpu=1", "--warning"),
         ("nodes status --outptu json", "--output"),
         ("nodes --hlep", "--help"),
-        ("--versoin", "--verbose or --version"),
+        ("--versoin", "--version or --verbose"),
     ):
-        assert run(line.split()) in (2, 3)
-        assert f". Did you mean {suggested}? (see `" in capsys.readouterr().err
+        ran = run_in_process(line.split())
+        assert ran.code in (2, 3)
+        assert f". Did you mean {suggested}" in ran.err
 
 
 def test_groups_hold_every_command_once() -> None:
@@ -189,21 +188,9 @@ def test_groups_hold_every_command_once() -> None:
 COLOUR = re.compile(r"\x1b\[\d*m")
 
 
-class TerminalText(io.StringIO):
-    """A stdout that says that it is a terminal."""
-
-    def isatty(self) -> bool:
-        """Yes."""
-        return True
-
-
 def shown(arguments: Sequence[str], stdout: io.StringIO, **environment: str) -> str:
-    """What a command line writes to this stdout, without a process for it."""
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(stdout):
-        for name, value in {"COLUMNS": "80", "TERM": "xterm", **environment}.items():
-            patch.setenv(name, value)
-        run(arguments)
-    return stdout.getvalue()
+    """What a command line writes to this stdout."""
+    return run_in_process(arguments, stdout, **environment).out
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["check", "--help"], ["help", "nodes"], ["help", "options"]])

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from revvlink_cli.cli.completion import SCRIPTS, candidates
+from revvlink_cli.cli.completion import candidates
+from revvlink_cli.commands.completion import SCRIPTS
 from tests.cli.test_app_start_up import SLOW
 from tests.conftest import run_cli
 
@@ -123,8 +124,8 @@ def test_file_names() -> None:
 
 def test_no_drift() -> None:
     """The scripts in the repository are those of the program; `make completions` writes them."""
-    for name, script in SCRIPTS.values():
-        assert (SCRIPT / name).read_text(encoding="utf-8") == script
+    for script in SCRIPTS.values():
+        assert (SCRIPT / script.name).read_text(encoding="utf-8") == script.text
 
 
 @pytest.mark.usefixtures("config")

@@ -56,6 +56,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     "config trust": (("nodes.toml",), (HOSTILE,)),
     "config validate": ((),),
     "connect": ((), ("--hold",)),
+    "completion": ((), (HOSTILE,)),
     "demo": (("--", "region", HOSTILE, LOST),),
     "doctor": (("--timeout", "3"), ("--only", HOSTILE)),
     "events": ((),),
