@@ -53,9 +53,14 @@ class Terminal:
 
     def screen(self) -> list[str]:
         """The last whole picture."""
-        frames = re.findall(r"\x1b\[H(.*?)\x1b\[\?2026l", self.seen, re.DOTALL)
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-1] if frames else "")
-        return [line.rstrip() for line in text.split("\r\n")]
+        lines: list[str] = []
+        for frame in re.findall(r"\x1b\[\?2026h(.*?)\x1b\[\?2026l", self.seen, re.DOTALL):
+            if frame.startswith("\x1b[H"):
+                lines = [_text(line) for line in frame.split("\r\n")]
+                continue
+            for row, line in re.findall(r"\x1b\[(\d+);1H(.*?)(?=\x1b\[\d+;1H|\Z)", frame, re.DOTALL):
+                lines[int(row) - 1 : int(row)] = [_text(line)]
+        return lines
 
     def until(self, pattern: str) -> list[str]:
         """The first picture on which a pattern shows."""
@@ -81,3 +86,8 @@ class Terminal:
         _, status = os.waitpid(self.pid, 0)
         os.close(self.file)
         return os.waitstatus_to_exitcode(status)
+
+
+def _text(line: str) -> str:
+    """A line without sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from revvlink_cli.cli.result_writer import show_messages
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.keys import Keys
+from revvlink_cli.output.keys import REDRAW, Keys
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.screen import Screen
+from revvlink_cli.output.streams import is_terminal
 
 if TYPE_CHECKING:
     from revvlink_cli.commands.shared.command import Options
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def show_full_screen(outcome: FullScreen, options: Options, output: Output) -> int:
-    """Show frames until a key or a signal ends the command; returns the exit code."""
+    """Show pictures until a key or a signal ends the command; returns the exit code."""
     if options.export is not None:
         message, hint = "a full screen cannot be exported", "use `nodes status --watch --export FILE`"
         raise CommandError(Failure("usage", message, hint=hint), exit_code=ExitCode.USAGE)
@@ -26,17 +30,25 @@ async def show_full_screen(outcome: FullScreen, options: Options, output: Output
 
         def resume() -> None:
             keys.listen()
-            screen.redraw()
+            outcome.press(REDRAW)
 
-        screen.on_resume = resume
-        frames = outcome.frames(screen.size)
-        try:
-            async for frame in frames:
-                if isinstance(frame, Result):
-                    result = frame
+        screen.on_suspend, screen.on_resume = keys.release, resume
+        async with aclosing(outcome.pictures(screen.size, keys.are_read)) as pictures:
+            async for picture in pictures:
+                if isinstance(picture, Result):
+                    result = picture
                     break
-                screen.show(frame)
-        finally:
-            await frames.aclose()
+                screen.draw(picture)
     show_messages(result, Format.TABLE, options)
     return int(result.exit_code)
+
+
+def explain_stream(options: Options) -> None:
+    """Say in one line why a command that fills a terminal prints a stream, if a person sees it."""
+    if options.quiet or options.output is not None:
+        return
+    if is_terminal(sys.stdout):
+        reason = "this terminal cannot move its cursor (TERM is dumb or not set): one table follows the other"
+        diagnostics.notes([f"{reason}; with another terminal, set TERM, such as TERM=xterm-256color"])
+    elif is_terminal(sys.stderr):
+        diagnostics.notes(["stdout is no terminal: one JSON object a line, as `nodes status --watch` prints it"])

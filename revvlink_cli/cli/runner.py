@@ -29,6 +29,10 @@ def run_outcome(outcome: Outcome, chosen: Format, options: Options, output: Outp
 
             return _run_live(show_full_screen(outcome, options, output), chosen, options, output)
         case FullScreen(stream=stream) | (Stream() as stream):
+            if isinstance(outcome, FullScreen):
+                from revvlink_cli.cli.full_screen import explain_stream
+
+                explain_stream(options)
             from revvlink_cli.cli.stream_writer import write_stream
 
             return _run_live(write_stream(stream, options, output), chosen, options, output)

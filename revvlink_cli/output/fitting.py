@@ -62,7 +62,7 @@ def fitted(
     below = int(at is None and free > 1)  # lines
     chosen = _chosen(heights, troubled, at, free - below)
     if hidden := [row for index, row in enumerate(order[:troubled]) if index not in set(chosen)]:
-        above = [_trouble(order, hidden, width)]
+        above = [name_troubled(order, hidden, width)]
         below = min(below, max(free - 2, 0))  # on a very low screen one row is more important
         chosen = _chosen(heights, troubled, at, free - below - len(above))
     missing = [_missing(order, len(order) - len(chosen), width)] if below and len(chosen) < len(order) else []
@@ -105,7 +105,7 @@ def _chosen(heights: Mapping[int, int], troubled: int, at: int | None, free: int
     return [*range(pinned), *range(start, end)] or [0 if at is None else at]
 
 
-def _trouble(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str:
+def name_troubled(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str:
     """The number of rows in trouble and as many of their names as fit, hidden ones first."""
     counts = Counter(row.state for row in rows if is_troubled(row))
     (worst, count), *others = sorted(counts.items(), key=lambda item: TROUBLE.index(item[0]))

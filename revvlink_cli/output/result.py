@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from revvlink_cli.health.fleet import Report
+    from revvlink_cli.output.picture import Picture
 
 
 class ExitCode(IntEnum):
@@ -232,7 +233,7 @@ class Stream(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One picture of a full-screen command.
+    """One picture of a stream of tables that are shown in place.
 
     Attributes:
         result: The table in the middle, and its notes. If not all rows fit, rows in trouble come first, and a line
@@ -252,13 +253,13 @@ class FullScreen(NamedTuple):
     """The outcome of a command that fills a terminal and reads keys.
 
     Attributes:
-        frames: Yields pictures, then perhaps one `Result` without data. Its argument returns lines and columns of the
-            terminal.
+        pictures: Yields pictures, then perhaps one `Result` without data. Its arguments: a function that returns lines
+            and columns of the terminal, and whether keys can be read.
         press: Called with each key that is pressed.
         stream: The outcome where stdout is not a terminal, or another format is chosen.
     """
 
-    frames: Callable[[Callable[[], tuple[int, int]]], AsyncGenerator[Frame | Result, None]]
+    pictures: Callable[[Callable[[], tuple[int, int]], bool], AsyncGenerator[Picture | Result, None]]
     press: Callable[[str], None]
     stream: Stream
 

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.config.secrets_in_use import redacted
+from revvlink_cli.output.picture import painted
 from revvlink_cli.output.sizes import HEAD, clipped, terminal_size, wrapped
+from revvlink_cli.output.streams import wants_colour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from revvlink_cli.output.picture import Picture
     from revvlink_cli.output.result import Frame
     from revvlink_cli.output.streams import Output
 
@@ -39,37 +42,64 @@ class Page:
 
 
 class Screen:
-    """Draws frames in place on the alternate screen of a terminal. While Ctrl-Z suspends it, the screen is restored.
+    """Draws in place on the alternate screen of a terminal. While Ctrl-Z suspends it, the terminal is restored.
 
     Attributes:
-        on_resume: Called when the process continues after Ctrl-Z.
+        on_suspend: Called before Ctrl-Z suspends the process.
+        on_resume: Called when the process continues.
     """
 
     def __init__(self, output: Output, *, no_color: bool) -> None:
         self._output = output
+        self._has_colour = wants_colour(sys.stdout, no_color=no_color)
         self._no_color = no_color
+        self.on_suspend: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
         self._last: Frame | None = None
+        self._painted: list[str] | None = None
+        self._size = (0, 0)
 
     def __enter__(self) -> Self:
-        """Switch to the alternate screen."""
+        """Switch to the alternate screen. An event loop has to run."""
+        if sys.platform == "win32":
+            enable_sequences()
+        else:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            for number, act in ((signal.SIGTSTP, self._suspend), (signal.SIGCONT, self._resume)):
+                before = signal.getsignal(number)
+                if before is not signal.SIG_IGN:  # without job control, nothing would continue the process
+                    self._before[number] = before
+                    loop.add_signal_handler(number, act)  # never in the middle of a drawing
         self._output.write(_ENTER)
-        if sys.platform != "win32":
-            self._before = signal.signal(signal.SIGTSTP, self._suspend)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Restore the screen."""
-        if sys.platform != "win32":
-            signal.signal(signal.SIGTSTP, self._before)
-        self._output.write(_LEAVE)
+        try:
+            self._output.write(_LEAVE)
+        finally:
+            if self._before:
+                import asyncio
 
-    def _suspend(self, *_: object) -> None:
-        self._output.write(_LEAVE)
-        os.kill(os.getpid(), signal.SIGSTOP)
+                loop = asyncio.get_running_loop()
+                for number, before in self._before.items():
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, before)
+
+    def _suspend(self) -> None:
+        if sys.platform != "win32":
+            if self.on_suspend is not None:
+                self.on_suspend()
+            self._output.write(_LEAVE)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _resume(self) -> None:
+        self._painted = None
         self._output.write(_ENTER)
         if self.on_resume is not None:
             self.on_resume()
@@ -85,7 +115,7 @@ class Screen:
         """Within the block, draw the last frame again after Ctrl-Z and when the terminal is resized."""
         import asyncio
 
-        self.on_resume = self.redraw
+        self.on_resume = self._redraw_last
         if sys.platform == "win32":
             yield
             return
@@ -95,12 +125,6 @@ class Screen:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGWINCH)
-
-    def redraw(self) -> None:
-        """Draw the last frame again from the event loop, because a signal may arrive during a drawing."""
-        import asyncio
-
-        asyncio.get_running_loop().call_soon_threadsafe(self._redraw_last)
 
     def _redraw_last(self) -> None:
         if self._last is not None:
@@ -132,3 +156,29 @@ class Screen:
         picture = "\n".join(f"\x1b[2K{line}" for line in lines)
         more = "\n\x1b[J" if len(lines) < height else ""
         self._output.write(f"{_BEGIN}\x1b[H{picture}{more}{_END}")
+
+    def draw(self, picture: Picture) -> None:
+        """Draw a picture, cut to the current size of the terminal. Only lines that have changed are written."""
+        height, width = size = self.size()
+        lines = redacted(picture.lines[:height])
+        made = [painted(line, width, has_colour=self._has_colour) for line in lines]
+        made += [""] * (height - len(made))
+        before = self._painted if size == self._size and not picture.is_fresh else None
+        self._painted, self._size = made, size
+        if before is None:
+            text = "\x1b[H" + "\n".join(f"\x1b[2K{line}" for line in made)
+        else:
+            changed = (number for number, line in enumerate(made) if line != before[number])
+            text = "".join(f"\x1b[{number + 1};1H\x1b[2K{made[number]}" for number in changed)
+        if text:
+            self._output.write(f"{_BEGIN}{text}{_END}")
+
+
+def enable_sequences() -> None:
+    """Let a console of Windows act on escape sequences, which older ones do not do by default."""
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - there on Windows only
+    handle, mode = kernel.GetStdHandle(-11), ctypes.c_uint32()  # standard output
+    if kernel.GetConsoleMode(handle, ctypes.byref(mode)):
+        kernel.SetConsoleMode(handle, mode.value | 0x0004)  # ENABLE_VIRTUAL_TERMINAL_PROCESSING

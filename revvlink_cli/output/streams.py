@@ -132,7 +132,8 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 def can_redraw() -> bool:
     """Whether stdout is a terminal that can move its cursor."""
-    return is_terminal(sys.stdout) and os.environ.get("TERM", "dumb") != "dumb"
+    usual = "" if sys.platform == "win32" else "dumb"  # Windows has no such variable, and its consoles can
+    return is_terminal(sys.stdout) and os.environ.get("TERM", usual) != "dumb"
 
 
 def wants_colour(stream: TextIO | None, *, no_color: bool) -> bool:

@@ -163,13 +163,15 @@ def clock(milliseconds: int) -> str:
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """Values as bars between the lowest and the highest, with a gap for an unknown one."""
+def sparkline(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> str:
+    """Values as bars between `low` and `high`, else the lowest and the highest; a gap stands for an unknown one."""
     known = [value for value in values if value is not None]
     if not known:
         return MISSING
-    low, span = min(known), max(known) - min(known)
+    low = min(known) if low is None else low
+    span = (max(known) if high is None else high) - low
+    top = len(_BLOCKS) - 1
     return "".join(
-        " " if value is None else _BLOCKS[int((value - low) / span * (len(_BLOCKS) - 1)) if span else 0]
+        " " if value is None else _BLOCKS[min(max(int((value - low) / span * top), 0), top) if span > 0 else 0]
         for value in values
     )

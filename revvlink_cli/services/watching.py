@@ -14,9 +14,10 @@ from revvlink_cli.client.events import StatsReceived
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.services.fleet_session import as_observer, open_fleet
+from revvlink_cli.services.trends import Trends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
     from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.fleet import Fleet
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot, TimedStats
 
-NEWS = 100
-"""Number of events that are kept."""
+NEWS = 1000
+"""Number of events that are kept until they are taken."""
 
 TREND = 60
 """Number of samples in a trend."""
@@ -65,24 +66,25 @@ class Watch:
         fleet: The fleet.
         snapshot: The last sample.
         penalties: By node, its penalty in each of the last samples; None where unknown.
-        players: By node, its number of playing players in each of the last samples; None where unknown.
+        trends: The course of each node's figures over a longer time.
         last: By node, its last valid figures, also from before a lost connection.
         connected: Nodes that have been connected at some time.
-        news: The last events without statistics, each with its approximate time in seconds since the epoch.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, interval: float = 1.0) -> None:
+        """Begin to watch; `interval` is the time between two samples in seconds."""
         self.fleet = fleet
         self.snapshot: FleetSnapshot = fleet.snapshot()
         self.penalties: dict[str, deque[float | None]] = {}
-        self.players: dict[str, deque[int | None]] = {}
+        self.trends = Trends(interval)
         self.last: dict[str, LastSeen] = {}
         self.connected: set[str] = set()
-        self.news: deque[tuple[float, PoolEvent]] = deque(maxlen=NEWS)
+        self._news: deque[tuple[float, PoolEvent]] = deque(maxlen=NEWS)
 
     def sample(self) -> FleetSnapshot:
         """Take a new snapshot and add its figures to the trends."""
-        self.snapshot = snapshot = self.fleet.snapshot()
+        snapshot = self.refresh()
+        figures: list[tuple[str, float | None, float | None, float | None]] = []
         for node in snapshot.nodes:
             cost, stats = snapshot.penalties.get(node.identifier), node.stats(snapshot.at)
             if cost is not None and node.timed_stats is not None:
@@ -90,12 +92,29 @@ class Watch:
             if node.status is NodeStatus.CONNECTED:
                 self.connected.add(node.identifier)
             self.penalties.setdefault(node.identifier, deque(maxlen=TREND)).append(cost.total if cost else None)
-            self.players.setdefault(node.identifier, deque(maxlen=TREND)).append(stats.playing if stats else None)
+            load, playing = (stats.system_load, stats.playing) if stats else (None, None)
+            figures.append((node.identifier, playing, load, cost.total if cost else None))
+        self.trends.add(snapshot.at, figures)
         gone = self.penalties.keys() - {node.identifier for node in snapshot.nodes}
         for name in gone:
-            del self.penalties[name], self.players[name]
+            del self.penalties[name]
             self.last.pop(name, None)
         return snapshot
+
+    def refresh(self) -> FleetSnapshot:
+        """Take a new snapshot that is no sample: nothing is added to the trends."""
+        self.snapshot = self.fleet.snapshot()
+        return self.snapshot
+
+    def add_news(self, at: float, events: Iterable[PoolEvent]) -> None:
+        """Add events, each of which happened at about this time, in seconds since the epoch."""
+        self._news += [(at, event) for event in events if not isinstance(event, StatsReceived)]
+
+    def take_news(self) -> list[tuple[float, PoolEvent]]:
+        """The last events since the former call, without statistics, each with its approximate time."""
+        news = list(self._news)
+        self._news.clear()
+        return news
 
     def last_of(self, node: NodeSnapshot) -> LastSeen | None:
         """The stale figures to show of a node that has no current ones; None without any.
@@ -151,7 +170,7 @@ async def watch(
         joining: set[asyncio.Task[None]] = set()
         news = fleet.subscribe()
         try:
-            watched = Watch(fleet)
+            watched = Watch(fleet, interval)
             begun = next_at = time.monotonic()
             samples = 0
             while not control.is_over:
@@ -160,8 +179,7 @@ async def watch(
                     next_at = max(next_at + interval, time.monotonic())  # a slow reader gets fewer samples, no backlog
                     if not control.is_paused:
                         watched.sample()
-                    now = time.time()
-                    watched.news += [(now, event) for event in news.waiting() if not isinstance(event, StatsReceived)]
+                    watched.add_news(time.time(), news.waiting())
                 yield watched
                 over = duration is not None and next_at - begun > duration
                 if samples == count or over or watched.is_hopeless:

@@ -80,6 +80,12 @@ def test_keys(config: Path) -> None:
     terminal.press("\x1b")
     terminal.until("eu-1")
     terminal.press("\x1b[Hc")
+    question = " ".join(terminal.until("Cordon eu-1"))
+    assert "Only this `revvlink top` leaves it out" in question
+    assert "Bots still send it players" in question
+    terminal.press("n")
+    terminal.until("3 connected")
+    terminal.press("cy")
     assert any(re.match("eu-1 +cordoned", line) for line in terminal.until("1 cordoned"))
     terminal.press("\n")
     terminal.until(r"State +cordoned")

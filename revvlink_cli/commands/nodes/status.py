@@ -106,7 +106,7 @@ class StatusRow:
     uri: str
 
 
-_SORTS: dict[str, Callable[[StatusRow], Any]] = {
+SORTS: dict[str, Callable[[StatusRow], Any]] = {
     "penalty": lambda row: None if row.is_stale or row.state == "hanging" else row.penalty,
     "node": lambda row: row.node.casefold(),
     "state": lambda row: row.state,
@@ -136,7 +136,7 @@ def status(
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(_SORTS)}.")] = "penalty",
+    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(SORTS)}.")] = "penalty",
     watch: watch_options.Watching = False,
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,
@@ -147,7 +147,7 @@ def status(
     The node that a new player would get comes first.
     """
     options = options_of(ctx)
-    penalty_columns.check_sort(sort, _SORTS)
+    penalty_columns.check_sort(sort, SORTS)
     span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
 
@@ -173,7 +173,7 @@ def watched_status(job: watch_options.WatchJob, sort: str) -> Stream:
 
 def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, ...]:
     """The rows of all nodes under watch, in order."""
-    return penalty_columns.sort_rows(_rows(seen.snapshot, options, seen), _SORTS[sort])
+    return penalty_columns.sort_rows(_rows(seen.snapshot, options, seen), SORTS[sort])
 
 
 async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
@@ -182,7 +182,7 @@ async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options:
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
-    rows = penalty_columns.sort_rows(_rows(snapshot, options), _SORTS[sort])
+    rows = penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort])
     return Result(
         rows, StatusRow, node_selection.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows))
     )
