@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli.cli.result_writer import export, show_messages
-from revvlink_cli.output.formats import TABLES, Format, Layout, default_format
+from revvlink_cli.output.formats import Format, Layout, default_format
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Result
 from revvlink_cli.output.screen import Screen
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
 async def write_stream(stream: Stream, options: Options, output: Output) -> int:
     """Write a stream to its end, or until the reader of a pipe leaves; returns the exit code."""
-    piped = stream.piped_format if options.view.columns is None else Format.PLAIN
-    chosen = options.output or default_format(stream.terminal_format, piped)
+    chosen = options.output or default_format(stream.terminal_format, stream.piped_format)
     _refuse_impossible(stream, chosen, options)
     output.is_dispensable = stream.is_service
     ends_with_reader = not (stream.is_service or stream.has_verdict)
-    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color, view=options.view)
+    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color)
     renderer.begin(stream.row)
     result, last = Result(), None
     with ExitStack() as terminal:
@@ -53,7 +52,7 @@ async def write_stream(stream: Stream, options: Options, output: Output) -> int:
         finally:
             await stream.items.aclose()
             if last is not None and stream.table_of is not None:  # also after Ctrl-C, the usual end
-                export(stream.table_of(last), options)
+                export(replace(stream.table_of(last), title=None), options)  # the title says how to end the watch
     renderer.end(result)
     show_messages(result, chosen, options)
     return int(result.exit_code)
@@ -65,7 +64,7 @@ def _refuse_impossible(stream: Stream, chosen: Format, options: Options) -> None
     if options.export is not None and stream.table_of is None:
         failure = Failure("usage", "there is no table to export: rows come one by one", hint="leave out --export")
     elif stream.is_endless and chosen.layout is Layout.DOCUMENT:
-        message = f"--watch has no end, so one {chosen.upper()} document cannot hold its output"
+        message = "--watch has no end, so one JSON document cannot hold its output"
         failure = Failure("usage", message, hint="use --output jsonl")
     if failure is not None:
         raise CommandError(failure, exit_code=ExitCode.USAGE)
@@ -77,13 +76,12 @@ def _create_item_writer(
     """Make the function that writes one row. It restores the terminal when `terminal` is left."""
     match chosen.layout:
         case Layout.TEXT if (table_of := stream.table_of) is not None:
-            if chosen not in TABLES or not can_redraw():
+            if chosen is not Format.TABLE or not can_redraw():
                 return lambda item: renderer.end(table_of(item))
-            view = replace(options.view, wide=chosen is Format.WIDE)
-            screen = terminal.enter_context(Screen(output, no_color=options.no_color, view=view))
+            screen = terminal.enter_context(Screen(output, no_color=options.no_color))
             terminal.enter_context(screen.redraw_on_resize())
             return lambda item: screen.show(Frame(table_of(item)))
-        case Layout.TEXT if chosen in TABLES and not options.quiet:
+        case Layout.TEXT if chosen is Format.TABLE and not options.quiet:
             return _write_above_progress(stream, renderer, terminal)
         case Layout.TEXT | Layout.OBJECTS | Layout.DOCUMENT | Layout.REPORT:
             return renderer.item

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 import io
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.config.secrets_in_use import redacted
-from revvlink_cli.output.csv_format import csv_text
+from revvlink_cli.config.secrets_in_use import redact, redacted
+from revvlink_cli.output.heading import heading
 from revvlink_cli.output.result import columns_of
 from revvlink_cli.output.streams import OutputError, write_file
-from revvlink_cli.output.text import clean, shown
+from revvlink_cli.output.text import bare, clean, shown
+
+FORMATS = (".svg", ".html", ".md", ".csv")
+"""Extensions of the files that can be written."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from revvlink_cli.output.result import Result
-
-PICTURE_WIDTH = 160
-"""Characters of a line in an SVG."""
 
 
 def ending_of(name: str) -> str:
@@ -34,8 +34,17 @@ def ending_of(name: str) -> str:
     return ending
 
 
-def export_table(result: Result, name: str) -> None:
+def export_table(
+    result: Result, name: str, *, command: str = "", context: str | None = None, no_color: bool = False
+) -> None:
     """Write a result's table to a file.
+
+    Args:
+        result: The result.
+        name: Path of the file.
+        command: The command, for the title of pictures and pages.
+        context: The context, for the same title.
+        no_color: Whether to draw pictures without colours.
 
     Raises:
         OutputError: There is no table, or the file cannot be written.
@@ -45,16 +54,57 @@ def export_table(result: Result, name: str) -> None:
     if kind is None or not columns_of(kind) or result.data is None:
         raise OutputError(f"there is no table to write to {name}")
     rows = result.data if isinstance(result.data, tuple) else (result.data,)
-    text = FORMATS[ending_of(name)](kind, rows, result.title or "")
+    title = redact(heading(command, context))
+    match ending_of(name):
+        case ".csv":
+            text = csv_table(kind, rows)
+        case ".md":
+            text = markdown_table(kind, rows, result.title or "")
+        case ".html":
+            from revvlink_cli.output.page import table_page
+
+            text = table_page(result, title, notes_of(result))
+        case _:
+            from revvlink_cli.output.svg import draw_svg
+
+            text = draw_svg(result, title, notes_of(result), no_color=no_color)
     try:
         write_file(name, text)
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 
 
-def _csv(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
+def notes_of(result: Result) -> tuple[str, ...]:
+    """The lines below a table on the terminal: a picture has no second stream for them."""
+    errors = (f"{failure.node}: {failure.message}" if failure.node else failure.message for failure in result.errors)
+    return (*(f"error: {error}" for error in errors), *result.warnings, *result.notes)
+
+
+def csv_table(kind: type, rows: Sequence[Any]) -> str:
     """CSV with the names of the fields, also without rows, and numbers in full."""
-    return csv_text(columns_of(kind), rows)
+    page = io.StringIO()
+    writer = csv.writer(page)
+    columns = columns_of(kind)
+    writer.writerow([name for name, _ in columns])
+    writer.writerows([_harmless(bare(row, name, column)) for name, column in columns] for row in rows)
+    return page.getvalue()
+
+
+_FORMULA = "=@+-\uff1d\uff20\uff0b\uff0d"
+"""Characters that begin a formula, wide ones included. A tab, which does so too, is escaped already."""
+
+
+def _harmless(text: str) -> str:
+    """Quote text that a spreadsheet would run as a formula: a server chooses titles and error messages."""
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def markdown_table(kind: type, rows: Sequence[Any], title: str) -> str:
@@ -70,39 +120,3 @@ def markdown_cell(text: str) -> str:
     """Text escaped for a cell of a Markdown table."""
     escaped = "".join(f"\\{char}" if char in "\\`*_{}[]<>|#~&" else char for char in text)
     return escaped.replace("\n", "<br>")
-
-
-def _html(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
-    """An HTML page with the table."""
-    from revvlink_cli.output.page import page
-
-    return page(title or "revvlink", "", rows)
-
-
-def _svg(kind: type, rows: Sequence[Any], title: str) -> str:  # noqa: ARG001 - the signature of all formats
-    """A picture of the table on a terminal."""
-    from rich.cells import cell_len
-    from rich.console import Console
-    from rich.text import Text
-
-    from revvlink_cli.output.result import Result
-    from revvlink_cli.output.screen import Page
-    from revvlink_cli.output.table import TableRenderer
-
-    drawn = Page()
-    TableRenderer(drawn, no_color=True).end(Result(tuple(rows), title=title or None))
-    lines = drawn.text.rstrip("\n").split("\n")
-    console = Console(record=True, file=io.StringIO(), width=max(map(cell_len, lines), default=PICTURE_WIDTH))
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
-    picture = console.export_svg(title=clean(title) or "revvlink", font_aspect_ratio=0.61)
-    return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # a font from the network
-
-
-FORMATS: dict[str, Callable[[type, Sequence[Any], str], str]] = {
-    ".svg": _svg,
-    ".html": _html,
-    ".md": markdown_table,
-    ".csv": _csv,
-}
-"""Extension -> function that makes the text of the file."""

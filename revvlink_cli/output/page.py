@@ -1,203 +1,174 @@
-"""Makes a self-contained HTML page: a table, and charts as inline SVG. No script, nothing from the network."""
+"""Makes self-contained HTML pages: the frame, the style, tables and records. No script, nothing from the network.
+
+The style serves a wide screen, a phone and paper, in light and dark. A colour has one meaning: states have theirs and a
+sign beside them, so that they can be read without colours; the lines of charts have others.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from revvlink_cli._percent import percent
-from revvlink_cli.output.result import Kind, columns_of
-from revvlink_cli.output.text import clean, shown
+from revvlink_cli.output.result import CheckResult, Kind, columns_of
+from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 960, 220, 60, 24
-"""Size of a chart and of its margins in pixels."""
+    from revvlink_cli.output.result import Column, Result
 
-COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#72b7b2", "#b279a2", "#eeca3b", "#9d755d", "#ff9da6", "#79706e")
+_LIGHT = """--back:#fff;--panel:#f4f6f8;--text:#1c2128;--muted:#57606a;--rule:#d0d7de;--good:#1a7f37;--bad:#cf222e;
+--warn:#8a5a00;--gap:#c4ccd4;--line0:#0969da;--line1:#bf3989;--line2:#0b7f93;--line3:#24292f"""
 
-_STYLE = """
-body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1000px; padding: 0 1rem; color: #222;
-  background: #fff; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { padding: .25rem .6rem; text-align: left; white-space: nowrap; }
-th { border-bottom: 2px solid #888; } td { border-bottom: 1px solid #ddd; } .number { text-align: right; }
-.wide { overflow-x: auto; } svg { width: 100%; height: auto; } .key { margin-right: 1rem; }
-text { font: 11px system-ui, sans-serif; fill: #555; }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818; } td { border-color: #333; }
-  text { fill: #aaa; } }
+_DARK = """--back:#0d1117;--panel:#161b22;--text:#e6edf3;--muted:#9aa4af;--rule:#30363d;--good:#3fb950;--bad:#ff6a61;
+--warn:#d8a038;--gap:#4b545e;--line0:#58a6ff;--line1:#f778ba;--line2:#39c5cf;--line3:#e6edf3"""
+
+_STYLE = f"""
+:root{{color-scheme:light dark;{_LIGHT}}}
+@media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}
+@media print{{:root{{color-scheme:light;{_LIGHT}}}}}
+*{{box-sizing:border-box}}
+body{{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:1240px;padding:1.5rem 1.25rem 3rem;color:var(--text);
+background:var(--back);-webkit-print-color-adjust:exact;print-color-adjust:exact}}
+h1{{font-size:1.35rem;line-height:1.3;margin:0 0 .25rem;overflow-wrap:anywhere}}
+h2{{font-size:1.05rem;margin:2rem 0 .5rem;break-after:avoid}}
+p{{margin:.25rem 0;overflow-wrap:anywhere}}
+.about,.note{{color:var(--muted)}} .error{{color:var(--bad)}}
+table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}}
+th,td{{padding:.3rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}}
+th{{border-bottom:2px solid var(--muted);font-size:.78rem;letter-spacing:.02em;color:var(--muted);
+vertical-align:bottom}}
+td{{overflow-wrap:anywhere}} td:first-child{{font-weight:600;white-space:nowrap}}
+.number{{text-align:right}} td.number{{white-space:nowrap}}
+tr{{break-inside:avoid}} thead{{display:table-header-group}}
+.good{{color:var(--good)}} .warn{{color:var(--warn)}} .bad{{color:var(--bad)}} .gone{{color:var(--muted)}}
+td.state{{white-space:nowrap;font-weight:600}} td.number>span{{font-weight:600}}
+.good::before{{content:"\\25cf  "}} .warn::before{{content:"\\25b2  "}} .bad::before{{content:"\\2715  "}}
+.gone::before{{content:"\\25cb  "}}
+.wide{{overflow-x:auto}}
+dl{{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.5rem}} dt{{color:var(--muted)}}
+dd{{margin:0;overflow-wrap:anywhere}}
+@media (max-width:640px){{
+body{{font-size:14px;padding:1rem .75rem 2rem}}
+table,tbody,td{{display:block}} thead{{display:none}}
+tr{{display:grid;grid-template-columns:1fr 1fr;gap:0 1rem;background:var(--panel);border:1px solid var(--rule);
+border-radius:6px;margin:0 0 .6rem;padding:.4rem .7rem}}
+td,td.number{{border:0;padding:.1rem 0;text-align:left;white-space:normal}}
+td.none{{display:none}} td.text,td.head,td.number.head{{grid-column:1/-1}} td.head,td.number.head{{font-size:1rem}}
+td::before{{content:attr(data-label);display:block;color:var(--muted);font-weight:400;font-size:.7rem;line-height:1.2}}
+td.head::before{{content:none}}
+dl{{grid-template-columns:1fr;gap:0}} dd{{margin:0 0 .5rem}}
+}}
+@media print{{body{{font-size:9.5pt;max-width:none;padding:0}} th,td{{padding:.15rem .4rem}} .wide{{overflow:visible}}
+h2{{margin-top:1.2rem}}}}
+@page{{margin:14mm}}
 """
 
 
-class Chart(NamedTuple):
-    """Figures over time.
-
-    Attributes:
-        title: What they are.
-        unit: Behind each figure; ``%`` makes shares of them.
-        series: By name, pairs of seconds since the epoch and the figure, None where it is unknown.
-    """
-
-    title: str
-    unit: str
-    series: Mapping[str, Sequence[tuple[float, float | None]]]
-
-
-def page(
-    title: str,
-    about: str,
-    rows: Sequence[Any],
-    presence: Mapping[str, Sequence[tuple[float, bool]]] | None = None,
-    charts: Sequence[Chart] = (),
-) -> str:
-    """The page.
+def document(title: str, body: Iterable[str], *, style: str = "") -> str:
+    """A whole page.
 
     Args:
         title: Its heading.
-        about: A sentence below it.
-        rows: What the table shows.
-        presence: By name, whether it was there at each moment; None for no such drawing.
-        charts: In their order.
+        body: Its parts, as HTML.
+        style: More rules of style.
     """
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{_text(title)}</h1><p>{_text(about)}</p>",
-        table(rows),
-        *(("<h2>Connected</h2>", _strips(presence)) if presence else ()),
-        *(f"<h2>{_text(chart.title)}</h2>{_drawn(chart)}" for chart in charts),
+        f"<title>{html_text(title)}</title><style>{_STYLE}{style}</style></head><body>",
+        f"<h1>{html_text(title)}</h1>",
+        *body,
         "</body></html>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def table(rows: Sequence[Any]) -> str:
-    """Rows as an HTML table."""
+def table_page(result: Result, title: str, notes: Sequence[str]) -> str:
+    """The page of one result: what a terminal shows, with every column."""
+    rows = result.data
+    if isinstance(result, CheckResult) and result.table_rows is not None:
+        rows = result.table_rows
+    body = [f'<p class="about">{html_text(result.title)}</p>'] if result.title else []
+    body.append(table(rows) if isinstance(rows, tuple) else record(rows))
+    body += [f'<p class="{"error" if note.startswith("error: ") else "note"}">{html_text(note)}</p>' for note in notes]
+    return document(title, body)
+
+
+def table(rows: Sequence[Any], *, fields: Sequence[str] = (), mark: Callable[[Any, str], str] | None = None) -> str:
+    """Rows as an HTML table; a phone shows each row as a card.
+
+    Args:
+        rows: The rows.
+        fields: Names of the fields to show, in their order; all columns if empty.
+        mark: Returns a class of the style for a cell: its row and the name of its field.
+    """
     if not rows:
         return "<p>nothing</p>"
     columns = [(name, column) for name, column in columns_of(type(rows[0])) if column.title]
-    numbers = [column.kind not in (Kind.TEXT, Kind.STATE) for _, column in columns]
-    mark = [' class="number"' if number else "" for number in numbers]
-    head = "".join(f"<th{cls}>{_text(column.title)}</th>" for (_, column), cls in zip(columns, mark, strict=True))
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{cls}>{_text(shown(row, name, column), lines=True)}</td>"
-            for (name, column), cls in zip(columns, mark, strict=True)
-        )
-        + "</tr>\n"
-        for row in rows
-    )
+    if fields:
+        columns = sorted((entry for entry in columns if entry[0] in fields), key=lambda entry: fields.index(entry[0]))
+    labels = _labels([column.title for _, column in columns])
+    head = "".join(f"<th{_class(_kind_of(column))}>{html_text(column.title)}</th>" for _, column in columns)
+    body = "".join(f"<tr>{_cells(row, columns, labels, mark)}</tr>\n" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
 
 
-def _strips(presence: Mapping[str, Sequence[tuple[float, bool]]]) -> str:
-    """A bar for each node, green while it was connected and red while it was not."""
-    moments = [at for strip in presence.values() for at, _ in strip]
-    low, high = min(moments), max(moments)
-    lines = []
-    for number, (name, strip) in enumerate(presence.items()):
-        top = number * 20 + 4
-        lines.append(f'<text x="0" y="{top + 11}">{_text(name[:24])}</text>')
-        for start, end, was_there in _runs(strip):
-            left, right = _place(start, low, high, 160), _place(end, low, high, 160)
-            colour = "#54a24b" if was_there else "#e45756"
-            lines.append(
-                f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1):.1f}" height="14" fill="{colour}"/>'
-            )
-    height = len(presence) * 20 + 24
-    axis = _times(low, high, height - 6, 160)
-    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img">{"".join(lines)}{axis}</svg>'
+def _labels(titles: Sequence[str]) -> list[str]:
+    """The titles for where they do not stand side by side: P95 behind PENALTY P50 is PENALTY P95."""
+    subject = ""
+    labels = []
+    for title in titles:
+        first, _, more = title.partition(" ")
+        subject = first if more else subject
+        labels.append(f"{subject} {title}" if subject and titles.count(title) > 1 else title)
+    return labels
 
 
-def _runs(strip: Sequence[tuple[float, bool]]) -> list[tuple[float, float, bool]]:
-    """Spans in which nothing changes: start, end, whether the node was connected."""
-    runs: list[tuple[float, float, bool]] = []
-    for at, was_there in strip:
-        if runs and runs[-1][2] is was_there:
-            runs[-1] = (runs[-1][0], at, was_there)
-        else:
-            if runs:
-                runs[-1] = (runs[-1][0], at, runs[-1][2])
-            runs.append((at, at, was_there))
-    return runs
+def record(row: Any) -> str:
+    """One row as a list of its fields."""
+    entries = [(column.title, shown(row, name, column)) for name, column in columns_of(type(row)) if column.title]
+    return f"<dl>{''.join(f'<dt>{html_text(title)}</dt><dd>{_lines(text)}</dd>' for title, text in entries)}</dl>"
 
 
-def _drawn(chart: Chart) -> str:
-    """A chart with a line for each name, with gaps for unknown figures."""
-    points = [(at, value) for series in chart.series.values() for at, value in series if value is not None]
-    if not points:
-        return "<p>unknown throughout</p>"
-    low, high = min(at for at, _ in points), max(at for at, _ in points)
-    top = max(value for _, value in points) or 1.0
-    lines = []
-    for step in range(5):
-        value = top * step / 4
-        y = _height(value, top)
-        lines.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH}" y2="{y:.1f}" stroke="#888" stroke-opacity=".3"/>')
-        lines.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value, chart.unit)}</text>')
-    for number, (name, series) in enumerate(chart.series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        for stretch in _stretches(series):
-            places = [f"{_place(at, low, high, LEFT):.1f},{_height(value, top):.1f}" for at, value in stretch]
-            tooltip = f"<title>{_text(name)}</title>"
-            if len(places) == 1:  # a line of one point is invisible
-                across, _, down = places[0].partition(",")
-                lines.append(f'<circle fill="{colour}" cx="{across}" cy="{down}" r="2">{tooltip}</circle>')
-            else:
-                lines.append(
-                    f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(places)}">'
-                    f"{tooltip}</polyline>"
-                )
-    keys = "".join(
-        f'<span class="key"><span style="color:{COLOURS[number % len(COLOURS)]}">&#9632;</span> {_text(name)}</span>'
-        for number, name in enumerate(chart.series)
-    )
-    axis = _times(low, high, HEIGHT - 6, LEFT)
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(lines)}{axis}</svg><p>{keys}</p>'
+def html_text(text: str) -> str:
+    """Text for HTML: cleaned, and without a meaning of its own."""
+    return escape(clean(text))
 
 
-def _stretches(series: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
-    """The parts of a series without unknown figures."""
-    found: list[list[tuple[float, float]]] = [[]]
-    for at, value in series:
-        if value is None:
-            found.append([])
-        else:
-            found[-1].append((at, value))
-    return [stretch for stretch in found if stretch]
+def _cells(
+    row: Any, columns: Sequence[tuple[str, Column]], labels: Sequence[str], mark: Callable[[Any, str], str] | None
+) -> str:
+    """The cells of a row."""
+    cells = []
+    for number, ((name, column), label) in enumerate(zip(columns, labels, strict=True)):
+        text = shown(row, name, column)
+        classes = [_kind_of(column), "head" if number == 0 else "", "none" if text in ("", MISSING) else ""]
+        classes.append("text" if column.wraps or column.flexible else "")
+        marks = [state_class(text) if column.kind is Kind.STATE else "", mark(row, name) if mark is not None else ""]
+        marked = " ".join(filter(None, marks))
+        inner = f'<span class="{marked}">{_lines(text)}</span>' if marked else _lines(text)
+        cells.append(f'<td{_class(" ".join(filter(None, classes)))} data-label="{html_text(label)}">{inner}</td>')
+    return "".join(cells)
 
 
-def _times(low: float, high: float, y: float, left: int) -> str:
-    """The time axis below a chart."""
-    form = "%H:%M:%S" if high - low < 2 * 86400 else "%d %b %H:%M"
-    marks = []
-    for step in range(5):
-        at = low + (high - low) * step / 4
-        anchor = {0: "start", 4: "end"}.get(step, "middle")
-        label = datetime.fromtimestamp(at).astimezone().strftime(form)
-        marks.append(f'<text x="{_place(at, low, high, left):.1f}" y="{y}" text-anchor="{anchor}">{label}</text>')
-        if high == low:
-            break
-    return "".join(marks)
+def state_class(text: str) -> str:
+    """The class of a state, which gives it its colour and its sign."""
+    from revvlink_cli.output.table import colour_of
+
+    return {"green": "good", "yellow": "warn", "red": "bad", "dim": "gone"}.get(colour_of(text), "")
 
 
-def _place(at: float, low: float, high: float, left: int) -> float:
-    return left + (at - low) / (high - low) * (WIDTH - left) if high > low else float(left)
+def _kind_of(column: Column) -> str:
+    if column.kind is Kind.STATE:
+        return "state"
+    return "" if column.kind is Kind.TEXT else "number"
 
 
-def _height(value: float, top: float) -> float:
-    return 8 + (1 - value / top) * (HEIGHT - BOTTOM - 8)
+def _class(names: str) -> str:
+    return f' class="{names}"' if names else ""
 
 
-def _figure(value: float, unit: str) -> str:
-    return percent(value) if unit == "%" else f"{value:.3g}{unit}"
-
-
-def _text(text: str, *, lines: bool = False) -> str:
-    return "<br>".join(_text(line) for line in text.split("\n")) if lines else escape(clean(text))
+def _lines(text: str) -> str:
+    return escape(clean_lines(text)).replace("\n", "<br>")

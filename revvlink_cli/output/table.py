@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revvlink_cli.output.renderer import BaseRenderer
-from revvlink_cli.output.result import CheckResult, Kind
+from revvlink_cli.output.result import CheckResult, Kind, columns_of
 from revvlink_cli.output.sizes import HEAD, terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Column, Result
-    from revvlink_cli.output.view import View
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
 
@@ -70,13 +69,22 @@ class TableRenderer(BaseRenderer):
     Text that explains a row stays: it takes several lines, or stands below its row.
     """
 
-    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False, view: View | None = None) -> None:
-        super().__init__(output, command=command, no_color=no_color, view=view)
+    def __init__(
+        self,
+        output: Writer,
+        *,
+        command: str = "",
+        no_color: bool = False,
+        width: int | None = None,
+        colour: bool | None = None,
+    ) -> None:
+        """Make a renderer. `width` and `colour` replace what stdout has: a picture has its own."""
+        super().__init__(output, command=command, no_color=no_color)
         self._page = io.StringIO()
-        colour = wants_colour(sys.stdout, no_color=no_color)
+        colour = wants_colour(sys.stdout, no_color=no_color) if colour is None else colour
         self._console = Console(
             file=self._page,
-            width=self._width(),
+            width=_width() if width is None else width,
             force_terminal=colour,
             no_color=not colour,
             color_system="auto" if colour and is_terminal(sys.stdout) else "standard" if colour else None,
@@ -86,14 +94,9 @@ class TableRenderer(BaseRenderer):
             legacy_windows=False,
         )
 
-    def _width(self) -> int:
-        """Columns that a table may take."""
-        return _width()
-
     def item(self, row: Any) -> None:
         """Write one row of a stream as a line."""
-        columns = self.columns_of(type(row))
-        line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns)
+        line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns_of(type(row)))
         self._console.print(Text(line.rstrip()), soft_wrap=True)
         self._flush()
 
@@ -126,7 +129,7 @@ class TableRenderer(BaseRenderer):
 
     def layout(self, rows: Sequence[Any], kind: type) -> Layout:
         """Decide which columns are shown, and where."""
-        columns = [(name, column) for name, column in self.columns_of(kind) if column.title]  # others are for programs
+        columns = [(name, column) for name, column in columns_of(kind) if column.title]  # others are for programs
         cells = [[shown(row, name, column).replace("\n", " ") for name, column in columns] for row in rows]
         widths = [
             max(cell_len(column.title), *(cell_len(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
@@ -197,7 +200,7 @@ class TableRenderer(BaseRenderer):
         return [indent + line for line in lines]
 
     def _record(self, record: Any) -> None:
-        entries = [(column, shown(record, name, column)) for name, column in self.columns_of(type(record))]
+        entries = [(column, shown(record, name, column)) for name, column in columns_of(type(record))]
         left = max((cell_len(column.title) for column, _ in entries), default=0)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", width=left, no_wrap=True)
@@ -207,15 +210,13 @@ class TableRenderer(BaseRenderer):
         self._console.print(grid)
 
 
-class WideTableRenderer(TableRenderer):
-    """Writes a table with all columns, as wide as its content."""
-
-    def _width(self) -> int:
-        return _UNLIMITED
+def colour_of(state: str) -> str:
+    """The colour of a state or a verdict: ``green``, ``yellow``, ``red`` or ``dim``, "" for others."""
+    return _STATES.get(state.split(" ", 1)[0], "")
 
 
 def _styled(text: str, column: Column) -> Text:
-    return Text(text, style=_STATES.get(text.split(" ", 1)[0], "") if column.kind is Kind.STATE else "")
+    return Text(text, style=colour_of(text) if column.kind is Kind.STATE else "")
 
 
 def _style_of(row: Any) -> str | None:
