@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor
+
 _DIGITS = 3
 """Decimals at most: enough to distinguish 99.999% from 100%."""
 
@@ -26,3 +28,18 @@ def percent(share: float, decimals: int = 0) -> str:
         value = (0 if nearest == abs(value) else 100) + (step if value > 100 or 0 < value < 50 else -step)
     text = f"{value:.{digits}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
+
+
+def availability(share: float) -> str:
+    """A share of time with the decimals of a service level, rounded down from one half: 99.8999 % is not 99.9 %.
+
+    Args:
+        share: From 0 to 1.
+    """
+    if not 0.5 <= share < 1:
+        return percent(share, 2)
+    digits = _DIGITS if share > 0.999 else 2
+    step = 10**digits
+    highest = 100 * step - 1
+    value = min(floor(share * 100 * step + 1e-6), highest) / step  # 0.999 is a little less than that in binary
+    return f"{f'{value:.{digits}f}'.rstrip('0').rstrip('.')}%"

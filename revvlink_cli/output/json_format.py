@@ -13,14 +13,13 @@ from revvlink_cli.output.text import clean_json
 if TYPE_CHECKING:
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
-    from revvlink_cli.output.view import View
 
 
 class JsonRenderer(BaseRenderer):
     """Writes one envelope, indented."""
 
-    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False, view: View | None = None) -> None:
-        super().__init__(output, command=command, no_color=no_color, view=view)
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
+        super().__init__(output, command=command, no_color=no_color)
         self._rows: list[Any] = []
 
     def item(self, row: Any) -> None:
@@ -31,11 +30,8 @@ class JsonRenderer(BaseRenderer):
         """Write the envelope."""
         if self._rows and result.data is None:
             result = dataclasses.replace(result, data=tuple(self._rows))
-        self.write_document(envelope(self._command, result))
-
-    def write_document(self, document: dict[str, Any]) -> None:
-        """Write the envelope as text."""
-        self._output.write(clean_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
+        text = json.dumps(envelope(self._command, result), indent=2, ensure_ascii=False)
+        self._output.write(clean_json(text) + "\n")
 
 
 class JsonLinesRenderer(BaseRenderer):
@@ -43,7 +39,7 @@ class JsonLinesRenderer(BaseRenderer):
 
     def item(self, row: Any) -> None:
         """Write one line."""
-        self.write_object(to_json(row))
+        self._write_line(to_json(row))
 
     def end(self, result: Result) -> None:
         """Write the data, then the errors."""
@@ -53,9 +49,8 @@ class JsonLinesRenderer(BaseRenderer):
         elif result.data is not None:
             self.item(result.data)
         for failure in result.errors:
-            self.write_object({"error": failure_object(failure)})
+            self._write_line({"error": failure_object(failure)})
 
-    def write_object(self, value: Any) -> None:
-        """Write one object as a line."""
+    def _write_line(self, value: Any) -> None:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         self._output.write(clean_json(text) + "\n")

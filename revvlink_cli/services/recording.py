@@ -1,20 +1,21 @@
-"""Writes recordings of a fleet, and reads and summarises what `record` and `nodes status --watch` have written."""
+"""Writes recordings of a fleet, and reads what `record` and `nodes status --watch` have written."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from math import nan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.config.secrets_in_use import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 FIGURES = ("penalty", "playing", "cpu_load_ratio", "latency_ms", "uptime_ms")
@@ -23,55 +24,43 @@ FIGURES = ("penalty", "playing", "cpu_load_ratio", "latency_ms", "uptime_ms")
 CONNECTED = ("connected", "cordoned", "tripped")
 """States in which a node has a connection."""
 
+_MOST_CAUSES = 10_000
+"""Different causes that are kept, because some contain a figure that changes with each sample."""
+
+
+class Cause(NamedTuple):
+    """Why a node was not connected.
+
+    Attributes:
+        state: Its state.
+        reason: The code of the error, or None.
+        message: The error as a sentence, or None.
+    """
+
+    state: str
+    reason: str | None = None
+    message: str | None = None
+
 
 @dataclass(slots=True)
 class Track:
-    """The samples of one node.
+    """The samples of one node. A day at five seconds has 17 280, so that figures are kept in arrays.
 
     Attributes:
         node: Its name.
         region: Its region, or None.
-        times: The time of each sample, in seconds since the epoch.
-        present: Whether it was connected, by sample.
-        figures: The values of each of `FIGURES` by sample, None where unknown or stale.
+        numbers: The number of each sample, an index of `Recording.times`.
+        present: Whether it was connected, by sample: 1 or 0.
+        causes: Why it was not connected, by sample: an index of `Recording.causes`, 0 where it was.
+        figures: The values of each of `FIGURES` by sample, NaN where unknown or stale.
     """
 
     node: str
     region: str | None = None
-    times: list[float] = field(default_factory=list)
-    present: list[bool] = field(default_factory=list)
-    figures: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in FIGURES})
-
-    @property
-    def availability(self) -> float | None:
-        """The share of samples in which it was connected."""
-        return sum(self.present) / len(self.present) if self.present else None
-
-    @property
-    def losses(self) -> int:
-        """How often it was connected in one sample and not in the next."""
-        return sum(before and not after for before, after in pairwise(self.present))
-
-    @property
-    def restarts(self) -> int:
-        """How often its uptime fell, which means that the server has restarted."""
-        return sum(after < before for before, after in pairwise(self._known("uptime_ms")))
-
-    def percentile(self, figure: str, percent: int) -> float | None:
-        """The lowest known value that at least this percentage of the known values do not exceed."""
-        known = sorted(self._known(figure))
-        rank = -(-percent * len(known) // 100)  # rounded up in integers, because 0.07 * 100 is more than 7
-        return known[max(rank, 1) - 1] if known else None
-
-    def sort(self) -> None:
-        """Sort the samples by time: a file may be a concatenation of several."""
-        order = sorted(range(len(self.times)), key=self.times.__getitem__)
-        lists: list[list[Any]] = [self.times, self.present, *self.figures.values()]
-        for values in lists:
-            values[:] = [values[place] for place in order]
-
-    def _known(self, figure: str) -> list[float]:
-        return [value for value in self.figures[figure] if value is not None]
+    numbers: array[int] = field(default_factory=lambda: array("L"))
+    present: bytearray = field(default_factory=bytearray)
+    causes: array[int] = field(default_factory=lambda: array("L"))
+    figures: dict[str, array[float]] = field(default_factory=lambda: {name: array("d") for name in FIGURES})
 
 
 @dataclass(slots=True)
@@ -80,91 +69,203 @@ class Recording:
 
     Attributes:
         tracks: The samples of each node.
-        samples: Number of samples of the fleet.
+        times: The time of each sample of the fleet in seconds since the epoch, sorted.
+        causes: The different causes of lost connections; the first one stands for none.
         problems: Why lines could not be read, each with its line number.
-        begun: The time of the first sample, in seconds since the epoch.
-        ended: The time of the last sample.
     """
 
     tracks: dict[str, Track] = field(default_factory=dict)
-    samples: int = 0
+    times: array[float] = field(default_factory=lambda: array("d"))
+    causes: list[Cause] = field(default_factory=lambda: [Cause("")])
     problems: list[str] = field(default_factory=list)
-    begun: float | None = None
-    ended: float | None = None
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of the fleet."""
+        return len(self.times)
+
+
+class _Row(NamedTuple):
+    """The part of a row that a recording is read for."""
+
+    node: str
+    state: Any
+    region: Any
+    reason: Any
+    message: Any
+    is_stale: Any
+    figures: tuple[Any, ...]
 
 
 def read(lines: Iterable[tuple[int, str | None]]) -> Recording:
     """Read a recording from numbered lines, where None stands for a line that is too long.
 
-    A line that is not a sample becomes a problem; the others are used.
+    A line that is not a sample becomes a problem; the others are used. Samples are sorted by time, because a file may
+    be a concatenation of several.
     """
     recording = Recording()
+    decode = _decoder()
+    known: dict[Cause, int] = {}
     for number, line in lines:
         try:
-            _add(recording, _parse(line))
+            found = decode(line) if line is not None else None
+            found = found if found is not None else _parse(line)
+            if found is not None:
+                _add(recording, *found, known)
         except ValueError as error:
             recording.problems.append(f"line {number} {error}")
-    for track in recording.tracks.values():
-        track.sort()
+    _sort(recording)
     return recording
 
 
-def _parse(line: str | None) -> Any:
-    """Parse a line.
+def _decoder() -> Callable[[str], tuple[str, list[_Row]] | None]:
+    """Make a function that reads a usual line several times faster than `_parse`, and returns None for any other."""
+    import msgspec
+
+    figures = [(name, float | None, None) for name in FIGURES]
+    texts = [(name, str | None, None) for name in ("state", "region", "reason", "message")]
+    row: Any = msgspec.defstruct("Row", [("node", str), *texts, ("is_stale", bool, False), *figures], gc=False)
+    sample: Any = msgspec.defstruct("Sample", [("time", str), ("nodes", list[row])])
+    decoder = msgspec.json.Decoder(sample)
+
+    def decode(line: str) -> tuple[str, list[_Row]] | None:
+        try:
+            found = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        return found.time, [
+            _Row(
+                row.node,
+                row.state,
+                row.region,
+                row.reason,
+                row.message,
+                row.is_stale,
+                (row.penalty, row.playing, row.cpu_load_ratio, row.latency_ms, row.uptime_ms),
+            )
+            for row in found.nodes
+        ]
+
+    return decode
+
+
+def _parse(line: str | None) -> tuple[Any, list[_Row]] | None:
+    """Read any line; None for the error with which a recording ended.
 
     Raises:
-        ValueError: The line is too long or is not JSON.
+        ValueError: The line is too long, is not JSON, or is neither a sample nor an error.
     """
     if line is None:
         raise ValueError("is too long")
     try:
-        return json.loads(line)
+        entry = json.loads(line)
     except RecursionError:
         raise ValueError("is nested too deep") from None
     except ValueError:
         raise ValueError("is not JSON, perhaps cut off") from None
-
-
-def _add(recording: Recording, entry: Any) -> None:
-    """Add a sample to a recording; the error with which a recording ended is skipped.
-
-    Raises:
-        ValueError: The entry is neither a sample nor an error.
-    """
     if isinstance(entry, Mapping) and "error" in entry and "nodes" not in entry:
-        return
+        return None
     if not isinstance(entry, Mapping) or not isinstance(entry.get("nodes"), list):
         raise ValueError("is not a sample of a fleet")
+    rows = [row for row in entry["nodes"] if isinstance(row, Mapping) and isinstance(row.get("node"), str)]
+    if len(rows) < len(entry["nodes"]):
+        _moment(entry.get("time"))
+        raise ValueError("has nodes without a name")
+    return entry.get("time"), [
+        _Row(
+            row["node"],
+            row.get("state"),
+            row.get("region"),
+            row.get("reason"),
+            row.get("message"),
+            row.get("is_stale"),
+            tuple(row.get(name) for name in FIGURES),
+        )
+        for row in rows
+    ]
+
+
+def _moment(text: Any) -> float:
+    """The time of a sample in seconds since the epoch.
+
+    Raises:
+        ValueError: It is none, or no time that each zone can express.
+    """
     try:
-        moment = datetime.fromisoformat(entry["time"])
-    except (KeyError, TypeError, ValueError):
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
         raise ValueError("has no time") from None
     if not MINYEAR < moment.year < MAXYEAR:  # another time zone may have no such year
         raise ValueError("has a time that some zones cannot express")
-    at = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
-    rows = [row for row in entry["nodes"] if isinstance(row, Mapping) and isinstance(row.get("node"), str)]
-    if len(rows) < len(entry["nodes"]):
-        raise ValueError("has nodes without a name")
-    if len({row["node"] for row in rows}) < len(rows):
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _add(recording: Recording, time: Any, rows: list[_Row], known: dict[Cause, int]) -> None:
+    """Add a sample to a recording.
+
+    Raises:
+        ValueError: It has no time, or names a node twice.
+    """
+    at = _moment(time)
+    if len({row.node for row in rows}) < len(rows):
         raise ValueError("names a node twice")
-    recording.samples += 1
-    recording.begun = at if recording.begun is None else min(recording.begun, at)
-    recording.ended = at if recording.ended is None else max(recording.ended, at)
+    number = len(recording.times)
+    recording.times.append(at)
+    tracks = recording.tracks
     for row in rows:
-        track = recording.tracks.setdefault(row["node"], Track(row["node"]))
-        region = row.get("region")
-        track.region = region if isinstance(region, str) else track.region
-        is_stale = row.get("is_stale") is True
-        track.times.append(at)
-        track.present.append(row.get("state") in CONNECTED)
-        for name in FIGURES:
-            track.figures[name].append(None if is_stale else _number(row.get(name)))
+        track = tracks.get(row.node)
+        if track is None:
+            track = tracks[row.node] = Track(row.node)
+        if isinstance(row.region, str):
+            track.region = row.region
+        is_present = row.state in CONNECTED
+        track.numbers.append(number)
+        track.present.append(is_present)
+        track.causes.append(0 if is_present else _cause(recording, row, known))
+        if row.is_stale is True:
+            for values in track.figures.values():
+                values.append(nan)
+        else:
+            for values, value in zip(track.figures.values(), row.figures, strict=True):
+                values.append(_number(value))
 
 
-def _number(value: Any) -> float | None:
-    """The value if it is a plausible figure, none of which can be negative; None otherwise."""
+def _cause(recording: Recording, row: _Row, known: dict[Cause, int]) -> int:
+    """The index of the cause in a row."""
+    reason, message = (text if isinstance(text, str) else None for text in (row.reason, row.message))
+    cause = Cause(row.state if isinstance(row.state, str) else "unknown", reason, message)
+    if len(known) >= _MOST_CAUSES and cause not in known:
+        cause = Cause(cause.state, cause.reason)
+    if cause not in known:
+        known[cause] = len(recording.causes)
+        recording.causes.append(cause)
+    return known[cause]
+
+
+def _number(value: Any) -> float:
+    """The value if it is a plausible figure, none of which can be negative; NaN otherwise."""
     is_valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e15
-    return float(value) if is_valid else None
+    return float(value) if is_valid else nan
+
+
+def _sort(recording: Recording) -> None:
+    """Sort the samples by time."""
+    times = recording.times
+    order = sorted(range(len(times)), key=times.__getitem__)
+    if order == list(range(len(times))):
+        return
+    recording.times = array("d", (times[place] for place in order))
+    place_of = [0] * len(times)
+    for place, number in enumerate(order):
+        place_of[number] = place
+    for track in recording.tracks.values():
+        places = [place_of[number] for number in track.numbers]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        track.numbers = array("L", (places[place] for place in order))
+        track.present = bytearray(track.present[place] for place in order)
+        track.causes = array("L", (track.causes[place] for place in order))
+        for name, values in track.figures.items():
+            track.figures[name] = array("d", (values[place] for place in order))
 
 
 class Writer:

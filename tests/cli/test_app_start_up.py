@@ -46,8 +46,6 @@ def loaded(*arguments: str) -> set[str]:
         ["region", "a", "b", "-o", "json"],
         ["config", "path"],
         ["config", "show"],
-        ["config", "get", "nodes.a.uri"],
-        ["config", "set", "nodes.a.region", "us"],
         ["config", "validate", "-o", "jsonl"],
         ["config", "schema"],
         ["nodes", "list"],

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from revvlink_cli.services.availability import history_of
 from revvlink_cli.services.recording import read
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
@@ -231,10 +232,11 @@ def test_any_file_can_be_read(lines: list[str]) -> None:
     recording = read(enumerate(lines, start=1))
 
     assert recording.samples + len(recording.problems) <= len(lines)
-    for track in recording.tracks.values():
-        assert track.availability is None or 0 <= track.availability <= 1
+    history = history_of([recording, recording])
+    for node in history.nodes if history is not None else ():
+        assert node.availability is None or 0 <= node.availability <= 1
         for share in (0, 50, 100):
-            track.percentile("penalty", share)
+            node.percentile("penalty", share)
 
 
 class Tags(HTMLParser):
@@ -265,12 +267,14 @@ def test_the_page(html: Path) -> None:
     tags.feed(text)
 
     names = [tag for tag, _ in tags.found]
-    assert names.count("svg") == 5
+    assert sum(tag == "svg" and attributes.get("class") == "chart" for tag, attributes in tags.found) == 5
     assert not {"script", "link", "img", "iframe", "b"} & set(names)
     assert not [value for _, attributes in tags.found for key, value in attributes.items() if key in ("src", "href")]
     assert "http" not in text
     assert "&lt;b&gt;&amp;&quot;a" in text
-    for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+    drawings = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
+    assert len(drawings) == 5
+    for drawing in drawings:
         ET.fromstring(drawing)
 
 

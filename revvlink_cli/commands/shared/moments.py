@@ -1,0 +1,60 @@
+"""Moments that people type: ``24h``, ``yesterday``, ``yesterday 22:00``, ``2026-11-28T22:00``."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from revvlink_cli.config.values import read_duration
+
+if TYPE_CHECKING:
+    from datetime import date
+
+FORMS = "24h, today, yesterday, 22:00, 'yesterday 22:00' or 2026-11-28T22:00"
+"""The accepted forms, for messages and helps."""
+
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def read_moment(text: str, now: datetime) -> datetime:
+    """Reads a moment.
+
+    Args:
+        text: A duration before now; ``now``; a time, which is the last one that has passed; ``today`` or
+            ``yesterday``, alone (its first moment) or with a time; or an ISO 8601 date with or without time and zone.
+            Without a zone, it is in the local one.
+        now: The current time, with its zone.
+
+    Raises:
+        ValueError: It is none of these; the message says what to write.
+    """
+    wanted = text.strip().lower()
+    if wanted == "now":
+        return now
+    try:
+        return now - timedelta(seconds=read_duration(wanted.removesuffix(" ago").removeprefix("-")))
+    except (ValueError, OverflowError):
+        pass
+    day, _, clock = wanted.partition(" ")
+    if _CLOCK.fullmatch(day) and not clock:
+        at = _local(now.astimezone().date(), day, text)
+        return at if at <= now else _local(now.astimezone().date() - timedelta(days=1), day, text)
+    today = now.astimezone().date()
+    days = {"today": today, "yesterday": today - timedelta(days=1)}
+    if day in days and (not clock or _CLOCK.fullmatch(clock)):
+        return _local(days[day], clock, text)
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no moment: write {FORMS}") from None
+
+
+def _local(day: date, clock: str, text: str) -> datetime:
+    found = _CLOCK.fullmatch(clock)
+    try:
+        hour, minute, second = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
+        at = time(hour, minute, second)
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment: write {FORMS}") from None
+    return datetime.combine(day, at).astimezone()
