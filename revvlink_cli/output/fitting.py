@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.output.picture import cells
 from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
+from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +117,7 @@ def name_troubled(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str
     for number, name in enumerate(names, start=1):
         found = f"{found}, {name}" if found else f"{counted}: {name}"
         whole = found if number == len(names) else f"{found}, and {len(names) - number} more"
-        if len(wrapped(whole, width)) > 1:
+        if cells(clean(whole)) > width:
             break
         line = whole
     return clipped(line, width)

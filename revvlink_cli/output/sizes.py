@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from revvlink_cli.output.text import clean
@@ -37,10 +38,16 @@ def clipped(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """Text wrapped into lines of so many columns; some characters take two."""
+    return list(_wrapped(text, width, indent))
+
+
+@lru_cache(maxsize=1000)
+def _wrapped(text: str, width: int, indent: str) -> tuple[str, ...]:
+    """As `wrapped`. A screen that is drawn every second shows the same texts again and again."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(width=max(width, 1))
     first, *rest = Text(clean(text)).wrap(console, max(width, 1), overflow="fold") or [Text()]
     left = Text(" ").join(rest).wrap(console, max(width - len(indent), 1), overflow="fold") if rest else ()
-    return [first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left)]
+    return (first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left))

@@ -46,6 +46,7 @@ class Column(NamedTuple):
         sort: The order of the rows that it shows, or None.
         is_right: Whether it is aligned to the right.
         style: The style of a node's cell.
+        width: Columns that it takes, None for those that its texts need.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Column(NamedTuple):
     sort: str | None = None
     is_right: bool = False
     style: Callable[[Fleet, StatusRow], str] = lambda _fleet, _row: ""
+    width: int | None = None
 
 
 class Placed(NamedTuple):
@@ -114,19 +116,21 @@ def _columns(fleet: Fleet, width: int) -> tuple[Column, ...]:
     def memory(_: Fleet, row: StatusRow) -> str:
         return bar(memory_share(row))
 
+    load = BAR + 6 if width >= BARS_FROM else None  # "97.5%" at most, as a rule
     return (
         Column("NODE", 0, lambda _, row: row.node, "node"),
         Column("STATE", 0, lambda _, row: state_of(row), "state", style=lambda _, row: state_style(row)),
         Column("REGION", 8, lambda _, row: row.region or MISSING, "region"),
         Column("PLAYERS", 1, lambda _, row: players_of(row), "playing", is_right=True),
-        Column("CPU", 2, cpu, "cpu", style=lambda fleet, row: load_style(fleet, row.node, "cpu", row.cpu_load_ratio)),
+        Column("CPU", 2, cpu, "cpu", style=lambda fleet, row: load_style(fleet, row.node, "cpu", row.cpu_load_ratio),
+               width=load),
         Column(
-            "MEMORY", 4, memory, "memory",
+            "MEMORY", 4, memory, "memory", width=load,
             style=lambda fleet, row: load_style(fleet, row.node, "memory", memory_share(row)),
         ),
         Column("PENALTY", 3, lambda _, row: penalty_of(row), "penalty", is_right=True),
-        Column(f"CPU, {span_of(fleet)}", 5, cpu_trend),
-        Column(f"PLAYERS, {span_of(fleet)}", 6, players_trend),
+        Column(f"CPU, {span_of(fleet)}", 5, cpu_trend, width=MARKS),
+        Column(f"PLAYERS, {span_of(fleet)}", 6, players_trend, width=MARKS),
         Column("LATENCY", 9, lambda _, row: human(row.latency_ms, Kind.LATENCY_MS), "latency", is_right=True),
         Column("UPTIME", 10, lambda _, row: human(row.uptime_ms, Kind.DURATION_MS), "uptime", is_right=True),
         Column("VERSION", 11, lambda _, row: row.version or MISSING, "version"),
@@ -135,15 +139,14 @@ def _columns(fleet: Fleet, width: int) -> tuple[Column, ...]:
 
 def place_columns(fleet: Fleet, rows: Sequence[StatusRow], width: int) -> list[Placed]:
     """The columns that fit, with the widths that these rows need."""
-    placed = []
-    for column in _columns(fleet, width):
-        if column.title == "MEMORY" and width < BARS_FROM:
-            continue  # without a bar, it says little
-        texts = [cells(clean(column.text(fleet, row))) for row in rows if column.rank == 0 or has_figures(row)]
-        least = MARKS if ", last " in column.title else len(column.title) + (column.sort is not None)
-        placed.append(Placed(column, max(least, min(max(texts, default=0), LONGEST_NAME))))
-    while _width(placed) > width and any(place.column.rank for place in placed):
-        placed.remove(max(placed, key=lambda place: place.column.rank))
+    shown = [column for column in _columns(fleet, width) if column.title != "MEMORY" or width >= BARS_FROM]
+    placed: list[Placed] = []
+    for column in sorted(shown, key=lambda column: column.rank):
+        each = Placed(column, column.width if column.width is not None else _needed(fleet, column, rows))
+        if column.rank and _width([*placed, each]) > width:
+            break
+        placed.append(each)
+    placed.sort(key=lambda each: shown.index(each.column))
     name, state = placed[:2]
     over = _width(placed) - width
     if over > 0:
@@ -151,6 +154,12 @@ def place_columns(fleet: Fleet, rows: Sequence[StatusRow], width: int) -> list[P
         over = _width([name, state, *placed[2:]]) - width
         state = Placed(state.column, max(state.width - max(over, 0), 0))
     return [name, state, *placed[2:]]
+
+
+def _needed(fleet: Fleet, column: Column, rows: Sequence[StatusRow]) -> int:
+    """Columns that the head and the texts of these rows need."""
+    texts = (cells(clean(column.text(fleet, row))) for row in rows if column.rank == 0 or has_figures(row))
+    return max(len(column.title) + 1, min(max(texts, default=0), LONGEST_NAME))
 
 
 def _width(placed: Sequence[Placed]) -> int:

@@ -12,6 +12,7 @@ from revvlink_cli.commands.shared.penalty_columns import penalty_of, state_of
 from revvlink_cli.commands.top.columns import (
     bar,
     cpu_trend,
+    has_figures,
     load_style,
     players_trend,
     span_of,
@@ -50,12 +51,18 @@ def detail_lines(fleet: Fleet, row: StatusRow, width: int) -> list[Line]:
     page.add("Server", f"{row.server} {row.version}" if row.server is not None else row.version)
     page.add("Tags", ", ".join(row.tags))
     page.add("URI", row.uri)
+    failures = fleet.events.failures_of(row.node)
+    if failures:
+        _failures(page, failures)
     page.heading("Figures")
-    _figures(page, fleet, row)
-    page.heading("Penalty")
-    _penalty(page, fleet, row)
-    page.heading("Last failures")
-    _failures(page, fleet.events.failures_of(row.node))
+    if has_figures(row):
+        _figures(page, fleet, row)
+        page.heading("Penalty")
+        _penalty(page, fleet, row)
+    else:
+        page.sentence("none: the node has sent no statistics")
+    if not failures:
+        _failures(page, failures)
     page.heading("Server")
     info = shot.info if shot is not None else None
     page.add("Session", shot.session_id if shot is not None else None)
@@ -151,6 +158,7 @@ def _penalty(page: _Page, fleet: Fleet, row: StatusRow) -> None:
 
 
 def _failures(page: _Page, failures: Sequence[Entry]) -> None:
+    page.heading("Last failures")
     if not failures:
         page.sentence("none since this screen was opened")
     for entry in failures:

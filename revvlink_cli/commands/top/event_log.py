@@ -21,13 +21,17 @@ FORGOTTEN = 900.0
 """Seconds without the same event, after which it is counted from one again."""
 
 
+_Key = tuple[str, str | None]
+"""Name of an event, and what makes two of them equal: the code of a failure, else the text."""
+
+
 @dataclass(slots=True)
 class Entry:
     """Equal events of one or several nodes.
 
     Attributes:
         event: Name of the event.
-        detail: Its text.
+        detail: The text of the last one.
         advice: What to do next, None where the event does not say.
         first: Seconds since the epoch of the first one.
         last: Seconds since the epoch of the last one.
@@ -52,11 +56,11 @@ class Entry:
 
 
 class EventLog:
-    """Folds events that are equal but for their time and node."""
+    """Folds events of the same kind: failures with the same code, and others with the same text."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, str | None], Entry] = {}
-        self._failures: dict[str, dict[tuple[str, str | None], Entry]] = {}
+        self._entries: dict[_Key, Entry] = {}
+        self._failures: dict[str, dict[_Key, Entry]] = {}
 
     def add(self, at: float, event: PoolEvent) -> None:
         """Add an event; `at` is its time in seconds since the epoch."""
@@ -64,10 +68,16 @@ class EventLog:
         reason = getattr(event, "reason", None)
         advice = redact(reason.hint or "") or None if reason is not None else row.advice
         is_unique = row.event == "node_ready"  # its text is the name of the session
-        _fold(self._entries, MOST, Entry(row.event, None if is_unique else row.detail, advice, at, at), row.node)
+        new = Entry(row.event, None if is_unique else row.detail, advice, at, at)
+        _fold(self._entries, MOST, (row.event, str(reason.code) if reason is not None else new.detail), new, row.node)
         if reason is not None:
             failures = self._failures.setdefault(row.node, {})
-            _fold(failures, MOST_OF_NODE, Entry(row.event, row.detail, advice, at, at), row.node)
+            new = Entry(row.event, row.detail, advice, at, at)
+            _fold(failures, MOST_OF_NODE, (row.event, row.detail), new, row.node)
+
+    def __len__(self) -> int:
+        """The number of entries."""
+        return len(self._entries)
 
     def last(self, count: int) -> tuple[Entry, ...]:
         """The entries that had an event last, the newest at the end."""
@@ -78,11 +88,11 @@ class EventLog:
         return tuple(reversed(self._failures.get(node, {}).values()))
 
 
-def _fold(entries: dict[tuple[str, str | None], Entry], most: int, new: Entry, node: str) -> None:
-    key = (new.event, new.detail)
+def _fold(entries: dict[_Key, Entry], most: int, key: _Key, new: Entry, node: str) -> None:
     entry = entries.pop(key, new)
     if new.first - entry.last > FORGOTTEN:
         entry = new
+    entry.detail, entry.advice = new.detail, new.advice
     entry.add(node, new.first)
     entries[key] = entry  # at the end: the order is that of the last event
     if len(entries) > most:

@@ -58,10 +58,11 @@ def draw_table(fleet: Fleet, state: ScreenState, listed: Sequence[StatusRow], wi
     if not listed:
         hint = f"no node matches {state.filter!r}; escape shows all {len(fleet.rows)}" if state.filter else "no nodes"
         return Table([line_of(line) for line in wrapped(hint, width)][:room], state, 1)
-    count = sum(map(is_troubled, listed))
+    count = count_troubled(listed)
     at = next((index for index, row in enumerate(listed) if row.node == state.selected), 0)
     in_trouble, beyond = (at, None) if at < count else (None, at - count)
-    near = [*listed[: min(count, room)], *listed[count : count + room], *listed[max(at - room, 0) : at + room]]
+    places = {*range(min(count, room)), *range(count, count + room), *range(max(at - room, 0), at + room)}
+    near = [listed[index] for index in places if index < len(listed)]
     drawing = _Drawing(fleet, state, place_columns(fleet, near, width), width)
     free = max(room - 1, 1)
     spared = min(len(listed) - count, free // 4) if in_trouble is not None else free - free // 2
@@ -76,6 +77,11 @@ def draw_table(fleet: Fleet, state: ScreenState, listed: Sequence[StatusRow], wi
     state = replace(state, first_troubled=above.first, first=under.first)
     lines = [*title, head_cells(drawing.placed, state), *above.lines, *under.lines]
     return Table(lines[:room], state, max(above.number if in_trouble is not None else under.number, 1))
+
+
+def count_troubled(listed: Sequence[StatusRow]) -> int:
+    """The number of broken nodes, which are the first ones."""
+    return next((index for index, row in enumerate(listed) if not is_troubled(row)), len(listed))
 
 
 class _Drawing:
@@ -123,8 +129,7 @@ class _Drawing:
         is_told = reason in told
         told.add(reason)
         has_reason = reason != MISSING
-        whole = has_figures(row) or not has_reason
-        placed = self.placed if whole else self.placed[:2]
+        placed = self._placed_for(row) if has_reason else self.placed
         spans = row_cells(self._fleet, row, placed)
         below: list[str] = []
         if has_reason:
@@ -142,3 +147,13 @@ class _Drawing:
         if row.is_stale:
             return [tuple(Span(span.text, span.style or "dim") for span in line) for line in lines]
         return lines
+
+    def _placed_for(self, row: StatusRow) -> list[Placed]:
+        """The columns of a row with a reason. Of a broken node, the reason is more important than its last load."""
+        choices = [self.placed] if has_figures(row) else []
+        if is_troubled(row) and has_figures(row):
+            titles = [column.title for column, _ in self.placed]
+            choices.append(self.placed[: titles.index("PLAYERS") + 1] if "PLAYERS" in titles else self.placed)
+        if not has_figures(row):
+            choices.append(self.placed[:2])
+        return next((each for each in choices if self._width - used_width(each) >= BESIDE), choices[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from revvlink_cli.commands.top.state import SORTS, ScreenState
 from revvlink_cli.output.fitting import TROUBLE, is_troubled
 from revvlink_cli.output.picture import Line, Span, cells, cut, line_of
 from revvlink_cli.output.result import Kind
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.nodes.status import StatusRow
     from revvlink_cli.commands.top.event_log import Entry
     from revvlink_cli.commands.top.model import Fleet
-    from revvlink_cli.commands.top.state import ScreenState
 
 _GAP = "  "
 
@@ -30,19 +30,32 @@ def clock(at: float, form: str = "%H:%M:%S") -> str:
 
 def head(fleet: Fleet, listed: Sequence[StatusRow], state: ScreenState, width: int, *, lines: int) -> list[Line]:
     """The context, the time with its zone, and totals, on so many lines at most."""
-    counts = Span(f"{len(listed)} nodes ({_states(listed)})", "bold red" if any(map(is_troubled, listed)) else "bold")
+    states = _states(listed)
+    total = f"{len(listed)} nodes ({states})"
+    style = "bold red" if listed and is_troubled(listed[0]) else "bold"
+    counts = Span(total if cells(total) <= width else states, style)
     time = Span(clock(fleet.time, "%H:%M:%S %Z"))
     context = [Span(fleet.context, "bold")] if fleet.context is not None else []
     playing = sum(row.playing or 0 for row in listed if not row.is_stale)
     players = sum(row.players or 0 for row in listed if not row.is_stale)
-    order = f"by {state.sort}{' reversed' if state.is_reversed else ''}"
+    is_usual = state.sort == SORTS[0] and not state.is_reversed
+    order = [] if is_usual else [Span(f"by {state.sort}{' reversed' if state.is_reversed else ''}")]
     more = [Span(f"filter {state.filter!r} of {len(fleet.rows)}", "yellow")] if state.filter else []
-    more += [Span(f"players {playing}/{players}"), Span(order)]
+    more += [Span(f"players {playing}/{players}"), *order]
     paused = [Span("PAUSED", "reverse")] if fleet.is_paused else []
     in_order = [*paused, *context, time, counts, *more]
     if _width([*paused, *context, time, counts]) > width:
         in_order = [*paused, counts, *context, time, *more]
     return _packed(in_order, width)[:lines]
+
+
+def node_head(fleet: Fleet, row: StatusRow, width: int) -> Line:
+    """The context, the time with its zone, and a node."""
+    context = [Span(fleet.context, "bold"), Span(_GAP)] if fleet.context is not None else []
+    time = Span(f"{clock(fleet.time, '%H:%M:%S %Z')}{_GAP}")
+    paused = [Span("PAUSED", "reverse"), Span(_GAP)] if fleet.is_paused else []
+    left = width - sum(cells(clean(span.text)) for span in (*paused, *context, time))
+    return (*paused, *context, time, Span(cut(clean(row.node), max(left, 1)), "bold"))
 
 
 def _states(rows: Iterable[StatusRow]) -> str:
@@ -67,7 +80,9 @@ def regions(rows: Sequence[StatusRow], width: int, most: int) -> list[Line]:
         playing = sum(row.playing or 0 for row in alive)
         best = min((row.penalty or 0 for row in alive), default=None)
         lowest = f", lowest penalty {human(best, Kind.SCORE)}" if best is not None else ""
-        text = cut(clean(f"{label} {len(alive)}/{len(members)} nodes, {playing} playing{lowest}"), width)
+        text = clean(f"{label} {len(alive)}/{len(members)} nodes, {playing} playing{lowest}")
+        if cells(text) > width:
+            text = cut(text.removesuffix(lowest), width)
         style = "red" if not alive else "yellow" if len(alive) < len(members) else ""
         words.append(Span(text, style))
     lines = _packed(words, width, " | ")

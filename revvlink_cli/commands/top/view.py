@@ -9,7 +9,7 @@ from revvlink_cli.commands.nodes import status
 from revvlink_cli.commands.shared import penalty_columns
 from revvlink_cli.commands.top import summary
 from revvlink_cli.commands.top.detail import detail_lines
-from revvlink_cli.commands.top.node_table import draw_table
+from revvlink_cli.commands.top.node_table import count_troubled, draw_table
 from revvlink_cli.commands.top.state import SORT_KEYS, ScreenState, Shown
 from revvlink_cli.output.fitting import is_troubled, trouble_first
 from revvlink_cli.output.picture import ELLIPSIS, Line, Span, cells, cut, line_of
@@ -28,13 +28,18 @@ EVENTS = 0.15
 LEAST_EVENTS = 2
 """Lines of events that a screen shows when it has room for them."""
 
+LOW = 12
+"""Lines of a screen below which its head has one line."""
+
 KEYS = "? help  q quit  / filter  enter detail  s sort  c cordon  p pause  arrows move"
+DETAIL_KEYS = "escape back  q quit  up/down scroll  c cordon"
+HELP_KEYS = "escape back  q quit  up/down scroll"
 
 HELP = {
     "?": "these lines, and back to the nodes",
     "q": "quit; Ctrl-C does the same",
     "arrows": "move, as do k and j, page up, page down, home and end",
-    "/": "show only nodes whose name, region, state, version, tag or reason has every word that you type",
+    "/": "show only nodes of which every word that you type is in the name, region, state, version or a tag",
     "escape": "back to the nodes; there, show all of them again",
     "s, S": "sort by the next column, by the one before",
     " ".join(SORT_KEYS): f"sort by {', '.join(SORT_KEYS.values())}; the same key again reverses the order",
@@ -45,9 +50,9 @@ HELP = {
     "": "",
     "on top": "nodes in trouble stay above the others in every order, and are named when the filter hides them",
     "x12 since": "an event that came twelve times since then",
-    "last 10 min": "a trend of the highest figures; CPU reaches from 0 to 100 %, players from 0 to the most; a gap is "
+    "last 10 min": "a trend of the highest figures; CPU reaches from 0% to 100%, players from 0 to the most; a gap is "
     "unknown",
-    "colours": "a bar is yellow and red where `check` warns and fails; without such a threshold, from 60 % and 85 %",
+    "colours": "a bar is yellow and red where `check` warns and fails; without such a threshold, from 60% and 85%",
     "grey": "the last figures of a lost node; their age is beside its state",
     ">= and ~": "a lower bound of a penalty, and one with an assumed CPU (`revvlink help penalty`)",
     "CPU": "up to 30 seconds old; a node that was just started has none yet",
@@ -88,11 +93,12 @@ def draw(fleet: Fleet, state: ScreenState, size: Size) -> Drawn:
         state = replace(state, asks_about=None)
     match state.shown:
         case Shown.HELP:
-            return _draw_text(_help(size.width), (KEYS,), state, names, size)
+            return _draw_text(_help(size.width), [_keys(HELP_KEYS, size.width)], state, names, size)
         case Shown.DETAIL if state.selected is not None:
             row = listed[names.index(state.selected)]
-            keys = _below(fleet, state, "escape back  up/down scroll  c cordon  q quit", row, size.width)
-            return _draw_text(detail_lines(fleet, row, size.width), keys, state, names, size)
+            keys = _below(fleet, state, DETAIL_KEYS, row, size.width)
+            head = [summary.node_head(fleet, row, size.width), ()]
+            return _draw_text(detail_lines(fleet, row, size.width), keys, state, names, size, head=head)
         case _:
             return _draw_nodes(fleet, state, listed, names, size)
 
@@ -100,11 +106,11 @@ def draw(fleet: Fleet, state: ScreenState, size: Size) -> Drawn:
 def draw_connecting(count: int, seconds: float, context: str | None, state: ScreenState, size: Size) -> Drawn:
     """Draw the screen while no node has answered yet."""
     if state.shown is Shown.HELP:
-        return _draw_text(_help(size.width), (KEYS,), state, (), size)
+        return _draw_text(_help(size.width), [_keys(HELP_KEYS, size.width)], state, (), size)
     where = f"{context}: " if context is not None else ""
     nodes = f"{count} node{'' if count == 1 else 's'}"
     text = f"{where}connecting to {nodes}, {seconds:.0f} s"
-    lines = [*map(line_of, wrapped(text, size.width)), (), line_of("q quit  ? help", "dim")]
+    lines = [*map(line_of, wrapped(text, size.width)), (), _keys("q quit  ? help", size.width)]
     return Drawn(tuple(lines[: size.height]), state, (), 1)
 
 
@@ -115,18 +121,19 @@ def _draw_nodes(
     fleet: Fleet, state: ScreenState, listed: Sequence[StatusRow], names: tuple[str, ...], size: Size
 ) -> Drawn:
     height, width = size
-    hidden = [row for row in fleet.rows if is_troubled(row) and row.node not in set(names)] if state.filter else []
-    head = summary.head(fleet, listed, state, width, lines=2 if height >= 16 else 1)
+    shown = set(names)
+    hidden = [row for row in fleet.rows if is_troubled(row) and row.node not in shown] if state.filter else []
+    head = summary.head(fleet, listed, state, width, lines=2 if height >= LOW else 1)
     pinned = [line_of(_hidden_trouble(hidden, len(fleet.rows), width), "bold red")] if hidden else []
     selected = next((row for row in listed if row.node == state.selected), None)
     below = _below(fleet, state, KEYS, selected, width)
     # On a low screen, nodes come before regions, and regions before events.
-    troubled = sum(map(is_troubled, listed))
-    wanted = min(len(listed) + troubled, FEWEST)
+    troubled = count_troubled(listed)
+    wanted = min(len(listed) + troubled, 2 * FEWEST if troubled else FEWEST)
     spare = height - len(head) - len(pinned) - len(below) - 1 - wanted - bool(troubled)
     regions = summary.regions(listed, width, min(spare, 4)) if spare > 0 else []
     spare -= len(regions)
-    few = min(max(int(height * EVENTS), LEAST_EVENTS), spare - 1) if spare > 1 else 0
+    few = min(max(int(height * EVENTS), LEAST_EVENTS), spare - 1, len(fleet.events)) if spare > 1 else 0
     room = max(height - len(head) - len(pinned) - len(regions) - (few + 1 if few else 0) - len(below), 2)
     table, state, page = draw_table(fleet, state, listed, width, room)
     left = height - len(head) - len(pinned) - len(regions) - len(table) - len(below)
@@ -145,9 +152,9 @@ def _hidden_trouble(hidden: Sequence[StatusRow], count: int, width: int) -> str:
     """The nodes in trouble that the filter hides; of a single one, why."""
     if len(hidden) == 1:
         row = hidden[0]
-        return cut(clean(f"not in the filter: {row.node} {row.state}: {penalty_columns.reason_of(row)}"), width)
+        return cut(clean(f"filter hides {row.node}, {row.state}: {penalty_columns.reason_of(row)}"), width)
     names = ", ".join(row.node for row in hidden)
-    return cut(clean(f"not in the filter: {len(hidden)} of {count} nodes in trouble: {names}"), width)
+    return cut(clean(f"filter hides {len(hidden)} of {count} in trouble: {names}"), width)
 
 
 def _below(fleet: Fleet, state: ScreenState, keys: str, row: StatusRow | None, width: int) -> list[Line]:
@@ -166,7 +173,15 @@ def _below(fleet: Fleet, state: ScreenState, keys: str, row: StatusRow | None, w
         return [*lines, (Span(text, "bold"), Span(hint if cells(text) + len(hint) <= width else "", "dim"))]
     if not fleet.has_keys:
         return [*lines, line_of("keys do not work, because stdin is no terminal; Ctrl-C ends", "dim")]
-    return [*lines, line_of(keys, "dim")]
+    return [*lines, _keys(keys, width)]
+
+
+def _keys(keys: str, width: int) -> Line:
+    """As many keys as fit a line."""
+    parts = keys.split("  ")
+    while len(parts) > 1 and len("  ".join(parts)) > width:
+        parts.pop()
+    return line_of(cut("  ".join(parts), width), "dim")
 
 
 def _question(row: StatusRow) -> str:
@@ -183,15 +198,20 @@ def _question(row: StatusRow) -> str:
 
 
 def _draw_text(
-    text: Sequence[Line], below: Sequence[str | Line], state: ScreenState, names: tuple[str, ...], size: Size
+    text: Sequence[Line],
+    below: Sequence[Line],
+    state: ScreenState,
+    names: tuple[str, ...],
+    size: Size,
+    *,
+    head: Sequence[Line] = (),
 ) -> Drawn:
-    """A page of text that can be scrolled, above the keys."""
-    foot = [line_of(line, "dim") if isinstance(line, str) else line for line in below]
-    room = max(size.height - len(foot), 1)
+    """A page of text that can be scrolled, between its head and the keys."""
+    room = max(size.height - len(head) - len(below), 1)
     state = replace(state, scroll=max(min(state.scroll, len(text) - room), 0))
     lines = [*text[state.scroll : state.scroll + room]]
     lines += [()] * (room - len(lines))
-    return Drawn(tuple([*lines, *foot][: size.height]), state, names, room)
+    return Drawn(tuple([*head, *lines, *below][: size.height]), state, names, room)
 
 
 def _help(width: int) -> list[Line]:
@@ -224,6 +244,6 @@ def _listed(rows: Sequence[StatusRow], state: ScreenState) -> tuple[StatusRow, .
 
 
 def _has_words(row: StatusRow, words: Sequence[str]) -> bool:
-    texts = (row.node, row.region, row.state, row.version, row.reason, row.message, *row.tags)
+    texts = (row.node, row.region, row.state, row.version, *row.tags)
     text = " ".join(filter(None, texts)).casefold()
     return all(word in text for word in words)
