@@ -7,6 +7,7 @@ code.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Coroutine
 from dataclasses import replace
 from importlib import import_module
@@ -266,27 +267,35 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
     if not options.quiet:
         diagnostics.notes([script.note])
     name, code, envelopes = options.command, int(ExitCode.OK), []
+    is_document = chosen.layout is Layout.DOCUMENT
     with script.environment() as path:
         for step in script.steps:
-            inner = replace(options, config=str(path), context=None, command="")
-            outcome = _call_command(step, inner)
+            if step.text and not options.quiet and not is_document:
+                diagnostics.heading(step.text)
+            if not step.arguments:
+                continue
+            inner = replace(options, config=str(path), command="")
+            outcome = _call_command(step.arguments, inner)
             if isinstance(outcome, Script):
                 hint = "name another command behind `--`"
                 failure = Failure("usage", "the simulated fleet runs commands, not itself again", hint=hint)
                 outcome = Result(exit_code=ExitCode.USAGE, errors=(failure,))
-            if len(script.steps) > 1:
-                if chosen.layout is Layout.DOCUMENT and isinstance(outcome, (Result, Coroutine)):
-                    result = await_result(outcome, inner)
-                    envelopes.append(envelope(inner.command, result))
-                    code = code or int(result.exit_code)
-                    continue
-                if not options.quiet:
-                    diagnostics.heading(f"$ revvlink {' '.join(step)}")
-            code = _run(outcome, inner, output) or code
+            if step.text and is_document and isinstance(outcome, (Result, Coroutine)):
+                result = await_result(outcome, inner)
+                envelopes.append(envelope(inner.command, result))
+                ended = int(result.exit_code)
+            else:
+                if step.text and not options.quiet:
+                    diagnostics.lines([f"$ revvlink {shlex.join(step.arguments)}"])
+                ended = _run(outcome, inner, output)
+            code = code or (ended if ended not in step.exit_codes else 0)
             if output.is_closed:
                 break
     if envelopes:
         write_result(Result(tuple(envelopes), exit_code=code), chosen, replace(options, command=name), output)
+    if script.ending and not options.quiet:
+        diagnostics.heading(script.ending[0])
+        diagnostics.lines(script.ending[1:])
     return code
 
 

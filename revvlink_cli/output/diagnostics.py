@@ -51,6 +51,12 @@ def warnings(texts: Iterable[str]) -> None:
         write_error_line(f"warning: {clean(text)}")
 
 
+def lines(texts: Iterable[str]) -> None:
+    """Show lines as they are, for people to type from."""
+    for text in texts:
+        write_error_line(clean(text))
+
+
 def heading(text: str) -> None:
     """Show a heading between the outputs of two command lines."""
     write_error_line(f"\n{clean(text)}")

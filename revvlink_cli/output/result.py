@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from revvlink_cli.output.formats import Format
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -264,18 +264,34 @@ class FullScreen(NamedTuple):
     stream: Stream
 
 
+class Step(NamedTuple):
+    """One command line of a `Script`.
+
+    Attributes:
+        arguments: The command line, without ``revvlink``; empty for a text alone.
+        text: What it shows, on stderr before it; "" for nothing, the command line included.
+        exit_codes: Exit codes that are no failure of the script.
+    """
+
+    arguments: tuple[str, ...]
+    text: str = ""
+    exit_codes: tuple[int, ...] = (ExitCode.OK,)
+
+
 class Script(NamedTuple):
     """The outcome of a command that runs other command lines.
 
     Attributes:
         environment: Sets up what they need, and gives the path of their configuration file.
-        steps: The command lines.
+        steps: The command lines; each is made when the one before has ended.
         note: Note on stderr before the first one.
+        ending: Lines on stderr after the last one.
     """
 
     environment: Callable[[], AbstractContextManager[Path]]
-    steps: tuple[tuple[str, ...], ...]
+    steps: Iterator[Step]
     note: str
+    ending: tuple[str, ...] = ()
 
 
 class CommandError(Exception):

@@ -73,6 +73,8 @@ class Node:
         self.players = profile.players
         self.playing = profile.playing
         self.system_load = profile.system_load
+        self.lavalink_load = profile.lavalink_load
+        self.memory_used = profile.memory_used
         self.answer_delay = profile.answer_delay
         self.sessions: dict[str, Session] = {}
         self.requests: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
@@ -81,6 +83,7 @@ class Node:
         self.answers = asyncio.Event()
         self.answers.set()
         self._names = names
+        self._first_session = profile.first_session
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = self.clock.now() - uptime_ms / 1000
         self._rest_began = math.inf
@@ -202,7 +205,7 @@ class Node:
         """
         known = self.clock.now() - (self._began if cpu_since is None else cpu_since) >= CPU_INTERVAL
         mine = [player for session in self.sessions.values() if session.is_open for player in session.players.values()]
-        used, total = self.profile.memory_used, self.profile.memory_reservable
+        used, total = self.memory_used, self.profile.memory_reservable
         allocated = max(total // 2, used)
         return {
             "frameStats": None,
@@ -213,7 +216,7 @@ class Node:
             "cpu": {
                 "cores": self.profile.cores,
                 "systemLoad": self.system_load if known else 0.0,
-                "lavalinkLoad": self.profile.lavalink_load if known else 0.0,
+                "lavalinkLoad": self.lavalink_load if known else 0.0,
             },
         }
 
@@ -226,6 +229,11 @@ class Node:
         for session in tuple(self.sessions.values()):
             if guild_id in session.players:
                 await session.lose_voice(session.players[guild_id], code)
+
+    def new_id(self) -> str:
+        """The id of a new session."""
+        given, self._first_session = self._first_session, None
+        return given or new_session_id(self._names)
 
     async def push_stats(self) -> None:
         """Send the statistics to every open session, unless the node is frozen."""
@@ -339,7 +347,7 @@ class Node:
         session = self.sessions.get(request.headers.get("Session-Id", ""))
         resumed = session is not None and session.claim()
         if session is None or not resumed:
-            session = Session(new_session_id(self._names), self.profile, self.clock, self.stats, self.thawed)
+            session = Session(self.new_id(), self.profile, self.clock, self.stats, self.thawed)
         socket = web.WebSocketResponse(timeout=CLOSING, compress=False)
         socket.headers.update({**API_HEADERS, "Session-Resumed": str(resumed).lower()})
         socket.headers["Sec-WebSocket-Location"] = f"ws://{request.host}/v4/websocket"

@@ -52,6 +52,7 @@ class NodeProfile:
         youtube_plugin: Version of its YouTube plugin, which adds the routes under ``/youtube``; None for none.
         youtube_token: Whether that plugin has an OAuth token; a text is the token.
         youtube_failure: Name of the simulated failure with which the plugin refuses to stream any track, "" for none.
+        first_session: Id of the first session after a start; None makes it random, as are all later ones.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
@@ -91,6 +92,7 @@ class NodeProfile:
     youtube_plugin: str | None = None
     youtube_token: bool | str = False
     youtube_failure: str = ""
+    first_session: str | None = None
     speed: float = 1.0
     port: int = 0
 

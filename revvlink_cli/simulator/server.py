@@ -105,7 +105,7 @@ class SimulatedNode:
         self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
     ) -> None:
         """Change figures of the statistics, and send them to every session."""
-        self._simulator.call(self._set_load(players, playing, system_load))
+        self._simulator.call(self.set_load_here(players=players, playing=playing, system_load=system_load))
 
     def close_voice(self, guild_id: str, code: int) -> None:
         """Simulate that Discord closes the voice connection of a guild's player with this code (4014, 4006 ...)."""
@@ -206,12 +206,23 @@ class SimulatedNode:
         if self._node is not None:
             self._node.answer_delay = seconds
 
-    async def _set_load(self, players: int | None, playing: int | None, system_load: float | None) -> None:
+    async def set_load_here(
+        self,
+        *,
+        players: int | None = None,
+        playing: int | None = None,
+        system_load: float | None = None,
+        lavalink_load: float | None = None,
+        memory_used: int | None = None,
+    ) -> None:
+        """See `set_load`; load of the process and heap in use as in `NodeProfile`."""
         if self._node is None:
             return
         self._node.players = self._node.players if players is None else players
         self._node.playing = self._node.playing if playing is None else playing
         self._node.system_load = self._node.system_load if system_load is None else system_load
+        self._node.lavalink_load = self._node.lavalink_load if lavalink_load is None else lavalink_load
+        self._node.memory_used = self._node.memory_used if memory_used is None else memory_used
         await self._node.push_stats()
 
     async def _close_voice(self, guild_id: str, code: int) -> None:

@@ -168,9 +168,13 @@ class Session:
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
     async def reach(self, player: Player, voice: dict[str, Any]) -> bool:
-        """Connect to a voice server if the profile has `audio`; False when that fails."""
+        """Connect to a voice server if the profile has `audio`; False when that fails.
+
+        A voice server of Discord counts as reached: nothing leaves this machine.
+        """
         await self.close_link(player.guild_id)
-        if self.profile.audio is None:
+        host = str(voice.get("endpoint", "")).partition(":")[0].lower()
+        if self.profile.audio is None or host.endswith(_DISCORD):
             return True
         link = self._links[player.guild_id] = VoiceLink(player, self.profile, self._thawed)
         return await link.open(voice, self.profile.dave_version)
@@ -206,6 +210,8 @@ class Session:
 
 
 _RECONNECTING_CODES = (4015,)
+
+_DISCORD = (".discord.gg", ".discord.media")
 
 _REASONS = {4006: "Session is no longer valid.", 4014: "Disconnected.", 4017: "E2EE/DAVE protocol required."}
 

@@ -382,6 +382,6 @@ def test_two_runs_on_one_port(play: Callable[..., Ran]) -> None:
 
 def test_the_demo_is_heard() -> None:
     """Whoever tries `--listen` on the simulated fleet of `revvlink demo` hears it."""
-    ran = run_cli("demo", "--", "play", "night", "garden", "--node", "sim-us", *LISTEN, "-o", "json")
+    ran = run_cli("demo", "--", "play", "night", "garden", "--node", "us-1", *LISTEN, "-o", "json")
     assert ran.code == 0, ran.err
     assert only(ran)["verdict"] == "heard"

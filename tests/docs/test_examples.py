@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import tomli_w
 
 from revvlink_cli.cli.json_schemas import leaves
 from revvlink_cli.commands.shared.command import examples_of
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.services.demo import DemoFleet
 from tests.conftest import run_cli
 
 if TYPE_CHECKING:
@@ -30,11 +32,10 @@ EXAMPLES = {context.command_path: examples_of(context.command) for context in le
 
 LINES = [line for examples in EXAMPLES.values() for line in examples]
 
-ENDLESS = ("events", "exporter", "connect us-1 --hold", "nodes status 'us-*' --watch", "top")
+ENDLESS = ("demo --keep", "events", "exporter", "connect us-1 --hold", "nodes status 'us-*' --watch", "top")
 """Examples that run until they are interrupted, without ``revvlink``."""
 
 OTHER_CODES = {
-    "revvlink players": {1},  # the session exists in no simulated node
     "revvlink doctor": {0, 1},  # what it says of the machine depends on the machine
 }
 """Beginning of an example -> its exit codes, if they are not 0 alone."""
@@ -45,34 +46,18 @@ TRACK = (
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Simulator]:
-    """Three nodes, named as those of the documentation."""
-    profiles: list[NodeProfile] = [
-        NodeProfile(identifier="us-1", region="us", route_planner="RotatingNanoSwitch", failing_addresses=1),
-        NodeProfile(identifier="eu-1", region="eu", players=9, playing=6),
-        NodeProfile(identifier="asia-1", region="asia"),
-    ]
-    with Simulator(profiles) as simulator:
-        yield simulator
+def fleet() -> Iterator[Path]:
+    """The configuration of the fleet of `revvlink demo`, whose nodes are named as those of the documentation."""
+    with DemoFleet(moves=False).running() as path:
+        yield path
 
 
 @pytest.fixture
-def folder(fleet: Simulator, isolated: Path) -> Path:
+def folder(fleet: Path, isolated: Path) -> Path:
     """The working directory, with the configuration of the fleet and the files that examples read."""
-    import tomli_w
-
-    nodes: list[dict[str, Any]] = [
-        {
-            "identifier": node.profile.identifier,
-            "uri": node.uri,
-            "password": node.password,
-            "region": node.profile.region,
-            "tags": ["prod"],
-        }
-        for node in fleet
-    ]
     path = isolated / "revvlink.toml"
     path.touch(mode=0o600)
+    nodes = tomllib.loads(fleet.read_text(encoding="utf-8"))["nodes"]
     path.write_text(tomli_w.dumps({"nodes": nodes}), encoding="utf-8")
     (isolated / "queries.txt").write_text("night\n", encoding="utf-8")
     (isolated / "tracks.txt").write_text(f"{TRACK}\n", encoding="utf-8")
@@ -83,8 +68,8 @@ def folder(fleet: Simulator, isolated: Path) -> Path:
 
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_every_command_has_examples(command: str) -> None:
-    """A command has one or two examples, which begin with its name and fit into 80 columns."""
-    assert 1 <= len(EXAMPLES[command]) <= 2
+    """A command has one to three examples, which begin with its name and fit into 80 columns."""
+    assert 1 <= len(EXAMPLES[command]) <= 3
     for line in EXAMPLES[command]:
         assert line.startswith(command)
         assert len(line) <= 76

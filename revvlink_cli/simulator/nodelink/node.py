@@ -30,7 +30,6 @@ from revvlink_cli.simulator.nodelink.answers import (
 from revvlink_cli.simulator.nodelink.guards import FloodGuard, RateLimits
 from revvlink_cli.simulator.nodelink.patches import apply, check
 from revvlink_cli.simulator.nodelink.session import NodeLinkPlayer, NodeLinkSession
-from revvlink_cli.simulator.session import new_session_id
 
 if TYPE_CHECKING:
     import random
@@ -350,7 +349,7 @@ class NodeLink(Node):
         session = self.sessions.get(request.headers.get("Session-Id", ""))
         resumed = session is not None and session.claim()
         if session is None or not resumed:
-            session = NodeLinkSession(new_session_id(self._names), self.profile, self.clock, self.stats, self.thawed)
+            session = NodeLinkSession(self.new_id(), self.profile, self.clock, self.stats, self.thawed)
         heartbeat = HEARTBEAT / self.clock.speed
         socket = web.WebSocketResponse(timeout=CLOSING, compress=False, autoping=False, heartbeat=heartbeat)
         try:

@@ -1,0 +1,97 @@
+"""``revvlink demo``."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from revvlink_cli.services.demo import TAGS
+from tests.conftest import run_cli
+from tests.run_in_process import run_in_process
+
+if TYPE_CHECKING:
+    from signal import Signals
+
+
+def test_tour_shows_a_failure_and_ends_with_the_next_command() -> None:
+    """The bot's players move to another node when theirs is killed, the node comes back, and the tour ends with 0."""
+    ran = run_cli("demo")
+    lines = [line for line in ran.err.splitlines() if line]
+
+    assert ran.code == 0
+    assert lines[-1] == "Next: revvlink init"
+    assert [line for line in lines if line.startswith("$ ")] == [
+        "$ revvlink nodes status",
+        "$ revvlink region us-east1.discord.gg:443 c-gru03-1a2b3c4d.discord.media:8443 japan7.discord.media --route",
+        "$ revvlink search night",
+        "$ revvlink nodes status",
+        "$ revvlink players list --session 8q2xk1 --node us-1",
+        "$ revvlink check us-2",
+    ]
+    rows = [line.split("\t") for line in ran.out.splitlines()]
+    assert [row[1] for row in rows if row[0] == "us-2"] == ["connected", "failed"]
+    guilds = [row[0] for row in rows if row[0].isdecimal()]
+    assert len(guilds) == 3  # two of them were on us-2
+    assert rows[-1][0].startswith("OK: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_kept_fleet_serves_other_commands_until_it_is_ended(number: Signals, code: int, isolated: Path) -> None:
+    """Once the ready file is there every node is up; a signal ends the fleet, and both files are gone."""
+    ready = isolated / "ready"
+    command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "demo", "--keep", "--ready-file", str(ready)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        path = Path(ready.read_text(encoding="utf-8").rstrip("\n"))
+        text = path.read_text(encoding="utf-8")
+        mode = stat.S_IMODE(path.stat().st_mode)
+        rows = run_in_process(["nodes", "status", "-o", "json"], REVVLINK_CONFIG=str(path)).rows
+        process.send_signal(number)
+        out, err = first + process.stdout.read(), process.stderr.read()
+
+    assert mode == 0o600
+    assert {row["node"]: row["state"] for row in rows} == dict.fromkeys(TAGS, "connected")
+    assert process.returncode == code
+    assert not path.parent.exists()
+    assert not ready.exists()
+    assert "\tready\t5 nodes, 6 players of a bot" in first
+    assert f"\n  export REVVLINK_CONFIG={path}\n" in err
+    assert f"\n  $env:REVVLINK_CONFIG = '{path}'\n" in err
+    password = tomllib.loads(text)["nodes"][0]["password"]
+    assert password not in out + err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("demo --ready-file ready", "it needs --keep"),
+        ("demo --keep -- nodes status", "--keep runs no command (type the command in another terminal)"),
+        ("demo --keep -o json", "use --output jsonl"),
+        ("demo --keep --ready-file /nowhere/ready", "--ready-file /nowhere/ready: cannot be written: No such file"),
+    ],
+)
+def test_options_that_do_not_fit(line: str, message: str) -> None:
+    """One line says what to do instead."""
+    ran = run_in_process(line.split())
+
+    assert ran.code in (1, 2)
+    assert message in ran.err + ran.out
+
+
+def test_load_is_the_same_with_a_seed() -> None:
+    """Two fleets with one seed have the same figures; --steady keeps those of the start."""
+    figures = [
+        run_in_process(["demo", "--steady", "--seed", "7", "--", "nodes", "status", "--output", "json"]).rows
+        for _ in range(2)
+    ]
+    assert [row["players"] for row in figures[0]] == [row["players"] for row in figures[1]]
