@@ -66,7 +66,7 @@ COMMAND_GROUPS = {
     },
     "Set-up": {
         "init": "Write a starter configuration.",
-        "config": "Show, validate and trust the configuration.",
+        "config": "Show, change, validate and trust the configuration.",
         "demo": "Try every command on a simulated fleet.",
         "completion": "Print the script that completes command lines.",
         "help": "Explain a topic or a command.",

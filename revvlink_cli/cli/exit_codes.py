@@ -23,6 +23,8 @@ def exit_code_of(result: Result, output_failures: Sequence[Failure], options: Op
     """The exit code of a result, some of whose output may not have been written."""
     if not output_failures:
         return int(result.exit_code)
+    if any(failure.code == "usage" for failure in output_failures):
+        return options.usage_exit_code
     # A verdict that is not OK is more important to a monitoring system than output that could not be written.
     is_verdict = options.defect_exit_code == ExitCode.UNREACHABLE and result.exit_code != ExitCode.OK
     return int(result.exit_code) if is_verdict else options.defect_exit_code
@@ -39,7 +41,8 @@ def result_of(error: Exception, options: Options) -> Result:
         case TerminatedError():
             return Result(exit_code=ExitCode(128 + error.signal), errors=(Failure("terminated", str(error)),))
         case OutputError():
-            return Result(exit_code=ExitCode.FAILED, errors=(output_failure(error),))
+            code = options.usage_exit_code if error.is_usage else ExitCode.FAILED
+            return Result(exit_code=code, errors=(output_failure(error),))
     if options.verbose > 1:
         diagnostics.trace(error)
     if (limit := limit_of(error)) is not None:  # no defect: the event loop itself could not open what it needs
@@ -51,4 +54,4 @@ def result_of(error: Exception, options: Options) -> Result:
 
 def output_failure(error: OutputError) -> Failure:
     """The failure of output that could not be written."""
-    return Failure("output", str(error), hint="make room, or write elsewhere")
+    return Failure("usage" if error.is_usage else "output", str(error), hint=error.hint)

@@ -25,6 +25,9 @@ async def show_full_screen(outcome: FullScreen, options: Options, output: Output
     if options.export is not None:
         message, hint = "a full screen cannot be exported", "use `nodes status --watch --export FILE`"
         raise CommandError(Failure("usage", message, hint=hint), exit_code=ExitCode.USAGE)
+    if options.view.chooses:
+        message, hint = "a full screen shows all rows and columns", "press / to filter, or use `nodes status --watch`"
+        raise CommandError(Failure("usage", message, hint=hint), exit_code=ExitCode.USAGE)
     result = Result()
     with Screen(output, no_color=options.no_color) as screen, Keys(outcome.press) as keys:
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.cli.exit_codes import output_failure
 from revvlink_cli.commands.shared.titles import with_title
 from revvlink_cli.output import diagnostics
-from revvlink_cli.output.formats import Format, Layout
+from revvlink_cli.output.formats import TABLES, Format, Layout
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CheckResult, ExitCode, Failure
 from revvlink_cli.output.streams import OutputError
@@ -44,9 +44,9 @@ def _catch_output_error(write: Callable[[], None]) -> list[Failure]:
 
 def write_result(result: Result, chosen: Format, options: Options, output: Output) -> None:
     """Write a result to stdout, and its messages to stderr."""
-    has_table = result.text is None or isinstance(result, CheckResult)
-    layout = Format.PLAIN if chosen is Format.TABLE and not has_table else chosen  # a text needs no Rich
-    renderer = create_renderer(layout, options.command, output, no_color=options.no_color)
+    has_table = result.text is None or isinstance(result, CheckResult) or options.view.chooses
+    layout = Format.PLAIN if chosen in TABLES and not has_table else chosen  # a text needs no Rich
+    renderer = create_renderer(layout, options.command, output, no_color=options.no_color, view=options.view)
     renderer.begin(result.row_type)
     renderer.end(result)
     show_messages(result, chosen, options)
@@ -59,18 +59,20 @@ def show_messages(result: Result, chosen: Format, options: Options) -> None:
         diagnostics.warnings(result.warnings)
         diagnostics.notes([result.origin] if result.origin is not None else [])
         diagnostics.notes(f"{failure.node}: {failure.message}" for failure in result.left_out)
-        diagnostics.notes(result.notes if chosen is Format.TABLE or needs_explanation else [])
-    if not _contains_errors(result, chosen):
+        diagnostics.notes(result.notes if chosen in TABLES or needs_explanation else [])
+    if not _contains_errors(result, chosen, options):
         diagnostics.errors(result.errors, options.most_errors)
+    if not options.quiet and (remark := options.view.remark(result)) is not None:
+        diagnostics.notes([remark])
 
 
-def _contains_errors(result: Result, chosen: Format) -> bool:
+def _contains_errors(result: Result, chosen: Format, options: Options) -> bool:
     """Whether the output states the errors in words for people: reports do, and the one line of a check."""
     if not isinstance(result, CheckResult):
         return False
     if chosen.layout is Layout.REPORT:
         return result.report is not None
-    return chosen is Format.PLAIN and result.line is not None
+    return chosen is Format.PLAIN and result.line is not None and not options.view.chooses
 
 
 def export(result: Result, options: Options) -> None:
@@ -79,7 +81,9 @@ def export(result: Result, options: Options) -> None:
         from revvlink_cli.output.export import export_table
 
         context = options.source.context if options.source is not None else None
-        export_table(result, options.export, command=options.command, context=context, no_color=options.no_color)
+        kind = Format.CSV if options.export.lower().endswith(".csv") else Format.TABLE
+        shown = options.view.applied(result, kind)
+        export_table(shown, options.export, command=options.command, context=context, no_color=options.no_color)
 
 
 def _write_report_files(result: Result, options: Options) -> list[Failure]:

@@ -12,7 +12,7 @@ from revvlink_cli.cli.event_loop import limit_time, run_coroutine
 from revvlink_cli.cli.exit_codes import exit_code_of, result_of
 from revvlink_cli.cli.result_writer import write_everywhere, write_result
 from revvlink_cli.output import diagnostics
-from revvlink_cli.output.formats import Format
+from revvlink_cli.output.formats import TABLES, Format
 from revvlink_cli.output.result import CheckResult, FullScreen, Result, Stream
 from revvlink_cli.output.streams import OutputError, can_redraw
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def run_outcome(outcome: Outcome, chosen: Format, options: Options, output: Output) -> int:
     """Run what a command returned and write it in the chosen format; returns the exit code."""
     match outcome:
-        case FullScreen() if options.output in (None, Format.TABLE) and can_redraw():
+        case FullScreen() if options.output in (None, *TABLES) and can_redraw():
             from revvlink_cli.cli.full_screen import show_full_screen
 
             return _run_live(show_full_screen(outcome, options, output), chosen, options, output)

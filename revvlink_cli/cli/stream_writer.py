@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli.cli.result_writer import export, show_messages
-from revvlink_cli.output.formats import Format, Layout, default_format
+from revvlink_cli.output.formats import TABLES, Format, Layout, default_format
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Result
 from revvlink_cli.output.screen import Screen
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 async def write_stream(stream: Stream, options: Options, output: Output) -> int:
     """Write a stream to its end, or until the reader of a pipe leaves; returns the exit code."""
-    chosen = options.output or default_format(stream.terminal_format, stream.piped_format)
+    piped = stream.piped_format if options.view.columns is None else Format.PLAIN
+    chosen = options.output or default_format(stream.terminal_format, piped)
     _refuse_impossible(stream, chosen, options)
     output.is_dispensable = stream.is_service
     ends_with_reader = not (stream.is_service or stream.has_verdict)
-    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color)
+    renderer = create_renderer(chosen, options.command, output, no_color=options.no_color, view=options.view)
     renderer.begin(stream.row)
     result, last = Result(), None
     with ExitStack() as terminal:
@@ -64,7 +65,7 @@ def _refuse_impossible(stream: Stream, chosen: Format, options: Options) -> None
     if options.export is not None and stream.table_of is None:
         failure = Failure("usage", "there is no table to export: rows come one by one", hint="leave out --export")
     elif stream.is_endless and chosen.layout is Layout.DOCUMENT:
-        message = "--watch has no end, so one JSON document cannot hold its output"
+        message = f"--watch has no end, so one {chosen.upper()} document cannot hold its output"
         failure = Failure("usage", message, hint="use --output jsonl")
     if failure is not None:
         raise CommandError(failure, exit_code=ExitCode.USAGE)
@@ -76,12 +77,13 @@ def _create_item_writer(
     """Make the function that writes one row. It restores the terminal when `terminal` is left."""
     match chosen.layout:
         case Layout.TEXT if (table_of := stream.table_of) is not None:
-            if chosen is not Format.TABLE or not can_redraw():
+            if chosen not in TABLES or not can_redraw():
                 return lambda item: renderer.end(table_of(item))
-            screen = terminal.enter_context(Screen(output, no_color=options.no_color))
+            view = replace(options.view, wide=chosen is Format.WIDE)
+            screen = terminal.enter_context(Screen(output, no_color=options.no_color, view=view))
             terminal.enter_context(screen.redraw_on_resize())
             return lambda item: screen.show(Frame(table_of(item)))
-        case Layout.TEXT if chosen is Format.TABLE and not options.quiet:
+        case Layout.TEXT if chosen in TABLES and not options.quiet:
             return _write_above_progress(stream, renderer, terminal)
         case Layout.TEXT | Layout.OBJECTS | Layout.DOCUMENT | Layout.REPORT:
             return renderer.item

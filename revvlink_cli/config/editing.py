@@ -33,10 +33,12 @@ class Edited(NamedTuple):
     Attributes:
         settings: The configuration as it is in the file now.
         is_changed: Whether the file was written; it is not when every value was there already.
+        warnings: What the change makes doubtful, such as a password that others can read.
     """
 
     settings: Settings
     is_changed: bool
+    warnings: tuple[str, ...] = ()
 
 
 def change(path: Path, plan: Plan, *, is_trusted_source: bool = True, may_create: bool = False) -> Edited:
@@ -66,11 +68,11 @@ def change(path: Path, plan: Plan, *, is_trusted_source: bool = True, may_create
         except CannotEditError as error:
             message = f"cannot be changed here without rewriting other lines: {error}"
             raise ConfigError([Problem(message, path, hint="change it with `revvlink config edit`")]) from None
-        settings = _check(changed, text, path)
+        settings, warnings = _check(changed, text, path)
         if changed == text:
             return Edited(settings, is_changed=False)
         _replace(path, text, mark, changed)
-        return Edited(settings, is_changed=True)
+        return Edited(settings, is_changed=True, warnings=warnings)
 
 
 def append_node(path: Path, values: Mapping[str, Any]) -> Settings:
@@ -138,21 +140,30 @@ def _replace(path: Path, before: str, mark: str, after: str) -> None:
         trust(path, after)
 
 
-def _check(changed: str, text: str, path: Path) -> Settings:
-    """The configuration in a changed text.
+def _check(changed: str, text: str, path: Path) -> tuple[Settings, tuple[str, ...]]:
+    """The configuration in a changed text, and its warnings that the old text does not have.
 
     Raises:
         ConfigError: It is wrong. Mistakes that the file has already come with their lines in it.
     """
+    old: tuple[Problem, ...] = ()
     try:
-        return parse(changed, _as_trusted(path))
+        old = parse(text, _as_trusted(path)).warnings
     except ConfigError as error:
-        found = error.problems
-    known: dict[tuple[str | None, str], Problem] = {}
+        old = error.problems
     try:
-        parse(text, _as_trusted(path))
+        settings = parse(changed, _as_trusted(path))
     except ConfigError as error:
-        known = {(problem.key, problem.message): problem for problem in error.problems}
-    raise ConfigError(
-        known.get((problem.key, problem.message), problem._replace(line=None, column=None)) for problem in found
-    )
+        known = {(problem.key, problem.message): problem for problem in old}
+        raise ConfigError(
+            known.get((problem.key, problem.message), problem._replace(line=None, column=None))
+            for problem in error.problems
+        ) from None
+    messages = [problem.message for problem in old]
+    warnings: list[str] = []
+    for problem in settings.warnings:
+        if problem.message in messages:
+            messages.remove(problem.message)
+        else:
+            warnings.append(f"{problem._replace(line=None, column=None)} ({problem.hint})")
+    return settings, tuple(warnings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config import schema
@@ -10,6 +10,9 @@ from revvlink_cli.config.settings import beside
 from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from revvlink_cli.config.key_names import NamedKey
     from revvlink_cli.config.settings import Origin, Settings
     from revvlink_cli.health.policy import Requirements
 
@@ -78,6 +81,54 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             name = f"nodes[{entry.identifier}].{key.name}"
             rows.append(_row(name, key, value, found))
     return tuple(rows)
+
+
+def in_force(settings: Settings, named: NamedKey, document: Mapping[str, Any]) -> Effective:
+    """The setting that a name stands for; its value is None where the key has none.
+
+    Args:
+        settings: The configuration.
+        named: The key, which is no table.
+        document: The configuration as it is in the file: only there are the values of ``[defaults]``.
+    """
+    if named.key is None:
+        raise ValueError(f"{named.name} is a table")
+    section, *rest = map(str, named.path)
+    is_header = section == "nodes" and rest[1] == "headers"
+    if section == "defaults" or is_header:
+        return _as_written(settings, named, document)
+    if section == "nodes":
+        entry = settings.nodes[int(rest[0])]
+        name = f"nodes[{entry.identifier}]"
+        if rest[1] == "check":
+            origin = entry.origins.get("check") or settings.origins.get(("check", "warning"))
+            rows = tuple(_requirements(f"{name}.check", settings.policy.of(entry.identifier), origin))
+        else:
+            rows = effective(settings._replace(nodes=(entry,)))
+        wanted = ".".join((name, *rest[1:]))
+    else:
+        rows = effective(settings)
+        wanted = ".".join((section, *rest))
+    found = next((row for row in rows if row.key == wanted and row.value is not None), None)
+    return replace(found, key=named.name) if found is not None else _default(named)
+
+
+def _as_written(settings: Settings, named: NamedKey, document: Mapping[str, Any]) -> Effective:
+    """A setting that only the file has, such as one of ``[defaults]``."""
+    value: Any = document
+    for part in named.path:
+        value = value.get(part) if isinstance(value, dict) else value[int(part)] if isinstance(value, list) else None
+    if named.key is None or value is None:
+        return _default(named)
+    origin = settings.origins.get((str(named.path[0]), str(named.path[1])))
+    line = origin.line if origin is not None else None
+    return Effective(named.name, MASK if named.key.secret else value, str(settings.source.path), line)
+
+
+def _default(named: NamedKey) -> Effective:
+    """A setting that is not given."""
+    value = None if named.key is None or named.check is not None else named.key.default
+    return Effective(named.name, list(value) if isinstance(value, tuple) else value, "default", None)
 
 
 def uses(settings: Settings) -> tuple[str, ...]:

@@ -30,6 +30,8 @@ def errors(failures: Iterable[Failure], most: int | None = None) -> None:
     for number, failure in enumerate(kept if most is None else kept[:most], start=1):
         text = line(failure) if most is None else line(failure)[:LONGEST]
         write_error_line(f"{text}; and {len(kept) - number} more" if number == most and len(kept) > number else text)
+        if failure.excerpt is not None and most is None:
+            write_error_line(clean_lines(failure.excerpt))
 
 
 def trace(error: BaseException) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.secrets_in_use import redact, redacted
+from revvlink_cli.output.csv_format import csv_text
 from revvlink_cli.output.heading import heading
 from revvlink_cli.output.result import columns_of
 from revvlink_cli.output.streams import OutputError, write_file
-from revvlink_cli.output.text import bare, clean, shown
+from revvlink_cli.output.text import clean, shown
 
 FORMATS = (".svg", ".html", ".md", ".csv")
 """Extensions of the files that can be written."""
@@ -82,29 +81,7 @@ def notes_of(result: Result) -> tuple[str, ...]:
 
 def csv_table(kind: type, rows: Sequence[Any]) -> str:
     """CSV with the names of the fields, also without rows, and numbers in full."""
-    page = io.StringIO()
-    writer = csv.writer(page)
-    columns = columns_of(kind)
-    writer.writerow([name for name, _ in columns])
-    writer.writerows([_harmless(bare(row, name, column)) for name, column in columns] for row in rows)
-    return page.getvalue()
-
-
-_FORMULA = "=@+-\uff1d\uff20\uff0b\uff0d"
-"""Characters that begin a formula, wide ones included. A tab, which does so too, is escaped already."""
-
-
-def _harmless(text: str) -> str:
-    """Quote text that a spreadsheet would run as a formula: a server chooses titles and error messages."""
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return csv_text(columns_of(kind), rows)
 
 
 def markdown_table(kind: type, rows: Sequence[Any], title: str) -> str:

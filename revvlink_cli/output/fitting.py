@@ -6,34 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.picture import cells
+from revvlink_cli.output.problems import TROUBLE, is_troubled, trouble_first
 from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from revvlink_cli.output.table import TableRenderer
-
-TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
-"""States of a node that should serve players and does not, the gravest first."""
-
-
-def is_troubled(row: Any) -> bool:
-    """Whether the node of the row is in trouble."""
-    return getattr(row, "state", None) in TROUBLE
-
-
-def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
-    """The rows in trouble first (one for each reason, then the others), then the rest in the given order."""
-    kept = list(rows)
-    seen: set[object] = set()
-    examples: list[Any] = []
-    more: list[Any] = []
-    for row in filter(is_troubled, kept):
-        reason = (row.state, getattr(row, "reason", None))
-        (more if reason in seen else examples).append(row)
-        seen.add(reason)
-    return (*examples, *more, *(row for row in kept if not is_troubled(row)))
 
 
 def fitted(

@@ -43,15 +43,25 @@ class Format(StrEnum):
         return cls[name.upper()]
 
     TABLE = "table", "table:TableRenderer", Layout.TEXT
+    WIDE = "wide", "table:WideTableRenderer", Layout.TEXT
     PLAIN = "plain", "plain:PlainRenderer", Layout.TEXT
+    CSV = "csv", "csv_format:CsvRenderer", Layout.TEXT
+    NAME = "name", "name:NameRenderer", Layout.TEXT
     JSON = "json", "json_format:JsonRenderer", Layout.DOCUMENT
     JSONL = "jsonl", "json_format:JsonLinesRenderer", Layout.OBJECTS
+    YAML = "yaml", "yaml_format:YamlRenderer", Layout.DOCUMENT
     NAGIOS = "nagios", "nagios:NagiosRenderer", Layout.REPORT
     PROMETHEUS = "prometheus", "prometheus:PrometheusRenderer", Layout.REPORT
     JUNIT = "junit", "junit:JUnitRenderer", Layout.REPORT
     GITHUB = "github", "github:GitHubRenderer", Layout.REPORT
     MARKDOWN = "markdown", "markdown:MarkdownRenderer", Layout.REPORT
 
+
+TABLES = (Format.TABLE, Format.WIDE)
+"""The formats for people: tables, with notes, and with rows in trouble first."""
+
+WITH_COLUMNS = (Format.TABLE, Format.WIDE, Format.PLAIN, Format.CSV)
+"""The formats with columns, which `--columns` chooses."""
 
 REPORTS = tuple(kind for kind in Format if kind.layout is Layout.REPORT)
 """The formats of monitoring and CI systems, which only `check` has."""

@@ -13,13 +13,14 @@ from revvlink_cli.output.text import clean_json
 if TYPE_CHECKING:
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Result
+    from revvlink_cli.output.view import View
 
 
 class JsonRenderer(BaseRenderer):
     """Writes one envelope, indented."""
 
-    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
-        super().__init__(output, command=command, no_color=no_color)
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False, view: View | None = None) -> None:
+        super().__init__(output, command=command, no_color=no_color, view=view)
         self._rows: list[Any] = []
 
     def item(self, row: Any) -> None:
@@ -30,8 +31,11 @@ class JsonRenderer(BaseRenderer):
         """Write the envelope."""
         if self._rows and result.data is None:
             result = dataclasses.replace(result, data=tuple(self._rows))
-        text = json.dumps(envelope(self._command, result), indent=2, ensure_ascii=False)
-        self._output.write(clean_json(text) + "\n")
+        self.write_document(envelope(self._command, result))
+
+    def write_document(self, document: dict[str, Any]) -> None:
+        """Write the envelope as text."""
+        self._output.write(clean_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n")
 
 
 class JsonLinesRenderer(BaseRenderer):
@@ -39,7 +43,7 @@ class JsonLinesRenderer(BaseRenderer):
 
     def item(self, row: Any) -> None:
         """Write one line."""
-        self._write_line(to_json(row))
+        self.write_object(to_json(row))
 
     def end(self, result: Result) -> None:
         """Write the data, then the errors."""
@@ -49,8 +53,9 @@ class JsonLinesRenderer(BaseRenderer):
         elif result.data is not None:
             self.item(result.data)
         for failure in result.errors:
-            self._write_line({"error": failure_object(failure)})
+            self.write_object({"error": failure_object(failure)})
 
-    def _write_line(self, value: Any) -> None:
+    def write_object(self, value: Any) -> None:
+        """Write one object as a line."""
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         self._output.write(clean_json(text) + "\n")

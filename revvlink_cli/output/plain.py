@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.renderer import BaseRenderer
-from revvlink_cli.output.result import CheckResult, columns_of
+from revvlink_cli.output.result import CheckResult
 from revvlink_cli.output.text import bare, clean, clean_lines
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class PlainRenderer(BaseRenderer):
 
     def item(self, row: Any) -> None:
         """Write one line."""
-        self._output.write("\t".join(bare(row, name, column) for name, column in columns_of(type(row))) + "\n")
+        self._output.write("\t".join(bare(row, name, column) for name, column in self.columns_of(type(row))) + "\n")
 
     def end(self, result: Result) -> None:
         """Write the data, or the text that stands for it."""
@@ -31,5 +31,5 @@ class PlainRenderer(BaseRenderer):
             for row in result.data:
                 self.item(row)
         elif result.data is not None:
-            for name, column in columns_of(type(result.data)):
+            for name, column in self.columns_of(type(result.data)):
                 self._output.write(f"{name}\t{bare(result.data, name, column)}\n")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from revvlink_cli.output.result import CheckResult
+from revvlink_cli.output.result import CheckResult, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.output.result import Failure, Result
+    from revvlink_cli.output.result import Column, Failure, Result
+    from revvlink_cli.output.view import View
 
 
 class Writer(Protocol):
@@ -36,10 +37,15 @@ class Renderer(Protocol):
 class BaseRenderer:
     """A renderer that writes everything in `end`; a subclass overrides what it does differently."""
 
-    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False) -> None:
+    def __init__(self, output: Writer, *, command: str = "", no_color: bool = False, view: View | None = None) -> None:
         self._output = output
         self._command = command
         self._no_color = no_color
+        self._view = view
+
+    def columns_of(self, kind: type) -> tuple[tuple[str, Column], ...]:
+        """Field names and columns to show of a row type."""
+        return self._view.columns_of(kind) if self._view is not None else columns_of(kind)
 
     def begin(self, row: type | None) -> None:
         """Write nothing yet."""

@@ -77,6 +77,7 @@ class Column(NamedTuple):
         unbroken: As `wraps`, for text that users copy: it is not broken into lines either.
         narrowest: Width that text which is cut or wraps keeps while another column can be left out instead.
         plain: Makes the field of plain output and CSV from the row, if that is not the field itself.
+        wide: Whether only ``--output wide`` and ``--columns`` show it.
     """
 
     title: str
@@ -88,6 +89,7 @@ class Column(NamedTuple):
     unbroken: bool
     narrowest: int
     plain: Callable[[Any], Any] | None
+    wide: bool = False
 
 
 def column(
@@ -101,20 +103,31 @@ def column(
     unbroken: bool = False,
     narrowest: int | None = None,
     plain: Callable[[Any], Any] | None = None,
+    wide: bool = False,
     default: Any = dataclasses.MISSING,
 ) -> Any:
     """Declare a dataclass field that is a column, see `Column`."""
     if narrowest is None:
         narrowest = 20 if wraps else 10
-    made = Column(title, kind, cell, rank, flexible, wraps or unbroken, unbroken, narrowest, plain)
+    made = Column(title, kind, cell, rank, flexible, wraps or unbroken, unbroken, narrowest, plain, wide)
     return field(default=default, metadata={"column": made})
 
 
 def columns_of(row: type) -> tuple[tuple[str, Column], ...]:
+    """Field names and columns of a row type, in order, without those of ``--output wide``."""
+    return tuple((name, column) for name, column in all_columns_of(row) if not column.wide)
+
+
+def all_columns_of(row: type) -> tuple[tuple[str, Column], ...]:
     """Field names and columns of a row type, in order."""
     return tuple(
         (entry.name, entry.metadata["column"]) for entry in dataclasses.fields(row) if "column" in entry.metadata
     )
+
+
+def plain_column(name: str) -> Column:
+    """The column of a field that has none of its own."""
+    return Column(name.replace("_", " ").upper(), Kind.TEXT, None, 0, True, False, False, 10, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +140,7 @@ class Failure:
         node: The node it happened to, or None.
         stage: The stage that failed, such as ``auth``, or None.
         hint: What to do next, or None.
+        excerpt: The text at fault, and below it a caret under the place of the mistake; or None.
     """
 
     code: str
@@ -134,6 +148,7 @@ class Failure:
     node: str | None = None
     stage: str | None = None
     hint: str | None = None
+    excerpt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,7 @@ class Result:
         origin: Source of the data if it is an unusual one, such as the cache; a note with every format.
         left_out: Failures of nodes that the answer does not need; notes with every format.
         is_help: Whether `text` is a help text, which has headings and names to colour.
+        is_ordered: Whether the user has chosen the order of the rows; else a table shows those with a problem first.
     """
 
     data: Any = None
@@ -165,6 +181,7 @@ class Result:
     origin: str | None = None
     left_out: tuple[Failure, ...] = ()
     is_help: bool = False
+    is_ordered: bool = False
 
     @property
     def row_type(self) -> type | None:

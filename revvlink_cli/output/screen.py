@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.config.secrets_in_use import redacted
+from revvlink_cli.output.formats import Format
 from revvlink_cli.output.picture import painted
 from revvlink_cli.output.sizes import HEAD, clipped, terminal_size, wrapped
 from revvlink_cli.output.streams import wants_colour
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from revvlink_cli.output.picture import Picture
     from revvlink_cli.output.result import Frame
     from revvlink_cli.output.streams import Output
+    from revvlink_cli.output.view import View
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 """Alternate screen, no cursor, no line wrap (terminals differ in the width of some characters), clear."""
@@ -49,9 +52,10 @@ class Screen:
         on_resume: Called when the process continues.
     """
 
-    def __init__(self, output: Output, *, no_color: bool) -> None:
+    def __init__(self, output: Output, *, no_color: bool, view: View | None = None) -> None:
         self._output = output
         self._has_colour = wants_colour(sys.stdout, no_color=no_color)
+        self._view = view
         self._no_color = no_color
         self.on_suspend: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
@@ -138,11 +142,15 @@ class Screen:
         self._last = frame = redacted(frame)
         height, width = self.size()
         result = frame.result
+        if self._view is not None and frame.selected is None:
+            remark = self._view.remark(result)
+            result = self._view.applied(result, Format.TABLE)
+            result = replace(result, notes=(*result.notes, *filter(None, [remark])))
         above, below = ([clipped(line, width) for line in lines] for lines in (frame.above, frame.below))
         notes = [line for note in result.notes for line in wrapped(note, width)]
         room = max(height - len(above) - len(below), 0)
         page = Page()
-        renderer = TableRenderer(page, no_color=self._no_color)
+        renderer = TableRenderer(page, no_color=self._no_color, view=self._view)
         if isinstance(result.data, tuple) and result.data:
             has_title = result.title is not None and room > HEAD + 2
             title = renderer.heading(clipped(result.title or "", width)) if has_title else []

@@ -14,7 +14,17 @@ from revvlink_cli.config.secrets_in_use import redact
 
 
 class OutputError(Exception):
-    """Raised if stdout cannot be written, as on a full disk; a closed pipe is no error."""
+    """Raised if stdout cannot be written, as on a full disk; a closed pipe is no error.
+
+    Attributes:
+        hint: What to do next.
+        is_usage: Whether the command line asks for an output that cannot be made.
+    """
+
+    def __init__(self, message: str, *, hint: str = "make room, or write elsewhere", is_usage: bool = False) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.is_usage = is_usage
 
 
 class Output:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revvlink_cli.output.renderer import BaseRenderer
-from revvlink_cli.output.result import CheckResult, Kind, columns_of
+from revvlink_cli.output.result import CheckResult, Kind
 from revvlink_cli.output.sizes import HEAD, terminal_size
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Column, Result
+    from revvlink_cli.output.view import View
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
 
@@ -75,16 +76,17 @@ class TableRenderer(BaseRenderer):
         *,
         command: str = "",
         no_color: bool = False,
+        view: View | None = None,
         width: int | None = None,
         colour: bool | None = None,
     ) -> None:
         """Make a renderer. `width` and `colour` replace what stdout has: a picture has its own."""
-        super().__init__(output, command=command, no_color=no_color)
+        super().__init__(output, command=command, no_color=no_color, view=view)
         self._page = io.StringIO()
         colour = wants_colour(sys.stdout, no_color=no_color) if colour is None else colour
         self._console = Console(
             file=self._page,
-            width=_width() if width is None else width,
+            width=self._width() if width is None else width,
             force_terminal=colour,
             no_color=not colour,
             color_system="auto" if colour and is_terminal(sys.stdout) else "standard" if colour else None,
@@ -94,9 +96,14 @@ class TableRenderer(BaseRenderer):
             legacy_windows=False,
         )
 
+    def _width(self) -> int:
+        """Columns that a table may take."""
+        return _width()
+
     def item(self, row: Any) -> None:
         """Write one row of a stream as a line."""
-        line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns_of(type(row)))
+        columns = self.columns_of(type(row))
+        line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns)
         self._console.print(Text(line.rstrip()), soft_wrap=True)
         self._flush()
 
@@ -129,7 +136,7 @@ class TableRenderer(BaseRenderer):
 
     def layout(self, rows: Sequence[Any], kind: type) -> Layout:
         """Decide which columns are shown, and where."""
-        columns = [(name, column) for name, column in columns_of(kind) if column.title]  # others are for programs
+        columns = [(name, column) for name, column in self.columns_of(kind) if column.title]  # others are for programs
         cells = [[shown(row, name, column).replace("\n", " ") for name, column in columns] for row in rows]
         widths = [
             max(cell_len(column.title), *(cell_len(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
@@ -200,7 +207,7 @@ class TableRenderer(BaseRenderer):
         return [indent + line for line in lines]
 
     def _record(self, record: Any) -> None:
-        entries = [(column, shown(record, name, column)) for name, column in columns_of(type(record))]
+        entries = [(column, shown(record, name, column)) for name, column in self.columns_of(type(record))]
         left = max((cell_len(column.title) for column, _ in entries), default=0)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", width=left, no_wrap=True)
@@ -213,6 +220,13 @@ class TableRenderer(BaseRenderer):
 def colour_of(state: str) -> str:
     """The colour of a state or a verdict: ``green``, ``yellow``, ``red`` or ``dim``, "" for others."""
     return _STATES.get(state.split(" ", 1)[0], "")
+
+
+class WideTableRenderer(TableRenderer):
+    """Writes a table with all columns, as wide as its content."""
+
+    def _width(self) -> int:
+        return _UNLIMITED
 
 
 def _styled(text: str, column: Column) -> Text:

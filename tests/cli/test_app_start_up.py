@@ -46,6 +46,8 @@ def loaded(*arguments: str) -> set[str]:
         ["region", "a", "b", "-o", "json"],
         ["config", "path"],
         ["config", "show"],
+        ["config", "get", "nodes.a.uri"],
+        ["config", "set", "nodes.a.region", "us"],
         ["config", "validate", "-o", "jsonl"],
         ["config", "schema"],
         ["nodes", "list"],

@@ -87,7 +87,7 @@ def test_help_shows_the_examples(cli: Callable[..., Ran]) -> None:
 def test_example_runs(line: str, folder: Path) -> None:
     """A shell runs the example against a fleet, and the exit code is a documented one."""
     prepare(line, folder)
-    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "VISUAL": "true"}
     command = f"exec {line}" if is_endless(line) else line
     process = subprocess.Popen(
         ["/bin/sh", "-c", command],

@@ -50,10 +50,14 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     "cache stats": ((),),
     "cache warm": (("queries", "--rate", "100"),),
     "check": (("--timeout", "3"), ("-v", "--timeout", "3", "--canary", HOSTILE), ("--list",), ("--warning", HOSTILE)),
+    "config edit": ((),),
+    "config get": ((f"nodes[{NAME}].tags",), (HOSTILE,), (f"nodes.{HOSTILE}.uri",)),
     "config path": ((),),
     "config schema": ((),),
+    "config set": ((f"nodes[{NAME}].region={LABEL}x",), (f"check.skip={HOSTILE}",), (HOSTILE, HOSTILE)),
     "config show": ((),),
     "config trust": (("nodes.toml",), (HOSTILE,)),
+    "config unset": ((f"nodes[{NAME}].tags",), (HOSTILE,)),
     "config validate": ((),),
     "connect": ((), ("--hold",)),
     "completion": ((), (HOSTILE,)),
@@ -119,8 +123,9 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
-def config(port: int, isolated: Path, write_config: Callable[..., Path]) -> Path:
+def config(port: int, isolated: Path, write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hostile configuration, and files of the same kind in the working directory."""
+    monkeypatch.setenv("VISUAL", "true")  # an editor that changes nothing
     (isolated / "secret").write_text("x\n", encoding="utf-8")
     (isolated / "secret").chmod(0o600)
     (isolated / "queries").write_text(f"one\n{HOSTILE}\nfails\n", encoding="utf-8")

@@ -7,7 +7,7 @@ This file has more than 400 lines because the options of a command, its help and
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -18,12 +18,13 @@ from revvlink_cli import _interrupts
 from revvlink_cli.commands.shared.options import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import contexts, files, seconds
-from revvlink_cli.output.formats import COMMON, HELP, Format
+from revvlink_cli.output.formats import COMMON, HELP, Format, Layout
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
 from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
+from revvlink_cli.output.view import View
 
 if TYPE_CHECKING:
     from revvlink_cli.config.source import Source
@@ -48,7 +49,9 @@ USUAL_WIDTH = 72
 """Width in columns from which options and their texts stand side by side."""
 
 
-WITHOUT_VARIABLE = ("config", "context", "uri", "password_env", "export")
+WITHOUT_VARIABLE = (
+    "config", "context", "uri", "password_env", "export", "problems", "columns", "filter", "jq",
+)  # fmt: skip
 """Global options that no variable sets: REVVLINK_CONFIG and REVVLINK_CONTEXT rank below REVVLINK_URI, see `find`."""
 
 
@@ -73,6 +76,11 @@ class Options:
         verbose: Level of the log on stderr: 0 none, 1 events, 2 everything and tracebacks.
         no_color: Whether to write without colours.
         export: File to write the table to as well, or None.
+        problems: Whether to show only rows with a problem.
+        columns: Names of the columns to show, with commas between them.
+        filter: The condition on rows to show.
+        jq: The jq program that makes the output.
+        view: What the four above mean for the rows of the command that runs.
         source: The configuration that the command uses, once it is found.
     """
 
@@ -92,6 +100,11 @@ class Options:
     verbose: int = 0
     no_color: bool = False
     export: str | None = None
+    problems: bool = False
+    columns: str | None = None
+    filter: str | None = None
+    jq: str | None = None
+    view: View = field(default_factory=View)
     source: "Source | None" = None
 
     @property
@@ -152,6 +165,17 @@ def global_options(*, environment: bool, formats: tuple[Format, ...] = COMMON) -
         option("quiet", "--quiet", "-q", is_flag=True, help="Show only errors on stderr."),
         option("verbose", "--verbose", "-v", type=int, count=True, help="Show the log on stderr; -vv shows all of it."),
         option("no_color", "--no-color", is_flag=True, help="Write without colours."),
+        option("problems", "--problems", is_flag=True, help="Show only rows with a problem."),
+        option(
+            "columns", "--columns", metavar="NAME,...", help="Show these columns, by the names of their JSON fields."
+        ),
+        option(
+            "filter",
+            "--filter",
+            metavar="EXPR",
+            help="Show only rows for which this holds, such as 'playing>100 and region==us'.",
+        ),
+        option("jq", "--jq", metavar="EXPR", help="Print what this jq program makes of the JSON output."),
         option(
             "export",
             "--export",
@@ -277,6 +301,33 @@ def similar_commands(name: str, ctx: Any) -> list[str]:
     return found
 
 
+def set_view(options: Options, command: Any, ctx: Any) -> None:
+    """Set what ``--problems``, ``--columns``, ``--filter`` and ``--jq`` mean for the command that runs."""
+    if (options.problems, options.columns, options.filter, options.jq) == (False, None, None, None):
+        return
+    from revvlink_cli.commands.shared.view_options import make_view
+
+    printed = _printed_by(command, ctx)
+    try:
+        make_view(
+            options,
+            printed.kind if printed is not None else None,
+            is_record=isinstance(printed, Record),
+            is_endless=bool(ctx.params.get("watch")) or (isinstance(printed, Rows) and not printed.in_json),
+        )
+    except typer.BadParameter as error:
+        error.ctx = ctx
+        raise
+
+
+def _printed_by(command: Any, ctx: Any) -> "Rows | Record | None":
+    """What a command prints with the options that are given; None if that depends on more than those."""
+    variants = prints_of(command)
+    names = {flag: param.name for param in command.params for flag in param.opts}
+    given = [variants[flag] for flag in variants if flag and ctx.params.get(names.get(flag, ""))]
+    return given[0] if given else variants.get("")
+
+
 class Group(TyperGroup):
     """A group of commands."""
 
@@ -349,6 +400,7 @@ class Command(TyperCommand):
                 ctx=ctx,
                 param_hint="--output",
             )
+        set_view(options, self, ctx)
         _interrupts.raise_again()  # all modules for the command line are loaded
         return super().invoke(ctx)
 
@@ -476,9 +528,10 @@ def refuse_endless_json(options: Options, subject: str) -> None:
     Raises:
         CommandError: It was given.
     """
-    if options.output is Format.JSON:
+    if options.output is not None and options.output.layout is Layout.DOCUMENT:
+        kind = options.output.upper()
         raise CommandError(
-            Failure("usage", f"{subject} does not end, so it cannot be one JSON document", hint="use --output jsonl"),
+            Failure("usage", f"{subject} does not end, so it cannot be one {kind} document", hint="use --output jsonl"),
             exit_code=ExitCode.USAGE,
         )
 

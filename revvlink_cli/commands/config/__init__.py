@@ -1,4 +1,4 @@
-"""``revvlink config``: shows, validates and trusts the configuration."""
+"""``revvlink config``: shows, changes, validates and trusts the configuration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from revvlink_cli.commands.config import edit, values
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, command, make_app, options_of
 from revvlink_cli.config.load import parse
@@ -66,6 +67,10 @@ def show(ctx: typer.Context) -> Result:
         for entry in effective(settings)
     )
     return Result(rows, SettingRow)
+
+
+values.add_to(app)
+edit.add_to(app)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

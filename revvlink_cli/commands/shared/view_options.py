@@ -1,0 +1,128 @@
+"""Reads ``--problems``, ``--columns``, ``--filter`` and ``--jq`` for the rows that a command prints."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Protocol
+
+import typer
+
+from revvlink_cli._suggestions import nearest
+from revvlink_cli.output.formats import WITH_COLUMNS, Format, Layout
+from revvlink_cli.output.problems import has_problems
+from revvlink_cli.output.result import CommandError, Failure, all_columns_of
+from revvlink_cli.output.view import View
+
+if TYPE_CHECKING:
+    from revvlink_cli.output.filtering import Condition
+
+
+class ViewOptions(Protocol):
+    """The options that choose rows and columns, of the global options."""
+
+    command: str
+    usage_exit_code: int
+    output: Format | None
+    problems: bool
+    columns: str | None
+    filter: str | None
+    jq: str | None
+    view: View
+
+
+def make_view(options: ViewOptions, kind: type | None, *, is_record: bool, is_endless: bool) -> None:
+    """Set `options.view`, and the output format that ``--jq`` needs.
+
+    Args:
+        options: The global options as given.
+        kind: Type of what the command prints; None for any type.
+        is_record: Whether it prints one of them, not rows.
+        is_endless: Whether it prints rows without end.
+
+    Raises:
+        CommandError: A condition or program is wrong.
+        typer.BadParameter: An option does not go with the command, or with the format.
+    """
+    if options.jq is not None:
+        _check_program(options, is_endless=is_endless)
+    if kind is None:
+        options.view = View(program=options.jq)
+        return  # a command that runs others, which get the options too
+    if options.output is not None and options.output.layout is Layout.REPORT:
+        for name, given in (("--filter", options.filter), ("--problems", options.problems)):
+            if given:
+                raise typer.BadParameter(f"goes with no report such as {options.output}", param_hint=name)
+    if options.problems or options.filter is not None:
+        name = "--filter" if options.filter is not None else "--problems"
+        if is_record:
+            raise typer.BadParameter(f"`{options.command}` prints one record, not rows", param_hint=name)
+        if options.problems and not has_problems(kind):
+            raise typer.BadParameter(f"rows of `{options.command}` have no problems to show", param_hint="--problems")
+    options.view = View(
+        kind,
+        condition=_condition(options, kind) if options.filter is not None else None,
+        problems=options.problems,
+        columns=_columns(options, kind) if options.columns is not None else None,
+        program=options.jq,
+    )
+
+
+def _condition(options: ViewOptions, kind: type) -> Condition:
+    from revvlink_cli.output.filtering import FilterError, parse
+
+    text = options.filter or ""
+    try:
+        return parse(text).bound_to(kind)
+    except FilterError as error:
+        failure = Failure(
+            "usage", f"--filter: {error}", hint="see `revvlink help output`", excerpt=_excerpt(text, error.at)
+        )
+        raise CommandError(failure, exit_code=options.usage_exit_code) from None
+
+
+def _excerpt(text: str, at: int) -> str:
+    """The text with a caret below one of its characters."""
+    from rich.cells import cell_len
+
+    from revvlink_cli.output.text import clean
+
+    return f"  {clean(text)}\n  {' ' * cell_len(clean(text[:at]))}^"
+
+
+def _columns(options: ViewOptions, kind: type) -> tuple[str, ...]:
+    """The fields that the names mean, in order, each once."""
+    if options.output is not None and options.output not in WITH_COLUMNS:
+        raise typer.BadParameter(
+            f"{options.output} has no columns; they are in {', '.join(WITH_COLUMNS)}", param_hint="--columns"
+        )
+    known = {entry.name.casefold(): entry.name for entry in dataclasses.fields(kind)}
+    titles = {column.title.casefold(): name for name, column in all_columns_of(kind) if column.title}
+    found: list[str] = []
+    for asked in (options.columns or "").split(","):
+        name = asked.strip().casefold()
+        if not name:
+            raise typer.BadParameter("a name is missing: write names with commas between them", param_hint="--columns")
+        field = known.get(name) or known.get(name.replace(" ", "_").replace("-", "_")) or titles.get(name)
+        if field is None:
+            hint = nearest(name, list(dict.fromkeys((*known.values(), *titles))))
+            raise typer.BadParameter(f"there is no column {asked.strip()!r}: {hint}", param_hint="--columns")
+        found.append(field)
+    return tuple(dict.fromkeys(found))
+
+
+def _check_program(options: ViewOptions, *, is_endless: bool) -> None:
+    """Compile the program, and choose the format whose objects it gets."""
+    if options.output not in (None, Format.JSON, Format.JSONL):
+        raise typer.BadParameter(f"goes with --output json or jsonl, not {options.output}", param_hint="--jq")
+    try:
+        from revvlink_cli.output.jq_format import INSTALL, JqError, compiled
+
+        compiled(options.jq or ".")
+    except ModuleNotFoundError:
+        failure = Failure("usage", "--jq needs the extra `jq`, which is not installed", hint=INSTALL)
+    except JqError as error:
+        failure = Failure("usage", str(error), hint=error.hint)
+    else:
+        options.output = options.output or (Format.JSONL if is_endless else Format.JSON)
+        return
+    raise CommandError(failure, exit_code=options.usage_exit_code)

@@ -1,0 +1,514 @@
+"""The language of ``--filter``: conditions over the JSON fields of a row, such as ``playing>100 and region==us``.
+
+The grammar, from the weakest to the strongest::
+
+    either     = both ("or" both)*             also ||
+    both       = negated ("and" negated)*      also &&
+    negated    = "not" negated | single        also !
+    single     = "(" either ")" | FIELD | FIELD OPERATOR VALUE
+    OPERATOR   = "==" | "!=" | ">" | ">=" | "<" | "<=" | "~"
+    FIELD      = name ("." name)*
+    VALUE      = word | 'text' | "text"        null, true and false as words
+
+A field of a list stands for each of its items. `Condition.bound_to` checks the names and the values.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from revvlink_cli._suggestions import nearest
+from revvlink_cli.health.ranges import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_DEEPEST = 50
+"""Number of parentheses and negations within each other."""
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    | (?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
+    | (?P<operator>==|!=|>=|<=|&&|\|\||[><~!()])
+    | (?P<word>[^\s()'"=!<>~&|]+)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+_WORD = re.compile(r"[^\s()'\"=!<>~&|]+")
+
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([A-Za-z%]*)")
+
+_KEYWORDS = ("and", "or", "not")
+
+_MEANT = {"=": "==", "=~": "~", "!~": "not FIELD ~", "<>": "!=", "&": "and", "|": "or", "=>": ">=", "=<": "<="}
+"""What people of other languages type -> what is meant."""
+
+_ORDERS = (">", ">=", "<", "<=")
+
+
+class FilterError(ValueError):
+    """Raised if a condition cannot be read, or names what a row does not have.
+
+    Attributes:
+        at: Index in the text where the mistake is.
+    """
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Value:
+    """The right side of a comparison.
+
+    Attributes:
+        text: The text, without quotes.
+        is_quoted: Whether it was quoted: then it is text, whatever it looks like.
+        at: Where it stands.
+    """
+
+    text: str
+    is_quoted: bool = False
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        if not self.is_quoted:
+            return self.text
+        escaped = self.text.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is the word null."""
+        return not self.is_quoted and self.text == "null"
+
+    @property
+    def truth(self) -> bool | None:
+        """The boolean that it is, or None."""
+        return None if self.is_quoted else {"true": True, "false": False}.get(self.text)
+
+    def number(self, name: str) -> float | None:
+        """The number that it is, in the unit of the field `name`: ``2GiB`` of ``memory_used_bytes``; else None."""
+        found = None if self.is_quoted else _NUMBER.fullmatch(self.text)
+        if found is None:
+            return None
+        factor = _factors(name).get(found[2])
+        return None if factor is None else float(found[1]) * factor
+
+
+def _factors(name: str) -> Mapping[str, float]:
+    """Unit of a number -> factor to the unit of a field, which the end of its name states."""
+    if name.endswith("_ms"):
+        return {unit: factor * 1000 if unit else 1.0 for unit, factor in Unit.SECONDS.suffixes.items()}
+    for ending, unit in (("_bytes", Unit.BYTES), ("_ratio", Unit.RATIO), ("_s", Unit.SECONDS)):
+        if name.endswith(ending):
+            return {**unit.suffixes, "": 1.0}
+    return {"": 1.0}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on a row. Its text can be read again."""
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether it holds for a row, given as its JSON object."""
+        raise NotImplementedError
+
+    def bound_to(self, kind: type) -> Condition:
+        """The condition with the names of fields as `kind` has them.
+
+        Raises:
+            FilterError: There is no such field, or the value cannot be one of it.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Comparison(Condition):
+    """``FIELD OPERATOR VALUE``. An unknown value is equal to null only, and neither greater nor less than another.
+
+    Attributes:
+        path: The field, from the outermost name.
+        operator: One of ``==``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, ``~``.
+        value: What it is compared with.
+        at: Where the field stands.
+    """
+
+    path: tuple[str, ...]
+    operator: str
+    value: Value
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        return f"{'.'.join(self.path)} {self.operator} {self.value}"
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """See `Condition.holds`."""
+        found = list(_values(row, self.path))
+        if self.operator == "!=":
+            return not any(map(self._is_equal, found))
+        return any(map(self._compares, found))
+
+    def bound_to(self, kind: type) -> Condition:
+        """See `Condition.bound_to`."""
+        path, types = _resolve(kind, self.path, self.at)
+        known = types - {NoneType}
+        value, name = self.value, path[-1]
+        if known and self.operator != "~" and not value.is_null:
+            if known <= {int, float} and value.number(name) is None:
+                units = ", ".join(filter(None, _factors(name)))
+                hint = f" (units: {units})" if units else ""
+                raise FilterError(f"{name} is a number, {value} is none{hint}", value.at)
+            if known <= {bool} and value.truth is None:
+                raise FilterError(f"{name} is true or false, not {value}", value.at)
+        if self.operator in _ORDERS and (value.is_null or value.truth is not None):
+            raise FilterError(f"{value} is neither greater nor less than anything: use == or !=", value.at)
+        return replace(self, path=path)
+
+    @cached_property
+    def _number(self) -> float | None:
+        return self.value.number(self.path[-1])
+
+    @cached_property
+    def _order(self) -> Any:
+        return _natural(self.value.text)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return _compiled(self.value)
+
+    def _is_equal(self, found: Any) -> bool:
+        match found:
+            case None:
+                return self.value.is_null
+            case bool():
+                return found is self.value.truth
+            case int() | float():
+                return found == self._number
+            case str():
+                return found == self.value.text and not self.value.is_null
+        return False
+
+    def _compares(self, found: Any) -> bool:
+        if self.operator == "==":
+            return self._is_equal(found)
+        if self.operator == "~":
+            return found is not None and self._pattern.search(_text(found)) is not None
+        left: Any
+        right: Any
+        match found:
+            case bool() | None:
+                return False
+            case int() | float():
+                left, right = found, self._number
+                if right is None:
+                    return False
+            case str():
+                left, right = _natural(found), self._order
+            case _:
+                return False
+        match self.operator:
+            case ">":
+                return bool(left > right)
+            case ">=":
+                return bool(left >= right)
+            case "<":
+                return bool(left < right)
+        return bool(left <= right)
+
+
+@dataclass(frozen=True)
+class Truth(Condition):
+    """A field alone: whether it is neither unknown, false, 0 nor empty."""
+
+    path: tuple[str, ...]
+    at: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        return ".".join(self.path)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """See `Condition.holds`."""
+        return any(map(bool, _values(row, self.path)))
+
+    def bound_to(self, kind: type) -> Condition:
+        """See `Condition.bound_to`."""
+        return replace(self, path=_resolve(kind, self.path, self.at)[0])
+
+
+@dataclass(frozen=True)
+class Not(Condition):
+    """The opposite of a condition."""
+
+    inner: Condition
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        return f"not {_nested(self.inner)}"
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """See `Condition.holds`."""
+        return not self.inner.holds(row)
+
+    def bound_to(self, kind: type) -> Condition:
+        """See `Condition.bound_to`."""
+        return Not(self.inner.bound_to(kind))
+
+
+@dataclass(frozen=True)
+class And(Condition):
+    """All of several conditions."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        return " and ".join(map(_nested, self.parts))
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """See `Condition.holds`."""
+        return all(part.holds(row) for part in self.parts)
+
+    def bound_to(self, kind: type) -> Condition:
+        """See `Condition.bound_to`."""
+        return And(tuple(part.bound_to(kind) for part in self.parts))
+
+
+@dataclass(frozen=True)
+class Or(Condition):
+    """At least one of several conditions."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        """As it can be read again."""
+        return " or ".join(f"({part})" if isinstance(part, Or) else str(part) for part in self.parts)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """See `Condition.holds`."""
+        return any(part.holds(row) for part in self.parts)
+
+    def bound_to(self, kind: type) -> Condition:
+        """See `Condition.bound_to`."""
+        return Or(tuple(part.bound_to(kind) for part in self.parts))
+
+
+def _nested(inner: Condition) -> str:
+    return f"({inner})" if isinstance(inner, (And, Or)) else str(inner)
+
+
+def parse(text: str) -> Condition:
+    """Read a condition.
+
+    Raises:
+        FilterError: It cannot be read.
+    """
+    return _Parser(text).whole()
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_tokens(text))
+        self._next = 0
+        self._depth = 0
+
+    def whole(self) -> Condition:
+        if not self._tokens[:-1]:
+            raise FilterError("the condition is empty; write FIELD OPERATOR VALUE, such as playing>100", 0)
+        made = self._either()
+        token = self._peek()
+        if token.kind != "end":
+            if token.text == ")":
+                raise FilterError("this ) closes nothing", token.at)
+            self._refuse("'and' or 'or' is missing before", token)
+        return made
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._next]
+        self._next += token.kind != "end"
+        return token
+
+    def _skip(self, *texts: str) -> bool:
+        token = self._peek()
+        name = {"word": token.text.lower(), "operator": token.text}.get(token.kind)
+        if name in texts:
+            self._next += 1
+            return True
+        return False
+
+    def _either(self) -> Condition:
+        parts = [self._both()]
+        while self._skip("or", "||"):
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else Or(_flat(Or, parts))
+
+    def _both(self) -> Condition:
+        parts = [self._negated()]
+        while self._skip("and", "&&"):
+            parts.append(self._negated())
+        return parts[0] if len(parts) == 1 else And(_flat(And, parts))
+
+    def _negated(self) -> Condition:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise FilterError(f"more than {_DEEPEST} parentheses or negations within each other", self._peek().at)
+        made = Not(self._negated()) if self._skip("not", "!") else self._single()
+        self._depth -= 1
+        return made
+
+    def _single(self) -> Condition:
+        opening = self._take()
+        if opening.text == "(" and opening.kind == "operator":
+            made = self._either()
+            if not self._skip(")"):
+                if self._peek().kind == "end":
+                    raise FilterError("the ) of this ( is missing", opening.at)
+                self._refuse("a ) is missing before", self._peek())
+            return made
+        if opening.kind != "word" or opening.text.lower() in _KEYWORDS:
+            self._refuse("a field is missing before", opening)
+        path = tuple(opening.text.split("."))
+        if not all(path):
+            raise FilterError(f"{opening.text!r} is not names with dots between them", opening.at)
+        operator = self._peek()
+        if operator.kind != "operator" or operator.text in ("(", ")", "!", "&&", "||"):
+            return Truth(path, opening.at)
+        self._take()
+        return Comparison(path, operator.text, self._value(operator), opening.at)
+
+    def _value(self, operator: _Token) -> Value:
+        token = self._take()
+        if token.kind == "end":
+            raise FilterError(f"a value is missing after {operator.text}", token.at)
+        if token.kind == "operator":
+            self._refuse("a value is missing before", token)
+        if token.kind == "word":
+            if token.text.lower() in _KEYWORDS:
+                raise FilterError(f'a value is missing before {token.text}, or write "{token.text}"', token.at)
+            value = Value(token.text, at=token.at)
+        else:
+            quote = token.text[0]
+            inside = re.sub(rf"\\([\\{quote}])", r"\1", token.text[1:-1])
+            value = Value(inside, is_quoted=True, at=token.at)
+        if operator.text == "~":
+            _compiled(value)
+        return value
+
+    @staticmethod
+    def _refuse(what: str, token: _Token) -> NoReturn:
+        raise FilterError(f"{what} {token.text or 'the end'}", token.at)
+
+
+def _flat(kind: type[And | Or], parts: Sequence[Condition]) -> tuple[Condition, ...]:
+    """The parts, with those of the same kind taken apart: parentheses that change nothing."""
+    return tuple(inner for part in parts for inner in (part.parts if isinstance(part, kind) else (part,)))
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at = 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        near = text[at : at + 2] if text[at : at + 2] in _MEANT else text[at]
+        if near in _MEANT and (found is None or len(near) > len(found.group())):
+            raise FilterError(f"{near} is not an operator here: write {_MEANT[near]}", at)
+        if found is None:
+            raise FilterError(f"the {text[at]} that ends this text is missing", at)
+        if found.lastgroup != "space":
+            yield _Token(str(found.lastgroup), found.group(), at)
+        at = found.end()
+    yield _Token("end", "", len(text))
+
+
+def _compiled(value: Value) -> re.Pattern[str]:
+    """The regular expression of ``~``, in any case of letters."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of sets that a later Python reads differently
+            return re.compile(value.text, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"not a regular expression: {error}; write \\ before a character that stands for itself"
+        raise FilterError(message, value.at) from None
+
+
+def _values(found: Any, path: Sequence[str]) -> Iterator[Any]:
+    """The values of a field: one, or one for each item of the lists on the way."""
+    if isinstance(found, (list, tuple)):
+        for item in found:
+            yield from _values(item, path)
+    elif not path:
+        yield found
+    elif isinstance(found, dict):
+        name, *rest = path
+        yield from _values(found.get(name), rest)
+    else:
+        yield None
+
+
+def _text(found: Any) -> str:
+    match found:
+        case bool():
+            return "true" if found else "false"
+        case float():
+            return f"{found:g}"
+    return str(found)
+
+
+def _natural(text: str) -> tuple[Any, ...]:
+    """A key that orders the numbers in texts by value: 4.10.0 is greater than 4.9.1."""
+    parts = re.split("([0-9]+)", text.casefold())
+    return tuple((len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts))
+
+
+def _resolve(kind: Any, path: Sequence[str], at: int) -> tuple[tuple[str, ...], set[Any]]:
+    """The names of a field as they are written in `kind`, and the types of its values; an empty set for any type."""
+    names: list[str] = []
+    types = _types(kind)
+    for position, name in enumerate(path):
+        records = [found for found in types if is_dataclass(found)]
+        if not types or dict in types:  # anything may be in there
+            return (*names, *path[position:]), set()
+        known = [entry.name for record in records for entry in fields(record)]
+        if not known:
+            raise FilterError(f"{'.'.join(names)} has no fields in it", at + len(".".join(names)))
+        match = next((entry for entry in known if entry.casefold() == name.casefold()), None)
+        if match is None:
+            place = f" in {'.'.join(names)}" if names else ""
+            raise FilterError(
+                f"there is no field {name}{place}: {nearest(name, known)}", at + len("".join(f"{n}." for n in names))
+            )
+        names.append(match)
+        owner = next(record for record in records if any(entry.name == match for entry in fields(record)))
+        types = _types(get_type_hints(owner)[match])
+    return tuple(names), types
+
+
+def _types(annotation: Any) -> set[Any]:
+    """The types that values of an annotation have, those of lists by their items; an empty set for any type."""
+    origin = get_origin(annotation)
+    if annotation is Any or annotation is object:
+        return set()
+    if origin in (Union, UnionType):
+        return {kind for option in get_args(annotation) for kind in _types(option)}
+    if origin is tuple or origin is list:
+        return _types(get_args(annotation)[0])
+    return {origin or annotation}

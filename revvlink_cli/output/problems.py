@@ -1,0 +1,69 @@
+"""Which rows of a table have a problem, how grave it is, and the order that shows the gravest first."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
+"""States of a node that should serve players and does not, the gravest first."""
+
+_GRAVITY = {
+    **dict.fromkeys((*TROUBLE, "critical", "unhealthy", "crashed", "error", "fails", "not_loaded"), 4),
+    "warning": 3,
+    "unknown": 2,
+    "unproven": 2,
+}
+"""State or verdict -> gravity."""
+
+_WITH_REASON = 1
+"""Gravity of a node that serves players, and has a reason for concern."""
+
+_FIELDS = ("state", "verdict", "outcome")
+"""Fields that say how something is."""
+
+
+def is_troubled(row: Any) -> bool:
+    """Whether the node of the row is in trouble."""
+    return getattr(row, "state", None) in TROUBLE
+
+
+def has_problems(kind: type) -> bool:
+    """Whether rows of this type say whether they have a problem."""
+    names = {entry.name for entry in dataclasses.fields(kind)}
+    return hasattr(kind, "problem_gravity") or not names.isdisjoint(_FIELDS)
+
+
+def gravity(row: Any) -> int:
+    """How grave the problem of a row is; 0 without one.
+
+    A row type whose state is not a word that is known here has a property ``problem_gravity``.
+    """
+    own = getattr(row, "problem_gravity", None)
+    if own is not None:
+        return int(own)
+    state = next((getattr(row, name) for name in _FIELDS if hasattr(row, name)), None)
+    if (known := _GRAVITY.get(str(state))) is not None:
+        return known
+    return _WITH_REASON if state == "connected" and getattr(row, "reason", None) else 0
+
+
+def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
+    """The rows in trouble first (one for each reason, then the others), then the rest in the given order."""
+    kept = list(rows)
+    seen: set[object] = set()
+    examples: list[Any] = []
+    more: list[Any] = []
+    for row in filter(is_troubled, kept):
+        reason = (row.state, getattr(row, "reason", None))
+        (more if reason in seen else examples).append(row)
+        seen.add(reason)
+    return (*examples, *more, *(row for row in kept if not is_troubled(row)))
+
+
+def problems_first(rows: Iterable[Any]) -> tuple[Any, ...]:
+    """The rows by gravity, those without a problem last; of the gravest, one for each reason first."""
+    return tuple(sorted(trouble_first(rows), key=lambda row: -gravity(row)))

@@ -1,0 +1,124 @@
+"""Which rows and columns of its output a command line asks for: ``--filter``, ``--problems``, ``--columns``, ``--jq``.
+
+Commands return all their rows. A `View` chooses among them in the renderer, for every command and format alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from revvlink_cli.output.envelope import to_json
+from revvlink_cli.output.formats import TABLES, Format
+from revvlink_cli.output.problems import gravity, problems_first
+from revvlink_cli.output.result import CheckResult, Column, Result, all_columns_of, columns_of, plain_column
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from revvlink_cli.output.filtering import Condition
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A choice of rows and columns.
+
+    Attributes:
+        kind: Type of the rows that it chooses from; None for rows of any type.
+        condition: Only rows for which it holds, None for all.
+        problems: Whether only rows with a problem are shown.
+        columns: Names of the fields to show, in order; None for those of the format.
+        wide: Whether to show every column, also those that the usual table leaves out.
+        program: The jq program that makes the output from the JSON, or None.
+    """
+
+    kind: type | None = None
+    condition: Condition | None = None
+    problems: bool = False
+    columns: tuple[str, ...] | None = None
+    wide: bool = False
+    program: str | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it leaves out rows or columns."""
+        return self.condition is not None or self.problems or self.columns is not None
+
+    def columns_of(self, kind: type) -> tuple[tuple[str, Column], ...]:
+        """Field names and columns to show of a row type."""
+        if self.columns is None or (self.kind is not None and kind is not self.kind):
+            return all_columns_of(kind) if self.wide else columns_of(kind)
+        known = dict(all_columns_of(kind))
+        fields = {entry.name for entry in dataclasses.fields(kind)}
+        return tuple(
+            (name, _asked_for(name, known.get(name) or plain_column(name))) for name in self.columns if name in fields
+        )
+
+    def shows(self, row: Any) -> bool:
+        """Whether a row is shown."""
+        if self.kind is not None and not isinstance(row, self.kind):
+            return True
+        if self.problems and not gravity(row):
+            return False
+        return self.condition is None or self.condition.holds(to_json(row))
+
+    def chosen(self, row: Any) -> Any:
+        """A row of a stream as it is shown; None if it is not. A row that holds rows is shown with fewer of them."""
+        if self.kind is None or isinstance(row, self.kind) or not dataclasses.is_dataclass(row):
+            return row if self.shows(row) else None
+        inner = {
+            entry.name: tuple(filter(self.shows, value))
+            for entry in dataclasses.fields(row)
+            if isinstance(value := getattr(row, entry.name), tuple) and value and isinstance(value[0], self.kind)
+        }
+        return replace(row, **inner) if inner else row  # type: ignore[type-var] # an instance, not a class
+
+    def applied(self, result: R, chosen: Format) -> R:
+        """A result with the rows that are shown; in a table those with a problem first."""
+        if not isinstance(result.data, tuple):
+            return result
+        changes: dict[str, Any] = {}
+        rows = result.data
+        if self.chooses:
+            changes |= {"data": tuple(filter(self.shows, rows)), "row": result.row_type, "text": None}
+            if isinstance(result, CheckResult):
+                changes |= {"line": None, "table_rows": self._short(result)}
+        if chosen in TABLES and not result.is_ordered:
+            changes["data"] = problems_first(changes.get("data", rows))
+            if isinstance(result, CheckResult) and (short := changes.get("table_rows", result.table_rows)) is not None:
+                changes["table_rows"] = problems_first(short)
+        return replace(result, **changes) if changes else result
+
+    def _short(self, result: CheckResult) -> tuple[Any, ...] | None:
+        """The short rows of a check; a condition is on single checks, not on their summary."""
+        if self.condition is not None or result.table_rows is None:
+            return None
+        return tuple(filter(self.shows, result.table_rows))
+
+    def remark(self, result: Result) -> str | None:
+        """How many rows are not shown, or why there are none; None if there is nothing to say."""
+        rows = result.data
+        if not isinstance(rows, tuple) or not rows or not (self.problems or self.condition is not None):
+            return None
+        return self._counted(rows)
+
+    def _counted(self, rows: Sequence[Any]) -> str | None:
+        left_out = len(rows) - sum(map(self.shows, rows))
+        what = f"row{'' if left_out == 1 else 's'}"
+        if self.condition is None:
+            if left_out == len(rows):
+                return f"no problem found in {left_out} {what}"
+            return f"{left_out} {what} without a problem left out" if left_out else None
+        if left_out == len(rows):
+            return f"none of {left_out} {what} fits --filter{' and has a problem' if self.problems else ''}"
+        if self.problems:
+            return f"{left_out} {what} left out by --filter and --problems" if left_out else None
+        return None
+
+
+def _asked_for(name: str, column: Column) -> Column:
+    """A column that is asked for by name: it has a title, and stays on a narrow terminal."""
+    return column._replace(title=column.title or plain_column(name).title, rank=0)
