@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 class Terminal:
     """A command on a terminal of its own; what the environment says of its size is wrong."""
 
-    def __init__(self, config: Path | None, *arguments: str, lines: int = 24, columns: int = 80) -> None:
+    def __init__(
+        self, config: Path | None, *arguments: str, lines: int = 24, columns: int = 80, term: str = "xterm"
+    ) -> None:
         self.pid, self.file = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "50"}
+            environment = {**os.environ, "TERM": term, "COLUMNS": "150", "LINES": "50"}
             named = [] if config is None else ["--config", str(config)]
             command = [sys.executable, "-m", "revvlink_cli", *named, *arguments]
             os.execve(sys.executable, command, environment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import sys
 import termios
 import time
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.output.keys import names_in
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
@@ -193,11 +193,52 @@ def test_no_table_to_export(config: Path) -> None:
     assert "\x1b[?1049h" not in terminal.seen
 
 
-def test_names_of_keys() -> None:
-    """Sequences that are known have names, others are left out, characters are themselves."""
-    assert names_in("a\x1b[Aq") == ["a", "up", "q"]
-    assert names_in("\x1b") == ["escape"]
-    assert names_in("\x1b[5~\x1b[99;5ux\r") == ["page up", "x", "enter"]
-    assert names_in("\x00é") == ["é"]
-    assert set(names_in("\x1b[H\x1bOH\x1b[1~\x1b[7~")) == {"home"}
-    assert set(names_in("\x1b[F\x1bOF\x1b[4~\x1b[8~")) == {"end"}
+def test_a_terminal_that_closes(config: Path) -> None:
+    """When its window is closed, the command ends; no process stays behind."""
+    terminal = Terminal(config, *TOP)
+    terminal.until("us-1")
+    os.close(terminal.file)
+    deadline = time.monotonic() + 20
+    while os.waitpid(terminal.pid, os.WNOHANG) == (0, 0):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_keys_while_the_first_node_connects(write_config: Callable[..., Path]) -> None:
+    """The screen says what it waits for, and how long already; help is shown, and `q` ends it at once."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        path = write_config(
+            {"identifier": "us-1", "uri": f"http://127.0.0.1:{silent.getsockname()[1]}", "password": "x"}
+        )
+        terminal = Terminal(path, *TOP, "--timeout", "60s")
+        terminal.until("connecting to 1 node, 1 s")
+        terminal.press("?")
+        terminal.until("these lines, and back")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_a_terminal_that_cannot_be_drawn_on(config: Path) -> None:
+    """With TERM=dumb, one line says why tables follow each other; nothing moves the cursor."""
+    terminal = Terminal(config, *TOP, term="dumb")
+    while terminal.seen.count("NODE") < 2:
+        assert terminal.read(10)
+    os.kill(terminal.pid, signal.SIGINT)
+    assert terminal.end() == 130
+    assert terminal.seen.count("this terminal cannot move its cursor (TERM is dumb or not set)") == 1
+    assert "\x1b" not in terminal.seen
+
+
+def test_resized_to_the_smallest_and_back(config: Path) -> None:
+    """Each picture fits the terminal that it is drawn on."""
+    terminal = Terminal(config, *TOP, lines=24, columns=80)
+    terminal.until("us-1 .*9/9")
+    for lines, columns in ((10, 40), (3, 12), (50, 200), (24, 80)):
+        terminal.seen = ""
+        terminal.resize(lines, columns)
+        terminal.until(r"^(?s:.)*\S")
+        screen = terminal.screen()
+        assert len(screen) == lines
+        assert max(map(len, screen)) <= columns
+    terminal.press("q")
+    assert terminal.end() == 0
