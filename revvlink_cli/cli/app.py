@@ -252,7 +252,7 @@ def _describe_source(source: Source) -> list[str]:
 
 def _run(outcome: Outcome | Script | int, options: Options, output: Output) -> int:
     """Run what a command line has returned; returns the exit code."""
-    chosen = options.output or default_format()
+    chosen = options.output or (Format.JSON if options.view.program is not None else default_format())
     match outcome:
         case int():
             return outcome

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def run_outcome(outcome: Outcome, chosen: Format, options: Options, output: Output) -> int:
     """Run what a command returned and write it in the chosen format; returns the exit code."""
     match outcome:
-        case FullScreen() if options.output in (None, *TABLES) and can_redraw():
+        case FullScreen() if options.output in (None, *TABLES) and options.view.program is None and can_redraw():
             from revvlink_cli.cli.full_screen import show_full_screen
 
             return _run_live(show_full_screen(outcome, options, output), chosen, options, output)

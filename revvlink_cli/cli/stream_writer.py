@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 async def write_stream(stream: Stream, options: Options, output: Output) -> int:
     """Write a stream to its end, or until the reader of a pipe leaves; returns the exit code."""
-    piped = stream.piped_format if options.view.columns is None else Format.PLAIN
-    chosen = options.output or default_format(stream.terminal_format, piped)
+    chosen = options.output or _default_format(stream, options)
     _refuse_impossible(stream, chosen, options)
     output.is_dispensable = stream.is_service
     ends_with_reader = not (stream.is_service or stream.has_verdict)
@@ -57,6 +56,14 @@ async def write_stream(stream: Stream, options: Options, output: Output) -> int:
     renderer.end(result)
     show_messages(result, chosen, options)
     return int(result.exit_code)
+
+
+def _default_format(stream: Stream, options: Options) -> Format:
+    """The format of a stream if none is given: one that has what the command line asks for."""
+    if options.view.program is not None:
+        return Format.JSONL if stream.is_endless else Format.JSON
+    piped = stream.piped_format if options.view.columns is None else Format.PLAIN
+    return default_format(stream.terminal_format, piped)
 
 
 def _refuse_impossible(stream: Stream, chosen: Format, options: Options) -> None:

@@ -74,7 +74,7 @@ def connect(
     if not hold:
         return _connect(settings, chosen, options)
     refuse_endless_json(options, "--hold")
-    return Stream(ChangeRow, _hold(settings, chosen, options))
+    return Stream(ChangeRow, _hold(settings, chosen, options), is_endless=True)
 
 
 async def _connect(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:

@@ -58,7 +58,7 @@ def events(
     options = options_of(ctx)
     refuse_endless_json(options, "the stream of events")
     settings, chosen = node_selection.load_nodes(options, nodes, tag, region)
-    return Stream(EventRow, _events(settings, chosen, options))
+    return Stream(EventRow, _events(settings, chosen, options), is_endless=True)
 
 
 async def _events(

@@ -29,29 +29,32 @@ class CsvRenderer(BaseRenderer):
 
     def item(self, row: Any) -> None:
         """Write one row, below the head."""
-        self._write(type(row), (row,))
+        self._write(type(row), (row,), None)
 
     def end(self, result: Result) -> None:
         """Write the data."""
         rows = result.data if isinstance(result.data, tuple) else () if result.data is None else (result.data,)
         if result.row_type is not None:
-            self._write(result.row_type, rows)
+            self._write(result.row_type, rows, result.time)
 
-    def _write(self, kind: type, rows: Sequence[Any]) -> None:
-        self._output.write(csv_text(self.columns_of(kind), rows, has_head=not self._has_head))
+    def _write(self, kind: type, rows: Sequence[Any], time: str | None) -> None:
+        self._output.write(csv_text(self.columns_of(kind), rows, time=time, has_head=not self._has_head))
         self._has_head = True
 
 
-def csv_text(columns: Sequence[tuple[str, Column]], rows: Sequence[Any], *, has_head: bool = True) -> str:
+def csv_text(
+    columns: Sequence[tuple[str, Column]], rows: Sequence[Any], *, time: str | None = None, has_head: bool = True
+) -> str:
     """Rows as CSV: numbers in full, nothing for an unknown value.
 
     Text that a spreadsheet would run as a formula gets an apostrophe before it: a server chooses titles and messages.
     """
     page = io.StringIO()
     writer = csv.writer(page)
+    first = [] if time is None else [time]
     if has_head:
-        writer.writerow([name for name, _ in columns])
-    writer.writerows([_harmless(bare(row, name, column)) for name, column in columns] for row in rows)
+        writer.writerow([*(["time"] if first else []), *(name for name, _ in columns)])
+    writer.writerows([*first, *(_harmless(bare(row, name, column)) for name, column in columns)] for row in rows)
     return page.getvalue()
 
 

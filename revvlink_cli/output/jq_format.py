@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.secrets_in_use import redact
@@ -12,6 +13,7 @@ from revvlink_cli.output.text import clean_json
 
 if TYPE_CHECKING:
     from revvlink_cli.output.renderer import Writer
+    from revvlink_cli.output.result import Result
     from revvlink_cli.output.view import View
 
 INSTALL = "install it with `pip install 'revvlink-cli[jq]'`"
@@ -77,6 +79,10 @@ class JqLinesRenderer(JsonLinesRenderer):
     def __init__(self, output: Writer, *, view: View, command: str = "", no_color: bool = False) -> None:
         super().__init__(output, command=command, no_color=no_color, view=view)
         self._program = compiled(view.program or ".")
+
+    def end(self, result: Result) -> None:
+        """Write the data; errors are no objects that a program for rows expects, and are on stderr."""
+        super().end(replace(result, errors=()))
 
     def write_object(self, value: Any) -> None:
         """Write the values that the program makes of it."""

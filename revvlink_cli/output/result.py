@@ -167,6 +167,7 @@ class Result:
         origin: Source of the data if it is an unusual one, such as the cache; a note with every format.
         left_out: Failures of nodes that the answer does not need; notes with every format.
         is_help: Whether `text` is a help text, which has headings and names to colour.
+        time: Time of the sample that the rows are, with `--watch`; CSV has it in each row.
         is_ordered: Whether the user has chosen the order of the rows; else a table shows those with a problem first.
     """
 
@@ -181,6 +182,7 @@ class Result:
     origin: str | None = None
     left_out: tuple[Failure, ...] = ()
     is_help: bool = False
+    time: str | None = None
     is_ordered: bool = False
 
     @property

@@ -309,12 +309,7 @@ def set_view(options: Options, command: Any, ctx: Any) -> None:
 
     printed = _printed_by(command, ctx)
     try:
-        make_view(
-            options,
-            printed.kind if printed is not None else None,
-            is_record=isinstance(printed, Record),
-            is_endless=bool(ctx.params.get("watch")) or (isinstance(printed, Rows) and not printed.in_json),
-        )
+        make_view(options, printed.kind if printed is not None else None, is_record=isinstance(printed, Record))
     except typer.BadParameter as error:
         error.ctx = ctx
         raise

@@ -30,21 +30,20 @@ class ViewOptions(Protocol):
     view: View
 
 
-def make_view(options: ViewOptions, kind: type | None, *, is_record: bool, is_endless: bool) -> None:
+def make_view(options: ViewOptions, kind: type | None, *, is_record: bool) -> None:
     """Set `options.view`, and the output format that ``--jq`` needs.
 
     Args:
         options: The global options as given.
         kind: Type of what the command prints; None for any type.
         is_record: Whether it prints one of them, not rows.
-        is_endless: Whether it prints rows without end.
 
     Raises:
         CommandError: A condition or program is wrong.
         typer.BadParameter: An option does not go with the command, or with the format.
     """
     if options.jq is not None:
-        _check_program(options, is_endless=is_endless)
+        _check_program(options)
     if kind is None:
         options.view = View(program=options.jq)
         return  # a command that runs others, which get the options too
@@ -110,8 +109,8 @@ def _columns(options: ViewOptions, kind: type) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _check_program(options: ViewOptions, *, is_endless: bool) -> None:
-    """Compile the program, and choose the format whose objects it gets."""
+def _check_program(options: ViewOptions) -> None:
+    """Compile the program."""
     if options.output not in (None, Format.JSON, Format.JSONL):
         raise typer.BadParameter(f"goes with --output json or jsonl, not {options.output}", param_hint="--jq")
     try:
@@ -123,6 +122,5 @@ def _check_program(options: ViewOptions, *, is_endless: bool) -> None:
     except JqError as error:
         failure = Failure("usage", str(error), hint=error.hint)
     else:
-        options.output = options.output or (Format.JSONL if is_endless else Format.JSON)
         return
     raise CommandError(failure, exit_code=options.usage_exit_code)

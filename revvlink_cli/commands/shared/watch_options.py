@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -151,6 +151,9 @@ def watch_stream(
         frame: Makes a table of a row.
     """
 
+    def table_of(sample: Any) -> Result:
+        return replace(frame(sample), time=sample.time)
+
     async def samples() -> AsyncGenerator[Any, None]:
         nodes: Sequence[NodeSnapshot] = ()
         async with job.samples() as taken:
@@ -159,7 +162,7 @@ def watch_stream(
                 nodes = seen.snapshot.nodes
         yield job.outcome(nodes)
 
-    return Stream(row, samples(), piped_format=Format.JSONL, table_of=frame, is_endless=True)
+    return Stream(row, samples(), piped_format=Format.JSONL, table_of=table_of, is_endless=True)
 
 
 def wake_on_resize(wake: asyncio.Event) -> None:
