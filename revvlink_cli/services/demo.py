@@ -81,7 +81,7 @@ def profiles(password: str) -> tuple[NodeProfile, ...]:
     return (
         NodeProfile(
             identifier="us-1", region="us", first_session="8q2xk1", players=64, playing=41, system_load=0.34,
-            lavalink_load=0.21, route_planner="RotatingNanoSwitch", failing_addresses=3, metrics=True,
+            lavalink_load=0.21, route_planner="RotateOnBan", failing_addresses=3, metrics=True,
             memory_reservable=2**31, memory_used=620 * 2**20, **youtube, **common,
         ),
         NodeProfile(

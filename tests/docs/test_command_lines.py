@@ -1,0 +1,177 @@
+"""Every command line of the README and the documentation, typed on the fleet of `revvlink demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from revvlink_cli.cli.app import COMMANDS
+from revvlink_cli.services.demo import DemoFleet
+from tests.run_in_process import run_in_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+NOT_HERE = {
+    "revvlink demo": "it starts a fleet of its own, and has its own tests",
+    "revvlink exporter": "it does not end",
+    "revvlink play": "it takes the seconds that it plays",
+    "revvlink check --canary-play": "it takes the seconds that it plays",
+    "revvlink record": "it takes hours",
+    "revvlink nodes add": "it changes the configuration of the fleet",
+}
+"""Beginning of a command line -> why it is not run here. The examples in the help of these commands are run."""
+
+OTHER_CODES = {
+    "revvlink check --uri": {2},  # there is no such host
+    "revvlink nodes info --uri": {3},
+    "/run/secrets/": {2},  # there is no such file
+    "--notify": {3},  # the fleet has no webhook
+    "revvlink init": {2},  # the configuration is not replaced
+    "websocket=": {0, 1},  # a busy machine is slow
+    "load=": {0, 1},
+    "--since 22:00": {0, 1, 2},  # depends on the time of the day
+}
+"""Part of a command line -> its exit codes, if they are not 0 alone."""
+
+ONE_AFTER_THE_OTHER = ("cache", "report", "search")
+"""Commands whose lines need what others have stored or written; the lines of the others run together."""
+
+
+class Line(NamedTuple):
+    """A command line of a page."""
+
+    page: str
+    text: str
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The command lines in the blocks of a page, without prompt and comment."""
+    text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
+    for block in re.finditer(r"^```console\n(.*?)^```|((?:^ {4}.*\n)+)", text, re.MULTILINE | re.DOTALL):
+        for line in (block[1] or block[2]).splitlines():
+            typed = re.sub(r"\s+#\s.*", "", line.strip().removeprefix("$ "))
+            command = re.match(r"(?:[A-Z_]+=\S+ )*revvlink (\S+)", typed)
+            if command is not None and command[1] in COMMANDS:
+                yield Line(path.name, typed)
+
+
+LINES = [line for path in PAGES for line in read_lines(path)]
+
+RUN = [line for line in LINES if not line.text.startswith(tuple(NOT_HERE))]
+
+
+class Typed(NamedTuple):
+    """A command line, split.
+
+    Attributes:
+        variables: Variables that are set before it.
+        arguments: Its arguments.
+        target: File that stdout goes to, or None.
+    """
+
+    variables: dict[str, str]
+    arguments: list[str]
+    target: str | None
+
+    @classmethod
+    def split(cls, text: str) -> Typed:
+        """Split a line as a shell does."""
+        words = shlex.split(text)
+        variables = {}
+        while "=" in words[0]:
+            name, _, variables[name] = words.pop(0).partition("=")
+        end = words.index(">") if ">" in words else len(words)
+        return cls(variables, words[1:end], words[end + 1] if end < len(words) else None)
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether it needs no other line."""
+        return not self.variables and self.arguments[0] not in ONE_AFTER_THE_OTHER
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[Line, tuple[int, str]]:
+    """Each line that is run -> its exit code and its output."""
+    split = {line: Typed.split(line.text) for line in RUN}
+    together = {line: typed for line, typed in split.items() if typed.runs_together}
+    with DemoFleet(moves=False).running() as config:
+        found = run_together(together, config, tmp_path_factory.mktemp("together"))
+        found |= run_in_order({line: split[line] for line in RUN if line not in together}, config)
+    return found
+
+
+def run_together(lines: dict[Line, Typed], config: Path, folder: Path) -> dict[Line, tuple[int, str]]:
+    """Run lines in forked processes, each with a home folder of its own."""
+    jobs = [
+        {"arguments": typed.arguments, "home": str(folder / str(number))} for number, typed in enumerate(lines.values())
+    ]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.fork_command_lines"],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "REVVLINK_CONFIG": str(config), "NODE_PASSWORD": "x", "REVVLINK_PASSWORD": "x"},
+    )
+    results = json.loads(done.stdout)
+    return {line: (result["code"], result["said"]) for line, result in zip(lines, results, strict=True)}
+
+
+def run_in_order(lines: dict[Line, Typed], config: Path) -> dict[Line, tuple[int, str]]:
+    """Run lines one after the other in one folder, with the files and the cached search that the pages speak of."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("queries.txt").write_text("night\npaper lanterns\n", encoding="utf-8")
+        environment = {"REVVLINK_CONFIG": str(config)}
+        for arguments in (
+            ["search", "night", "garden"],
+            *(["record", f"{name}.jsonl", "--count", "1"] for name in ("monday", "tuesday", "night")),
+        ):
+            assert run_in_process(arguments, None, **environment).code == 0
+        for line, typed in lines.items():
+            ran = run_in_process(typed.arguments, None, **environment, **typed.variables)
+            if typed.target is not None:
+                Path(typed.target).write_text(ran.out, encoding="utf-8")
+            found[line] = (ran.code, ran.out + ran.err)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+@pytest.mark.parametrize("line", RUN, ids=lambda line: f"{line.page}: {line.text}")
+def test_command_line_works(line: Line, outcomes: dict[Line, tuple[int, str]]) -> None:
+    """It ends with a documented exit code: 0, but for what needs another machine."""
+    code, said = outcomes[line]
+
+    assert code in next((codes for part, codes in OTHER_CODES.items() if part in line.text), {0}), said
+    assert "Traceback" not in said
+
+
+def test_exceptions_are_needed() -> None:
+    """Each exception above is for a line that exists."""
+    for start in NOT_HERE:
+        assert any(line.text.startswith(start) for line in LINES), start
+    for part in OTHER_CODES:
+        assert any(part in line.text for line in RUN), part
+
+
+def test_commands_in_the_text_exist() -> None:
+    """Each `revvlink COMMAND` in the text of a page names a command."""
+    for path in PAGES:
+        for name in re.findall(r"`revvlink ([a-z][\w-]*)", path.read_text(encoding="utf-8")):
+            assert name in COMMANDS, path.name
