@@ -80,10 +80,15 @@ def export(result: Result, options: Options) -> None:
     if options.export is not None and result.data is not None:
         from revvlink_cli.output.export import export_table
 
-        context = options.source.context if options.source is not None else None
         kind = Format.CSV if options.export.lower().endswith(".csv") else Format.TABLE
-        shown = options.view.applied(result, kind)
-        export_table(shown, options.export, command=options.command, context=context, no_color=options.no_color)
+        export_table(
+            options.view.applied(result, kind),
+            options.export,
+            command=options.command,
+            context=options.source.context if options.source is not None else None,
+            no_color=options.no_color,
+            view=options.view,
+        )
 
 
 def _write_report_files(result: Result, options: Options) -> list[Failure]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.output.result import Result
+    from revvlink_cli.output.view import View
 
 
 def ending_of(name: str) -> str:
@@ -34,7 +35,13 @@ def ending_of(name: str) -> str:
 
 
 def export_table(
-    result: Result, name: str, *, command: str = "", context: str | None = None, no_color: bool = False
+    result: Result,
+    name: str,
+    *,
+    command: str = "",
+    context: str | None = None,
+    no_color: bool = False,
+    view: View | None = None,
 ) -> None:
     """Write a result's table to a file.
 
@@ -44,6 +51,7 @@ def export_table(
         command: The command, for the title of pictures and pages.
         context: The context, for the same title.
         no_color: Whether to draw pictures without colours.
+        view: The columns to show.
 
     Raises:
         OutputError: There is no table, or the file cannot be written.
@@ -53,20 +61,21 @@ def export_table(
     if kind is None or not columns_of(kind) or result.data is None:
         raise OutputError(f"there is no table to write to {name}")
     rows = result.data if isinstance(result.data, tuple) else (result.data,)
+    columns = view.columns_of(kind) if view is not None else columns_of(kind)
     title = redact(heading(command, context))
     match ending_of(name):
         case ".csv":
-            text = csv_table(kind, rows)
+            text = csv_text(columns, rows)
         case ".md":
             text = markdown_table(kind, rows, result.title or "")
         case ".html":
             from revvlink_cli.output.page import table_page
 
-            text = table_page(result, title, notes_of(result))
+            text = table_page(result, columns, title, notes_of(result))
         case _:
             from revvlink_cli.output.svg import draw_svg
 
-            text = draw_svg(result, title, notes_of(result), no_color=no_color)
+            text = draw_svg(result, title, notes_of(result), no_color=no_color, view=view)
     try:
         write_file(name, text)
     except OSError as error:
@@ -77,11 +86,6 @@ def notes_of(result: Result) -> tuple[str, ...]:
     """The lines below a table on the terminal: a picture has no second stream for them."""
     errors = (f"{failure.node}: {failure.message}" if failure.node else failure.message for failure in result.errors)
     return (*(f"error: {error}" for error in errors), *result.warnings, *result.notes)
-
-
-def csv_table(kind: type, rows: Sequence[Any]) -> str:
-    """CSV with the names of the fields, also without rows, and numbers in full."""
-    return csv_text(columns_of(kind), rows)
 
 
 def markdown_table(kind: type, rows: Sequence[Any], title: str) -> str:

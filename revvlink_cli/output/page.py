@@ -85,30 +85,35 @@ def document(title: str, body: Iterable[str], *, style: str = "") -> str:
     return "\n".join(parts) + "\n"
 
 
-def table_page(result: Result, title: str, notes: Sequence[str]) -> str:
-    """The page of one result: what a terminal shows, with every column."""
+def table_page(result: Result, columns: Sequence[tuple[str, Column]], title: str, notes: Sequence[str]) -> str:
+    """The page of one result: the rows that a terminal shows, with these columns."""
     rows = result.data
     if isinstance(result, CheckResult) and result.table_rows is not None:
         rows = result.table_rows
     body = [f'<p class="about">{html_text(result.title)}</p>'] if result.title else []
-    body.append(table(rows) if isinstance(rows, tuple) else record(rows))
+    is_usual = not rows or not isinstance(rows, tuple) or type(rows[0]) is result.row_type
+    shown_columns = columns if is_usual else columns_of(type(rows[0]))
+    body.append(table(rows, shown_columns) if isinstance(rows, tuple) else record(rows))
     body += [f'<p class="{"error" if note.startswith("error: ") else "note"}">{html_text(note)}</p>' for note in notes]
     return document(title, body)
 
 
-def table(rows: Sequence[Any], *, fields: Sequence[str] = (), mark: Callable[[Any, str], str] | None = None) -> str:
+def table(
+    rows: Sequence[Any],
+    columns: Sequence[tuple[str, Column]],
+    *,
+    mark: Callable[[Any, str], str] | None = None,
+) -> str:
     """Rows as an HTML table; a phone shows each row as a card.
 
     Args:
         rows: The rows.
-        fields: Names of the fields to show, in their order; all columns if empty.
+        columns: Names of fields and their columns; those without a title are for programs.
         mark: Returns a class of the style for a cell: its row and the name of its field.
     """
     if not rows:
         return "<p>nothing</p>"
-    columns = [(name, column) for name, column in columns_of(type(rows[0])) if column.title]
-    if fields:
-        columns = sorted((entry for entry in columns if entry[0] in fields), key=lambda entry: fields.index(entry[0]))
+    columns = [(name, column) for name, column in columns if column.title]
     labels = _labels([column.title for _, column in columns])
     head = "".join(f"<th{_class(_kind_of(column))}>{html_text(column.title)}</th>" for _, column in columns)
     body = "".join(f"<tr>{_cells(row, columns, labels, mark)}</tr>\n" for row in rows)

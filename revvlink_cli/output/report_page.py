@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.output.charts import STYLE, line_chart, strips
 from revvlink_cli.output.page import document, html_text, table
+from revvlink_cli.output.result import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from revvlink_cli.output.charts import Chart, Strip
+    from revvlink_cli.output.result import Column
 
 _STYLE = (
     STYLE
@@ -30,7 +32,7 @@ class ReportPage(NamedTuple):
         verdicts: Sentences on the whole fleet, each with its class of the style: ``good``, ``warn``, ``bad`` or "".
         about: Lines on the recording: its samples, its time.
         rows: The nodes, the worst first.
-        fields: The fields of these to show.
+        columns: Names of fields and their columns to show.
         mark: Returns a class of the style for a cell of these.
         incidents: Outages, in order of time.
         incidents_note: A line below them, or "".
@@ -46,7 +48,7 @@ class ReportPage(NamedTuple):
     verdicts: Sequence[tuple[str, str]]
     about: Sequence[str]
     rows: Sequence[Any]
-    fields: Sequence[str]
+    columns: Sequence[tuple[str, Column]]
     mark: Callable[[Any, str], str]
     incidents: Sequence[Any]
     incidents_note: str
@@ -62,9 +64,11 @@ def report_page(page: ReportPage) -> str:
     """The page as HTML."""
     parts = [f"<p>{html_text(line)}</p>" for line in page.about]
     parts += [f'<p class="verdict"><span class="{kind}">{html_text(text)}</span></p>' for kind, text in page.verdicts]
-    parts += [table(page.rows, fields=page.fields, mark=page.mark), "<h2>Incidents</h2>"]
+    parts += [table(page.rows, page.columns, mark=page.mark), "<h2>Incidents</h2>"]
     parts.append(
-        table(page.incidents) if page.incidents else "<p>none: each node was connected whenever it was observed</p>"
+        table(page.incidents, columns_of(type(page.incidents[0])))
+        if page.incidents
+        else "<p>none: each node was connected whenever it was observed</p>"
     )
     parts += [f'<p class="note">{html_text(page.incidents_note)}</p>'] if page.incidents_note else []
     zone = f'<p class="note">Times in {html_text(page.zone)}.</p>'

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.output.result import Result
+    from revvlink_cli.output.view import View
 
 WIDEST = 120
 """Columns of a picture at most, unless a text that users copy is longer: a chat would show more too small to read."""
@@ -50,7 +51,9 @@ _FORMAT = """\
 """The frame of a picture: the reader's own monospace font, because a picture loads nothing."""
 
 
-def draw_svg(result: Result, title: str, notes: Sequence[str] = (), *, no_color: bool = False) -> str:
+def draw_svg(
+    result: Result, title: str, notes: Sequence[str] = (), *, no_color: bool = False, view: View | None = None
+) -> str:
     """The picture of a result.
 
     Args:
@@ -58,10 +61,11 @@ def draw_svg(result: Result, title: str, notes: Sequence[str] = (), *, no_color:
         title: The line at the top of the window.
         notes: Lines below the table.
         no_color: Whether to draw without colours.
+        view: The columns to show.
     """
     title = clean(title)
     drawn = Page()
-    TableRenderer(drawn, width=WIDEST, colour=not no_color).end(result)
+    TableRenderer(drawn, view=view, width=WIDEST, colour=not no_color).end(result)
     lines = [Text.from_ansi(line) for line in drawn.text.rstrip("\n").split("\n")]
     lines += [Text(line, style="dim") for note in notes for line in wrapped(note, WIDEST, "  ")]
     frame = cell_len(title) * 16 // 20 + 12  # the title's letters are smaller; three buttons stand beside it

@@ -14,7 +14,7 @@ from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.output.charts import MOST_LINES, Chart, Limit, Series, Strip
 from revvlink_cli.output.heading import heading
 from revvlink_cli.output.report_page import ReportPage, report_page
-from revvlink_cli.output.result import CommandError, ExitCode, Failure
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, columns_of
 from revvlink_cli.output.streams import write_file
 from revvlink_cli.output.text import duration, shown
 from revvlink_cli.output.time_axis import moment_text, zones_text
@@ -88,13 +88,18 @@ def _page(
         incidents = tuple(incident for incident in incidents if incident in set(longest))
     files = ", ".join("standard input" if source == "-" else Path(source).name for source in sources)
     period = f"{moment_text(history.start, seconds=False)} to {moment_text(history.end, seconds=False)}"
+    columns = dict(columns_of(type(rows[0])))
     required = _requirements(options)  # before the title: it finds the context
     return ReportPage(
         title=" · ".join(filter(None, ("Fleet report", _context(options), period))),
         verdicts=verdicts,
         about=about,
         rows=[replace(rows[place], incidents=()) for place in worst],
-        fields=[name for name in _FIELDS if name != "observed_ratio" or any(row.observed_ratio < 1 for row in rows)],
+        columns=[
+            (name, columns[name])
+            for name in _FIELDS
+            if name != "observed_ratio" or any(row.observed_ratio < 1 for row in rows)
+        ],
         mark=lambda row, field: _mark(row) if field == "availability_ratio" else "",
         incidents=incidents,
         incidents_note=note,
@@ -134,8 +139,6 @@ def _strip(node: NodeHistory, row: ReportRow) -> Strip:
 
 
 def _cells(row: ReportRow, fields: Mapping[str, str]) -> list[str]:
-    from revvlink_cli.output.result import columns_of
-
     columns = dict(columns_of(type(row)))
     return [f"{before}{shown(row, name, columns[name])}" for name, before in fields.items()]
 
