@@ -63,6 +63,11 @@ class PlayerRow:
     identifier: str | None
     encoded: str | None
 
+    @property
+    def problem_gravity(self) -> int:
+        """A player without a voice connection is silent."""
+        return 0 if self.is_connected else 3
+
 
 def _row(player: RemotePlayer) -> PlayerRow:
     endpoint, channel = player.voice.get("endpoint"), player.voice.get("channelId")

@@ -33,6 +33,11 @@ class PlannerRow:
     failing: int | None = column("FAILING", Kind.COUNT)
     addresses: tuple[str, ...] = column("ADDRESSES", wraps=True)
 
+    @property
+    def problem_gravity(self) -> int:
+        """Failing addresses play no track until they are free again."""
+        return 3 if self.failing else 0
+
 
 @command(app, prints=lambda: {"": Rows(PlannerRow)}, examples=("revvlink routeplanner status",))
 def status(

@@ -19,6 +19,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from revvlink_cli._percent import percent
+from revvlink_cli._sizes import size
 
 _TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SIZES = {"B": 1.0} | {
@@ -60,7 +61,7 @@ class Unit(Enum):
             case Unit.SECONDS:
                 return _span(value)
             case Unit.BYTES:
-                return f"{number(round(value / 2**20, 1))} MiB"
+                return size(value)
             case _:
                 return number(round(value, 2))
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli._percent import percent
+from revvlink_cli._sizes import size
 from revvlink_cli.output.result import Column, Kind
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def human(value: Any, kind: Kind) -> str:
         case Kind.DURATION_MS:
             return duration(value)
         case Kind.LATENCY_MS:
-            return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
+            return latency(value)
         case Kind.SCORE:
             return f"{value:.1f}" if value < 10_000 else f"{value:.3g}"
         case _:
@@ -133,13 +134,13 @@ def bare(row: Any, name: str, column: Column) -> str:
     return plain(column.plain(row) if column.plain is not None else getattr(row, name))
 
 
-def size(count: float) -> str:
-    """Bytes with a binary unit and three digits: ``513 MiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if count < 1000 or unit == "TiB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("the loop returns")
+def latency(milliseconds: float) -> str:
+    """A short time with three digits at most: ``0.6 ms``, ``131 ms``, ``4.2 s``; from a minute on as a duration."""
+    if milliseconds < 999.5:
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return duration(milliseconds)
 
 
 def duration(milliseconds: float) -> str:

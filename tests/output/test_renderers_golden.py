@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from revvlink_cli._sizes import size
 from revvlink_cli.commands.nodes import InfoRecord
 from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.formats import COMMON, Format
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result
 from revvlink_cli.output.streams import Output
-from revvlink_cli.output.text import clean, clean_json, clock, duration, human, plain, size
+from revvlink_cli.output.text import clean, clean_json, clock, duration, human, plain
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "golden"
 

@@ -105,7 +105,7 @@ def penalties(
     region: Annotated[
         str | None, typer.Option("--region", metavar="REGION", help=REGION_HELP, autocompletion=regions)
     ] = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="TERM", help=f"Order: {', '.join(_SORTS)}.")] = "rank",
+    sort: Annotated[str | None, typer.Option("--sort", metavar="TERM", help=f"Order: {', '.join(_SORTS)}.")] = None,
     watch: watch_options.Watching = False,
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,
@@ -117,7 +117,7 @@ def penalties(
     explains the terms.
     """
     options = options_of(ctx)
-    penalty_columns.check_sort(sort, _SORTS)
+    order = penalty_columns.check_sort(sort or "rank", _SORTS)
     span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
 
@@ -125,16 +125,17 @@ def penalties(
     chosen = choose(settings)
 
     def rows(seen: Watch) -> tuple[PenaltyRow, ...]:
-        return penalty_columns.sort_rows(_rows(seen, region, settings, options, watched=watch), _SORTS[sort])
+        return penalty_columns.sort_rows(_rows(seen, region, settings, options, watched=watch), _SORTS[order])
 
     if not watch:
-        return _once(rows, settings, chosen, options)
+        return _once(rows, settings, chosen, options, is_ordered=sort is not None)
 
     job = watch_options.WatchJob(settings, options, span, chosen, choose)
 
     def frame(tick: PenaltyTick) -> Result:
         title = f"{named('Penalties', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
-        return Result(tick.nodes, PenaltyRow, notes=(*job.notes, *footnotes(tick.nodes)), title=title)
+        notes = (*job.notes, *footnotes(tick.nodes))
+        return Result(tick.nodes, PenaltyRow, notes=notes, title=title, is_ordered=sort is not None)
 
     return watch_options.watch_stream(
         job,
@@ -149,6 +150,8 @@ async def _once(
     settings: Settings,
     chosen: tuple[NodeSettings, ...],
     options: Options,
+    *,
+    is_ordered: bool,
 ) -> Result:
     from revvlink_cli.services.fleet_session import open_fleet
     from revvlink_cli.services.watching import Watch
@@ -159,7 +162,7 @@ async def _once(
         found = rows(seen)
     failures = node_selection.failures_of(seen.snapshot.nodes, options.timeout)
     code = node_selection.exit_code_for(failures, len(found))
-    return Result(found, PenaltyRow, code, failures, notes=footnotes(found))
+    return Result(found, PenaltyRow, code, failures, notes=footnotes(found), is_ordered=is_ordered)
 
 
 def _rows(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli._percent import percent
+from revvlink_cli._sizes import size
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.titles import named
 from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
-from revvlink_cli.output.text import MISSING, human, size
+from revvlink_cli.output.text import MISSING, human
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,11 +47,20 @@ class MessageCount:
     count: int
 
 
+PLAYERS = "PLAYERS: playing/all"
+"""Explains the column of players."""
+
+
 def players_of(row: StatusRow) -> str:
     """Playing players and all of them."""
     if row.playing is None and row.players is None:
         return MISSING
     return f"{human(row.playing, Kind.COUNT)}/{human(row.players, Kind.COUNT)}"
+
+
+def version_of(row: StatusRow) -> str:
+    """The server and its version: ``Lavalink 4.2.2``."""
+    return " ".join(filter(None, (row.server, row.version))) or MISSING
 
 
 def _cpu(row: StatusRow) -> str:
@@ -80,7 +90,7 @@ class StatusRow:
     state: str = column("STATE", Kind.STATE, cell=penalty_columns.state_of, rank=0)
     region: str | None = column("REGION", rank=3)
     server: str | None
-    version: str | None = column("VERSION", rank=6)
+    version: str | None = column("VERSION", cell=version_of, rank=6)
     speaks_dave: bool | None
     playing: int | None = column("PLAYERS", cell=players_of)
     players: int | None = column("")
@@ -102,8 +112,8 @@ class StatusRow:
     unexpected_fields: tuple[str, ...]
     unparsed_messages: int
     unknown_messages: tuple[MessageCount, ...]
-    tags: tuple[str, ...]
-    uri: str
+    tags: tuple[str, ...] = column("TAGS", wide=True)
+    uri: str = column("URI", wide=True)
 
 
 SORTS: dict[str, Callable[[StatusRow], Any]] = {
@@ -136,7 +146,7 @@ def status(
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    sort: Annotated[str, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(SORTS)}.")] = "penalty",
+    sort: Annotated[str | None, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(SORTS)}.")] = None,
     watch: watch_options.Watching = False,
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,
@@ -147,18 +157,19 @@ def status(
     The node that a new player would get comes first.
     """
     options = options_of(ctx)
-    penalty_columns.check_sort(sort, SORTS)
+    order = penalty_columns.check_sort(sort or "penalty", SORTS)
     span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
 
     choose = node_selection.make_chooser(options, nodes, tag, region)
     chosen = choose(settings)
     if not watch:
-        return _status(settings, chosen, options, sort)
-    return watched_status(watch_options.WatchJob(settings, options, span, chosen, choose), sort)
+        return _status(settings, chosen, options, order, is_ordered=sort is not None)
+    job = watch_options.WatchJob(settings, options, span, chosen, choose)
+    return watched_status(job, order, is_ordered=sort is not None)
 
 
-def watched_status(job: watch_options.WatchJob, sort: str) -> Stream:
+def watched_status(job: watch_options.WatchJob, sort: str, *, is_ordered: bool = False) -> Stream:
     """The status table of nodes under watch."""
 
     def make_row(seen: Watch) -> StatusTick:
@@ -166,7 +177,8 @@ def watched_status(job: watch_options.WatchJob, sort: str) -> Stream:
 
     def frame(tick: StatusTick) -> Result:
         title = f"{named('Nodes', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
-        return Result(tick.nodes, StatusRow, notes=(*job.notes, *_footnotes(tick.nodes)), title=title)
+        notes = (*job.notes, *_footnotes(tick.nodes))
+        return Result(tick.nodes, StatusRow, notes=notes, title=title, is_ordered=is_ordered)
 
     return watch_options.watch_stream(job, row=StatusTick, make_row=make_row, frame=frame)
 
@@ -176,16 +188,17 @@ def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, .
     return penalty_columns.sort_rows(_rows(seen.snapshot, options, seen), SORTS[sort])
 
 
-async def _status(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str) -> Result:
+async def _status(
+    settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str, *, is_ordered: bool
+) -> Result:
     from revvlink_cli.services.fleet_session import open_fleet
 
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
     rows = penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort])
-    return Result(
-        rows, StatusRow, node_selection.exit_code_for(failures, len(rows)), failures, notes=tuple(_footnotes(rows))
-    )
+    code = node_selection.exit_code_for(failures, len(rows))
+    return Result(rows, StatusRow, code, failures, notes=tuple(_footnotes(rows)), is_ordered=is_ordered)
 
 
 def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
@@ -263,7 +276,8 @@ def _message(node: NodeSnapshot, ability: VoiceAbility) -> str | None:
 
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
-    notes = penalty_columns.explain_marks(
+    notes = [PLAYERS] if any(row.players is not None for row in rows) else []
+    notes += penalty_columns.explain_marks(
         rows, [row.node for row in rows if penalty_columns.has_spoilt_cpu(row.server, row.version)]
     )
     if any(row.is_stale for row in rows):
