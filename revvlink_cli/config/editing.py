@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli.config.documents import read_toml
-from revvlink_cli.config.files import read_text, write_atomically
+from revvlink_cli.config.files import MAX_SIZE, read_text, write_atomically
 from revvlink_cli.config.load import parse
 from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError, Problem
@@ -134,6 +134,8 @@ def _replace(path: Path, before: str, mark: str, after: str) -> None:
     """Write the file, and keep it trusted if it was."""
     if path.exists() and not os.access(path, os.W_OK):
         raise ConfigError([Problem("is read-only", path, hint=f"make it writable with chmod u+w {path}")])
+    if len((mark + after).encode()) > MAX_SIZE:
+        raise ConfigError([Problem(f"would be larger than {MAX_SIZE} bytes, and could not be read again", path)])
     was_trusted = is_trusted(path, before)
     write_atomically(path, mark + after, keeps_mode=True)
     if was_trusted:
