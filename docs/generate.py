@@ -20,6 +20,7 @@ from revvlink_cli.client.protocol.voice_codes import VOICE_CLOSES
 from revvlink_cli.client.routing.penalty import TERMS
 from revvlink_cli.commands.shared.help_topics import ENVIRONMENT
 from revvlink_cli.config import schema
+from revvlink_cli.config.node_lists.catalogue import FORMATS
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS
 from revvlink_cli.health.metrics import METRICS
@@ -32,6 +33,7 @@ FILES = (
     HERE / "dialects.md",
     HERE / "players.md",
     HERE / "monitoring.md",
+    HERE / "other-clients.md",
     HERE / "prometheus.md",
     HERE.parent / "README.md",
 )
@@ -173,6 +175,14 @@ def metrics() -> str:
     return "\n".join(["| metric | meaning |", "| --- | --- |", *rows])
 
 
+def node_formats() -> str:
+    """Every format of a node list."""
+    rows = (
+        f"| `{entry.name}` | {entry.title} | {entry.reads} | {_cell(entry.write is not None)} |" for entry in FORMATS
+    )
+    return "\n".join(["| format | of | recognised by | exported |", "| --- | --- | --- | --- |", *rows])
+
+
 BLOCKS = {
     "traits": traits,
     "pool events": pool_events,
@@ -187,6 +197,7 @@ BLOCKS = {
     "checks": checks,
     "metrics": metrics,
     "penalty terms": penalty_terms,
+    "node formats": node_formats,
 }
 
 

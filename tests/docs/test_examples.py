@@ -45,6 +45,9 @@ TRACK = (
 )
 
 
+EXAMPLE_LIST = '[{"identifier": "x", "host": "lava.example.com", "port": 443, "password": "pw", "secure": true}]'
+
+
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Path]:
     """The configuration of the fleet of `revvlink demo`, whose nodes are named as those of the documentation."""
@@ -137,5 +140,9 @@ def prepare(line: str, folder: Path) -> None:
         assert run_cli("search", "night").code == 0
     if line.startswith("revvlink cache import"):
         (folder / "cache.jsonl").write_text(run_cli("cache", "export").out, encoding="utf-8")
+    if line.startswith("revvlink nodes import"):
+        server = "server:\n  port: 2333\nlavalink:\n  server:\n    password: example-password\n"
+        (folder / "application.yml").write_text(server, encoding="utf-8")
+        (folder / "nodes.json").write_text(EXAMPLE_LIST, encoding="utf-8")
     if line.startswith("revvlink report"):
         assert run_cli("record", "night.jsonl", "--count", "1").code == 0

@@ -72,6 +72,8 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         (f"new{NAME}", "http://h", "--password-file", "secret", "--tag", LABEL, "--region", LABEL),
         (HOSTILE, HOSTILE, "--password-env", HOSTILE),
     ),
+    "nodes export": (("--for", "json"), ("--for", "lavalink-client"), ("--for", HOSTILE)),
+    "nodes import": (("list.json", "--dry-run"), ("list.json", "--region", HOSTILE), (HOSTILE,)),
     "nodes info": ((NAME,), (LOST,)),
     "nodes list": ((), ("--tag", LABEL)),
     "nodes penalties": ((), ("--watch", "--count", "2", "--interval", "1s")),
@@ -132,6 +134,10 @@ def config(port: int, isolated: Path, write_config: Callable[..., Path], monkeyp
     payload = {"loadType": "search", "data": [hostile.track()]}
     entries = ({"identifier": HOSTILE, "node": HOSTILE, "result": payload}, {"identifier": HOSTILE, "uses": HOSTILE})
     (isolated / "export.jsonl").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries) + HOSTILE)
+    listed = {"identifier": HOSTILE, "host": "h.example.com", "port": 1, "password": HOSTILE[:9], "region": HOSTILE}
+    listed |= {"tags": [LABEL, FORMULA], HOSTILE: HOSTILE}
+    bad = {"host": HOSTILE, "port": HOSTILE, "password": "x", "secure": HOSTILE}
+    (isolated / "list.json").write_text(json.dumps({HOSTILE: [listed, bad, HOSTILE, listed]}), encoding="utf-8")
     row = {"node": HOSTILE, "region": HOSTILE, "state": "connected", "penalty": 1.5}
     look = {"time": "2026-01-01T00:00:00+00:00", "nodes": [row]}
     (isolated / "looks.jsonl").write_text(f"{json.dumps(look)}\n{json.dumps(look)}\n{HOSTILE}\n", encoding="utf-8")

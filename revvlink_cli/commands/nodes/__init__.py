@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands.nodes import penalties, status
+from revvlink_cli.commands.nodes import penalties, status, transfer
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, OneNode, Region, Tags, regions
@@ -219,3 +219,6 @@ def add(
     if not settings.source.trusted:
         warnings.append(f"{path} is not trusted with this; run `revvlink config trust {path}`")
     return Result((row,), NodeRow, notes=(f"added to {path}",), warnings=tuple(warnings))
+
+
+transfer.add_to(app)
