@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands.shared import node_selection, penalty_columns
+from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of, refuse_endless_json
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.output.result import Kind, Result, Stream, column
@@ -42,12 +42,17 @@ class ConnectRow:
 class ChangeRow:
     """A node's new state, while connections are held."""
 
-    time: str = column("TIME")
-    node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE)
-    session_id: str | None = column("SESSION")
-    reason: str | None = column("REASON")
-    message: str | None = column("MESSAGE")
+    time: str = column("TIME", Kind.TIME)
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, rank=0)
+    session_id: str | None = column("SESSION", rank=4)
+    reason: str | None = column("REASON", rank=3)
+    message: str | None = column("MESSAGE", wraps=True)
+
+    @property
+    def repeat_key(self) -> object:
+        """What is equal for a change and its repetitions, which a terminal folds into one row."""
+        return self.node, self.state, self.reason, self.message
 
 
 @command(
@@ -127,8 +132,6 @@ async def _hold(
 
 def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | None) -> ChangeRow | None:
     """The row to print, None if nothing has changed that an operator acts on."""
-    from datetime import datetime
-
     error = node.hanging or node.error
     state = "hanging" if node.hanging is not None else str(node.status)
     if state == "connecting" and before is not None:
@@ -139,7 +142,7 @@ def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | Non
     if before == (state, node.session_id, message):
         return None
     return ChangeRow(
-        time=datetime.now().astimezone().isoformat(timespec="seconds"),
+        time=watch_options.timestamp(),
         node=node.identifier,
         state=state,
         session_id=node.session_id,

@@ -33,14 +33,20 @@ class EventRow:
     to be shown before it.
     """
 
-    time: str = column("TIME")
-    node: str = column("NODE")
-    event: str = column("EVENT", Kind.STATE)
+    time: str = column("TIME", Kind.TIME)
+    node: str = column("NODE", rank=0)
+    event: str = column("EVENT", Kind.STATE, rank=0)
     detail: str | None = column("DETAIL", wraps=True)
     guild_id: str | None
     code: str | None
     advice: str | None
     dropped: int
+
+    @property
+    def repeat_key(self) -> object:
+        """What is equal for an event and its repetitions, which a terminal folds into one row."""
+        is_same = self.event in ("stats", "node_ready")  # figures and sessions differ each time; the last one counts
+        return self.node, self.event, self.guild_id, None if is_same else self.detail
 
 
 @command(app, prints=lambda: {"": Rows(EventRow)}, examples=("revvlink events", "revvlink events us-1 -o jsonl"))

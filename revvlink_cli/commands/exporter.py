@@ -33,7 +33,7 @@ class ExporterRow:
 
     url: str = column("URL")
     nodes: int = column("NODES", Kind.COUNT)
-    message: str | None = column("MESSAGE")
+    message: str | None = column("MESSAGE", wraps=True)
 
 
 @command(app, prints=lambda: {"": Rows(ExporterRow)}, examples=("revvlink exporter --listen 127.0.0.1:9530",))

@@ -32,8 +32,8 @@ class Goal(StrEnum):
 class WaitRow:
     """A node that is there, or is not: ``ready``, ``healthy`` or ``failed``."""
 
-    node: str = column("NODE")
-    state: str = column("STATE", Kind.STATE)
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, rank=0)
     waited_ms: int = column("WAITED", Kind.DURATION_MS)
     message: str | None = column("MESSAGE", wraps=True)
 

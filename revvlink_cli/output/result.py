@@ -60,6 +60,8 @@ class Kind(Enum):
     LATENCY_MS = "latency"
     SCORE = "score"
     STATE = "state"
+    TIME = "time"
+    """A time in ISO 8601 with its zone. A table shows it as a local time of day."""
 
 
 class Column(NamedTuple):

@@ -123,10 +123,21 @@ def write_error_line(text: str) -> None:
     write_error(f"{redact(text)}\n")
 
 
+_messages = 0
+"""Number of messages that a terminal behind stderr shows."""
+
+
+def message_count() -> int:
+    """The number of messages so far that stand between the lines of the output, where stderr is a terminal too."""
+    return _messages
+
+
 def write_error(text: str) -> None:
     """Write text to stderr unchanged: a part of a line, or a sequence that moves the cursor."""
+    global _messages  # noqa: PLW0603 - the process has one stderr
     if sys.stderr is None:
         return
+    _messages += text.endswith("\n")
     _never_fail_on_characters(sys.stderr)
     try:
         sys.stderr.write(inert(text))

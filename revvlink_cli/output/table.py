@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Column, Result
+    from revvlink_cli.output.stream_table import StreamTable
     from revvlink_cli.output.view import View
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
@@ -32,6 +33,8 @@ _STATES = {
     "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
     "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "hanging": "red", "critical": "red",
+    "node_ready": "green", "node_failed": "red", "node_lost": "red", "node_hanging": "red", "player_lost": "red",
+    "track_exception": "red", "track_stuck": "red", "websocket_closed": "red",
     "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
     "excluded": "dim", "skipped": "dim",
 }  # fmt: skip
@@ -83,6 +86,7 @@ class TableRenderer(BaseRenderer):
         """Make a renderer. `width` and `colour` replace what stdout has: a picture has its own."""
         super().__init__(output, command=command, no_color=no_color, view=view)
         self._page = io.StringIO()
+        self._stream: StreamTable | None = None
         colour = wants_colour(sys.stdout, no_color=no_color) if colour is None else colour
         self._console = Console(
             file=self._page,
@@ -101,11 +105,18 @@ class TableRenderer(BaseRenderer):
         return _width()
 
     def item(self, row: Any) -> None:
-        """Write one row of a stream as a line."""
-        columns = self.columns_of(type(row))
-        line = "  ".join(shown(row, name, column).ljust(_minimum(column)) for name, column in columns)
-        self._console.print(Text(line.rstrip()), soft_wrap=True)
-        self._flush()
+        """Write one row of a stream."""
+        if self._stream is None:
+            from revvlink_cli.output.stream_table import StreamTable
+
+            self._stream = StreamTable(self)
+        self._output.write(self._stream.item(row))
+
+    @property
+    def width(self) -> int:
+        """Columns that there are now."""
+        self._console.width = self._width()  # the terminal may have been resized
+        return self._console.width
 
     def end(self, result: Result) -> None:
         """Write the data, or the text that stands for it."""
@@ -145,9 +156,9 @@ class TableRenderer(BaseRenderer):
         places = {index for index, _ in beside}
         under = [i for i, (_, column) in enumerate(columns) if column.wraps and i not in places]
         wrapping = [(i, width) for i, width in beside if columns[i][1].wraps]
-        below = [[part for i in under for part in self._below(columns[i][1], line[i])] for line in cells]
+        below = [[part for i in under for part in self.below(columns[i][1], line[i])] for line in cells]
         heights = [
-            max((len(self._wrapped(line[i], width)) for i, width in wrapping), default=1) + len(more)
+            max((len(self.wrapped(line[i], width)) for i, width in wrapping), default=1) + len(more)
             for line, more in zip(cells, below, strict=True)
         ]
         return Layout(rows, cells, [(columns[i][1], i, width) for i, width in beside], below, heights)
@@ -167,12 +178,12 @@ class TableRenderer(BaseRenderer):
             texts = layout.cells[index]
             table.add_row(
                 *(
-                    _styled("\n".join(self._wrapped(texts[i], width)) if column.wraps else texts[i], column)
+                    _styled("\n".join(self.wrapped(texts[i], width)) if column.wraps else texts[i], column)
                     for column, i, width in layout.columns
                 ),
                 style=_style_of(layout.rows[index]),
             )
-        lines = self._lines(table)
+        lines = self.lines(table)
         drawn, lines = lines[:HEAD], lines[HEAD:]
         for index in chosen:
             more = layout.below[index]
@@ -180,30 +191,51 @@ class TableRenderer(BaseRenderer):
             drawn += lines[:count]
             lines = lines[count:]
             style = _style_of(layout.rows[index]) or ""
-            drawn += [line for text in more for line in self._lines(Text(text, style=style))]
+            drawn += [line for text in more for line in self.lines(Text(text, style=style))]
         return drawn
 
     def heading(self, title: str) -> list[str]:
         """The line above a table."""
-        return self._lines(Text(clean(title), style="bold"))
+        return self.lines(Text(clean(title), style="bold"))
 
-    def _lines(self, thing: Any) -> list[str]:
+    def lines(self, thing: Any) -> list[str]:
+        """The lines that a thing of Rich takes, styled."""
         with self._console.capture() as captured:
             self._console.print(thing, soft_wrap=isinstance(thing, Text))
         return captured.get().removesuffix("\n").split("\n")
 
-    def _wrapped(self, text: str, width: int) -> list[str]:
+    @staticmethod
+    def columns_beside(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
+        """The columns to show beside each other, and their widths, see `_fit`."""
+        return _fit(columns, widths, room)
+
+    @staticmethod
+    def styled(text: str, column: Column) -> Text:
+        """A cell with its colour."""
+        return _styled(text, column)
+
+    @staticmethod
+    def row_style(row: Any) -> str:
+        """The style of a whole row."""
+        return _style_of(row) or ""
+
+    @staticmethod
+    def is_number(column: Column) -> bool:
+        """Whether a column is aligned to the right."""
+        return column.kind in _NUMBERS
+
+    def wrapped(self, text: str, width: int) -> list[str]:
         """Text wrapped into lines of so many columns; longer words are broken."""
         return [line.plain.rstrip() for line in Text(text).wrap(self._console, width, overflow="fold")] or [""]
 
-    def _below(self, column: Column, text: str) -> list[str]:
+    def below(self, column: Column, text: str) -> list[str]:
         """The lines below a row for a column that has no room beside the others."""
         if text == MISSING:
             return []
         if column.unbroken:
             return [text]
         indent = "  "
-        lines = self._wrapped(f"{column.title.lower()}: {text}", max(self._console.width - len(indent), 1))
+        lines = self.wrapped(f"{column.title.lower()}: {text}", max(self._console.width - len(indent), 1))
         return [indent + line for line in lines]
 
     def _record(self, record: Any) -> None:
@@ -282,10 +314,6 @@ def _shrunk(
             now[max(giving, key=lambda i: now[i])] -= 1
             over -= 1
     return [(i, now[i]) for i in kept]
-
-
-def _minimum(column: Column) -> int:
-    return {Kind.STATE: 12, Kind.TEXT: 8}.get(column.kind, 6)
 
 
 def _width() -> int:

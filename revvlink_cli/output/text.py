@@ -12,6 +12,7 @@ from revvlink_cli.output.result import Column, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 _UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -117,6 +118,9 @@ def human(value: Any, kind: Kind) -> str:
             return latency(value)
         case Kind.SCORE:
             return f"{value:.1f}" if value < 10_000 else f"{value:.3g}"
+        case Kind.TIME:
+            at = moment(value)
+            return at.strftime("%H:%M:%S") if at is not None else clean(str(value))
         case _:
             assert_never(kind)
 
@@ -141,6 +145,16 @@ def latency(milliseconds: float) -> str:
     if milliseconds < 60_000:
         return f"{milliseconds / 1000:.1f} s"
     return duration(milliseconds)
+
+
+def moment(value: Any) -> datetime | None:
+    """A time in ISO 8601 as the local one; None for other values."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(value).astimezone()
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def duration(milliseconds: float) -> str:
