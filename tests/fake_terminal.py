@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -24,15 +25,23 @@ class Terminal:
     """A command on a terminal of its own; what the environment says of its size is wrong."""
 
     def __init__(
-        self, config: Path | None, *arguments: str, lines: int = 24, columns: int = 80, term: str = "xterm"
-    ) -> None:
+        self, config: Path | None, *arguments: str, lines: int = 24, columns: int = 80,
+        term: str = "xterm", environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.pid, self.file = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            environment = {**os.environ, "TERM": term, "COLUMNS": "150", "LINES": "50"}
+            variables = {
+                **os.environ,
+                "TERM": term,
+                "COLUMNS": "150",
+                "LINES": "50",
+                "CI": "",
+                **(environment or {}),
+            }
             named = [] if config is None else ["--config", str(config)]
             command = [sys.executable, "-m", "revvlink_cli", *named, *arguments]
-            os.execve(sys.executable, command, environment)
+            os.execve(sys.executable, command, variables)
         self.seen = ""
 
     def resize(self, lines: int, columns: int) -> None:
@@ -63,6 +72,35 @@ class Terminal:
             for row, line in re.findall(r"\x1b\[(\d+);1H(.*?)(?=\x1b\[\d+;1H|\Z)", frame, re.DOTALL):
                 lines[int(row) - 1 : int(row)] = [_text(line)]
         return lines
+
+    def lines(self) -> list[str]:
+        """The lines that output without an alternate screen has left, as a person reads them."""
+        lines, row, column = [""], 0, 0
+        for sequence, text in re.findall(r"(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", self.seen):
+            if sequence == "\r":
+                column = 0
+            elif sequence == "\n":
+                row += 1
+                lines += [""] * (row + 1 - len(lines))
+            elif sequence.endswith("A"):
+                row = max(row - int(sequence[2:-1] or 1), 0)
+            elif sequence.endswith("K"):
+                lines[row] = lines[row][:column]
+            elif sequence.endswith("J"):
+                lines[row] = lines[row][:column]
+                del lines[row + 1 :]
+            elif text:
+                lines[row] = lines[row][:column].ljust(column) + text + lines[row][column + len(text) :]
+                column += len(text)
+        return [line.rstrip() for line in lines]
+
+    def until_line(self, pattern: str) -> list[str]:
+        """The lines as soon as a pattern is in them."""
+        deadline = time.monotonic() + 20
+        while not re.search(pattern, "\n".join(self.lines())):
+            assert time.monotonic() < deadline, "\n".join(self.lines())
+            self.read(0.1)
+        return self.lines()
 
     def until(self, pattern: str) -> list[str]:
         """The first picture on which a pattern shows."""

@@ -6,10 +6,15 @@ import gc
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from revvlink_cli.output.streams import is_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from signal import Signals
     from typing import Any
+
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.output.progress import Spinner
 
 T = TypeVar("T")
 
@@ -74,6 +79,31 @@ def _run_with_signals(work: Coroutine[Any, Any, T]) -> T:
             if ended_by is None:
                 raise
             raise TerminatedError(ended_by) from None
+
+
+def make_spinner(options: Options) -> Spinner | None:
+    """The spinner of a command, None where no person would see it or the log shows what happens."""
+    if options.quiet or options.verbose or not is_terminal(sys.stderr):
+        return None
+    from revvlink_cli.output.progress import Spinner
+
+    return Spinner() if Spinner.is_possible() else None
+
+
+async def with_spinner(work: Coroutine[Any, Any, T], spinner: Spinner | None) -> T:
+    """Await a coroutine while the spinner, if there is one, shows what it waits for."""
+    import asyncio
+
+    if spinner is None:
+        return await work
+    task = asyncio.create_task(spinner.run(), name="spinner")
+    try:
+        return await work
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()  # raises the exception of a defect
 
 
 async def limit_time(work: Coroutine[Any, Any, T], timeout: float) -> T:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
-from revvlink_cli.cli.event_loop import limit_time, run_coroutine
+from revvlink_cli.cli.event_loop import limit_time, make_spinner, run_coroutine, with_spinner
 from revvlink_cli.cli.exit_codes import exit_code_of, result_of
 from revvlink_cli.cli.result_writer import write_everywhere, write_result
 from revvlink_cli.output import diagnostics
@@ -58,12 +58,14 @@ def await_result(outcome: Result | Work, options: Options) -> Result:
     """A command's result, awaited within its time limit. An error is a result too."""
     if isinstance(outcome, Result):
         return outcome
+    limited = limit_time(outcome, options.timeout)
     try:
-        return run_coroutine(limit_time(outcome, options.timeout))
+        return run_coroutine(with_spinner(limited, make_spinner(options)))
     except Exception as error:  # noqa: BLE001 - a defect, see `result_of`
         return result_of(error, options)
     finally:
-        outcome.close()  # Ctrl-C may come before it has begun
+        limited.close()  # Ctrl-C may come before it has begun
+        outcome.close()
 
 
 def _finish(result: Result, chosen: Format, options: Options, output: Output) -> int:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
+from revvlink_cli.cli.event_loop import make_spinner, with_spinner
 from revvlink_cli.cli.result_writer import export, show_messages
 from revvlink_cli.output.formats import TABLES, Format, Layout, default_format
 from revvlink_cli.output.renderers import create_renderer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.output.progress import Spinner
     from revvlink_cli.output.renderer import Renderer
     from revvlink_cli.output.result import Stream
     from revvlink_cli.output.streams import Output
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 async def write_stream(stream: Stream, options: Options, output: Output) -> int:
     """Write a stream to its end, or until the reader of a pipe leaves; returns the exit code."""
+    spinner = make_spinner(options)
+    work = _write(stream, options, output, spinner)
+    try:
+        return await with_spinner(work, spinner)
+    finally:
+        work.close()  # Ctrl-C may come before it has begun
+
+
+async def _write(stream: Stream, options: Options, output: Output, spinner: Spinner | None) -> int:
     chosen = options.output or _default_format(stream, options)
     _refuse_impossible(stream, chosen, options)
     output.is_dispensable = stream.is_service
@@ -41,6 +52,8 @@ async def write_stream(stream: Stream, options: Options, output: Output) -> int:
                     if isinstance(item, Result):
                         result = item
                         break
+                    if spinner is not None:
+                        spinner.rest(asyncio.get_running_loop().time())
                     write_item(item)
                     last = item
                     if output.is_closed and ends_with_reader:
@@ -53,6 +66,8 @@ async def write_stream(stream: Stream, options: Options, output: Output) -> int:
             await stream.items.aclose()
             if last is not None and stream.table_of is not None:  # also after Ctrl-C, the usual end
                 export(replace(stream.table_of(last), title=None), options)  # the title says how to end the watch
+    if spinner is not None:
+        spinner.erase()
     renderer.end(result)
     show_messages(result, chosen, options)
     return int(result.exit_code)

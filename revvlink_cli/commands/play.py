@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import PlayCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, Tags, node_names
@@ -251,7 +252,8 @@ async def _play(
         failures = node_selection.failures_of(fleet.snapshot().nodes, patience)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
         plan = PlayPlan(identifier, span, voice)
-        return await play_all(fleet, there, plan, deadline), failures
+        with awaiting(lambda: f"playing {identifier} on {', '.join(node.identifier for node in there)}"):
+            return await play_all(fleet, there, plan, deadline), failures
 
 
 def _save(name: str, reports: Sequence[PlayReport]) -> None:

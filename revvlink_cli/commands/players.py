@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.protocol.guild_ids import read_guild_id
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
@@ -187,7 +188,8 @@ def _run_on_node(
             if failure is not None:
                 return Result(None, PlayerRow, node_selection.exit_code_for((failure,), 1), (failure,))
             try:
-                return await ask(member.rest)
+                with awaiting(lambda: f"waiting for the players of {node}"):
+                    return await ask(member.rest)
             except LavalinkException as error:
                 if error.status != 404:
                     return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))

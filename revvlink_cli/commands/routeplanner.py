@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import NODE_AND_MORE, Nodes, Region, Tags, given_node, node_names
+from revvlink_cli.commands.shared.node_flag import ONE_AND_ADDRESS, given_node
+from revvlink_cli.commands.shared.options import Nodes, Region, Tags, node_names
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def free(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar=NODE_AND_MORE,
+            metavar=ONE_AND_ADDRESS,
             help="The node, not needed where there is only one; the address to try again.",
             autocompletion=node_names,
         ),
@@ -109,7 +111,8 @@ async def _each(chosen: tuple[NodeSettings, ...], options: Options, freed: str |
         return _row(node.identifier, planner)
 
     async with open_fleet(chosen, timeout=options.timeout) as fleet:
-        answers = await asyncio.gather(*map(one, fleet.members))
+        with awaiting(lambda: f"waiting for route planners of {len(chosen)} nodes"):
+            answers = await asyncio.gather(*map(one, fleet.members))
     rows = tuple(row for row in answers if isinstance(row, PlannerRow))
     failures = tuple(row for row in answers if isinstance(row, Failure))
     code = node_selection.exit_code_for(failures, len(answers))

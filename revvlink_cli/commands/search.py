@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.cache.entries import Key, result_payload
 from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.commands.shared import node_selection
@@ -176,9 +177,10 @@ async def _ask(
         if len(unreachable) == len(snapshots):
             return Result(None, TrackRow, node_selection.exit_code_for(unreachable, len(snapshots)), unreachable), None
         try:
-            found = await fleet.fetch_tracks(
-                view.identifier, on_failure=lambda error: refusals.append(node_selection.failure_of(error))
-            )
+            with awaiting(lambda: f"searching {view.identifier}"):
+                found = await fleet.fetch_tracks(
+                    view.identifier, on_failure=lambda error: refusals.append(node_selection.failure_of(error))
+                )
         except LavalinkLoadException as error:
             return Result(None, TrackRow, ExitCode.FAILED, (node_selection.failure_of(error),)), None
         except RevvlinkException as error:

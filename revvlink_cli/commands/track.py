@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_option
@@ -89,7 +90,8 @@ async def _ask(given: list[str], chosen: tuple[NodeSettings, ...], options: Opti
         if failure is not None:
             return Result(None, TrackRow, node_selection.exit_code_for((failure,), 1), (failure,))
         try:
-            tracks = await member.rest.decode_tracks(given)
+            with awaiting(lambda: f"decoding {len(given)} tracks on {member.identifier}"):
+                tracks = await member.rest.decode_tracks(given)
         except LavalinkException as error:
             return Result(None, TrackRow, ExitCode.FAILED, (node_selection.failure_of(error),))
         except RevvlinkException as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from revvlink_cli.output import streams
-from revvlink_cli.output.result import Kind, columns_of
+from revvlink_cli.output.result import Kind
 from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.text import MISSING, moment, shown
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.output.result import Column
-    from revvlink_cli.output.table import TableRenderer
 
 _MOST_COUNTED = 2000
 """Different rows whose repetitions are counted."""
@@ -28,6 +27,41 @@ _GAP = " " * 3
 
 _USUAL = {Kind.STATE: 12, Kind.TEXT: 8, Kind.TIME: 8}
 """Columns that a cell of a kind takes at least, so that the first rows are aligned with later ones."""
+
+
+class Drawing(Protocol):
+    """How tables look, see `table.TableRenderer`."""
+
+    @property
+    def width(self) -> int:
+        """Columns that there are now."""
+
+    def columns_beside(self, columns: Sequence[Column], widths: Sequence[int], room: int) -> list[tuple[int, int]]:
+        """The columns to show beside each other, and their widths."""
+
+    def columns_of(self, row: type) -> Sequence[tuple[str, Column]]:
+        """The columns of a row type that are shown."""
+
+    def is_number(self, column: Column) -> bool:
+        """Whether a column is aligned to the right."""
+
+    def styled(self, text: str, column: Column) -> Text:
+        """A cell with its colour."""
+
+    def row_style(self, row: Any) -> str:
+        """The style of a whole row."""
+
+    def wrapped(self, text: str, width: int) -> list[str]:
+        """Text wrapped into lines of so many columns."""
+
+    def below(self, column: Column, text: str) -> list[str]:
+        """The lines below a row for a column that has no room beside the others."""
+
+    def heading(self, title: str) -> list[str]:
+        """The lines of a title."""
+
+    def lines(self, thing: Any) -> list[str]:
+        """The lines that a thing of Rich takes, styled."""
 
 
 class _Entry(NamedTuple):
@@ -64,7 +98,7 @@ class StreamTable:
     wider. Elsewhere each row stays as it was written.
     """
 
-    def __init__(self, renderer: TableRenderer) -> None:
+    def __init__(self, renderer: Drawing) -> None:
         self._renderer = renderer
         self._redraws = streams.can_redraw()
         self._columns: tuple[tuple[str, Column], ...] = ()
@@ -79,7 +113,9 @@ class StreamTable:
     def item(self, row: Any) -> str:
         """The text that adds a row to what has been written."""
         if not self._columns:
-            self._columns = tuple((name, column) for name, column in columns_of(type(row)) if column.title)
+            self._columns = tuple(
+                (name, column) for name, column in self._renderer.columns_of(type(row)) if column.title
+            )
             self._widths = [
                 max(cell_len(column.title), 0 if column.wraps else _USUAL.get(column.kind, 6))
                 for _, column in self._columns

@@ -16,6 +16,7 @@ from rich.text import Text
 from revvlink_cli.output.renderer import BaseRenderer
 from revvlink_cli.output.result import CheckResult, Kind
 from revvlink_cli.output.sizes import HEAD, terminal_size
+from revvlink_cli.output.stream_table import StreamTable
 from revvlink_cli.output.streams import is_terminal, wants_colour
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from revvlink_cli.output.renderer import Writer
     from revvlink_cli.output.result import Column, Result
-    from revvlink_cli.output.stream_table import StreamTable
     from revvlink_cli.output.view import View
 
 _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_MS, Kind.SCORE}
@@ -107,8 +107,6 @@ class TableRenderer(BaseRenderer):
     def item(self, row: Any) -> None:
         """Write one row of a stream."""
         if self._stream is None:
-            from revvlink_cli.output.stream_table import StreamTable
-
             self._stream = StreamTable(self)
         self._output.write(self._stream.item(row))
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
@@ -82,8 +83,10 @@ async def run(
         await session.until_connected()
         # A ping has as long as any other request.
         await session.until_settled(max(min(entry.timeout, timeout) for entry in chosen))
-        on_demand = await ask(session.fleet, policy, session.deadline)
-        await until(session.fleet, session.deadline, canaries.are_over)
+        with awaiting(lambda: "waiting for the answers of plugins"):
+            on_demand = await ask(session.fleet, policy, session.deadline)
+        with awaiting(lambda: "waiting for canaries"):
+            await until(session.fleet, session.deadline, canaries.are_over)
         snapshot = session.fleet.snapshot()
         report = assess(
             snapshot, policy, timeout=timeout, loads=canaries.loads, played=canaries.played, on_demand=on_demand

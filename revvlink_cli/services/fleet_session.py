@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli._awaited import awaiting, missing
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.node import Node
@@ -73,17 +74,19 @@ class FleetSession:
         With `any_will_do`, a little after the first ready node is enough.
         """
         fleet, task = self.fleet, self._task
-        await until(fleet, self.deadline, lambda: task.done() or (any_will_do and _any_ready(fleet)))
-        if not task.done():
-            await until(fleet, self._soon(), task.done)
+        with awaiting(lambda: _unanswered(fleet)):
+            await until(fleet, self.deadline, lambda: task.done() or (any_will_do and _any_ready(fleet)))
+            if not task.done():
+                await until(fleet, self._soon(), task.done)
         if task.done():
             task.result()  # raises the exception of a defect, if there was one
 
     async def until_settled(self, linger: float = LINGER) -> None:
         """Wait until every connected node has sent statistics or failed to, then `linger` seconds for a round trip."""
         fleet = self.fleet
-        await until(fleet, self.deadline, lambda: all(map(has_stats_or_failed, fleet.snapshot().nodes)))
-        await until(fleet, self._soon(linger), lambda: all(map(is_settled, fleet.snapshot().nodes)))
+        with awaiting(lambda: _unsettled(fleet)):
+            await until(fleet, self.deadline, lambda: all(map(has_stats_or_failed, fleet.snapshot().nodes)))
+            await until(fleet, self._soon(linger), lambda: all(map(is_settled, fleet.snapshot().nodes)))
 
     def _soon(self, linger: float = LINGER) -> float:
         return min(self.deadline, asyncio.get_running_loop().time() + linger)
@@ -168,6 +171,19 @@ async def until(fleet: Fleet, deadline: float, is_so: Callable[[], bool]) -> Non
 
 def _any_ready(fleet: Fleet) -> bool:
     return any(node.status is NodeStatus.CONNECTED for node in fleet.members)
+
+
+def _unanswered(fleet: Fleet) -> str:
+    """The nodes that have neither connected nor failed yet."""
+    nodes = fleet.snapshot().nodes
+    names = [node.identifier for node in nodes if node.status is not NodeStatus.CONNECTED and node.error is None]
+    return missing(names, len(nodes), "nodes answered")
+
+
+def _unsettled(fleet: Fleet) -> str:
+    """The connected nodes whose statistics or round trip are missing."""
+    nodes = fleet.snapshot().nodes
+    return missing([node.identifier for node in nodes if not is_settled(node)], len(nodes), "nodes sent statistics")
 
 
 def has_stats_or_failed(node: NodeSnapshot) -> bool:

@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli._awaited import awaiting
+from revvlink_cli._awaited import missing as still_missing
 from revvlink_cli.client.errors import AuthorizationFailedException, Code
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks.context import CheckContext
@@ -66,6 +68,7 @@ async def wait_for(
         missing = {entry.identifier for entry in chosen}
         deadline = asyncio.get_running_loop().time() + timeout
         is_over = False
+        done = "nodes ready" if policy is None else "nodes healthy"
         while missing and not is_over:
             snapshot = opening.fleet.snapshot()
             for node in snapshot.nodes:
@@ -76,9 +79,10 @@ async def wait_for(
                     missing.discard(node.identifier)
                     yield Waited(node, time.monotonic() - begun, has_reached_goal, finding)
             try:
-                async with asyncio.timeout_at(deadline):
-                    if missing:
-                        await opening.fleet.changed()
+                with awaiting(lambda: still_missing(sorted(missing), len(chosen), done)):
+                    async with asyncio.timeout_at(deadline):
+                        if missing:
+                            await opening.fleet.changed()
             except TimeoutError:
                 is_over = True
         snapshot = opening.fleet.snapshot()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.cache.entries import MAX_BODY, Entry, Key, entry_for, result_from
 from revvlink_cli.client.errors import Code, RevvlinkException, StoreException
 from revvlink_cli.commands.shared import cache_access, node_selection
@@ -22,7 +23,7 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from revvlink_cli.client.cache.store import OpenStore
     from revvlink_cli.client.fleet import Fleet
@@ -161,7 +162,8 @@ async def _warm(
                             break
                     if not under_way:
                         break
-                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    with awaiting(lambda: _progress(counts, len(queries))):
+                        done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
                         row = task.result()
                         counts[row.outcome] += 1
@@ -178,6 +180,11 @@ async def _warm(
     finally:
         await cache.store.close()
     yield replace(_warm_result(counts, failures, len(queries), tuple(cache.warnings)), left_out=left_out)
+
+
+def _progress(counts: Mapping[str, int], total: int) -> str:
+    """What is awaited before the first query is done; then a bar shows it."""
+    return "" if any(counts.values()) else f"0 of {total} queries done; waiting for the first"
 
 
 class _Pace:

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli import _interrupts
-from revvlink_cli.commands.shared.options import node_flag
+from revvlink_cli.commands.shared.node_flag import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import contexts, files, seconds
 from revvlink_cli.output.formats import COMMON, HELP, Format, Layout
@@ -373,7 +373,7 @@ class Command(TyperCommand):
         """The parameters of the command, then the global ones whose flags it does not use itself."""
         own = super().get_params(ctx)
         if all("--node" not in param.opts for param in own):
-            flags = [flag for param in own if (flag := node_flag(getattr(param, "metavar", None))) is not None]
+            flags = [flag for param in own if (flag := node_flag(param)) is not None]
             arguments = sum(param.param_type_name == "argument" for param in own)
             own[arguments:arguments] = flags
         taken = {flag for param in own for flag in param.opts}

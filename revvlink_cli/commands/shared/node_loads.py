@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from revvlink_cli._awaited import awaiting
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.output.result import ExitCode, Kind, Result, column
 
@@ -42,7 +43,9 @@ async def compare(
     async with fleet_session.open_fleet(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         unreachable = node_selection.failures_of(fleet.snapshot().nodes, options.timeout)
         there = [node for node in fleet.members if node.status is NodeStatus.CONNECTED]
-        attempts = await load_everywhere(there, identifiers)
+        names = [node.identifier for node in there]
+        with awaiting(lambda: f"loading {', '.join(identifiers)} on {', '.join(names)}"):
+            attempts = await load_everywhere(there, identifiers)
     rows, failures = [], list(unreachable)
     for attempt in attempts:
         failure: Failure | None = None

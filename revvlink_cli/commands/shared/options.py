@@ -5,15 +5,13 @@ What completes a value reads the configuration and nothing else; where that is m
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperOption
+
+from revvlink_cli.commands.shared.node_flag import ONE, SOME, given_node, given_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from revvlink_cli.config.settings import Settings
 
 
@@ -63,40 +61,6 @@ def sources(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return [(prefix, SOURCES.get(prefix, "")) for prefix in known if prefix.startswith(incomplete)]
 
 
-_NODE_FLAG = "revvlink.node_flag"
-"""Key of the context under which the values of `--node` are kept."""
-
-_SOME, _ONE, NODE_AND_MORE = "[NODE]...", "[NODE]", "[NODE] [ADDRESS]"
-"""The metavars of arguments that `--node` stands for too: some nodes, one node, one node and an address."""
-
-
-@cache
-def node_flag(metavar: str | None) -> TyperOption | None:
-    """``--node`` for a command that takes its nodes as an argument with this metavar; None for other arguments."""
-    if metavar not in (_SOME, _ONE, NODE_AND_MORE):
-        return None
-
-    def keep(ctx: typer.Context, param: object, value: Any) -> Any:  # noqa: ARG001 - Typer's signature
-        ctx.meta[_NODE_FLAG] = tuple(dict.fromkeys(value or ()))
-        return value
-
-    more = "; may be given more than once" if metavar == _SOME else ""
-    return TyperOption(
-        param_decls=["node_flag", "--node"],
-        multiple=True,
-        is_eager=True,  # before the argument, which takes its values
-        expose_value=False,
-        callback=keep,
-        metavar="NAME",
-        help=f"The same as NODE{more}.",
-        autocompletion=_complete_node,
-    )
-
-
-def _complete_node(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:  # noqa: ARG001 - Typer's signature
-    return node_names(ctx, incomplete)
-
-
 def _some_nodes(ctx: typer.Context, value: list[str] | None) -> list[str] | None:
     """The nodes of the argument, or of ``--node``."""
     return list(given_nodes(ctx, value or ())) or None
@@ -107,36 +71,10 @@ def _one_node(ctx: typer.Context, value: str | None) -> str | None:
     return given_node(ctx, value)
 
 
-def given_nodes(ctx: typer.Context, names: Sequence[str]) -> tuple[str, ...]:
-    """The nodes that the command line names, as arguments or with ``--node``.
-
-    Raises:
-        typer.BadParameter: It names some in both ways, and they differ.
-    """
-    flagged: tuple[str, ...] = ctx.meta.get(_NODE_FLAG, ())
-    if names and flagged and set(names) != set(flagged):
-        raise typer.BadParameter(
-            f"{', '.join(flagged)}, but NODE is {', '.join(names)}: give one of them", ctx=ctx, param_hint="--node"
-        )
-    return tuple(names) or flagged
-
-
-def given_node(ctx: typer.Context, name: str | None) -> str | None:
-    """The one node that the command line names, as an argument or with ``--node``; None for none.
-
-    Raises:
-        typer.BadParameter: It names several.
-    """
-    found = given_nodes(ctx, () if name is None else (name,))
-    if len(found) > 1:
-        raise typer.BadParameter(f"{', '.join(found)}: this command takes one node", ctx=ctx, param_hint="--node")
-    return found[0] if found else None
-
-
 Nodes = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar=_SOME,
+        metavar=SOME,
         help="Nodes by identifier, or by pattern such as 'us-*'; default: all.",
         autocompletion=node_names,
         callback=_some_nodes,
@@ -147,7 +85,7 @@ Nodes = Annotated[
 OneNode = Annotated[
     str | None,
     typer.Argument(
-        metavar=_ONE, help="The node; not needed where there is only one.", autocompletion=node_names,
+        metavar=ONE, help="The node; not needed where there is only one.", autocompletion=node_names,
         callback=_one_node,
     ),
 ]  # fmt: skip

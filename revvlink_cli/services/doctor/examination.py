@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from revvlink_cli._awaited import awaiting, missing
 from revvlink_cli.services.doctor import local_checks, node_checks
 from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Found, State
 
@@ -34,9 +35,16 @@ CHECKUPS: dict[str, Callable[[DoctorContext], Awaitable[Found]]] = {
 
 async def examine(context: DoctorContext, wanted: Sequence[str]) -> AsyncGenerator[Diagnosis, None]:
     """Run checkups at the same time, each with the timeout; yields their diagnoses in the order of their names."""
+    tasks: list[asyncio.Task[Found]] = []
+
+    def describe() -> str:
+        open_ones = [name for name, task in zip(wanted, tasks, strict=True) if not task.done()]
+        return missing(open_ones, len(tasks), "checkups done")
+
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_run(context, name), name=f"checkup {name}") for name in wanted]
+        with awaiting(describe):
+            async with asyncio.TaskGroup() as group:
+                tasks += [group.create_task(_run(context, name), name=f"checkup {name}") for name in wanted]
     finally:
         await context.close()
     for task in tasks:
