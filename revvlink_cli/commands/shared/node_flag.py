@@ -27,8 +27,8 @@ def node_flag(argument: Any) -> TyperOption | None:
         ctx.meta[_KEY] = tuple(dict.fromkeys(value or ()))
         return value
 
-    def complete(ctx: Any, param: object, incomplete: str) -> Any:  # noqa: ARG001 - Typer's signature
-        return argument.shell_complete(ctx, incomplete)
+    def complete(ctx: typer.Context, args: list[str], incomplete: str) -> list[tuple[str, str]]:  # noqa: ARG001 - Typer's signature
+        return [(item.value, item.help or "") for item in argument.shell_complete(ctx, incomplete)]
 
     more = "; may be given more than once" if metavar == SOME else ""
     return TyperOption(
@@ -39,7 +39,7 @@ def node_flag(argument: Any) -> TyperOption | None:
         callback=keep,
         metavar="NAME",
         help=f"The same as NODE{more}.",
-        shell_complete=complete,
+        autocompletion=complete,
     )
 
 
