@@ -81,7 +81,7 @@ def demo(
 NOTE = "the nodes are simulated: this machine plays their part, nothing leaves it"
 
 ENDING = (
-    "`revvlink demo --keep` keeps such a fleet running, for any command in another terminal.",
+    "`revvlink demo --keep` keeps such a fleet for commands in another terminal.",
     "Next: revvlink init",
 )
 
@@ -157,7 +157,7 @@ def _instructions(path: Path) -> tuple[str, ...]:
         "",
         f"  $env:REVVLINK_CONFIG = '{path}'",
         "",
-        "Then type any command of the documentation, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
+        "Then type any command, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
         "",
     )
 

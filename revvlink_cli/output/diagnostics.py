@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from revvlink_cli.output.streams import write_error_line
+from revvlink_cli.output.sizes import terminal_size
+from revvlink_cli.output.streams import is_terminal, write_error_line
 from revvlink_cli.output.text import clean, clean_lines
 
 if TYPE_CHECKING:
@@ -60,5 +62,8 @@ def lines(texts: Iterable[str]) -> None:
 
 
 def heading(text: str) -> None:
-    """Show a heading between the outputs of two command lines."""
-    write_error_line(f"\n{clean(text)}")
+    """Show a heading between the outputs of two command lines; on a terminal no word of it is broken."""
+    import textwrap
+
+    width = terminal_size(sys.stderr)[0] if is_terminal(sys.stderr) else sys.maxsize
+    write_error_line("\n" + "\n".join(textwrap.wrap(clean(text), width, break_on_hyphens=False)))

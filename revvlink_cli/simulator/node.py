@@ -42,7 +42,7 @@ from revvlink_cli.simulator.session import Session, new_session_id
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from revvlink_cli.simulator.profile import NodeProfile
 
@@ -82,6 +82,7 @@ class Node:
         self.thawed.set()
         self.answers = asyncio.Event()
         self.answers.set()
+        self._freed: set[str] = set()
         self._names = names
         self._first_session = profile.first_session
         self._tasks: set[asyncio.Task[None]] = set()
@@ -278,7 +279,7 @@ class Node:
         if strategy is None:
             return empty_answer(204)
         failing, block = self.profile.failing_addresses, self.profile.address_block
-        return json_answer(routeplanner.status(strategy, failing=failing, block=block))
+        return json_answer(routeplanner.status(strategy, failing=failing, freed=self._freed, block=block))
 
     async def _free_address(self, request: web.Request) -> web.Response:
         address = text(mapping(await json_body(request)), "address")
@@ -286,11 +287,15 @@ class Node:
             raise BadRequest
         if self.profile.route_planner is not None:
             routeplanner.check_address(address)
-        return await self._free_all(request)
+        return self._free([address])
 
     async def _free_all(self, _request: web.Request) -> web.Response:
+        return self._free(routeplanner.failing_addresses(self.profile.failing_addresses))
+
+    def _free(self, addresses: Iterable[str]) -> web.Response:
         if self.profile.route_planner is None:
             raise Refusal(500, "Can't access disabled route planner")
+        self._freed.update(addresses)
         return empty_answer(204)
 
     async def _metrics(self, _request: web.Request) -> web.Response:

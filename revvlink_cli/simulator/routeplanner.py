@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.answers import InternalError, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PLANNERS: dict[str, dict[str, Any]] = {
     "RotateOnBan": {
@@ -44,12 +47,13 @@ PLANNERS: dict[str, dict[str, Any]] = {
 """Strategy -> status."""
 
 
-def status(strategy: str, *, failing: int = 0, block: int | None = None) -> dict[str, Any]:
+def status(strategy: str, *, failing: int = 0, freed: Collection[str] = (), block: int | None = None) -> dict[str, Any]:
     """``GET /v4/routeplanner/status``.
 
     Args:
         strategy: Strategy of the planner.
         failing: Number of addresses that have failed.
+        freed: Those of them that a client has freed.
         block: Number of addresses in its block; None is the usual one of the strategy.
 
     Raises:
@@ -62,16 +66,22 @@ def status(strategy: str, *, failing: int = 0, block: int | None = None) -> dict
             f'"{planner}.getCurrentAddress()" is null'
         )
     known = PLANNERS[strategy]
-    found: dict[str, Any] = {**known["details"], "failingAddresses": [_failing(index) for index in range(failing)]}
+    kept = [address for address in failing_addresses(failing) if address not in freed]
+    found: dict[str, Any] = {**known["details"], "failingAddresses": [_failing(address) for address in kept]}
     if block is not None:
         found["ipBlock"] = {**found["ipBlock"], "size": str(block)}
     return {"class": known["class"], "details": found}
 
 
-def _failing(index: int) -> dict[str, Any]:
+def failing_addresses(count: int) -> list[str]:
+    """So many addresses that have failed."""
+    return [str(IPv4Address(0x01000000 + index)) for index in range(count)]
+
+
+def _failing(address: str) -> dict[str, Any]:
     """One address that has failed."""
     return {
-        "failingAddress": f"/{IPv4Address(0x01000000 + index)}",
+        "failingAddress": f"/{address}",
         "failingTimestamp": 1772839275000,
         "failingTime": "Sat Mar 07 00:01:15 UTC 2026",
     }

@@ -115,7 +115,9 @@ def test_route_planners(run: Callable[..., Ran]) -> None:
     assert {row["node"]: row["planner"] for row in ran.rows} == {"one": "NanoIpRoutePlanner", "link": None}
     assert [(row["failing"], row["addresses"]) for row in ran.rows] == [(2, ["1.0.0.0", "1.0.0.1"]), (None, [])]
     assert run("routeplanner", "free", "one", "1.0.0.1").code == 0
+    assert run("routeplanner", "status", "one", "-o", "json").rows[0]["addresses"] == ["1.0.0.0"]
     assert run("routeplanner", "free", "one", "--all").code == 0
+    assert run("routeplanner", "status", "one", "-o", "json").rows[0]["addresses"] == []
     assert run("routeplanner", "free", "one").code == 2
     bad = run("routeplanner", "free", "one", "no-such-host")
     assert bad.code == 1

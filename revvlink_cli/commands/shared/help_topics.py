@@ -37,9 +37,10 @@ ENVIRONMENT = {
 FILES = {
     "revvlink.toml": "configuration of the working directory; it gets no secrets from elsewhere until it is trusted",
     "~/.config/revvlink/revvlink.toml": "the user's configuration, which `revvlink init` writes",
+    "~/.config/revvlink/contexts/NAME.toml": "the configuration of the context NAME",
     "/etc/xdg/revvlink/revvlink.toml": "the configuration for every user of this machine",
     "~/.cache/revvlink/": "the track cache, unless [cache] names another place",
-    "~/.local/state/revvlink/": "files of the working directory that are trusted, and what was alerted",
+    "~/.local/state/revvlink/": "the chosen context, files that are trusted, and the alerts that were sent",
 }
 """Every file that revvlink reads and writes on Linux, unless options name others."""
 
