@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 COMMAND_GROUPS = {
     "Fleet": {
-        "nodes": "List the configured nodes, show their status, add one.",
+        "nodes": "List, test and change the nodes, and show their status.",
         "top": "Fill the terminal with the fleet, live.",
         "connect": "Connect to every node and report the result.",
         "wait": "Wait until the nodes are ready or healthy.",

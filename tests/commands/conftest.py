@@ -1,12 +1,16 @@
-"""The fleet and the configuration that tests of `check`, `healthcheck` and `wait` share."""
+"""The fleet and the configuration that tests of several commands share, and command lines run in this process."""
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.cli.app import run
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,3 +48,16 @@ def config(simulator: Simulator, write_config: Callable[..., Path]) -> Callable[
         return write_config(*nodes, **sections)
 
     return write
+
+
+@pytest.fixture
+def line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Runs a command line in this process; `stdin` is what comes through a pipe."""
+
+    def ran(*arguments: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = run(arguments)
+        found = capfd.readouterr()
+        return Ran(code, found.out, found.err)
+
+    return ran

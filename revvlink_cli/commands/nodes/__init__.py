@@ -1,18 +1,18 @@
-"""``revvlink nodes``: what is configured, how it is doing, what each node is; and adding one."""
+"""``revvlink nodes``: what is configured, how it is doing, what each node is; and changes of the configured nodes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from revvlink_cli.commands.nodes import penalties, status, transfer
+from revvlink_cli.commands.nodes import add, edit, penalties, remove, rename, status, test, transfer
+from revvlink_cli.commands.nodes.node_row import NodeRow, row_of
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
-from revvlink_cli.commands.shared.options import Nodes, OneNode, Region, Tags, regions
-from revvlink_cli.commands.shared.values import files
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.commands.shared.options import Nodes, OneNode, Region, Tags
+from revvlink_cli.output.result import Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING, human
 
 if TYPE_CHECKING:
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.shared.command import Options
 
 app = make_app()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeRow:
-    """A configured node; never its password, only where that comes from."""
-
-    node: str = column("NODE")
-    uri: str = column("URI", flexible=True)
-    region: str | None = column("REGION")
-    tags: tuple[str, ...] = column("TAGS", rank=2)
-    password_from: str = column("PASSWORD", rank=3)
 
 
 @command(
@@ -49,21 +38,13 @@ def list_nodes(
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     chosen = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    rows = tuple(
-        NodeRow(
-            node=entry.identifier,
-            uri=entry.uri,
-            region=entry.region,
-            tags=tuple(entry.tags),
-            password_from=entry.password_source,
-        )
-        for entry in chosen
-    )
+    rows = tuple(map(row_of, chosen))
     return Result(rows, NodeRow)
 
 
 penalties.add_to(app)
 status.add_to(app)
+test.add_to(app)
 
 
 def _runtime(row: InfoRecord) -> str:
@@ -151,74 +132,8 @@ def _date(milliseconds: int | None) -> str | None:
         return None  # no date a server was built on
 
 
-@command(
-    app,
-    "add",
-    prints=lambda: {"": Rows(NodeRow)},
-    examples=("revvlink nodes add us-2 https://us-2.example.com --password-env US_2",),
-)
-def add(
-    ctx: typer.Context,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Name of the node.")],
-    uri: Annotated[str, typer.Argument(metavar="URI", help="Its address, such as http://127.0.0.1:2333.")],
-    password_env: Annotated[
-        str | None, typer.Option("--password-env", metavar="NAME", help="Environment variable that holds the password.")
-    ] = None,
-    password_file: Annotated[
-        str | None,
-        typer.Option(
-            "--password-file", metavar="PATH", help="File whose first line is the password.", autocompletion=files
-        ),
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option("--region", metavar="LABEL", help="Region it serves.", autocompletion=regions)
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag; may be given more than once.")
-    ] = None,
-    user_id: Annotated[int | None, typer.Option("--user-id", metavar="ID", help="The bot's user id.")] = None,
-) -> Result:
-    """Add a node to the end of the configuration file.
-
-    The rest of the file stays as it is.
-    """
-    from pathlib import Path
-
-    from revvlink_cli.config.editing import append_node
-    from revvlink_cli.config.problems import ConfigError
-
-    options = options_of(ctx)
-    password_env, password_file = password_env or None, password_file or None
-    if (password_env is None) == (password_file is None):
-        raise typer.BadParameter("give one of --password-env and --password-file", param_hint="password")
-    if password_file is not None:  # typed here, it counts from here; in the file it would count from the file's folder
-        password_file = str(Path(password_file).expanduser().absolute())
-    settings = node_selection.load_settings(options)
-    path = settings.source.path
-    if path is None:
-        raise CommandError(
-            Failure("configuration", "the configuration is in the environment, there is no file to add to",
-                    hint="unset REVVLINK_URI, or name a file with --config"),
-            exit_code=ExitCode.USAGE,
-        )  # fmt: skip
-    values: dict[str, Any] = {"identifier": identifier, "uri": uri}
-    values |= {"password_env": password_env} if password_env else {"password_file": password_file}
-    values |= {key: value for key, value in (("region", region), ("tags", tag), ("user_id", user_id)) if value}
-    try:
-        added = append_node(path, values)
-    except ConfigError as error:
-        raise node_selection.config_failure(error, options) from None
-    row = NodeRow(
-        node=identifier,
-        uri=uri,
-        region=region,
-        tags=tuple(tag or ()),
-        password_from=f"env {password_env}" if password_env else f"file {password_file}",
-    )
-    warnings = [f"{problem.message} ({problem.hint})" for problem in added.mistakes(added.nodes[-1])]
-    if not settings.source.trusted:
-        warnings.append(f"{path} is not trusted with this; run `revvlink config trust {path}`")
-    return Result((row,), NodeRow, notes=(f"added to {path}",), warnings=tuple(warnings))
-
-
+add.add_to(app)
+edit.add_to(app)
+rename.add_to(app)
+remove.add_to(app)
 transfer.add_to(app)

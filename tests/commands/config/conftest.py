@@ -1,18 +1,12 @@
-"""A configuration with comments, and command lines run in this process."""
+"""A configuration with comments."""
 
 from __future__ import annotations
 
-import io
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.cli.app import run
-from tests.conftest import Ran
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 CONFIG = """\
@@ -46,16 +40,3 @@ def path(isolated: Path) -> Path:
     file.touch(mode=0o600)
     file.write_text(CONFIG, encoding="utf-8")
     return file
-
-
-@pytest.fixture
-def line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Runs a command line in this process; `stdin` is what comes through a pipe."""
-
-    def ran(*arguments: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        code = run(arguments)
-        found = capfd.readouterr()
-        return Ran(code, found.out, found.err)
-
-    return ran
