@@ -33,6 +33,7 @@ NOT_HERE = {
     "revvlink check --canary-play": "it takes the seconds that it plays",
     "revvlink record": "it takes hours",
     "revvlink nodes add": "it changes the configuration of the fleet",
+    "revvlink nodes import": "it reads the list of another program, and changes the configuration of the fleet",
 }
 """Beginning of a command line -> why it is not run here. The examples in the help of these commands are run."""
 
