@@ -66,6 +66,7 @@ COMMAND_GROUPS = {
     },
     "Set-up": {
         "init": "Write a starter configuration.",
+        "context": "Choose between several fleets, each with its own file.",
         "config": "Show, change, validate and trust the configuration.",
         "demo": "Try every command on a simulated fleet.",
         "completion": "Print the script that completes command lines.",

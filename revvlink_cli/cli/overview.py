@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.commands.shared.node_selection import find_source
+from revvlink_cli.config.contexts import context_names
 from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.output.text import clean
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 WITHOUT_CONFIGURATION = {
     "revvlink demo": "try every command on a simulated fleet",
     "revvlink init": "write a starter configuration",
+}
+
+WITH_CONTEXTS = {
+    "revvlink context list": "show the contexts and their nodes",
+    "revvlink context use NAME": "choose the one that commands use",
 }
 
 WITH_MISTAKES = {"revvlink config validate": "show every mistake and its line"}
@@ -35,6 +41,9 @@ def overview(options: Options) -> str:
     except ConfigError as error:
         if not error.is_missing:
             return _text("The configuration cannot be read.", WITH_MISTAKES)
+        if names := context_names():
+            shown = f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+            return _text(f"No context is in use. Contexts: {shown}", WITH_CONTEXTS)
         return _text("There is no configuration yet.", WITHOUT_CONFIGURATION)
     place = str(source.path) if source.path is not None else str(source.kind)
     where = f"Context {source.context}: {place}" if source.context is not None else f"Configuration: {place}"

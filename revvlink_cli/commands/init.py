@@ -34,22 +34,33 @@ def init(
 ) -> Result:
     """Write a starter configuration.
 
-    Only you can read the file. Fill in your nodes.
+    Only you can read the file. Fill in your nodes. With --context NAME it becomes the configuration of that context.
     """
     import os
     from pathlib import Path
 
+    from revvlink_cli.config.context_files import add_context
     from revvlink_cli.config.problems import ConfigError
-    from revvlink_cli.config.starter import default_path, write_starter
+    from revvlink_cli.config.starter import default_path, starter_text, write_starter
 
     options = options_of(ctx)
-    target = Path(path or options.config or os.environ.get("REVVLINK_CONFIG") or default_path())
+    file = path or options.config
+    context = options.context
+    if file is None and context is None and not os.environ.get("REVVLINK_CONFIG"):
+        context = os.environ.get("REVVLINK_CONTEXT") or None
+    if file is not None and context is not None:
+        raise typer.BadParameter("is a file, and --context writes the file of a context", param_hint="PATH")
     try:
-        written = write_starter(target, force=force)
+        if context is not None:
+            written = add_context(context, starter_text(), force=force)
+        else:
+            target = Path(file or os.environ.get("REVVLINK_CONFIG") or default_path())
+            written = write_starter(target, force=force)
     except ConfigError as error:
         raise node_selection.config_failure(error, options) from None
+    line = f"revvlink --context {context} nodes status" if context is not None else "revvlink nodes status"
     return Result(
         InitRecord(path=str(written)),
         text=str(written),
-        notes=(f"now put your node in {written}, then try: revvlink nodes status",),
+        notes=(f"now put your node in {written}, then try: {line}",),
     )

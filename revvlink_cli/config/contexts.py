@@ -78,12 +78,12 @@ def _stems() -> list[str]:
         return []
 
 
-def find_context(name: str, origin: str) -> Path:
+def find_context(name: str, *, origin: str = "") -> Path:
     """The configuration file of an existing context.
 
     Args:
         name: The context. Its letters are compared as they are, also where the file system ignores their case.
-        origin: What named it: ``--context``, a variable or a command.
+        origin: Where the name came from if the user has not just typed it, as the end of the message.
 
     Raises:
         ConfigError: There is no such context; the hint names the nearest one.
@@ -91,8 +91,7 @@ def find_context(name: str, origin: str) -> Path:
     check_name(name)
     known = context_names()
     if name not in known:
-        message = f"there is no context {name}" + (f" ({origin})" if origin else "")
-        raise ConfigError([Problem(message, hint=_hint(name, known))], is_missing=True)
+        raise ConfigError([Problem(f"there is no context {name}{origin}", hint=_hint(name, known))])
     return context_path(name)
 
 

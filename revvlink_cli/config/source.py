@@ -146,9 +146,12 @@ def context_source(name: str, kind: SourceKind, environment: Mapping[str, str]) 
     Raises:
         ConfigError: There is no such context.
     """
-    origin = "`revvlink context use` has chosen it" if kind is SourceKind.CHOICE else str(kind)
+    origins = {
+        SourceKind.CHOICE: ", which `revvlink context use` has chosen",
+        SourceKind.CONTEXT_VARIABLE: ", which REVVLINK_CONTEXT names",
+    }
     try:
-        path = find_context(name, origin)
+        path = find_context(name, origin=origins.get(kind, ""))
     except ConfigError as error:
         if kind is not SourceKind.CHOICE:
             raise

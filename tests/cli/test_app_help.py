@@ -219,4 +219,4 @@ def test_help_colours_names_not_prose() -> None:
     assert "  \x1b[36m--tag TAG\x1b[0m   Only nodes that have this" in lines
     assert "  \x1b[36m-w, --warning CHECK=RANGE\x1b[0m" in lines
     assert "  revvlink check" in lines
-    assert any(line.startswith("  \x1b[36m--config\x1b[0m, \x1b[36m--uri\x1b[0m") for line in lines)
+    assert any(line.startswith("  \x1b[36m--config\x1b[0m, \x1b[36m--context\x1b[0m") for line in lines)

@@ -141,6 +141,12 @@ def prepare(line: str, folder: Path) -> None:
         assert run_cli("search", "night").code == 0
     if line.startswith("revvlink cache import"):
         (folder / "cache.jsonl").write_text(run_cli("cache", "export").out, encoding="utf-8")
+    if line.startswith("revvlink context"):
+        others = {"prod", "staging"} - ({line.split()[3]} if " add " in line else set())
+        for name in others:
+            assert run_cli("context", "add", name, "--from", "revvlink.toml").code == 0
+        if " show" in line:
+            assert run_cli("context", "use", "prod").code == 0
     if line.startswith("revvlink nodes import"):
         server = "server:\n  port: 2333\nlavalink:\n  server:\n    password: example-password\n"
         (folder / "application.yml").write_text(server, encoding="utf-8")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +35,6 @@ from tests.situations.hostile_server import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 PLACE = ("--node", NAME, "--session", SESSION)
 LOST = "\udcff\udc9b"
@@ -61,6 +61,12 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     "config validate": ((),),
     "connect": ((), ("--hold",)),
     "completion": ((), (HOSTILE,)),
+    "context add": (("new",), (HOSTILE, "--from", HOSTILE)),
+    "context list": ((),),
+    "context remove": (("prod", "--yes"), (HOSTILE, "--yes")),
+    "context rename": (("prod", "new"), ("prod", HOSTILE)),
+    "context show": (("prod",), (HOSTILE,)),
+    "context use": (("broken",), (HOSTILE,)),
     "demo": (("--", "region", HOSTILE, LOST),),
     "doctor": (("--timeout", "3"), ("--only", HOSTILE)),
     "events": ((),),
@@ -203,6 +209,12 @@ def prepare(command: str, config: Path) -> None:
     """What a command needs to have something to show."""
     if command.startswith("cache"):
         assert run_cli("--config", str(config), "search", "list").code == 0
+    if command.startswith("context"):
+        folder = Path(os.environ["XDG_CONFIG_HOME"]) / "revvlink" / "contexts"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "prod.toml").write_text(config.read_text(encoding="utf-8"), encoding="utf-8")
+        for name in ("broken", "x\x1b[2Jx"):
+            (folder / f"{name}.toml").write_text(json.dumps(HOSTILE) + " = 1\n", encoding="utf-8")
 
 
 def is_endless(command: str, line: tuple[str, ...]) -> bool:
