@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext, left_out_notes, load_all
 from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.values import files
-from revvlink_cli.output.check_rows import CheckRow
+from revvlink_cli.output.check_rows import CheckRow, ContextCheckRow
 from revvlink_cli.output.formats import COMMON, REPORTS, Format
-from revvlink_cli.output.result import CheckResult, ExitCode, Result, column
+from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Result, column
 from revvlink_cli.output.text import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
-    from revvlink_cli.config.settings import Settings
+    from revvlink_cli.config.settings import NodeEntry, Settings
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
 
@@ -64,7 +67,7 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
 
 @command(
     app,
-    prints=lambda: {"": Rows(CheckRow), "--list": Rows(CatalogueRow)},
+    prints=lambda: {"": Rows(CheckRow), "--all-contexts": Rows(ContextCheckRow), "--list": Rows(CatalogueRow)},
     cls=MonitorCommand,
     examples=("revvlink check", "revvlink check --tag prod --warning cpu=70% --critical cpu=90%"),
 )
@@ -106,6 +109,7 @@ def check(
         str | None,
         typer.Option("--remind", metavar="TIME", help="With --notify, repeat what is wrong after this time."),
     ] = None,
+    all_contexts: AllContexts = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="End with 0 for every verdict, for collectors of reports.")
     ] = False,
@@ -133,32 +137,115 @@ def check(
         plugins=require_plugin, filters=require_filter, youtube_oauth=require_youtube_oauth, canaries=canary,
         plays=canary_play, max_latency=max_latency, min_healthy=min_healthy, unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
+    prepare = partial(_prepare, options=options, flags=flags, notify=notify, remind=remind)
+    if all_contexts:
+        found, broken = load_all(options, nodes or (), tags=tag or (), region=region)
+        plans: list[Plan] = []
+        for each in found:
+            try:
+                plans.append(prepare(each.settings, each.entries))
+            except CommandError as error:
+                broken.append(BrokenContext.of(each.name, error.failures))
+        return _check_all(plans, broken, options, reports=reports, exit_zero=exit_zero)
     settings = node_selection.load_settings(options, for_verdict=True)
     entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
+    return _check(prepare(settings, entries), options, reports=reports, exit_zero=exit_zero)
+
+
+class Plan(NamedTuple):
+    """What to check in one fleet.
+
+    Attributes:
+        settings: The configuration.
+        nodes: The nodes, with their passwords.
+        policy: The requirements.
+        notify: Sends what has changed; None without --notify.
+    """
+
+    settings: Settings
+    nodes: tuple[NodeSettings, ...]
+    policy: Policy
+    notify: check_options.Messenger | None
+
+    async def report(self, options: Options) -> Report:
+        """Check the fleet."""
+        from revvlink_cli.services.checking import run
+
+        settings = self.settings
+        report = await run(
+            self.nodes, self.policy, regions=settings.regions, timeout=options.timeout, play=settings.play
+        )
+        return replace(report, context=settings.context)
+
+
+def _prepare(
+    settings: Settings,
+    entries: Sequence[NodeEntry],
+    *,
+    options: Options,
+    flags: check_options.CheckOptions,
+    notify: str | None,
+    remind: str | None,
+) -> Plan:
+    """Make the plan for these nodes of a configuration. Canaries that play raise the time limit.
+
+    Raises:
+        CommandError: The requirements contradict the configuration, or no password can be read.
+    """
     policy = flags.applied(check_options.narrow_policy(settings.policy, settings, entries))
     check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
     messenger = check_options.make_messenger(settings, entries, flags, notify, remind)
     chosen = node_selection.with_secrets(settings, entries, options)
     if options.given_timeout is None and any(policy.plays(entry.identifier) for entry in entries):
-        options.given_timeout = options.usual_timeout + settings.play.duration_s + PLAY_TIME
-    return _check(settings, chosen, policy, options, reports=reports, exit_zero=exit_zero, notify=messenger)
+        usual = MonitorCommand.usual_timeout + settings.play.duration_s + PLAY_TIME
+        options.usual_timeout = max(options.usual_timeout, usual)
+    return Plan(settings, chosen, policy, messenger)
 
 
 async def _check(
-    settings: Settings,
-    chosen: tuple[NodeSettings, ...],
-    policy: Policy,
+    plan: Plan, options: Options, *, reports: tuple[tuple[Format, str], ...], exit_zero: bool
+) -> CheckResult:
+    report = await plan.report(options)
+    send = partial(plan.notify, report) if plan.notify is not None else None
+    return replace(result_of(report, options, exit_zero=exit_zero), report_files=reports, notify=send)
+
+
+async def _check_all(
+    plans: Sequence[Plan],
+    broken: Sequence[BrokenContext],
     options: Options,
     *,
     reports: tuple[tuple[Format, str], ...],
     exit_zero: bool,
-    notify: check_options.Messenger | None,
-) -> Result:
-    from revvlink_cli.services.checking import run
+) -> CheckResult:
+    """Check several contexts at the same time."""
+    import asyncio
+    import time
 
-    report = await run(chosen, policy, regions=settings.regions, timeout=options.timeout, play=settings.play)
-    send = partial(notify, report) if notify is not None else None
-    return replace(result_of(report, options, exit_zero=exit_zero), report_files=reports, notify=send)
+    from revvlink_cli.health.fleet import combined, unusable
+
+    at = time.time()
+    async with asyncio.TaskGroup() as group:
+        checks = [group.create_task(plan.report(options), name=f"check {plan.settings.context}") for plan in plans]
+    made = [check.result() for check in checks]
+    failed = [unusable(each.name, [failure.message for failure in each.failures], at) for each in broken]
+    report = combined(sorted((*made, *failed), key=lambda part: part.context or ""))
+
+    async def send() -> tuple[str, ...]:
+        warnings: list[str] = []
+        for plan, part in zip(plans, made, strict=True):
+            if plan.notify is not None:
+                warnings += [f"{part.context}: {warning}" for warning in await plan.notify(part)]
+        return tuple(warnings)
+
+    result = result_of(report, options, exit_zero=exit_zero)
+    return replace(
+        result,
+        row=ContextCheckRow,
+        notes=(*result.notes, *left_out_notes()),
+        report_files=reports,
+        notify=send if any(plan.notify is not None for plan in plans) else None,
+    )
 
 
 def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> CheckResult:

@@ -76,6 +76,7 @@ class Finding:
         facts: Texts that the check read, by name.
         origin: The check that failed, where that one is left out and this one reports its failure; else None.
         raw_verdict: The original verdict, where a quorum or the lack of a check to report it made it milder; else None.
+        context: The fleet, where a report is about several; else None.
     """
 
     node: str | None
@@ -90,6 +91,7 @@ class Finding:
     facts: tuple[tuple[str, str], ...] = ()
     origin: str | None = None
     raw_verdict: Verdict | None = None
+    context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +103,23 @@ class Skipped:
         check: Code of the check.
         reason: Why, in a few words.
         needs: Code of the failed check that this one depends on, or None.
+        context: The fleet, where a report is about several; else None.
     """
 
     node: str | None
     check: str
     reason: str
     needs: str | None = None
+    context: str | None = None
 
 
 Outcome: TypeAlias = Finding | Skipped
+
+
+def subject_of(outcome: Outcome, *, fleet: str = "fleet") -> str:
+    """The node of an outcome, or `fleet` for a whole fleet: ``us-1``; of several fleets ``prod/us-1``."""
+    name = outcome.node if outcome.node is not None else fleet
+    return name if outcome.context is None else f"{outcome.context}/{name}"
 
 
 def graver(*verdicts: Verdict) -> Verdict:

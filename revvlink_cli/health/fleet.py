@@ -33,6 +33,8 @@ class Report:
         at: When the checks began, in seconds since the epoch; 0 if unknown.
         took: Seconds that they took.
         made: All findings, also of checks that are not reported: an alert ends when its trouble is over.
+        context: The name of the fleet, where it has one; else None.
+        parts: The reports on single fleets that this one consists of; none if it is about one fleet.
     """
 
     verdict: Verdict
@@ -43,6 +45,8 @@ class Report:
     at: float = 0.0
     took: float = 0.0
     made: tuple[Finding, ...] = ()
+    context: str | None = None
+    parts: tuple[Report, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -51,8 +55,51 @@ class Report:
 
     @property
     def healthy_nodes(self) -> str:
-        """How many nodes are healthy, in words: ``2 of 3 nodes healthy``."""
-        return f"{self.healthy} of {self.nodes} node{'' if self.nodes == 1 else 's'} healthy"
+        """How many nodes are healthy, in words: ``2 of 3 nodes healthy``, ``2 of 3 nodes of prod healthy``."""
+        fleet = f" of {self.context}" if self.context is not None else ""
+        if self.parts:
+            fleet = f" of {len(self.parts)} context{'' if len(self.parts) == 1 else 's'}"
+        return f"{self.healthy} of {self.nodes} node{'' if self.nodes == 1 else 's'}{fleet} healthy"
+
+
+def combined(parts: Sequence[Report]) -> Report:
+    """One report on several fleets, whose outcomes name their fleet.
+
+    Args:
+        parts: The reports, each with its context.
+    """
+    outcomes = tuple(replace(outcome, context=part.context) for part in parts for outcome in part.outcomes)
+    return Report(
+        max((part.verdict for part in parts), key=lambda verdict: verdict.gravity, default=Verdict.UNKNOWN),
+        outcomes,
+        sum(part.nodes for part in parts),
+        sum(part.healthy for part in parts),
+        at=min((part.at for part in parts if part.at), default=0.0),
+        took=max((part.took for part in parts), default=0.0),
+        parts=tuple(parts),
+    )
+
+
+def unusable(context: str, problems: Sequence[str], at: float) -> Report:
+    """The report on a fleet whose configuration cannot be used: what it would say is unknown.
+
+    Args:
+        context: The name of the fleet.
+        problems: Why, at least one.
+        at: When that was found, in seconds since the epoch.
+    """
+    more = f" (and {len(problems) - 1} more mistakes)" if len(problems) > 1 else ""
+    message = f"{problems[0]}{more}"
+    finding = Finding(
+        node=None,
+        check="config",
+        verdict=Verdict.UNKNOWN,
+        message=message,
+        code="configuration",
+        stage="config",
+        hint=f"see `revvlink --context {context} config validate`",
+    )
+    return Report(Verdict.UNKNOWN, (finding,), 0, 0, at=at, made=(finding,), context=context)
 
 
 def assess(

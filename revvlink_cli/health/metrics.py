@@ -128,9 +128,22 @@ class Sample:
     labels: tuple[tuple[str, str], ...]
     value: float
 
+    def of_context(self, context: str) -> Sample:
+        """The same value, as one of a fleet with this name."""
+        return Sample(self.metric, (("context", context), *self.labels), self.value)
+
 
 def samples(report: Report) -> list[Sample]:
-    """What a report says, apart from when it was made."""
+    """What a report says, apart from when it was made. A fleet with a name has it as the label ``context``."""
+    if report.parts:
+        return [sample for part in report.parts for sample in samples(part)]
+    found = _samples(report)
+    if report.context is None:
+        return found
+    return [sample.of_context(report.context) for sample in found]
+
+
+def _samples(report: Report) -> list[Sample]:
     found = [Sample(UP, (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
     hanging = {found.node for found in report.made if found.code == str(Code.REST_UNRESPONSIVE)}
     found += [Sample(HANGING, (("node", node),), float(node in hanging)) for node in report.ready]
@@ -178,10 +191,10 @@ def exposition(found: Iterable[Sample]) -> str:
 
 def of_run(report: Report) -> str:
     """The whole text of one run, for the textfile collector."""
-    made = [
-        Sample(CHECK_TIMESTAMP, (), report.at),
-        Sample(CHECK_DURATION, (), report.took),
-    ]
+    made: list[Sample] = []
+    for part in report.parts or (report,):
+        times = [Sample(CHECK_TIMESTAMP, (), part.at), Sample(CHECK_DURATION, (), part.took)]
+        made += times if part.context is None else [sample.of_context(part.context) for sample in times]
     return exposition([*samples(report), *made])
 
 

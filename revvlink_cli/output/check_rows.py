@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.health.findings import Finding, Skipped, Verdict
-from revvlink_cli.output.result import Failure, Kind, column
+from revvlink_cli.health.findings import Finding, Skipped, Verdict, subject_of
+from revvlink_cli.output.result import Failure, InContext, Kind, column, in_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,12 +50,22 @@ class CheckRow:
     facts: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextCheckRow(CheckRow, InContext):
+    """The outcome of one check in one of several contexts."""
+
+
 def rows_of(outcomes: Iterable[Outcome]) -> tuple[CheckRow, ...]:
-    """One row for each outcome."""
+    """One row for each outcome, with its context if it has one."""
     return tuple(map(_row, outcomes))
 
 
 def _row(outcome: Outcome) -> CheckRow:
+    row = _plain_row(outcome)
+    return row if outcome.context is None else in_context(ContextCheckRow, row, outcome.context)
+
+
+def _plain_row(outcome: Outcome) -> CheckRow:
     plain: dict[str, Any] = {"node": outcome.node, "check": outcome.check}
     if isinstance(outcome, Skipped):
         return CheckRow(**plain, verdict="skipped", message=outcome.reason, subject=None, code=None, stage=None,
@@ -92,10 +102,10 @@ GIST = ("reach", "version", "cpu", "players", "load", "play", "packets", "region
 def table_rows(report: Report) -> tuple[CheckRow, ...]:
     """The rows of the short table: every finding that is not OK, and one row for each node without any."""
     rows: list[CheckRow] = []
-    by_node: dict[str | None, list[Finding]] = {}
+    by_node: dict[tuple[str | None, str | None], list[Finding]] = {}
     for finding in report.findings:
-        by_node.setdefault(finding.node, []).append(finding)
-    for node, findings in by_node.items():
+        by_node.setdefault((finding.context, finding.node), []).append(finding)
+    for (context, node), findings in by_node.items():
         bad = [finding for finding in findings if finding.verdict is not Verdict.OK]
         if bad:
             rows += rows_of(bad)
@@ -103,7 +113,7 @@ def table_rows(report: Report) -> tuple[CheckRow, ...]:
         messages = [finding.message for finding in findings if finding.check in GIST]
         message = "; ".join(messages) or findings[0].message
         check = findings[0].check if len(findings) == 1 else f"{len(findings)} checks"
-        rows.append(_row(Finding(node=node, check=check, verdict=Verdict.OK, message=message)))
+        rows.append(_row(Finding(node=node, check=check, verdict=Verdict.OK, message=message, context=context)))
     return tuple(rows)
 
 
@@ -120,8 +130,8 @@ def trouble(report: Report) -> list[Finding]:
 
 
 def place(finding: Finding) -> str:
-    """Node and check: ``us-1 cpu``, ``fleet skew``."""
-    return f"{finding.node or 'fleet'} {finding.check}"
+    """Node and check: ``us-1 cpu``, ``fleet skew``; of several contexts ``prod/us-1 cpu``."""
+    return f"{subject_of(finding)} {finding.check}"
 
 
 def describe(finding: Finding) -> str:
@@ -159,7 +169,14 @@ def _stage(found: Finding) -> str:
 def failures(findings: Iterable[Finding]) -> tuple[Failure, ...]:
     """The findings that are not OK, as failures of a command."""
     return tuple(
-        Failure(found.code or found.verdict.name.lower(), found.message, found.node, _stage(found), found.hint)
+        Failure(
+            found.code or found.verdict.name.lower(),
+            found.message,
+            found.node,
+            _stage(found),
+            found.hint,
+            context=found.context,
+        )
         for found in findings
         if found.verdict is not Verdict.OK
     )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def line(failure: Failure) -> str:
-    """One error on one line: node, stage, message, hint."""
-    place = ": ".join(clean(part) for part in (failure.node, failure.stage) if part)
+    """One error on one line: context, node, stage, message, hint."""
+    place = ": ".join(clean(part) for part in (failure.context, failure.node, failure.stage) if part)
     hint = f" ({clean(failure.hint)})" if failure.hint else ""
     return f"error: {place + ': ' if place else ''}{clean(failure.message)}{hint}"
 

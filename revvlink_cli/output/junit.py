@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from revvlink_cli.health.findings import Finding, Skipped, Verdict
+from revvlink_cli.health.findings import Finding, Skipped, Verdict, subject_of
 from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
@@ -55,14 +55,15 @@ def _to_text(root: ET.Element) -> str:
 def _add_report(root: ET.Element, report: Report) -> None:
     at = datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     root.set("time", f"{report.took:.3f}")
-    suites: dict[str | None, ET.Element] = {}
+    suites: dict[tuple[str | None, str | None], ET.Element] = {}
     for outcome in report.outcomes:
-        if outcome.node not in suites:
-            name = clean(outcome.node) if outcome.node is not None else "(fleet)"  # as in the table
-            suites[outcome.node] = ET.SubElement(
+        place = (outcome.context, outcome.node)
+        if place not in suites:
+            name = clean(subject_of(outcome, fleet="(fleet)"))  # as in the table
+            suites[place] = ET.SubElement(
                 root, "testsuite", {"name": name, "timestamp": at, "time": f"{report.took:.3f}"}
             )
-        _add_case(suites[outcome.node], outcome)
+        _add_case(suites[place], outcome)
     for suite in suites.values():
         _count(suite)
 

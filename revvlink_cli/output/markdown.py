@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from revvlink_cli.health.findings import Skipped
+from revvlink_cli.health.findings import Skipped, subject_of
 from revvlink_cli.output import check_rows
 from revvlink_cli.output.export import markdown_cell, markdown_table
 from revvlink_cli.output.renderer import ReportRenderer
@@ -60,7 +60,7 @@ def _document(report: Report) -> str:
     for index, finding in enumerate(findings):
         hint = f" ({finding.hint})" if finding.hint else ""
         line = (
-            f"| {finding.verdict.name} | {_cell(finding.node or 'fleet')} | {finding.check} "
+            f"| {finding.verdict.name} | {_cell(subject_of(finding))} | {finding.check} "
             f"| {_cell(finding.message + hint)} |"
         )
         left -= len(line) + 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli.health.findings import subject_of
 from revvlink_cli.health.ranges import Unit, number
 from revvlink_cli.output import check_rows
 from revvlink_cli.output.renderer import ReportRenderer
@@ -112,17 +113,18 @@ def performance(report: Report) -> Iterator[Datum]:
         for figure in finding.figures:
             subject = f" {finding.subject}" if finding.subject is not None else ""
             ending = {Unit.BYTES: " bytes"}.get(figure.unit, "")
-            label = _unique(_bare(f"{names[finding.node]} {figure.name}{ending}{subject}"), taken)
+            label = _unique(_bare(f"{names[finding.context, finding.node]} {figure.name}{ending}{subject}"), taken)
             yield Datum(f"'{label}'={_data(figure)}", finding.node is None)
 
 
-def _names(report: Report) -> dict[str | None, str]:
+def _names(report: Report) -> dict[tuple[str | None, str | None], str]:
     """Name of each node in labels. A node without figures keeps its name, so that no other node gets it."""
-    nodes = dict.fromkeys(outcome.node for outcome in report.outcomes if outcome.node is not None)
+    nodes = {(outcome.context, outcome.node): subject_of(outcome) for outcome in report.outcomes}
     taken: set[str] = set()
-    names: dict[str | None, str] = {None: "fleet"}
-    for node in sorted(nodes, key=lambda node: _bare(node) != node):
-        names[node] = _unique(_bare(node), taken)
+    names = {place: name for place, name in nodes.items() if place[1] is None}
+    for place, name in sorted(nodes.items(), key=lambda item: _bare(item[1]) != item[1]):
+        if place not in names:
+            names[place] = _unique(_bare(name), taken)
     return names
 
 

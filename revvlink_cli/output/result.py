@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from revvlink_cli.output.formats import Format
 
@@ -143,6 +143,7 @@ class Failure:
         stage: The stage that failed, such as ``auth``, or None.
         hint: What to do next, or None.
         excerpt: The text at fault, and below it a caret under the place of the mistake; or None.
+        context: The fleet it happened in, where the command is about several; or None.
     """
 
     code: str
@@ -151,6 +152,28 @@ class Failure:
     stage: str | None = None
     hint: str | None = None
     excerpt: str | None = None
+    context: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InContext:
+    """The base of rows of several fleets: it gives them a first column with the context."""
+
+    context: str = column("CONTEXT", rank=0)
+
+
+R = TypeVar("R", bound=InContext)
+
+
+def in_context(kind: type[R], row: Any, context: str) -> R:
+    """A row as one of several fleets.
+
+    Args:
+        kind: A type with the fields of the row and those of `InContext`.
+        row: The row.
+        context: The context.
+    """
+    return kind(context=context, **{entry.name: getattr(row, entry.name) for entry in dataclasses.fields(row)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,18 +10,30 @@ import typer
 from revvlink_cli._percent import percent
 from revvlink_cli._sizes import size
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
+from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext, left_out_notes, load_all
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.titles import named
-from revvlink_cli.output.result import Failure, Kind, Result, Stream, column
+from revvlink_cli.output.result import (
+    CommandError,
+    ExitCode,
+    Failure,
+    InContext,
+    Kind,
+    Result,
+    Stream,
+    column,
+    in_context,
+)
 from revvlink_cli.output.text import MISSING, human
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
+    from revvlink_cli.commands.shared.all_contexts import ContextNodes
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.voice import VoiceAbility
@@ -134,6 +146,11 @@ SORTS: dict[str, Callable[[StatusRow], Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextStatusRow(StatusRow, InContext):
+    """How a node of one of several contexts is doing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTick:
     """The fleet at one moment."""
 
@@ -151,6 +168,7 @@ def status(
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,
     duration: watch_options.Duration = None,
+    all_contexts: AllContexts = False,
 ) -> Work | Stream:
     """Connect to the nodes and show the status of each.
 
@@ -159,6 +177,12 @@ def status(
     options = options_of(ctx)
     order = penalty_columns.check_sort(sort or "penalty", SORTS)
     span = watch_options.read_span(interval, count, duration, watch=watch)
+    if all_contexts:
+        found, broken = load_all(options, nodes or (), tags=tag or (), region=region)
+        if watch:
+            what = "goes without --watch: watch one context with --context"
+            raise typer.BadParameter(what, param_hint="--all-contexts")
+        return _status_of_all(found, broken, options, order, is_ordered=sort is not None)
     settings = node_selection.load_settings(options)
 
     choose = node_selection.make_chooser(options, nodes, tag, region)
@@ -199,6 +223,52 @@ async def _status(
     rows = penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort])
     code = node_selection.exit_code_for(failures, len(rows))
     return Result(rows, StatusRow, code, failures, notes=tuple(_footnotes(rows)), is_ordered=is_ordered)
+
+
+async def _status_of_all(
+    found: Sequence[ContextNodes],
+    broken: Sequence[BrokenContext],
+    options: Options,
+    sort: str,
+    *,
+    is_ordered: bool,
+) -> Result:
+    """The status of the nodes of several contexts, asked at the same time."""
+    import asyncio
+
+    jobs: list[tuple[str, Coroutine[Any, Any, Result]]] = []
+    unusable = list(broken)
+    for each in found:
+        try:
+            chosen = node_selection.with_secrets(each.settings, each.entries, options)
+        except CommandError as error:
+            unusable.append(BrokenContext.of(each.name, error.failures))
+        else:
+            jobs.append((each.name, _status(each.settings, chosen, options, sort, is_ordered=is_ordered)))
+    async with asyncio.TaskGroup() as group:
+        tasks = [(name, group.create_task(job, name=f"status of {name}")) for name, job in jobs]
+    results = [(name, task.result()) for name, task in tasks]
+    rows = tuple(in_context(ContextStatusRow, row, name) for name, result in results for row in result.data)
+    if is_ordered:  # else the nodes of one context stay together
+        rows = penalty_columns.sort_rows(rows, SORTS[sort])
+    failures = [replace(failure, context=name) for name, result in results for failure in result.errors]
+    config = [failure for each in sorted(unusable) for failure in each.failures]
+    if rows:  # a context that cannot be used counts as a node that has failed
+        counted = [*(each.failures[0] for each in unusable), *failures]
+        code = node_selection.exit_code_for(counted, len(rows) + len(unusable))
+    else:
+        code = ExitCode.USAGE
+    notes = dict.fromkeys(note for _, result in results for note in result.notes)
+    title = f"Nodes of {len(results)} context{'' if len(results) == 1 else 's'}"
+    return Result(
+        rows,
+        ContextStatusRow,
+        code,
+        (*config, *failures),
+        notes=(*notes, *left_out_notes()),
+        title=title,
+        is_ordered=is_ordered,
+    )
 
 
 def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
@@ -300,6 +370,6 @@ def add_to(app: typer.Typer) -> None:
     """Make this one of the app's commands."""
     command(
         app,
-        prints=lambda: {"": Rows(StatusRow)},
+        prints=lambda: {"": Rows(StatusRow), "--all-contexts": Rows(ContextStatusRow)},
         examples=("revvlink nodes status", "revvlink nodes status 'us-*' --watch"),
     )(status)

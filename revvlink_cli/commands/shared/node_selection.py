@@ -136,7 +136,7 @@ def select(
     """
     usage_exit_code = options.usage_exit_code
     for pattern in patterns:
-        if not any(_fits(node, pattern) for node in settings.nodes):
+        if not fits_any(settings, pattern):
             raise CommandError(
                 unknown_node(pattern, [node.identifier for node in settings.nodes]), exit_code=usage_exit_code
             )
@@ -184,6 +184,11 @@ def split_node(settings: Settings, words: Sequence[str], options: Options) -> tu
     if not options.quiet:
         diagnostics.notes([f"{words[0]} is a node: it alone is asked; put the words in quotes to send them all"])
     return words[0], list(words[1:])
+
+
+def fits_any(settings: Settings, pattern: str) -> bool:
+    """Whether a configured node has this name or matches this pattern."""
+    return any(_fits(node, pattern) for node in settings.nodes)
 
 
 def _fits(node: NodeEntry, pattern: str) -> bool:
