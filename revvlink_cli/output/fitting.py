@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.output.picture import cells
+from revvlink_cli.output.cells import cells
 from revvlink_cli.output.problems import TROUBLE, is_troubled, trouble_first
 from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import clean

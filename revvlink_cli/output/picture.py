@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from revvlink_cli.output.cells import cells, cut, first, padded
 from revvlink_cli.output.text import clean
-
-ELLIPSIS = "…"
 
 _CODES = {"bold": "1", "dim": "2", "reverse": "7", "red": "31", "green": "32", "yellow": "33"}
 """Word of a style -> its number in an escape sequence."""
@@ -47,27 +46,10 @@ def line_of(text: str, style: str = "") -> Line:
     return (Span(text, style),)
 
 
-def cells(text: str) -> int:
-    """Columns that a cleaned text takes; some characters take two."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def cut(text: str, width: int) -> str:
-    """A cleaned text cut to so many columns; an ellipsis stands for what is missing."""
-    if cells(text) <= width:
-        return text
-    return _first(text, width - 1) + ELLIPSIS if width > 1 else _first(text, max(width, 0))
-
-
 def fitted(text: str, width: int, *, is_right: bool = False) -> str:
     """A text of exactly so many columns: cleaned, then cut or padded."""
     text = cut(clean(text), width)
-    pad = " " * (width - cells(text))
-    return pad + text if is_right else text + pad
+    return padded(text, width, is_right=is_right)
 
 
 def text_of(line: Line) -> str:
@@ -85,17 +67,8 @@ def painted(line: Line, width: int, *, has_colour: bool, has_styles: bool = True
         text = clean(span.text)
         count = cells(text)
         if count > left:
-            text, count = _first(text, left), left
+            text, count = first(text, left), left
         left -= count
         codes = ";".join(_CODES[word] for word in span.style.split() if has_colour or word not in _COLOURS)
         parts.append(f"\x1b[{codes}m{text}\x1b[0m" if codes and has_styles else text)
     return "".join(parts)
-
-
-def _first(text: str, width: int) -> str:
-    """The beginning of a text, in exactly so many columns."""
-    if text.isascii():
-        return text[:width]
-    from rich.cells import set_cell_size
-
-    return set_cell_size(text, width)

@@ -8,6 +8,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from revvlink_cli.output import cells
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
@@ -31,23 +32,17 @@ def terminal_size(stream: TextIO | None = None) -> tuple[int, int]:
 
 def clipped(text: str, width: int) -> str:
     """One line cut to so many columns; some characters take two."""
-    from rich.cells import set_cell_size
-
-    return set_cell_size(clean(text), width).rstrip()
-
-
-def wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    """Text wrapped into lines of so many columns; some characters take two."""
-    return list(_wrapped(text, width, indent))
+    return cells.first(clean(text), width).rstrip()
 
 
 @lru_cache(maxsize=1000)
 def _wrapped(text: str, width: int, indent: str) -> tuple[str, ...]:
-    """As `wrapped`. A screen that is drawn every second shows the same texts again and again."""
-    from rich.console import Console
-    from rich.text import Text
+    return tuple(cells.wrapped(clean(text), width, indent))
 
-    console = Console(width=max(width, 1))
-    first, *rest = Text(clean(text)).wrap(console, max(width, 1), overflow="fold") or [Text()]
-    left = Text(" ").join(rest).wrap(console, max(width - len(indent), 1), overflow="fold") if rest else ()
-    return (first.plain.rstrip(), *(indent + line.plain.rstrip() for line in left))
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Text wrapped into lines of so many columns; some characters take two.
+
+    A screen that is drawn every second shows the same texts again and again.
+    """
+    return list(_wrapped(text, width, indent))

@@ -6,10 +6,11 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from revvlink_cli.output import streams
+from revvlink_cli.output.cells import cells as cells_of
+from revvlink_cli.output.cells import cut, wrapped
 from revvlink_cli.output.result import Kind
 from revvlink_cli.output.sizes import terminal_size
 from revvlink_cli.output.text import MISSING, moment, shown
@@ -50,9 +51,6 @@ class Drawing(Protocol):
 
     def row_style(self, row: Any) -> str:
         """The style of a whole row."""
-
-    def wrapped(self, text: str, width: int) -> list[str]:
-        """Text wrapped into lines of so many columns."""
 
     def below(self, column: Column, text: str) -> list[str]:
         """The lines below a row for a column that has no room beside the others."""
@@ -117,7 +115,7 @@ class StreamTable:
                 (name, column) for name, column in self._renderer.columns_of(type(row)) if column.title
             )
             self._widths = [
-                max(cell_len(column.title), 0 if column.wraps else _USUAL.get(column.kind, 6))
+                max(cells_of(column.title), 0 if column.wraps else _USUAL.get(column.kind, 6))
                 for _, column in self._columns
             ]
         at = self._time_of(row)
@@ -126,7 +124,7 @@ class StreamTable:
         cells = self._cells(row, repeats, at)
         for index, (_, column) in enumerate(self._columns):
             if not column.wraps:
-                self._widths[index] = max(self._widths[index], cell_len(cells[index]))
+                self._widths[index] = max(self._widths[index], cells_of(cells[index]))
         return self._written(row, cells, key, at)
 
     def _written(self, row: Any, cells: tuple[str, ...], key: object, at: datetime | None) -> str:
@@ -208,10 +206,7 @@ class StreamTable:
 
     def _lines(self, row: Any, cells: Sequence[str]) -> list[str]:
         """The lines of a row: its cells beside each other, then what has no room there."""
-        parts = [
-            self._renderer.wrapped(cells[i], width) if self._columns[i][1].wraps else [cells[i]]
-            for i, width in self._beside
-        ]
+        parts = [wrapped(cells[i], width) if self._columns[i][1].wraps else [cells[i]] for i, width in self._beside]
         lines: list[str] = []
         for number in range(max(map(len, parts), default=1)):
             line = Text(style=self._renderer.row_style(row))
@@ -227,8 +222,7 @@ class StreamTable:
         """Add one line of each cell."""
         for place, (i, width) in enumerate(self._beside):
             column = self._columns[i][1]
-            text = self._renderer.styled(parts[place][number] if number < len(parts[place]) else "", column)
-            text.truncate(width, overflow="ellipsis")
+            text = self._renderer.styled(cut(parts[place][number], width) if number < len(parts[place]) else "", column)
             gap = " " * (width - text.cell_len)
             is_last = place == len(self._beside) - 1
             if self._renderer.is_number(column):

@@ -8,11 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from revvlink_cli.output.cells import cells as measured
+from revvlink_cli.output.cells import cut, wrapped
 from revvlink_cli.output.renderer import BaseRenderer
 from revvlink_cli.output.result import CheckResult, Kind
 from revvlink_cli.output.sizes import HEAD, terminal_size
@@ -148,7 +149,7 @@ class TableRenderer(BaseRenderer):
         columns = [(name, column) for name, column in self.columns_of(kind) if column.title]  # others are for programs
         cells = [[shown(row, name, column).replace("\n", " ") for name, column in columns] for row in rows]
         widths = [
-            max(cell_len(column.title), *(cell_len(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
+            max(measured(column.title), *(measured(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
         ]
         beside = _fit([column for _, column in columns], widths, self._console.width)
         places = {index for index, _ in beside}
@@ -156,7 +157,7 @@ class TableRenderer(BaseRenderer):
         wrapping = [(i, width) for i, width in beside if columns[i][1].wraps]
         below = [[part for i in under for part in self.below(columns[i][1], line[i])] for line in cells]
         heights = [
-            max((len(self.wrapped(line[i], width)) for i, width in wrapping), default=1) + len(more)
+            max((len(wrapped(line[i], width)) for i, width in wrapping), default=1) + len(more)
             for line, more in zip(cells, below, strict=True)
         ]
         return Layout(rows, cells, [(columns[i][1], i, width) for i, width in beside], below, heights)
@@ -176,7 +177,7 @@ class TableRenderer(BaseRenderer):
             texts = layout.cells[index]
             table.add_row(
                 *(
-                    _styled("\n".join(self.wrapped(texts[i], width)) if column.wraps else texts[i], column)
+                    _styled("\n".join(wrapped(texts[i], width)) if column.wraps else cut(texts[i], width), column)
                     for column, i, width in layout.columns
                 ),
                 style=_style_of(layout.rows[index]),
@@ -222,10 +223,6 @@ class TableRenderer(BaseRenderer):
         """Whether a column is aligned to the right."""
         return column.kind in _NUMBERS
 
-    def wrapped(self, text: str, width: int) -> list[str]:
-        """Text wrapped into lines of so many columns; longer words are broken."""
-        return [line.plain.rstrip() for line in Text(text).wrap(self._console, width, overflow="fold")] or [""]
-
     def below(self, column: Column, text: str) -> list[str]:
         """The lines below a row for a column that has no room beside the others."""
         if text == MISSING:
@@ -233,12 +230,12 @@ class TableRenderer(BaseRenderer):
         if column.unbroken:
             return [text]
         indent = "  "
-        lines = self.wrapped(f"{column.title.lower()}: {text}", max(self._console.width - len(indent), 1))
+        lines = wrapped(f"{column.title.lower()}: {text}", max(self._console.width - len(indent), 1))
         return [indent + line for line in lines]
 
     def _record(self, record: Any) -> None:
         entries = [(column, shown(record, name, column)) for name, column in self.columns_of(type(record))]
-        left = max((cell_len(column.title) for column, _ in entries), default=0)
+        left = max((measured(column.title) for column, _ in entries), default=0)
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(style="bold", width=left, no_wrap=True)
         grid.add_column(overflow="fold")

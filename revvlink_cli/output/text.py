@@ -27,13 +27,13 @@ _PICTURE = (
 )
 """An emoji with its invisible modifiers: skin tone, and text or picture style."""
 
-_EMOJI = f"{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3"
+EMOJI = f"{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3"
 """One emoji, or several joined into one."""
 
 
 @cache
 def _unsafe() -> re.Pattern[str]:
-    return re.compile(f"(?P<emoji>{_EMOJI})|{_UNSAFE}")  # compiled on demand: most text is harmless
+    return re.compile(f"(?P<emoji>{EMOJI})|{_UNSAFE}")  # compiled on demand: most text is harmless
 
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -81,11 +81,10 @@ def _condition(options: ViewOptions, kind: type) -> Condition:
 
 def _excerpt(text: str, at: int) -> str:
     """The text with a caret below one of its characters."""
-    from rich.cells import cell_len
-
+    from revvlink_cli.output.cells import cells
     from revvlink_cli.output.text import clean
 
-    return f"  {clean(text)}\n  {' ' * cell_len(clean(text[:at]))}^"
+    return f"  {clean(text)}\n  {' ' * cells(clean(text[:at]))}^"
 
 
 def _columns(options: ViewOptions, kind: type) -> tuple[str, ...]:

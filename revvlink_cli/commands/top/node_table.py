@@ -15,8 +15,9 @@ from revvlink_cli.commands.top.columns import (
     row_cells,
     used_width,
 )
+from revvlink_cli.output.cells import cut
 from revvlink_cli.output.fitting import name_troubled
-from revvlink_cli.output.picture import Line, Span, cut, line_of, text_of
+from revvlink_cli.output.picture import Line, Span, line_of, text_of
 from revvlink_cli.output.problems import is_troubled
 from revvlink_cli.output.sizes import wrapped
 from revvlink_cli.output.text import MISSING, clean

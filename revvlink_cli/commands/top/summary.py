@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from revvlink_cli.commands.top.state import SORTS, ScreenState
-from revvlink_cli.output.picture import Line, Span, cells, cut, line_of
+from revvlink_cli.output.cells import cells, cut
+from revvlink_cli.output.picture import Line, Span, line_of
 from revvlink_cli.output.problems import TROUBLE, is_troubled
 from revvlink_cli.output.result import Kind
 from revvlink_cli.output.text import clean, human

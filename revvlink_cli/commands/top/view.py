@@ -11,7 +11,8 @@ from revvlink_cli.commands.top import summary
 from revvlink_cli.commands.top.detail import detail_lines
 from revvlink_cli.commands.top.node_table import count_troubled, draw_table
 from revvlink_cli.commands.top.state import SORT_KEYS, ScreenState, Shown
-from revvlink_cli.output.picture import ELLIPSIS, Line, Span, cells, cut, line_of
+from revvlink_cli.output.cells import ELLIPSIS, cells, cut
+from revvlink_cli.output.picture import Line, Span, line_of
 from revvlink_cli.output.problems import is_troubled, trouble_first
 from revvlink_cli.output.sizes import FEWEST, wrapped
 from revvlink_cli.output.text import clean
