@@ -1,20 +1,27 @@
-"""Live views of 500 nodes with statistics every second, on a terminal and through a pipe."""
+"""Live views of 500 nodes with statistics every second, and of 1,000 nodes, on a terminal and through a pipe."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from benchmarks.processes import BIN, config, fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NODES = 500
 SECONDS = 12.0
@@ -46,22 +53,45 @@ def _figure(load: float, memory: float) -> Figure:
 
 
 def top() -> Figure:
-    """``revvlink top`` on a terminal of 120x40."""
-    with fleet(NODES, 0.0, stats_interval=1.0) as addresses, tempfile.TemporaryDirectory() as folder:
+    """``revvlink top`` of 500 nodes on a terminal of 120x40."""
+    with fleet(NODES, 0.0, stats_interval=1.0) as addresses:
+        return _figure(*_load_of_top(addresses))
+
+
+def top_1000() -> Figure:
+    """``revvlink top`` of 1,000 nodes that send statistics every minute, as Lavalink does, and the time of a frame."""
+    with fleet(1000, 0.0, stats_interval=60.0) as addresses:
+        load, _ = _load_of_top(addresses)
+    took = _frame_time(1000)
+    is_met = load <= 0.15 and took <= 0.03
+    return Figure(
+        f"{load:.1%} of a core", f"{took * 1000:.1f} ms", max(load / 0.15, took / 0.03), "below 15 % and 30 ms", is_met
+    )
+
+
+def watch_1000() -> Figure:
+    """``revvlink nodes status --watch`` of the same nodes on a terminal."""
+    with fleet(1000, 0.0, stats_interval=60.0) as addresses:
+        load, memory = _load_of_top(addresses, "nodes", "status", "--watch")
+    return Figure(f"{load:.1%} of a core", f"{memory:.0f} MiB", load / 0.15, "below 15 %", load <= 0.15)
+
+
+def _load_of_top(addresses: Sequence[str], *command: str) -> tuple[float, float]:
+    """The share of a core and the MiB of a command on a terminal of 120x40, which is `top` if none is given."""
+    with tempfile.TemporaryDirectory() as folder:
         path = config(folder, addresses)
         pid, terminal = pty.fork()
         if pid == 0:
-            environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
-            os.execve(BIN / "revvlink", ["revvlink", "--config", path, "top"], environment)
-        seen = 0
+            environment = {**os.environ, "TERM": "xterm-256color"}
+            os.execve(BIN / "revvlink", ["revvlink", "--config", path, *(command or ("top",))], environment)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         is_over = threading.Event()
 
         def read() -> None:
-            nonlocal seen
             while not is_over.is_set():
                 if select.select([terminal], [], [], 0.2)[0]:
                     try:
-                        seen += len(os.read(terminal, 1 << 20))
+                        os.read(terminal, 1 << 20)
                     except OSError:  # the command has ended
                         return
 
@@ -69,12 +99,11 @@ def top() -> Figure:
         reader.start()
         load, memory = _load(pid)
         os.kill(pid, signal.SIGTERM)
-        time.sleep(2)
+        os.waitpid(pid, 0)
         is_over.set()
         reader.join()
-        os.waitpid(pid, 0)
         os.close(terminal)
-    return _figure(load, memory)
+    return load, memory
 
 
 def watch() -> Figure:
@@ -88,14 +117,17 @@ def watch() -> Figure:
 
 
 _DRAW = """
-import io, os, statistics, sys, time
-os.environ["COLUMNS"], os.environ["LINES"] = "120", "40"
+import statistics, sys, time
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.protocol.models import NodeStats
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
+from revvlink_cli.commands.nodes import status
 from revvlink_cli.commands.shared.command import Options
-from revvlink_cli.commands.top import Console
-from revvlink_cli.commands.shared.watch_options import Job
+from revvlink_cli.commands.top import view
+from revvlink_cli.commands.top.event_log import EventLog
+from revvlink_cli.commands.top.model import Fleet as Model
+from revvlink_cli.commands.top.state import ScreenState
+from revvlink_cli.output.picture import Picture
 from revvlink_cli.output.screen import Page, Screen
 from revvlink_cli.services.watching import Watch
 
@@ -106,26 +138,33 @@ class Standing:
 
 now = time.monotonic()
 fleet = Fleet()
-for number in range(500):
+for number in range(int(sys.argv[1])):
     stats = NodeStats(number % 60, number % 40, 90_000, 1, 1, 1, 1, 1, number % 90 / 100, 0.1, None, True)
     fleet._nodes[f"node-{number}"] = Standing(NodeSnapshot(
         identifier=f"node-{number}", uri="http://127.0.0.1", region=("us", "eu", "asia")[number % 3],
         status=NodeStatus.CONNECTED, timed_stats=TimedStats(stats, StatsOrigin.WEBSOCKET, now, now + 999)))
-job = Job(None, Options(), None, (), None)
-seen, console = Watch(fleet), Console(job)
+seen, events, options = Watch(fleet), EventLog(), Options()
+Screen.size = staticmethod(lambda: (40, 120))
 screen = Screen(Page(), no_color=False)
 took = []
 for _ in range(40):
+    begun = time.process_time()
     seen.sample()
-    begun = time.perf_counter()
-    screen.show(console._frame(seen, 40, 120))
-    took.append(time.perf_counter() - begun)
+    rows = status.watched_rows(seen, options, "config")
+    model = Model(rows=rows, snapshots={}, now=now, time=time.time(), trends=seen.trends, events=events)
+    screen.draw(Picture(view.draw(model, ScreenState(), view.Size(40, 120)).lines))
+    took.append(time.process_time() - begun)
 print(statistics.median(took))
 """
 
 
 def frame() -> Figure:
-    """One frame of 500 nodes on 120x40, with sorting, totals and regions; beside 50 ms."""
-    done = subprocess.run([sys.executable, "-c", _DRAW], capture_output=True, text=True, check=True)
-    took = float(done.stdout)
+    """One frame of 500 nodes on 120x40: the sample, the rows, sorting, totals, regions and drawing; beside 50 ms."""
+    took = _frame_time(NODES)
     return Figure(f"{took * 1000:.1f} ms", "50 ms", took / 0.05, "below 50 ms", took < 0.05)
+
+
+def _frame_time(nodes: int) -> float:
+    """CPU seconds of one frame."""
+    command = [sys.executable, "-c", _DRAW, str(nodes)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

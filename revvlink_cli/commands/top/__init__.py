@@ -38,5 +38,5 @@ def top(
     job = watch_options.WatchJob(settings, options, span, choose(settings), choose)
     from revvlink_cli.commands.top.console import Console
 
-    console = Console(job, None)
+    console = Console(job, options.source.context if options.source is not None else None)
     return FullScreen(console.pictures, console.press, status.watched_status(job, "penalty"))

@@ -119,7 +119,7 @@ def _figures(page: _Page, fleet: Fleet, row: StatusRow) -> None:
     page.add("CPU", load, load_style(fleet, row.node, "cpu", row.cpu_load_ratio))
     page.add(f"CPU, {over}", _course(cpu_trend(fleet, row), trend.cpu, Kind.RATIO))
     share = memory_share(row)
-    memory = memory_of(row) if share is None else f"{bar(share)}  {memory_of(row)}"
+    memory = memory_of(row) if share is None else f"{bar(share)}  {human(row.memory_used_bytes, Kind.BYTES)}"
     page.add("Memory", memory, load_style(fleet, row.node, "memory", share))
     page.add("Uptime", human(row.uptime_ms, Kind.DURATION_MS))
     page.add("Latency", human(row.latency_ms, Kind.LATENCY_MS))

@@ -65,7 +65,7 @@ def draw_table(fleet: Fleet, state: ScreenState, listed: Sequence[StatusRow], wi
     in_trouble, beyond = (at, None) if at < count else (None, at - count)
     places = {*range(min(count, room)), *range(count, count + room), *range(max(at - room, 0), at + room)}
     near = [listed[index] for index in places if index < len(listed)]
-    drawing = _Drawing(fleet, state, place_columns(fleet, near, width), width)
+    drawing = _Drawing(fleet, listed[at].node, place_columns(fleet, near, width), width)
     free = max(room - 1, 1)
     spared = min(len(listed) - count, free // 4) if in_trouble is not None else free - free // 2
     above = drawing.fill(listed[:count], state.first_troubled, in_trouble, free - spared)
@@ -89,10 +89,10 @@ def count_troubled(listed: Sequence[StatusRow]) -> int:
 class _Drawing:
     """Draws rows in the same columns."""
 
-    def __init__(self, fleet: Fleet, state: ScreenState, placed: list[Placed], width: int) -> None:
+    def __init__(self, fleet: Fleet, selected: str, placed: list[Placed], width: int) -> None:
         self.placed = placed
         self._fleet = fleet
-        self._state = state
+        self._selected = selected
         self._width = width
 
     def fill(self, rows: Sequence[StatusRow], first: int, selected: int | None, room: int) -> _Block:
@@ -144,7 +144,7 @@ class _Drawing:
             elif not is_told:
                 below = ["  " + line for line in wrapped(reason, max(self._width - 2, 1))]
         lines = [tuple(spans), *map(line_of, below)]
-        if row.node == self._state.selected:
+        if row.node == self._selected:
             return [line_of(text_of(line).ljust(self._width), "reverse") for line in lines]
         if row.is_stale:
             return [tuple(Span(span.text, span.style or "dim") for span in line) for line in lines]

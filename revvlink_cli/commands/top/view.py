@@ -88,8 +88,10 @@ def draw(fleet: Fleet, state: ScreenState, size: Size) -> Drawn:
     """Draw the screen."""
     listed = _listed(fleet.rows, state)
     names = tuple(row.node for row in listed)
-    if state.selected not in names:
-        state = replace(state, selected=names[0] if names else None)
+    if state.selected not in names:  # the first row is marked, and stays the first: trouble that comes is there
+        state = replace(state, selected=None)
+    if state.shown is Shown.DETAIL and names and state.selected is None:
+        state = replace(state, selected=names[0])
     if state.asks_about not in names:
         state = replace(state, asks_about=None)
     match state.shown:
@@ -126,8 +128,8 @@ def _draw_nodes(
     hidden = [row for row in fleet.rows if is_troubled(row) and row.node not in shown] if state.filter else []
     head = summary.head(fleet, listed, state, width, lines=2 if height >= LOW else 1)
     pinned = [line_of(_hidden_trouble(hidden, len(fleet.rows), width), "bold red")] if hidden else []
-    selected = next((row for row in listed if row.node == state.selected), None)
-    below = _below(fleet, state, KEYS, selected, width)
+    asked = next((row for row in listed if row.node == state.asks_about), None)
+    below = _below(fleet, state, KEYS, asked, width)
     # On a low screen, nodes come before regions, and regions before events.
     troubled = count_troubled(listed)
     wanted = min(len(listed) + troubled, 2 * FEWEST if troubled else FEWEST)

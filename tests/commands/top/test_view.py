@@ -97,6 +97,17 @@ def test_trouble_stays_on_top(size: Size, keys: list[str]) -> None:
         assert any(f"{drawn.state.selected} " in row for row in rows)
 
 
+def test_trouble_that_comes_is_selected() -> None:
+    """Until a key has moved the selection, it is on the first row, so that `enter` shows the node that breaks."""
+    well = make_fleet(rows=(make_row(0), make_row(1)))
+    drawn = draw(well, ScreenState(), Size(24, 80))
+    broken = make_fleet(rows=(make_row(0), make_row(1, BROKEN[2])))
+    after = typed(broken, ["enter"], Size(24, 80), drawn.state)
+    assert texts(after)[0].endswith("eu-1")
+    moved = typed(well, ["down", "up"], Size(24, 80))
+    assert texts(typed(broken, ["enter"], Size(24, 80), moved.state))[0].endswith("us-0")
+
+
 def test_every_reason_is_in_full() -> None:
     """On 80 columns, the sentence of each kind of trouble is whole, and equal ones are not repeated in full."""
     lines = texts(draw(FLEET, ScreenState(), Size(24, 80)))
@@ -153,7 +164,7 @@ def test_cordon_asks_first() -> None:
     drawn = typed(FLEET, ["end", "c"], Size(24, 80))
     question = " ".join(texts(drawn)[-4:])
 
-    assert f"Cordon {drawn.state.selected}? Only this `revvlink top` leaves it out" in question
+    assert f"Cordon {drawn.listed[-1]}? Only this `revvlink top` leaves it out" in question
     assert "Bots still send it players" in question
     assert press(drawn.state, "y", drawn.listed, drawn.page).action is Action.CORDON
     left = press(drawn.state, "q", drawn.listed, drawn.page)
