@@ -121,11 +121,11 @@ import statistics, sys, time
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.protocol.models import NodeStats
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
-from revvlink_cli.commands.nodes import status
 from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.commands.top import view
 from revvlink_cli.commands.top.event_log import EventLog
 from revvlink_cli.commands.top.model import Fleet as Model
+from revvlink_cli.commands.top.row_cache import RowCache
 from revvlink_cli.commands.top.state import ScreenState
 from revvlink_cli.output.picture import Picture
 from revvlink_cli.output.screen import Page, Screen
@@ -143,14 +143,14 @@ for number in range(int(sys.argv[1])):
     fleet._nodes[f"node-{number}"] = Standing(NodeSnapshot(
         identifier=f"node-{number}", uri="http://127.0.0.1", region=("us", "eu", "asia")[number % 3],
         status=NodeStatus.CONNECTED, timed_stats=TimedStats(stats, StatsOrigin.WEBSOCKET, now, now + 999)))
-seen, events, options = Watch(fleet), EventLog(), Options()
+seen, events, cache, options = Watch(fleet), EventLog(), RowCache(), Options()
 Screen.size = staticmethod(lambda: (40, 120))
 screen = Screen(Page(), no_color=False)
 took = []
 for _ in range(40):
     begun = time.process_time()
     seen.sample()
-    rows = status.watched_rows(seen, options, "config")
+    rows = cache.rows(seen, options)
     model = Model(rows=rows, snapshots={}, now=now, time=time.time(), trends=seen.trends, events=events)
     screen.draw(Picture(view.draw(model, ScreenState(), view.Size(40, 120)).lines))
     took.append(time.process_time() - begun)

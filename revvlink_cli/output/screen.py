@@ -168,16 +168,22 @@ class Screen:
     def draw(self, picture: Picture) -> None:
         """Draw a picture, cut to the current size of the terminal. Only lines that have changed are written."""
         height, width = size = self.size()
-        lines = redacted(picture.lines[:height])
+        lines = picture.lines[:height]
         made = [painted(line, width, has_colour=self._has_colour) for line in lines]
         made += [""] * (height - len(made))
         before = self._painted if size == self._size and not picture.is_fresh else None
         self._painted, self._size = made, size
+
+        def masked(number: int) -> str:
+            line = lines[number] if number < len(lines) else ()
+            clear = redacted(line)
+            return made[number] if clear is line else painted(clear, width, has_colour=self._has_colour)
+
         if before is None:
-            text = "\x1b[H" + "\n".join(f"\x1b[2K{line}" for line in made)
+            text = "\x1b[H" + "\n".join(f"\x1b[2K{masked(number)}" for number in range(height))
         else:
             changed = (number for number, line in enumerate(made) if line != before[number])
-            text = "".join(f"\x1b[{number + 1};1H\x1b[2K{made[number]}" for number in changed)
+            text = "".join(f"\x1b[{number + 1};1H\x1b[2K{masked(number)}" for number in changed)
         if text:
             self._output.write(f"{_BEGIN}{text}{_END}")
 

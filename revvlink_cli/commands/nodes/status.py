@@ -273,16 +273,28 @@ async def _status_of_all(
 
 def _rows(snapshot: FleetSnapshot, options: Options, seen: Watch | None = None) -> list[StatusRow]:
     """All nodes; under watch those that are lost with their last figures, and those that may still come as such."""
+    if seen is not None:
+        return [watched_row(seen, node, options) for node in snapshot.nodes]
     return [
         status_row(
             node,
             snapshot.penalties.get(node.identifier),
             snapshot.at,
-            node_selection.node_failure(node, options.timeout) if seen is None or node.error or node.hanging else None,
-            seen.last_of(node) if seen is not None else None,
+            node_selection.node_failure(node, options.timeout),
         )
         for node in snapshot.nodes
     ]
+
+
+def watched_row(seen: Watch, node: NodeSnapshot, options: Options) -> StatusRow:
+    """The row of a node under watch."""
+    return status_row(
+        node,
+        seen.snapshot.penalties.get(node.identifier),
+        seen.snapshot.at,
+        node_selection.node_failure(node, options.timeout) if node.error or node.hanging else None,
+        seen.last_of(node),
+    )
 
 
 def status_row(

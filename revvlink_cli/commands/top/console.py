@@ -7,13 +7,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from revvlink_cli.commands.nodes import status
 from revvlink_cli.commands.shared import watch_options
 from revvlink_cli.commands.top import view
 from revvlink_cli.commands.top.event_log import EventLog
 from revvlink_cli.commands.top.model import Fleet
+from revvlink_cli.commands.top.row_cache import RowCache
 from revvlink_cli.commands.top.state import Action, ScreenState, press
-from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.picture import Picture
 from revvlink_cli.output.result import Result
 from revvlink_cli.services.watching import WatchControl
@@ -41,6 +40,7 @@ class Console:
         self._page = 1
         self._is_fresh = False
         self._events = EventLog()
+        self._rows = RowCache()
         self._given_up: Sequence[NodeSnapshot] = ()
         self._watch: Watch | None = None
         self._fleet: Fleet | None = None
@@ -144,7 +144,7 @@ class Console:
             return
         self._watch = seen
         self._fleet = Fleet(
-            rows=redacted(status.watched_rows(seen, self._job.options, "config")),
+            rows=self._rows.rows(seen, self._job.options),
             snapshots={node.identifier: node for node in seen.snapshot.nodes},
             now=seen.snapshot.at,
             time=time.time(),

@@ -56,7 +56,7 @@ def detail_lines(fleet: Fleet, row: StatusRow, width: int) -> list[Line]:
         _failures(page, failures)
     page.heading("Figures")
     if has_figures(row):
-        _figures(page, fleet, row)
+        _figures(page, fleet, row, shot)
         page.heading("Penalty")
         _penalty(page, fleet, row)
     else:
@@ -111,7 +111,7 @@ def _trouble(page: _Page, row: StatusRow, shot: NodeSnapshot | None) -> None:
         page.add("Cordoned", "by this `revvlink top` only, until it ends; bots still use the node")
 
 
-def _figures(page: _Page, fleet: Fleet, row: StatusRow) -> None:
+def _figures(page: _Page, fleet: Fleet, row: StatusRow, shot: NodeSnapshot | None) -> None:
     trend, over = fleet.trends.of(row.node), span_of(fleet)
     page.add("Players", f"{players_of(row)} (playing/all)")
     page.add(f"Players, {over}", _course(players_trend(fleet, row), trend.players, Kind.COUNT))
@@ -123,8 +123,9 @@ def _figures(page: _Page, fleet: Fleet, row: StatusRow) -> None:
     page.add("Memory", memory, load_style(fleet, row.node, "memory", share))
     page.add("Uptime", human(row.uptime_ms, Kind.DURATION_MS))
     page.add("Latency", human(row.latency_ms, Kind.LATENCY_MS))
-    if row.stats_age_s is not None:
-        page.add("Received", f"{duration(row.stats_age_s * 1000)} ago ({row.stats_origin})")
+    if shot is not None and shot.timed_stats is not None:
+        age = max(fleet.now - shot.timed_stats.at, 0.0)
+        page.add("Received", f"{duration(age * 1000)} ago ({shot.timed_stats.origin})")
 
 
 def _course(trend: str, values: Sequence[float | None], kind: Kind) -> str:

@@ -15,6 +15,7 @@ from revvlink_cli.commands.top.columns import (
     row_cells,
     used_width,
 )
+from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.output.cells import cut
 from revvlink_cli.output.fitting import name_troubled
 from revvlink_cli.output.picture import Line, Span, line_of, text_of
@@ -127,7 +128,7 @@ class _Drawing:
 
     def _row(self, row: StatusRow, told: set[str]) -> list[Line]:
         """The lines of a row. A reason that a row above has is cut to one line."""
-        reason = clean(reason_of(row))
+        reason = clean(redact(reason_of(row)))
         is_told = reason in told
         told.add(reason)
         has_reason = reason != MISSING

@@ -11,6 +11,7 @@ from revvlink_cli.commands.top import summary
 from revvlink_cli.commands.top.detail import detail_lines
 from revvlink_cli.commands.top.node_table import count_troubled, draw_table
 from revvlink_cli.commands.top.state import SORT_KEYS, ScreenState, Shown
+from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.output.cells import ELLIPSIS, cells, cut
 from revvlink_cli.output.picture import Line, Span, line_of
 from revvlink_cli.output.problems import is_troubled, trouble_first
@@ -155,7 +156,7 @@ def _hidden_trouble(hidden: Sequence[StatusRow], count: int, width: int) -> str:
     """The nodes in trouble that the filter hides; of a single one, why."""
     if len(hidden) == 1:
         row = hidden[0]
-        return cut(clean(f"filter hides {row.node}, {row.state}: {penalty_columns.reason_of(row)}"), width)
+        return cut(clean(redact(f"filter hides {row.node}, {row.state}: {penalty_columns.reason_of(row)}")), width)
     names = ", ".join(row.node for row in hidden)
     return cut(clean(f"filter hides {len(hidden)} of {count} in trouble: {names}"), width)
 
