@@ -67,7 +67,7 @@ def edit(ctx: typer.Context) -> Result:
                 EditedRecord(path=str(path), changed=True),
                 text=str(path),
                 notes=(f"changed {path}",),
-                warnings=(*map(str, settings.warnings), *config_file.trust_warning(source)),
+                warnings=(*map(str, settings.warnings), *config_file.trust_warning(path, is_trusted=source.trusted)),
             )
     finally:
         if not is_kept:

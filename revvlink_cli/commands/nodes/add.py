@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,6 @@ from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.node_keys import NodeKeysCommand, key_values, read_password
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.config.problems import ConfigError
-from revvlink_cli.config.source import user_path
 from revvlink_cli.output.result import Kind, Result, column
 
 if TYPE_CHECKING:
@@ -85,41 +83,33 @@ def add(
     The node is tested at once, for at most 10 seconds; when the test fails, the node stays and the exit code is 0.
     """
     options = options_of(ctx)
-    source, path, may_create = _find_file(options)
+    target = config_file.find_target(options)
+    path = target.path
     password = read_password(password_env, password_file, password_stdin, identifier, is_needed=True)
     values = {"identifier": identifier, "uri": uri, **password, **({"tags": tag} if tag else {}), **key_values(ctx)}
-    edited = _write(path, values, options, is_trusted=source is None or source.trusted, may_create=may_create)
+    edited = _write(target, values, options)
     entry = edited.settings.nodes[-1]
-    notes = (f"{'wrote' if may_create else 'added to'} {path}",)
-    warnings = list(edited.warnings)
-    if source is not None:
-        warnings += config_file.trust_warning(source)
+    notes = (f"{'wrote' if target.is_new else 'added to'} {path}",)
+    warnings = [*edited.warnings, *config_file.trust_warning(path, is_trusted=target.is_trusted)]
     mistakes = [f"{problem.message} ({problem.hint})" for problem in edited.settings.mistakes(entry)]
-    is_tested = not (no_test or mistakes or (source is not None and not source.trusted))
-    if not is_tested:
+    if no_test or mistakes or not target.is_trusted:
         rows = (_added(row_of(entry), None),)
         return Result(rows, AddedRow, notes=notes, warnings=(*warnings, *mistakes))
     (chosen,) = node_selection.with_secrets(edited.settings, (entry,), options)
     return _tested(chosen, Result((row_of(entry),), AddedRow, notes=notes, warnings=tuple(warnings)), path, options)
 
 
-def _find_file(options: Options) -> tuple[Any, Path, bool]:
-    """The configuration's source, its file, and whether that is a new one: the first node makes the user's file."""
-    try:
-        node_selection.find_source(options)
-    except ConfigError as error:
-        if error.is_missing and options.config is None and not os.environ.get("REVVLINK_CONFIG"):
-            return None, user_path(), True
-    source, path = config_file.find_file(options)
-    return source, path, False
-
-
-def _write(path: Path, values: dict[str, Any], options: Options, *, is_trusted: bool, may_create: bool) -> Edited:
+def _write(target: config_file.Target, values: dict[str, Any], options: Options) -> Edited:
     from revvlink_cli.config.editing import change
     from revvlink_cli.config.toml_edit import Append
 
     try:
-        return change(path, lambda _: [Append("nodes", values)], is_trusted_source=is_trusted, may_create=may_create)
+        return change(
+            target.path,
+            lambda _: [Append("nodes", values)],
+            is_trusted_source=target.is_trusted,
+            may_create=target.is_new,
+        )
     except ConfigError as error:
         raise node_selection.config_failure(error, options) from None
 

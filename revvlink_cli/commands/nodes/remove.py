@@ -70,8 +70,7 @@ def remove(
         rows.extend(RemovedRow(node=node["identifier"], uri=node.get("uri")) for node in found)
         return [Remove(("nodes", position)) for position in reversed(positions)]
 
-    edited, source = config_file.change_file(options, plan)
-    warnings = (*edited.warnings, *config_file.trust_warning(source))
+    _, path, warnings = config_file.change_file(options, plan)
     return Result(tuple(rows), RemovedRow, notes=(f"changed {path}",), warnings=warnings)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared import config_file, node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags, regions
 from revvlink_cli.commands.shared.values import files
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.node_lists.formats.node_format import NodeFormat
     from revvlink_cli.config.node_lists.importing import PlannedNode
     from revvlink_cli.config.node_lists.listed_node import ListedNode
@@ -167,7 +166,7 @@ def import_(
         replaces=replace,
         folder=Path() if file == "-" else Path(file).parent,
     )
-    target, is_trusted = _target(options)
+    target, is_trusted, _ = config_file.find_target(options)
     edited = None
     try:
         if dry_run:
@@ -179,8 +178,7 @@ def import_(
     warnings = [f"{entry.identifier}: {note}" for entry in planned if entry.values for note in entry.node.notes]
     if edited is not None:
         warnings += [f"{one.message} ({one.hint})" for one in edited.settings.warnings if "password" in (one.key or "")]
-        if not is_trusted:
-            warnings.append(f"{target} is not trusted with this; run `revvlink config trust {target}`")
+        warnings += config_file.trust_warning(target, is_trusted=is_trusted)
     return Result(
         tuple(_row(entry, dry_run=dry_run) for entry in planned),
         ImportRow,
@@ -226,33 +224,6 @@ def _mask(nodes: Iterable[ListedNode]) -> None:
     for node in nodes:
         secrets = secrets_in_use.of_setting("password", node.password) if node.password is not None else ()
         secrets_in_use.use(secrets, (node.identifier or "", node.uri, node.region or "", *node.tags))
-
-
-def _target(options: Options) -> tuple[Path, bool]:
-    """The configuration to write to, and whether it is trusted; the user's own where there is none.
-
-    Raises:
-        CommandError: The configuration is in the environment.
-    """
-    import os
-
-    from revvlink_cli.config.contexts import context_names
-    from revvlink_cli.config.starter import default_path
-
-    try:
-        source = node_selection.find_source(options)
-    except ConfigError as error:
-        has_choice = bool(options.context or os.environ.get("REVVLINK_CONTEXT") or context_names())
-        if has_choice or not error.is_missing:
-            raise node_selection.config_failure(error, options) from None
-        return default_path(), True
-    if source.path is None:
-        raise CommandError(
-            Failure("configuration", "the configuration is in the environment, there is no file to add to",
-                    hint="unset REVVLINK_URI, or name a file with --config"),
-            exit_code=options.usage_exit_code,
-        )  # fmt: skip
-    return source.path, source.trusted
 
 
 def _failures(problems: Sequence[Problem], code: str) -> tuple[Failure, ...]:

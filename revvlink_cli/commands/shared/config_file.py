@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.config.problems import ConfigError
@@ -36,8 +36,47 @@ def find_file(options: Options) -> tuple[Source, Path]:
     return source, source.path
 
 
-def change_file(options: Options, plan: Plan) -> tuple[Edited, Source]:
+class Target(NamedTuple):
+    """The file to which nodes are added.
+
+    Attributes:
+        path: The file.
+        is_trusted: Whether it may use the environment and other files.
+        is_new: Whether it is not there yet: the first node makes the user's own file.
+    """
+
+    path: Path
+    is_trusted: bool
+    is_new: bool
+
+
+def find_target(options: Options) -> Target:
+    """Find the file to which nodes are added; the user's own where there is no configuration at all.
+
+    Raises:
+        CommandError: The configuration is in the environment, or the one that is chosen is not there.
+    """
+    import os
+
+    from revvlink_cli.config.contexts import context_names
+    from revvlink_cli.config.source import user_path
+
+    try:
+        node_selection.find_source(options)
+    except ConfigError as error:
+        has_choice = bool(options.context or os.environ.get("REVVLINK_CONTEXT") or context_names())
+        if has_choice or not error.is_missing:
+            raise node_selection.config_failure(error, options) from None
+        return Target(user_path(), is_trusted=True, is_new=True)
+    source, path = find_file(options)
+    return Target(path, source.trusted, is_new=False)
+
+
+def change_file(options: Options, plan: Plan) -> tuple[Edited, Path, tuple[str, ...]]:
     """Change the configuration file that is in force.
+
+    Returns:
+        The configuration, its file, and warnings about the change.
 
     Raises:
         CommandError: There is none, or the change would make it wrong; it is then unchanged.
@@ -46,16 +85,15 @@ def change_file(options: Options, plan: Plan) -> tuple[Edited, Source]:
 
     source, path = find_file(options)
     try:
-        return change(path, plan, is_trusted_source=source.trusted), source
+        edited = change(path, plan, is_trusted_source=source.trusted)
     except ConfigError as error:
         raise node_selection.config_failure(error, options) from None
+    return edited, path, (*edited.warnings, *trust_warning(path, is_trusted=source.trusted))
 
 
-def trust_warning(source: Source) -> tuple[str, ...]:
+def trust_warning(path: Path, *, is_trusted: bool) -> tuple[str, ...]:
     """The warning that a changed file may use nothing outside it; none for a trusted file."""
-    if source.trusted:
-        return ()
-    return (f"{source.path} is not trusted with this; run `revvlink config trust {source.path}`",)
+    return () if is_trusted else (f"{path} is not trusted with this; run `revvlink config trust {path}`",)
 
 
 def is_terminal() -> bool:

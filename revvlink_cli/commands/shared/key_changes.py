@@ -83,15 +83,10 @@ def change(options: Options, wanted: Sequence[tuple[NamedKey, Any]]) -> Result:
                     changes.append(Remove(key.path) if new is None else Set(key.path, new))
         return changes
 
-    edited, source = config_file.change_file(options, plan)
+    edited, path, warnings = config_file.change_file(options, plan)
     if not edited.is_changed:
-        return Result((), ChangedRow, notes=(f"no change in {source.path}",))
-    return Result(
-        tuple(rows),
-        ChangedRow,
-        notes=(f"changed {source.path}",),
-        warnings=(*edited.warnings, *config_file.trust_warning(source)),
-    )
+        return Result((), ChangedRow, notes=(f"no change in {path}",))
+    return Result(tuple(rows), ChangedRow, notes=(f"changed {path}",), warnings=warnings)
 
 
 def _replaced_by(named: NamedKey) -> list[NamedKey]:

@@ -188,7 +188,7 @@ def test_bad_lists_get_one_line_and_a_code(own: Path, isolated: Path, monkeypatc
     assert (piped.code, "error: [2]: is no node" in piped.err) == (5, True)
     (isolated / "list.txt").write_text(json.dumps(LIST), encoding="utf-8")
     monkeypatch.setenv("REVVLINK_PASSWORD", "x-y-z-2")
-    assert "there is no file to add to" in ran("--uri", "http://h", "nodes", "import", "list.txt").err
+    assert "there is no file to change" in ran("--uri", "http://h", "nodes", "import", "list.txt").err
     assert not own.exists()
 
 
