@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
+from revvlink_cli.cli.event_loop import TerminatedError, raise_on_signals
 from revvlink_cli.cli.exit_codes import result_of
 from revvlink_cli.cli.result_writer import write_result
 from revvlink_cli.cli.runner import await_result, run_outcome
@@ -27,7 +29,7 @@ from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
 from revvlink_cli.output.help_text import show_help_text
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Step
 from revvlink_cli.output.streams import Output, OutputError
 
 if TYPE_CHECKING:
@@ -258,7 +260,10 @@ def _run(outcome: Outcome | Script | int, options: Options, output: Output) -> i
         case int():
             return outcome
         case Script():
-            return _run_script(outcome, chosen, options, output)
+            try:
+                return _run_script(outcome, chosen, options, output)
+            except TerminatedError as error:
+                return _run(result_of(error, options), options, output)
         case _:
             return run_outcome(outcome, chosen, options, output)
 
@@ -269,8 +274,10 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
         diagnostics.notes([script.note])
     name, code, envelopes = options.command, int(ExitCode.OK), []
     is_document = chosen.layout is Layout.DOCUMENT
-    with script.environment() as path:
-        for step in script.steps:
+    with ExitStack() as stack:
+        with raise_on_signals():
+            path = stack.enter_context(script.environment())
+        while (step := _next_step(script)) is not None:
             if step.text and not options.quiet and not is_document:
                 diagnostics.heading(step.text)
             if not step.arguments:
@@ -290,6 +297,8 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
                     diagnostics.lines([f"$ revvlink {shlex.join(step.arguments)}"])
                 ended = _run(outcome, inner, output)
             code = code or (ended if ended not in step.exit_codes else 0)
+            if ended in (ExitCode.TERMINATED, ExitCode.QUIT):
+                return ended
             if output.is_closed:
                 break
     if envelopes:
@@ -298,6 +307,12 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
         diagnostics.heading(script.ending[0])
         diagnostics.lines(script.ending[1:])
     return code
+
+
+def _next_step(script: Script) -> Step | None:
+    """The next step, for which the script may have to wait; None after the last one."""
+    with raise_on_signals():
+        return next(script.steps, None)
 
 
 def _show_log(verbose: int) -> None:

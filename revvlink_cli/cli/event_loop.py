@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from revvlink_cli.output.streams import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from signal import Signals
     from typing import Any
 
@@ -104,6 +105,23 @@ async def with_spinner(work: Coroutine[Any, Any, T], spinner: Spinner | None) ->
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()  # raises the exception of a defect
+
+
+@contextmanager
+def raise_on_signals() -> Iterator[None]:
+    """Raise `TerminatedError` on SIGTERM and SIGQUIT outside an event loop, so that open contexts are left."""
+    import signal
+
+    def end(number: int, _frame: object) -> None:
+        raise TerminatedError(signal.Signals(number))
+
+    numbers = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGQUIT)
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def limit_time(work: Coroutine[Any, Any, T], timeout: float) -> T:

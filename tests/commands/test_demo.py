@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -71,6 +72,26 @@ def test_kept_fleet_serves_other_commands_until_it_is_ended(number: Signals, cod
     assert password not in out + err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_tour_that_is_terminated_leaves_nothing(isolated: Path) -> None:
+    """SIGTERM between two commands of the tour ends it at once, and the configuration is gone."""
+    environment = {**os.environ, "TMPDIR": str(isolated)}
+    command = [sys.executable, "-m", "revvlink_cli", "demo"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("Now us-2 is killed"):
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+
+    assert process.returncode == 143
+    assert rest == "error: ended by SIGTERM\n"
+    assert not list(isolated.glob("revvlink-demo-*"))
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -88,10 +109,9 @@ def test_options_that_do_not_fit(line: str, message: str) -> None:
     assert message in ran.err + ran.out
 
 
-def test_load_is_the_same_with_a_seed() -> None:
-    """Two fleets with one seed have the same figures; --steady keeps those of the start."""
-    figures = [
-        run_in_process(["demo", "--steady", "--seed", "7", "--", "nodes", "status", "--output", "json"]).rows
-        for _ in range(2)
-    ]
-    assert [row["players"] for row in figures[0]] == [row["players"] for row in figures[1]]
+def test_steady_fleet_has_the_figures_of_its_start() -> None:
+    """With --steady two fleets have the same figures; each node has the players of others and those of the bot."""
+    line = ["demo", "--steady", "--", "nodes", "status", "--output", "json"]
+    figures = [{row["node"]: row["players"] for row in run_in_process(line).rows} for _ in range(2)]
+
+    assert figures[0] == figures[1] == {"us-1": 65, "us-2": 33, "eu-1": 121, "eu-2": 19, "asia-1": 10}
