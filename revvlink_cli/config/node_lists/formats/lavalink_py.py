@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def _write(nodes: Sequence[NamedNode]) -> str:
-    lines = ["import os", "", "# client = lavalink.Client(bot.user.id)"]
+    lines = ["import os", "", "import lavalink", "", "", "def add_nodes(client: lavalink.Client) -> None:"]
     for node in nodes:
         address = parts_of(node)
         lines += [
-            "client.add_node(",
-            f"    host={quote_python(address.host)},",
-            f"    port={address.port},",
-            f"    password={in_python(node.variable)},",
-            f"    region={quote_python(node.region or '')},",
-            f"    name={quote_python(node.identifier)},",
-            f"    ssl={address.secure},",
+            "    client.add_node(",
+            f"        host={quote_python(address.host)},",
+            f"        port={address.port},",
+            f"        password={in_python(node.variable)},",
+            f"        region={quote_python(node.region or '')},",
+            f"        name={quote_python(node.identifier)},",
+            f"        ssl={address.secure},",
         ]
         if node.tags:
-            lines.append(f"    tags={{{', '.join(f'{quote_python(tag)}: True' for tag in node.tags)}}},")
-        lines.append(")")
+            lines.append(f"        tags={{{', '.join(f'{quote_python(tag)}: True' for tag in node.tags)}}},")
+        lines.append("    )")
     return "\n".join([*lines, ""])
 
 

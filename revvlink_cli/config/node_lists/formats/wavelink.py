@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def write_python(nodes: Sequence[NamedNode], module: str, *, has_region: bool) -> str:
-    """Nodes for a `Pool` of a Python library."""
-    lines = ["import os", "", f"import {module}", "", "nodes = ["]
+    """A function that connects the `Pool` of a Python library; its nodes can be made while an event loop runs only."""
+    lines = ["import os", "", f"import {module}", "", "", "async def connect_nodes(bot):", "    nodes = ["]
     for node in nodes:
         lines += [
-            f"    {module}.Node(",
-            f"        identifier={quote_python(node.identifier)},",
-            f"        uri={quote_python(node.uri)},",
-            f"        password={in_python(node.variable)},",
+            f"        {module}.Node(",
+            f"            identifier={quote_python(node.identifier)},",
+            f"            uri={quote_python(node.uri)},",
+            f"            password={in_python(node.variable)},",
         ]
         if has_region and node.region is not None:
-            lines.append(f"        region={quote_python(node.region)},")
-        lines.append("    ),")
-    return "\n".join([*lines, "]", f"# await {module}.Pool.connect(nodes=nodes, client=bot)", ""])
+            lines.append(f"            region={quote_python(node.region)},")
+        lines.append("        ),")
+    return "\n".join([*lines, "    ]", f"    await {module}.Pool.connect(nodes=nodes, client=bot)", ""])
 
 
 FORMAT = NodeFormat(
