@@ -63,12 +63,18 @@ def edit(text: str, changes: Iterable[Change]) -> str:
     import tomllib
 
     expected = tomllib.loads(text)
+    appended = ""
     for change in changes:
         try:
             _apply(expected, change)
         except (AttributeError, LookupError, TypeError):
             raise CannotEditError("a key on the way is no table") from None
-        text = _edited(text, change)
+        if isinstance(change, Append) and change.name == appended:
+            # The table before it stands at the end: the text need not be searched for each of a thousand nodes.
+            text = _with_table(text, f"[[{_key(change.name)}]]", change.table)
+            continue
+        before, text = text, _edited(text, change)
+        appended = change.name if isinstance(change, Append) and text.startswith(before) else ""
     try:
         found = tomllib.loads(text)
     except ValueError as error:

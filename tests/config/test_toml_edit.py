@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from revvlink_cli.config.toml_edit import Append, CannotEditError, Remove, Set, edit
+from revvlink_cli.config.toml_edit import Append, CannotEditError, Change, Remove, Set, edit
 from tests.example_counts import examples
 
 FILE = """\
@@ -213,3 +213,16 @@ class Editing(RuleBasedStateMachine):
 
 TestEditing = Editing.TestCase
 TestEditing.settings = settings(max_examples=examples(15, 400), stateful_step_count=6, deadline=None)
+
+
+@pytest.mark.parametrize("text", [FILE, INLINE, "", "[a]\nb = 1"])
+def test_many_tables_are_appended_as_one_after_the_other(text: str) -> None:
+    """Tables that are appended together stand as if each was appended alone, also with other changes between them."""
+    more = [Append("nodes", {"identifier": f"n{number}"}) for number in range(3)]
+    changes: list[Change] = [*more, Set(("nodes", 0, "identifier"), "first"), *more]
+
+    alone = text
+    for change in changes:
+        alone = edit(alone, [change])
+
+    assert edit(text, changes) == alone

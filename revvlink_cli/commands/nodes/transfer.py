@@ -37,9 +37,9 @@ class ImportRow:
 
     node: str = column("NODE")
     uri: str = column("URI", flexible=True)
-    region: str | None = column("REGION", rank=2)
-    tags: tuple[str, ...] = column("TAGS", rank=3)
-    password_from: str | None = column("PASSWORD", flexible=True)
+    region: str | None = column("REGION", rank=3)
+    tags: tuple[str, ...] = column("TAGS", rank=4)
+    password_from: str | None = column("PASSWORD", flexible=True, rank=2)
     outcome: str = column("OUTCOME")
     line: int
 

@@ -22,7 +22,9 @@ from revvlink_cli.config.node_lists.formats import (
     wavelink,
 )
 from revvlink_cli.config.node_lists.syntax.code_text import read_code
+from revvlink_cli.config.node_lists.syntax.toml_text import is_toml, read_toml_list
 from revvlink_cli.config.node_lists.syntax.tree import (
+    Computed,
     Document,
     Items,
     ListSyntaxError,
@@ -30,7 +32,9 @@ from revvlink_cli.config.node_lists.syntax.tree import (
     Syntax,
     Table,
     Text,
+    Value,
     plain_key,
+    text_or_variable,
     walk,
 )
 from revvlink_cli.config.node_lists.syntax.variables_text import read_variables
@@ -143,6 +147,9 @@ _CODE = re.compile(
 
 def _readers(text: str) -> Iterator[Callable[[str], Document]]:
     """The readers of a text, the likeliest one first."""
+    if is_toml(text):
+        yield read_toml_list
+        return
     if (variables := read_variables(text)) is not None:
         yield lambda _: variables
     is_code = text.lstrip()[:1] in ("{", "[") or _CODE.search(text) is not None
@@ -150,17 +157,30 @@ def _readers(text: str) -> Iterator[Callable[[str], Document]]:
 
 
 def _documents(document: Document) -> Iterator[Document]:
-    """A document, and the lists in its variables: ``LAVALINK_NODES=[...]``."""
+    """A document, the variables of containers in it, and the lists in its variables: ``LAVALINK_NODES=[...]``."""
     yield document
-    if document.syntax is not Syntax.VARIABLES or not isinstance(document.root, Table):
-        return
-    for key, value in document.root.entries.items():
-        if isinstance(value, Text) and (value.text[:1] in ("[", "{") or "link://" in value.text):
-            try:
-                inner = read_code(value.text).root if value.text[:1] in ("[", "{") else value
-            except ListSyntaxError:
-                continue
-            yield Document(_at_line(Table({key: inner}, value.line), value.line), Syntax.CODE)
+    root = document.root
+    if document.syntax is Syntax.YAML:
+        for key, value in walk(root):
+            if key == "environment" and (variables := _environment(value)) is not None:
+                yield Document(variables, Syntax.VARIABLES)
+    if document.syntax is Syntax.VARIABLES and isinstance(root, Table):
+        for key, value in root.entries.items():
+            if isinstance(value, Text) and (value.text[:1] in ("[", "{") or "link://" in value.text):
+                try:
+                    inner = read_code(value.text).root if value.text[:1] in ("[", "{") else value
+                except ListSyntaxError:
+                    continue
+                yield Document(_at_line(Table({key: inner}, value.line), value.line), Syntax.CODE)
+
+
+def _environment(value: Value) -> Table | None:
+    """The variables of a container: a table, or a list of ``NAME=VALUE``; None for anything else."""
+    if isinstance(value, Items):
+        texts = [item for item in value.values if isinstance(item, (Text, Computed)) and "=" in item.text]
+        pairs = [(item.text.partition("="), item.line) for item in texts]
+        return Table({name: text_or_variable(text, line) for (name, _, text), line in pairs}, value.line)
+    return value if isinstance(value, Table) else None
 
 
 def _at_line(value: Any, line: int) -> Any:

@@ -72,6 +72,21 @@ SAMPLES = {
         """,
         (("lavalink", "http://127.0.0.1:2555", "shall-not-pass", None, ()),),
     ),
+    "a compose file with Lavalink's container": Sample(
+        "lavalink",
+        """
+        services:
+          lavalink:
+            image: ghcr.io/lavalink-devs/lavalink:4-alpine
+            environment:
+              - _JAVA_OPTIONS=-Xmx6G
+              - SERVER_PORT=2333
+              - LAVALINK_SERVER_PASSWORD=${LAVALINK_PASSWORD:-shall-not-pass}
+            ports:
+              - "2333:2333"
+        """,
+        (("lavalink", "http://127.0.0.1:2333", "$LAVALINK_PASSWORD", None, ()),),
+    ),
     "config.ts of NodeLink 3": Sample(
         "nodelink",
         """
@@ -351,6 +366,32 @@ SAMPLES = {
             ("a", "https://a.example.com", "$A", "us", ("x",)),
             ("b", "https://b.example.com", "@b.txt", None, ()),
         ),
+    ),
+    "another configuration of revvlink": Sample(
+        "json",
+        """
+        [defaults]
+        timeout = 5.0
+        [[nodes]]
+        identifier = "a"  # first
+        uri = "https://a.example.com"
+        password = "pw"
+        tags = ["x"]
+        [nodes.check]
+        skip = ["uptime"]
+        [[nodes]]
+        identifier = "b"
+        uri = "https://b.example.com"
+        password_env = "B"
+        [[nodes]]
+        identifier = "c"
+        uri = "https://c.example.com"
+        """,
+        (
+            ("a", "https://a.example.com", "pw", None, ("x",)),
+            ("b", "https://b.example.com", "$B", None, ()),
+        ),
+        ("f:15: nodes[2]: has no password",),
     ),
     "a bot's own keys": Sample(
         "general",

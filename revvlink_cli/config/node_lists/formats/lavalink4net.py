@@ -29,7 +29,9 @@ def _find(document: Document) -> tuple[Candidate, ...]:
 
 def _write(nodes: Sequence[NamedNode]) -> str:
     lines = [
-        "// using System.Collections.Immutable; using Lavalink4NET.Cluster.Nodes;",
+        "// using System.Collections.Immutable;",
+        "// using Lavalink4NET.Cluster.Extensions;",
+        "// using Lavalink4NET.Cluster.Nodes;",
         "builder.Services.ConfigureLavalinkCluster(options =>",
         "{",
         "    options.Nodes = ImmutableArray.Create(",

@@ -23,6 +23,7 @@ class Syntax(Enum):
 
     CODE = "code"
     YAML = "YAML"
+    TOML = "TOML"
     VARIABLES = "variables"
 
 
@@ -66,9 +67,10 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A value that only running the code would show."""
+    """A value that only running the code would show, or a text that contains a variable."""
 
     line: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,4 +173,4 @@ def text_or_variable(text: str, line: int) -> Text | Variable | Computed:
     if found is not None:
         name = found[1].replace(".", "_").upper() if "." in found[1] else found[1]
         return Variable(name, found[2] or None, line)
-    return Computed(line) if re.search(r"\$\{[A-Za-z_]", text) else Text(text, line)
+    return Computed(line, text) if re.search(r"\$\{[A-Za-z_]", text) else Text(text, line)
