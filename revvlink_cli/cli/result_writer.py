@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from revvlink_cli.cli.exit_codes import output_failure
 from revvlink_cli.commands.shared.titles import with_title
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import TABLES, Format, Layout
+from revvlink_cli.output.problems import summary
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CheckResult, ExitCode, Failure
-from revvlink_cli.output.streams import OutputError
+from revvlink_cli.output.sizes import HEAD, terminal_size
+from revvlink_cli.output.streams import OutputError, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +65,20 @@ def show_messages(result: Result, chosen: Format, options: Options) -> None:
         diagnostics.notes(result.notes if chosen in TABLES or needs_explanation else [])
     if not _contains_errors(result, chosen, options):
         diagnostics.errors(result.errors, options.most_errors)
-    if not options.quiet and (remark := options.view.remark(result)) is not None:
-        diagnostics.notes([remark])
+    if not options.quiet:
+        diagnostics.notes(filter(None, [options.view.remark(result), _summary(result, chosen, options)]))
+
+
+def _summary(result: Result, chosen: Format, options: Options) -> str | None:
+    """How many rows of a table have a problem, if it is too long for the terminal: the first rows are out of sight."""
+    if chosen not in TABLES or options.view.problems or not is_terminal(sys.stdout):
+        return None
+    shown = options.view.applied(result, chosen)
+    rows = shown.table_rows if isinstance(shown, CheckResult) and shown.table_rows is not None else shown.data
+    if not isinstance(rows, tuple) or len(rows) + HEAD < terminal_size()[1]:
+        return None
+    counts = summary(rows)
+    return f"{counts}; --problems shows only {'it' if counts.startswith('1 ') else 'these'}" if counts else None
 
 
 def _contains_errors(result: Result, chosen: Format, options: Options) -> bool:

@@ -83,9 +83,10 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
         width: Columns of a line, at least.
         indent: Written before each line but the first.
     """
-    lines = [""]
     room = max(width, 1)
-    for word in text.split(" "):
+    start = text[: len(text) - len(text.lstrip(" "))]
+    lines = [start if len(start) < room else ""]
+    for word in text.lstrip(" ").split(" "):
         line = lines[-1]
         joined = f"{line} {word}" if line.strip() else line + word
         if cells(joined) <= room:

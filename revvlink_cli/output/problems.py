@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
 """States of a node that should serve players and does not, the gravest first."""
@@ -45,10 +46,15 @@ def gravity(row: Any) -> int:
     own = getattr(row, "problem_gravity", None)
     if own is not None:
         return int(own)
-    state = next((getattr(row, name) for name in _FIELDS if hasattr(row, name)), None)
-    if (known := _GRAVITY.get(str(state))) is not None:
+    word = _word(row)
+    if (known := _GRAVITY.get(word)) is not None:
         return known
-    return _WITH_REASON if state == "connected" and getattr(row, "reason", None) else 0
+    return _WITH_REASON if word == "connected" and getattr(row, "reason", None) else 0
+
+
+def _word(row: Any) -> str:
+    """The state or verdict of a row."""
+    return next((str(getattr(row, name)) for name in _FIELDS if hasattr(row, name)), "")
 
 
 def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
@@ -62,6 +68,25 @@ def trouble_first(rows: Iterable[Any]) -> tuple[Any, ...]:
         (more if reason in seen else examples).append(row)
         seen.add(reason)
     return (*examples, *more, *(row for row in kept if not is_troubled(row)))
+
+
+def summary(rows: Sequence[Any]) -> str | None:
+    """How many rows have a problem, and how many of each kind; None if none has.
+
+    ``40 of 200 nodes have a problem: 36 failed, 4 hanging``.
+    """
+    troubled = [row for row in rows if gravity(row)]
+    if not troubled:
+        return None
+    names = {getattr(row, "node", None) for row in rows}
+    what = "nodes" if len(names - {None}) == len(rows) else "rows"
+    kinds = Counter(word if (word := _word(row)) in _GRAVITY else "other" for row in troubled)
+    ordered = sorted(kinds.items(), key=lambda item: (-_GRAVITY.get(item[0], 0), -item[1]))
+    counts = ", ".join(f"{count} {word}" for word, count in ordered)
+    verb = "has" if len(troubled) == 1 else "have"
+    return f"{len(troubled)} of {len(rows)} {what} {verb} a problem" + (
+        f": {counts}" if set(kinds) != {"other"} else ""
+    )
 
 
 def problems_first(rows: Iterable[Any]) -> tuple[Any, ...]:
