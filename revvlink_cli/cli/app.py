@@ -29,7 +29,7 @@ from revvlink_cli.output import diagnostics
 from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
 from revvlink_cli.output.help_text import show_help_text
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script, Step
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
 from revvlink_cli.output.streams import Output, OutputError
 
 if TYPE_CHECKING:
@@ -275,9 +275,9 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
     name, code, envelopes = options.command, int(ExitCode.OK), []
     is_document = chosen.layout is Layout.DOCUMENT
     with ExitStack() as stack:
-        with raise_on_signals():
-            path = stack.enter_context(script.environment())
-        while (step := _next_step(script)) is not None:
+        stack.enter_context(raise_on_signals())
+        path = stack.enter_context(script.environment())
+        for step in script.steps:
             if step.text and not options.quiet and not is_document:
                 diagnostics.heading(step.text)
             if not step.arguments:
@@ -297,7 +297,7 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
                     diagnostics.lines([f"$ revvlink {shlex.join(step.arguments)}"])
                 ended = _run(outcome, inner, output)
             code = code or (ended if ended not in step.exit_codes else 0)
-            if ended in (ExitCode.TERMINATED, ExitCode.QUIT):
+            if ended in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.QUIT):
                 return ended
             if output.is_closed:
                 break
@@ -307,12 +307,6 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
         diagnostics.heading(script.ending[0])
         diagnostics.lines(script.ending[1:])
     return code
-
-
-def _next_step(script: Script) -> Step | None:
-    """The next step, for which the script may have to wait; None after the last one."""
-    with raise_on_signals():
-        return next(script.steps, None)
 
 
 def _show_log(verbose: int) -> None:

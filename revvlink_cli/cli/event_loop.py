@@ -56,7 +56,6 @@ def run_coroutine(work: Coroutine[Any, Any, T]) -> T:
 
 def _run_with_signals(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
-    import signal
 
     ended_by: Signals | None = None
 
@@ -69,17 +68,37 @@ def _run_with_signals(work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
 
         if sys.platform != "win32":
-            for number in (signal.SIGTERM, signal.SIGQUIT):
+            for number in _ending_signals():
                 asyncio.get_running_loop().add_signal_handler(number, end, number)
         return await task
 
-    with asyncio.Runner() as runner:
-        try:
+    try:
+        with _handlers_restored(), asyncio.Runner() as runner:
             return runner.run(cancel_on_signals())
-        except asyncio.CancelledError:
-            if ended_by is None:
-                raise
-            raise TerminatedError(ended_by) from None
+    except asyncio.CancelledError:
+        if ended_by is None:
+            raise
+        raise TerminatedError(ended_by) from None
+
+
+def _ending_signals() -> tuple[Signals, ...]:
+    """The signals that end a command in order, as far as this system has them."""
+    import signal
+
+    return () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGQUIT)
+
+
+@contextmanager
+def _handlers_restored() -> Iterator[None]:
+    """Restore the handlers of the ending signals, which a closed event loop resets to the default."""
+    import signal
+
+    before = {number: signal.getsignal(number) for number in _ending_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def make_spinner(options: Options) -> Spinner | None:
@@ -115,13 +134,10 @@ def raise_on_signals() -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         raise TerminatedError(signal.Signals(number))
 
-    numbers = () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGQUIT)
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
+    with _handlers_restored():
+        for signal_number in _ending_signals():
+            signal.signal(signal_number, end)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 async def limit_time(work: Coroutine[Any, Any, T], timeout: float) -> T:
