@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WITHOUT_CONFIGURATION = {
     "revvlink demo": "try every command on a simulated fleet",
     "revvlink init": "write a starter configuration",
+    "revvlink nodes add NAME URI": "add a node, which writes a configuration too",
 }
 
 WITH_CONTEXTS = {
@@ -25,7 +26,10 @@ WITH_CONTEXTS = {
     "revvlink context use NAME": "choose the one that commands use",
 }
 
-WITH_MISTAKES = {"revvlink config validate": "show every mistake and its line"}
+WITH_MISTAKES = {
+    "revvlink config validate": "show every mistake and its line",
+    "revvlink config edit": "correct them in your editor",
+}
 
 WITH_NODES = {
     "revvlink nodes status": "show the state of every node",

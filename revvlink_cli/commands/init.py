@@ -62,5 +62,5 @@ def init(
     return Result(
         InitRecord(path=str(written)),
         text=str(written),
-        notes=(f"now put your node in {written}, then try: {line}",),
+        notes=(f"now put your node in {written}, as with `revvlink config edit`, then try: {line}",),
     )

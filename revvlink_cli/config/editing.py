@@ -132,7 +132,7 @@ def _as_trusted(path: Path) -> Source:
 
 def _replace(path: Path, before: str, mark: str, after: str) -> None:
     """Write the file, and keep it trusted if it was."""
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):  # root could write it
         raise ConfigError([Problem("is read-only", path, hint=f"make it writable with chmod u+w {path}")])
     if len((mark + after).encode()) > MAX_SIZE:
         raise ConfigError([Problem(f"would be larger than {MAX_SIZE} bytes, and could not be read again", path)])

@@ -122,6 +122,20 @@ def test_a_full_disk_loses_nothing(isolated: Path) -> None:
     assert not list(isolated.glob(".nodes*"))
 
 
+def test_a_read_only_file_stays(isolated: Path) -> None:
+    """A file that nobody may write is refused, also for root, and through a link."""
+    path, link = isolated / "nodes.toml", isolated / "link.toml"
+    path.write_text('[[nodes]]\nidentifier = "a"\nuri = "http://h"\npassword = "x"\n', encoding="utf-8")
+    link.symlink_to(path)
+    append_node(link, NODE)
+    assert link.is_symlink()
+    path.chmod(0o444)
+
+    with pytest.raises(ConfigError, match="is read-only"):
+        append_node(link, {**NODE, "identifier": "third"})
+    assert path.read_text(encoding="utf-8").count("[[nodes]]") == 2
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
 def test_any_region_survives_the_file(region: str) -> None:
     """Quotes, backslashes and whatever else: what was given is what is read back."""
