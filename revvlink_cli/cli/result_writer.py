@@ -82,7 +82,9 @@ def _summary(result: Result, chosen: Format, options: Options) -> str | None:
 
 
 def _contains_errors(result: Result, chosen: Format, options: Options) -> bool:
-    """Whether the output states the errors in words for people: reports do, and the one line of a check."""
+    """Whether the output states the errors in words for people: reports, one line of a check, and some tables do."""
+    if chosen in TABLES and result.has_errors_in_table:
+        return not options.view.chooses
     if not isinstance(result, CheckResult):
         return False
     if chosen.layout is Layout.REPORT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.titles import in_context
+from revvlink_cli.output.problems import problems_first
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING
 
@@ -60,8 +63,9 @@ def doctor(
 ) -> Work | Result:
     """Diagnose the machine, the configuration and each node.
 
-    It also examines file permissions, names and proxies. Each finding says what to do. Passwords are never shown. Exit
-    code 0 when nothing has failed, else 1.
+    It also examines file permissions, names and proxies. A table shows problems first, and sums up what is well; -v
+    lists it, with the versions of the libraries. Each problem says what to do. Passwords are never shown. Exit code 0
+    when nothing has failed, else 1.
     """
     from revvlink_cli.services.doctor.context import DoctorContext
     from revvlink_cli.services.doctor.examination import CHECKUPS
@@ -88,10 +92,10 @@ def doctor(
         fixes=fix,
     )
     options.source = context.source
-    return _examine(context, wanted, redact=redact)
+    return _examine(context, wanted, redact=redact, is_verbose=bool(options.verbose))
 
 
-async def _examine(context: DoctorContext, wanted: Sequence[str], *, redact: bool) -> Result:
+async def _examine(context: DoctorContext, wanted: Sequence[str], *, redact: bool, is_verbose: bool) -> Result:
     from revvlink_cli.services.doctor.context import State
     from revvlink_cli.services.doctor.examination import examine
     from revvlink_cli.services.doctor.redaction import Redactor
@@ -106,19 +110,42 @@ async def _examine(context: DoctorContext, wanted: Sequence[str], *, redact: boo
     rows = tuple(
         DoctorRow(checkup=d.checkup, subject=d.subject, state=str(d.state), message=d.message, fix=d.fix) for d in found
     )
+    well = [] if is_verbose else [row for row in rows if row.state == State.OK]
+    shown = [row for row in rows if row not in well]
+    table = (*problems_first(shown), *_sum_up(well, is_all=not shown, redact=redact), *_not_tried(context, wanted))
     return Result(
         rows,
         DoctorRow,
         ExitCode.FAILED if bad else ExitCode.OK,
         tuple(map(_failure, bad)),
-        title=counts,
-        notes=tuple(f"{_place(d)}{d.message} ({d.fix})" for d in unwise),
+        title=in_context(counts, context.settings.context if context.settings is not None else None),
+        table_rows=table,
+        has_errors_in_table=True,
     )
+
+
+def _sum_up(well: Sequence[DoctorRow], *, is_all: bool, redact: bool) -> tuple[DoctorRow, ...]:
+    """One row for everything that is well."""
+    if not well:
+        return ()
+    counts = Counter(row.checkup for row in well)
+    names = ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counts.items())
+    is_one = len(well) == 1
+    message = f"{len(well)} check{' is' if is_one else 's are'} well: {names}"
+    fix = None if redact else "-v lists them"  # -v shows addresses
+    return (DoctorRow(checkup="all" if is_all else "others", subject=None, state="ok", message=message, fix=fix),)
+
+
+def _not_tried(context: DoctorContext, wanted: Sequence[str]) -> tuple[DoctorRow, ...]:
+    """One row for what no checkup of the nodes tries."""
+    if "nodes" not in wanted or context.settings is None:
+        return ()
+    policy = context.settings.policy
+    has_canaries = any(each.canaries or each.plays for each in (policy.common, *policy.nodes.values()))
+    message = "not tried: doctor loads no track and plays none"
+    fix = f"run `revvlink check{'' if has_canaries else ' --canary QUERY'}`"
+    return (DoctorRow(checkup="tracks", subject=None, state="skipped", message=message, fix=fix),)
 
 
 def _failure(diagnosis: Diagnosis) -> Failure:
     return Failure(diagnosis.checkup, diagnosis.message, diagnosis.subject, diagnosis.checkup, diagnosis.fix)
-
-
-def _place(diagnosis: Diagnosis) -> str:
-    return f"{diagnosis.subject}: " if diagnosis.subject is not None else ""

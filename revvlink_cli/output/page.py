@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.output.result import CheckResult, Kind, columns_of
+from revvlink_cli.output.result import Kind, columns_of
 from revvlink_cli.output.text import MISSING, clean, clean_lines, shown
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def document(title: str, body: Iterable[str], *, style: str = "") -> str:
 def table_page(result: Result, columns: Sequence[tuple[str, Column]], title: str, notes: Sequence[str]) -> str:
     """The page of one result: the rows that a terminal shows, with these columns."""
     rows = result.data
-    if isinstance(result, CheckResult) and result.table_rows is not None:
+    if result.table_rows is not None:
         rows = result.table_rows
     body = [f'<p class="about">{html_text(result.title)}</p>'] if result.title else []
     is_usual = not rows or not isinstance(rows, tuple) or type(rows[0]) is result.row_type

@@ -194,6 +194,8 @@ class Result:
         is_help: Whether `text` is a help text, which has headings and names to colour.
         time: Time of the sample that the rows are, with `--watch`; CSV has it in each row.
         is_ordered: Whether the user has chosen the order of the rows; else a table shows those with a problem first.
+        table_rows: Rows that a table shows instead of the data, or None.
+        has_errors_in_table: Whether the rows of the table state the errors, so that they do not follow on stderr.
     """
 
     data: Any = None
@@ -209,6 +211,8 @@ class Result:
     is_help: bool = False
     time: str | None = None
     is_ordered: bool = False
+    table_rows: tuple[Any, ...] | None = None
+    has_errors_in_table: bool = False
 
     @property
     def row_type(self) -> type | None:
@@ -235,14 +239,12 @@ class CheckResult(Result):
 
     Attributes:
         line: The outcome on one line, errors included; plain output shows it instead of the data.
-        table_rows: Rows that a table shows instead of the data, or None.
         report: What the formats of monitoring and CI systems are made from.
         report_files: Files to write as well: the format and the path of each.
         notify: Sends notifications once the output is written, and returns warnings. It does not change the exit code.
     """
 
     line: str | None = None
-    table_rows: tuple[Any, ...] | None = None
     report: Report | None = None
     report_files: tuple[tuple[Format, str], ...] = ()
     notify: Callable[[], Coroutine[Any, Any, tuple[str, ...]]] | None = None

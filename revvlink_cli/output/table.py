@@ -15,7 +15,7 @@ from rich.text import Text
 from revvlink_cli.output.cells import cells as measured
 from revvlink_cli.output.cells import cut, wrapped
 from revvlink_cli.output.renderer import BaseRenderer
-from revvlink_cli.output.result import CheckResult, Kind
+from revvlink_cli.output.result import Kind
 from revvlink_cli.output.sizes import HEAD, terminal_size
 from revvlink_cli.output.stream_table import StreamTable
 from revvlink_cli.output.streams import is_terminal, wants_colour
@@ -136,8 +136,7 @@ class TableRenderer(BaseRenderer):
             self._page.writelines(f"{line}\n" for line in self.heading(result.title))
         if isinstance(result.data, tuple):
             kind = result.row_type
-            shortened = result.table_rows if isinstance(result, CheckResult) else None
-            rows = shortened if shortened is not None else result.data
+            rows = result.table_rows if result.table_rows is not None else result.data
             if rows and kind is not None:
                 layout = self.layout(rows, kind)
                 self._page.writelines(f"{line}\n" for line in self.drawn(layout, range(len(rows))))

@@ -84,15 +84,16 @@ class View:
         rows = result.data
         if self.chooses:
             changes |= {"data": tuple(filter(self.shows, rows)), "row": result.row_type, "text": None}
+            changes["table_rows"] = self._short(result)
             if isinstance(result, CheckResult):
-                changes |= {"line": None, "table_rows": self._short(result)}
+                changes["line"] = None
         if chosen in TABLES and not result.is_ordered:
             changes["data"] = problems_first(changes.get("data", rows))
-            if isinstance(result, CheckResult) and (short := changes.get("table_rows", result.table_rows)) is not None:
+            if (short := changes.get("table_rows", result.table_rows)) is not None:
                 changes["table_rows"] = problems_first(short)
         return replace(result, **changes) if changes else result
 
-    def _short(self, result: CheckResult) -> tuple[Any, ...] | None:
+    def _short(self, result: Result) -> tuple[Any, ...] | None:
         """The short rows of a check; a condition is on single checks, not on their summary."""
         if self.condition is not None or result.table_rows is None:
             return None

@@ -33,7 +33,7 @@ async def program(_: DoctorContext) -> Found:
     """Versions of revvlink, of Python and of the libraries."""
     find = Finder("program")
     found = [find.ok(f"revvlink {__version__}, Python {sys.version.split()[0]}, {sys.platform}")]
-    for package in ("typer", "rich", "aiohttp", "msgspec", "tomli-w", "platformdirs"):
+    for package in ("typer", "rich", "aiohttp", "msgspec", "tomlkit", "tomli-w", "pyyaml", "platformdirs"):
         try:
             found.append(find.ok(version(package), package))
         except PackageNotFoundError:
