@@ -81,7 +81,22 @@ _FORMATS = {
     '"errors"}. Numbers carry their unit in their name (uptime_ms, cpu_load_ratio), unknown values are null, and each '
     "error has a code that never changes its meaning. Failures before the command runs are such an envelope, too.",
     "jsonl": 'One object a line. An error is an object with the one key "error".',
+    "yaml": "The same envelope as json.",
+    "wide": "A table with every column, as wide as it needs to be.",
+    "csv": "The fields of plain below a head. Text that a spreadsheet would run as a formula gets an apostrophe.",
+    "name": "The name of each row, once, for xargs.",
 }
+
+_CHOICES = {
+    "--problems": "Only rows with a problem; a line on standard error says how many are left out.",
+    "--columns A,B": "These columns, by the names of JSON fields or headings; in table, wide, plain and csv.",
+    "--filter EXPR": "Only rows for which this holds, in every format: FIELD OPERATOR VALUE, joined by and, or, not "
+    "and parentheses. Operators: == != > >= < <= and ~, which looks for a regular expression. A FIELD alone holds "
+    "when it has a value. Dots reach inner fields. Numbers may have a unit: uptime_ms<5m, memory_used_bytes>2GiB, "
+    "cpu_load_ratio>90%.",
+    "--jq PROGRAM": "What a jq program makes of the JSON output: strings as they are, other values as JSON.",
+}
+"""Options that choose rows and columns -> what they show."""
 
 
 def _output(width: int) -> str:
@@ -93,6 +108,10 @@ def _output(width: int) -> str:
                 width,
             ),
             _table(_FORMATS.items(), width),
+            _prose(
+                "Tables show rows with a problem first, unless --sort is given. These choose rows and columns:", width
+            ),
+            _table(_CHOICES.items(), width),
             _prose(
                 "revvlink writes out the control characters in the texts of servers: the terminal never acts on them.",
                 width,
