@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+_MOST_NAMED = 5
+"""Nodes that the note about what is served names."""
+
 LISTEN = "127.0.0.1:9870"
 """The default address."""
 
@@ -96,6 +99,8 @@ def exporter(
                 if sys.platform != "win32":
                     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake.set)
                     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # is how services are ended
+                if not options.quiet:
+                    diagnostics.notes([_served(served.url, [entry.identifier for entry in chosen])])
                 yield ExporterRow(url=served.url, nodes=len(chosen), message=None)
                 while not is_over:
                     await wake.wait()
@@ -108,6 +113,13 @@ def exporter(
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 
     return Stream(ExporterRow, items(), is_service=True)
+
+
+def _served(url: str, names: list[str]) -> str:
+    """What is served, and how it ends, for the person who starts the exporter."""
+    some = ", ".join(names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"serving {some}{more} at {url}: /metrics, /probe?target={names[0]}, /-/healthy; Ctrl-C ends it"
 
 
 def _warn(text: str) -> None:
