@@ -86,11 +86,11 @@ def _refuse_impossible(stream: Stream, chosen: Format, options: Options) -> None
     failure: Failure | None = None
     if options.export is not None and stream.table_of is None:
         failure = Failure("usage", "there is no table to export: rows come one by one", hint="leave out --export")
-    elif stream.is_endless and chosen.layout is Layout.DOCUMENT:
+    elif stream.is_endless and chosen.layout in (Layout.DOCUMENT, Layout.REPORT):
         message = f"--watch has no end, so one {chosen.upper()} document cannot hold its output"
         failure = Failure("usage", message, hint="use --output jsonl")
     if failure is not None:
-        raise CommandError(failure, exit_code=ExitCode.USAGE)
+        raise CommandError(failure, exit_code=options.usage_exit_code)
 
 
 def _create_item_writer(

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from revvlink_cli.commands.shared import check_options, node_selection
+from revvlink_cli.commands.shared import check_options, node_selection, watch_options
 from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext, left_out_notes, load_all
 from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.check_rows import CheckRow, ContextCheckRow
 from revvlink_cli.output.formats import COMMON, REPORTS, Format
-from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Result, column
+from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Result, Stream, column
 from revvlink_cli.output.text import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.commands.shared.command import Options
@@ -69,7 +69,12 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     app,
     prints=lambda: {"": Rows(CheckRow), "--all-contexts": Rows(ContextCheckRow), "--list": Rows(CatalogueRow)},
     cls=MonitorCommand,
-    examples=("revvlink check", "revvlink check --tag prod --warning cpu=70% --critical cpu=90%"),
+    examples=(
+        "revvlink check",
+        "revvlink check --tag prod -w cpu=70% -c cpu=90%",
+        "revvlink check --only cpu -w 70% -c 90%",
+        "revvlink check --watch --count 3",
+    ),
 )
 def check(
     ctx: typer.Context,
@@ -114,17 +119,30 @@ def check(
         bool, typer.Option("--exit-zero", help="End with 0 for every verdict, for collectors of reports.")
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the checks without connecting.")] = False,
-) -> Work | Result:
+    watch: watch_options.Watching = False,
+    interval: watch_options.Interval = None,
+    count: watch_options.Count = None,
+    duration: watch_options.Duration = None,
+) -> Work | Result | Stream:
     """Check every node, and the fleet as a whole.
 
     Exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, the worst of all findings in the order OK, UNKNOWN, WARNING,
     CRITICAL. A node that gives no answer is CRITICAL; UNKNOWN is what revvlink could not check. Elsewhere than on a
     terminal the output is one line, for the mail that cron sends; -v shows every check in the table. Thresholds are
     ranges of what is fine: cpu=90%, websocket=500ms, memory=2GiB, players=10:200, uptime=5m:, and what is not with @,
-    as in players=@0.
+    as in players=@0. A range alone is for the one check of --only.
+
+    --watch stays connected and gives a verdict on each sample; the exit code is that of the last one. It loads and
+    plays no canaries.
     """
     options = options_of(ctx)
     reports = _formats(report)
+    span = watch_options.read_span(interval, count, duration, watch=watch)
+    if watch:
+        _refuse_beside_watch({
+            "--report": report, "--notify": notify, "--canary": canary, "--canary-play": canary_play, "--list": list_,
+            "--all-contexts": all_contexts,
+        })  # fmt: skip
     if list_:
         if reports or options.output in REPORTS:
             kinds = ", ".join(COMMON)
@@ -148,8 +166,13 @@ def check(
                 broken.append(BrokenContext.of(each.name, error.failures))
         return _check_all(plans, broken, options, reports=reports, exit_zero=exit_zero)
     settings = node_selection.load_settings(options, for_verdict=True)
-    entries = node_selection.select(settings, nodes or (), options, tags=tag or (), region=region)
-    return _check(prepare(settings, entries), options, reports=reports, exit_zero=exit_zero)
+
+    def plan_of(settings: Settings) -> Plan:
+        return prepare(settings, node_selection.select(settings, nodes or (), options, tags=tag or (), region=region))
+
+    if watch:
+        return _watch(settings, options, span, plan_of, exit_zero=exit_zero)
+    return _check(plan_of(settings), options, reports=reports, exit_zero=exit_zero)
 
 
 class Plan(NamedTuple):
@@ -200,6 +223,33 @@ def _prepare(
         usual = MonitorCommand.usual_timeout + settings.play.duration_s + PLAY_TIME
         options.usual_timeout = max(options.usual_timeout, usual)
     return Plan(settings, chosen, policy, messenger)
+
+
+def _refuse_beside_watch(given: Mapping[str, object]) -> None:
+    for flag, value in given.items():
+        if value:
+            raise typer.BadParameter("goes without --watch", param_hint=flag)
+
+
+def _watch(
+    settings: Settings,
+    options: Options,
+    span: watch_options.Span,
+    prepare: Callable[[Settings], Plan],
+    *,
+    exit_zero: bool,
+) -> Stream:
+    from revvlink_cli.commands.shared.watched_checks import watched_checks
+
+    current: list[Policy] = []
+
+    def choose(found: Settings) -> tuple[NodeSettings, ...]:
+        plan = prepare(found)
+        current[:] = [plan.policy]
+        return plan.nodes
+
+    job = watch_options.WatchJob(settings, options, span, choose(settings), choose, waits_for_all=True)
+    return watched_checks(job, lambda: current[0], shows_all=bool(options.verbose), exit_zero=exit_zero)
 
 
 async def _check(

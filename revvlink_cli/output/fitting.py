@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.cells import cells
-from revvlink_cli.output.problems import TROUBLE, is_troubled, trouble_first
+from revvlink_cli.output.problems import TROUBLE, is_troubled, state_of, trouble_first
 from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
 from revvlink_cli.output.text import clean
 
@@ -105,10 +105,9 @@ def name_troubled(rows: Sequence[Any], hidden: Sequence[Any], width: int) -> str
 
 def _missing(rows: Sequence[Any], count: int, width: int) -> str:
     """The number of rows that are not shown, and the states of all rows, the worst first."""
-    counts = Counter(str(getattr(row, "state", "")) for row in rows)
+    counts = Counter(state_of(row) for row in rows)
+    what = "nodes" if hasattr(rows[0], "state") else "rows"
     worst = sorted(counts.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
     states = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
-    return clipped(
-        wrapped(f"and {count} more nodes (of {len(rows)}: {states}); make the terminal higher, or name some", width)[0],
-        width,
-    )
+    text = f"and {count} more {what} (of {len(rows)}: {states}); make the terminal higher, or name some"
+    return clipped(wrapped(text, width)[0], width)

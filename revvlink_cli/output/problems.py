@@ -46,13 +46,13 @@ def gravity(row: Any) -> int:
     own = getattr(row, "problem_gravity", None)
     if own is not None:
         return int(own)
-    word = _word(row)
+    word = state_of(row)
     if (known := _GRAVITY.get(word)) is not None:
         return known
     return _WITH_REASON if word == "connected" and getattr(row, "reason", None) else 0
 
 
-def _word(row: Any) -> str:
+def state_of(row: Any) -> str:
     """The state or verdict of a row."""
     return next((str(getattr(row, name)) for name in _FIELDS if hasattr(row, name)), "")
 
@@ -80,7 +80,7 @@ def summary(rows: Sequence[Any]) -> str | None:
         return None
     names = {getattr(row, "node", None) for row in rows}
     what = "nodes" if len(names - {None}) == len(rows) else "rows"
-    kinds = Counter(word if (word := _word(row)) in _GRAVITY else "other" for row in troubled)
+    kinds = Counter(word if (word := state_of(row)) in _GRAVITY else "other" for row in troubled)
     ordered = sorted(kinds.items(), key=lambda item: (-_GRAVITY.get(item[0], 0), -item[1]))
     counts = ", ".join(f"{count} {word}" for word, count in ordered)
     verb = "has" if len(troubled) == 1 else "have"

@@ -141,6 +141,7 @@ async def watch(
     duration: float | None = None,
     reload: Callable[[], Sequence[NodeSettings] | None] | None = None,
     control: WatchControl | None = None,
+    waits_for_all: bool = False,
 ) -> AsyncGenerator[Watch, None]:
     """Sample the nodes at once and then at an interval, until `count`, `duration` or the last supervised node ends.
 
@@ -154,6 +155,8 @@ async def watch(
         reload: Reads the nodes again when the process receives SIGHUP: new nodes join, removed ones leave. A result of
             None changes nothing.
         control: Pauses, wakes or ends the watch; the last sample is yielded again when it wakes.
+        waits_for_all: Whether the first sample waits until every node has sent statistics or failed, not only for the
+            first node.
     """
     control = control or WatchControl()
     hung_up = False
@@ -163,7 +166,9 @@ async def watch(
         hung_up = True
         control.wake.set()
 
-    async with open_fleet(chosen, regions=regions, timeout=timeout, any_will_do=True) as fleet:
+    async with open_fleet(
+        chosen, regions=regions, timeout=timeout, any_will_do=not waits_for_all, settled=waits_for_all
+    ) as fleet:
         with_signal = reload is not None and sys.platform != "win32"
         if with_signal:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)

@@ -146,7 +146,7 @@ class CheckOptions(NamedTuple):
         from revvlink_cli.health.plugin_requirements import read_plugins
         from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 
-        criticals = _ranges("--critical", critical)
+        criticals = _ranges("--critical", critical, only)
         if max_latency is not None:
             if "load" in criticals:
                 raise typer.BadParameter(
@@ -178,7 +178,7 @@ class CheckOptions(NamedTuple):
         if min_version is not None:
             changes["min_version"] = _read("--min-version", read_version, min_version)
         return cls(
-            _ranges("--warning", warning),
+            _ranges("--warning", warning, only),
             MappingProxyType(criticals),
             MappingProxyType(changes),
             _read("--only", read_codes, only) if only else frozenset(),
@@ -317,14 +317,20 @@ def _latency(text: str) -> Any:
     return read_range("load", f"{longest * 1000:.15g}ms" if longest < 1 else f"{longest:.15g}s")
 
 
-def _ranges(flag: str, values: Sequence[str] | None) -> Mapping[str, Any]:
+def _ranges(flag: str, values: Sequence[str] | None, only: Sequence[str] | None) -> Mapping[str, Any]:
+    """The ranges by the code of their check. A range alone is for the one check of ``--only``."""
     from revvlink_cli.health.policy import read_judged
 
     found: dict[str, Any] = {}
     for value in values or ():
         name, equals, text = value.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{value!r} is not CHECK=RANGE, such as cpu=90%", param_hint=flag)
+            if only is None or len(only) != 1:
+                raise typer.BadParameter(
+                    f"{value!r} is not CHECK=RANGE, such as cpu=90%; a range alone goes with one --only CHECK",
+                    param_hint=flag,
+                )
+            name, text = only[0], value
         code = _read(flag, read_judged, name)
         found[code] = _read(flag, partial(_read_threshold, code), text)
     return MappingProxyType(found)

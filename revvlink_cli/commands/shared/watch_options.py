@@ -16,7 +16,7 @@ from revvlink_cli.output.streams import can_redraw
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from revvlink_cli.client.settings import NodeSettings
@@ -94,6 +94,7 @@ class WatchJob:
         chosen: The nodes.
         choose: Picks them from a configuration that was read again, on SIGHUP.
         notes: Why the configuration could not be read again, if so.
+        waits_for_all: Whether the first sample waits until every node has sent statistics or failed.
     """
 
     settings: Settings
@@ -102,6 +103,7 @@ class WatchJob:
     chosen: tuple[NodeSettings, ...]
     choose: Callable[[Settings], tuple[NodeSettings, ...]]
     notes: tuple[str, ...] = ()
+    waits_for_all: bool = False
 
     def samples(self, control: WatchControl | None = None) -> AbstractAsyncContextManager[AsyncGenerator[Watch, None]]:
         """Yield one sample after the other; leaving ends the watch."""
@@ -119,6 +121,7 @@ class WatchJob:
                 duration=self.span.duration,
                 reload=self._reload if self.settings.source.path is not None else None,
                 control=control,
+                waits_for_all=self.waits_for_all,
             )
         )
 
@@ -140,27 +143,37 @@ class WatchJob:
 
 
 def watch_stream(
-    job: WatchJob, *, row: type, make_row: Callable[[Watch], Any], frame: Callable[[Any], Result]
+    job: WatchJob,
+    *,
+    row: type,
+    make_row: Callable[[Watch], Any | Awaitable[Any]],
+    frame: Callable[[Any], Result],
+    outcome: Callable[[Watch], Result] | None = None,
 ) -> Stream:
     """A stream of samples of a fleet.
 
     Args:
         job: The fleet.
         row: The type of one sample.
-        make_row: Makes the row of a sample.
+        make_row: Makes the row of a sample, or a coroutine that does.
         frame: Makes a table of a row.
+        outcome: Makes the result in the end from the last sample; None for the failures of its nodes.
     """
 
     def table_of(sample: Any) -> Result:
         return replace(frame(sample), time=sample.time)
 
     async def samples() -> AsyncGenerator[Any, None]:
-        nodes: Sequence[NodeSnapshot] = ()
+        from inspect import isawaitable
+
+        last: Watch | None = None
         async with job.samples() as taken:
             async for seen in taken:
-                yield make_row(seen)
-                nodes = seen.snapshot.nodes
-        yield job.outcome(nodes)
+                made = make_row(seen)
+                yield await made if isawaitable(made) else made
+                last = seen
+        if last is not None:
+            yield outcome(last) if outcome is not None else job.outcome(last.snapshot.nodes)
 
     return Stream(row, samples(), piped_format=Format.JSONL, table_of=table_of, is_endless=True)
 
