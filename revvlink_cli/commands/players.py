@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.protocol.guild_ids import read_guild_id
-from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared import node_selection, watch_options
 from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
 from revvlink_cli.commands.shared.options import OneNode
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.commands.shared.titles import named
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, clock
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.connection.session_players import RemotePlayer
+    from revvlink_cli.client.node import Node
     from revvlink_cli.client.settings import NodeSettings
+    from revvlink_cli.client.snapshot import FleetSnapshot
     from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.config.settings import Settings
+    from revvlink_cli.services.watching import Watch
 
 app = make_app()
 
@@ -88,25 +93,141 @@ def _row(player: RemotePlayer) -> PlayerRow:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlayersRow:
+    """How many players a node has, of all its connected sessions; null where it sent no statistics."""
+
+    node: str = column("NODE", rank=0)
+    state: str = column("STATE", Kind.STATE, rank=0)
+    playing: int | None = column("PLAYING", Kind.COUNT)
+    players: int | None = column("PLAYERS", Kind.COUNT)
+    message: str | None = column("MESSAGE", wraps=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayersTick:
+    """The players of a session, or of nodes, at one moment; `error` is why there are none."""
+
+    time: str
+    players: tuple[PlayerRow | NodePlayersRow, ...]
+    error: str | None
+
+
+NO_SESSION = (
+    "nodes list players by session, and do not list their sessions: add --session with the id from the bot's log "
+    '("session ...")'
+)
+"""Why there are no single players without a session, and what to do."""
+
+
 @command(
     app,
     "list",
-    prints=lambda: {"": Rows(PlayerRow)},
-    examples=("revvlink players list --session 8q2xk1 --node us-1",),
+    prints=lambda: {"": Rows(NodePlayersRow), "--session": Rows(PlayerRow)},
+    examples=(
+        "revvlink players list",
+        "revvlink players list us-1 --session 8q2xk1",
+        "revvlink players list us-1 --session 8q2xk1 --watch --count 2",
+    ),
 )
-def list_players(ctx: typer.Context, session: Annotated[str, SESSION], node: OneNode = None) -> Work:
-    """List the players of a session.
+def list_players(
+    ctx: typer.Context,
+    node: OneNode = None,
+    session: Annotated[str | None, SESSION] = None,
+    watch: watch_options.Watching = False,
+    interval: watch_options.Interval = None,
+    count: watch_options.Count = None,
+    duration: watch_options.Duration = None,
+) -> Work | Stream:
+    """List the players of a session, or how many each node has.
 
     A node lists players by session only, and does not list its sessions. The bot knows the id: its log names it when
-    it connects ("session ..."), and a bot that resumes keeps it.
+    it connects ("session ..."), and a bot that resumes keeps it. Without --session there is a row for each node, with
+    the number of its players in all connected sessions.
+
+    With --watch the exit code is that of the last sample.
     """
     options = options_of(ctx)
-    chosen = node_selection.load_node(options, node)
+    span = watch_options.read_span(interval, count, duration, watch=watch)
+    settings = node_selection.load_settings(options)
+
+    def choose(found: Settings) -> tuple[NodeSettings, ...]:
+        if session is None and node is None:
+            return node_selection.with_secrets(found, found.nodes, options)
+        return node_selection.with_secrets(found, (node_selection.select_one(found, node, options),), options)
+
+    chosen = choose(settings)
+    if watch:
+        job = watch_options.WatchJob(settings, options, span, chosen, choose, waits_for_all=True)
+        return _watched(job, session)
+    if session is None:
+        return _count_players(settings, chosen, options)
 
     async def ask(rest: Rest) -> Result:
         return Result(tuple(_row(player) for player in await rest.players(session)), PlayerRow)
 
-    return _run_on_node(chosen, session, options, ask)
+    return _run_on_node(chosen[0], session, options, ask)
+
+
+async def _count_players(settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
+    from revvlink_cli.services.fleet_session import open_fleet
+
+    async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
+        snapshot = fleet.snapshot()
+    return replace(_counted(snapshot, options), notes=(NO_SESSION,))
+
+
+def _counted(snapshot: FleetSnapshot, options: Options) -> Result:
+    """The number of players of each node."""
+    rows = []
+    for node in snapshot.nodes:
+        failure = node_selection.node_failure(node, options.timeout)
+        stats = node.stats(snapshot.at) if failure is None else None
+        rows.append(
+            NodePlayersRow(
+                node=node.identifier,
+                state="connected" if failure is None else "failed",
+                playing=stats.playing if stats is not None else None,
+                players=stats.players if stats is not None else None,
+                message=failure.message if failure is not None else None,
+            )
+        )
+    failures = node_selection.failures_of(snapshot.nodes, options.timeout)
+    return Result(tuple(rows), NodePlayersRow, node_selection.exit_code_for(failures, len(rows)), failures)
+
+
+def _watched(job: watch_options.WatchJob, session: str | None) -> Stream:
+    """The players under watch."""
+    last: list[Result] = []
+
+    async def ask(rest: Rest) -> Result:
+        return Result(tuple(_row(player) for player in await rest.players(session or "")), PlayerRow)
+
+    async def make_row(seen: Watch) -> PlayersTick:
+        result = (
+            _counted(seen.snapshot, job.options)
+            if session is None
+            else await _ask(seen.fleet.members[0], session, job.options, ask)
+        )
+        last[:] = [result]
+        error = result.errors[0].message if result.errors else None
+        return PlayersTick(time=watch_options.timestamp(), players=result.data or (), error=error)
+
+    def frame(tick: PlayersTick) -> Result:
+        what = f"Players of session {session}" if session is not None else "Players"
+        notes = [*job.notes, *([NO_SESSION] if session is None else [])]
+        if tick.error is not None and session is not None:
+            notes.insert(0, tick.error)
+        elif not tick.players:
+            notes.insert(0, "no players")
+        title = f"{named(what, job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
+        row = PlayerRow if session is not None else NodePlayersRow
+        return Result(tick.players, row, notes=tuple(notes), title=title)
+
+    def outcome(_: Watch) -> Result:
+        return replace(last[0], data=None)
+
+    return watch_options.watch_stream(job, row=PlayersTick, make_row=make_row, frame=frame, outcome=outcome)
 
 
 @command(
@@ -176,27 +297,32 @@ def _missing(node: str, session: str, guild: int) -> CommandError:
 def _run_on_node(
     chosen: NodeSettings, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]
 ) -> Work:
-    node = chosen.identifier
-
     async def work() -> Result:
-        from revvlink_cli.client.errors import LavalinkException, RevvlinkException
         from revvlink_cli.services.fleet_session import open_fleet
 
         async with open_fleet((chosen,), timeout=options.timeout) as fleet:
             (member,) = fleet.members
-            failure = node_selection.node_failure(member.snapshot(), options.timeout)
-            if failure is not None:
-                return Result(None, PlayerRow, node_selection.exit_code_for((failure,), 1), (failure,))
-            try:
-                with awaiting(lambda: f"waiting for the players of {node}"):
-                    return await ask(member.rest)
-            except LavalinkException as error:
-                if error.status != 404:
-                    return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
-                hint = "take the id from the bot's log; a node does not list a session that waits to be resumed"
-                gone = Failure("no_session", f"no such session on {node}: {session}", node=node, hint=hint)
-                return Result(None, PlayerRow, ExitCode.FAILED, (gone,))
-            except RevvlinkException as error:
-                return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
+            return await _ask(member, session, options, ask)
 
     return work()
+
+
+async def _ask(member: Node, session: str, options: Options, ask: Callable[[Rest], Awaitable[Result]]) -> Result:
+    """What a node answers; a failure is a result too."""
+    from revvlink_cli.client.errors import LavalinkException, RevvlinkException
+
+    node = member.identifier
+    failure = node_selection.node_failure(member.snapshot(), options.timeout)
+    if failure is not None:
+        return Result(None, PlayerRow, node_selection.exit_code_for((failure,), 1), (failure,))
+    try:
+        with awaiting(lambda: f"waiting for the players of {node}"):
+            return await ask(member.rest)
+    except LavalinkException as error:
+        if error.status != 404:
+            return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))
+        hint = "take the id from the bot's log; a node does not list a session that waits to be resumed"
+        gone = Failure("no_session", f"no such session on {node}: {session}", node=node, hint=hint)
+        return Result(None, PlayerRow, ExitCode.FAILED, (gone,))
+    except RevvlinkException as error:
+        return Result(None, PlayerRow, ExitCode.FAILED, (node_selection.failure_of(error, node),))

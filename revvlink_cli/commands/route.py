@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from revvlink_cli.commands.region import RouteRow
-from revvlink_cli.commands.shared import node_selection, penalty_columns
+from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names, regions
-from revvlink_cli.commands.shared.titles import in_context
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.commands.shared.titles import in_context, named
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
+    from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.routing.ranking import Candidate, Excluded, Ranking
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
+    from revvlink_cli.services.watching import Watch
 
 app = make_app()
 
@@ -48,7 +50,11 @@ class ExplainRow:
 @command(
     app,
     prints=lambda: {"": Rows(RouteRow), "--explain": Rows(ExplainRow)},
-    examples=("revvlink route us-east1.discord.gg:443", "revvlink route --region eu --explain"),
+    examples=(
+        "revvlink route us-east1.discord.gg:443",
+        "revvlink route --region eu --explain",
+        "revvlink route --region eu --watch --count 2",
+    ),
 )
 def route(
     ctx: typer.Context,
@@ -71,10 +77,16 @@ def route(
             autocompletion=node_names,
         ),
     ] = None,
-) -> Work:
+    watch: watch_options.Watching = False,
+    interval: watch_options.Interval = None,
+    count: watch_options.Count = None,
+    duration: watch_options.Duration = None,
+) -> Work | Stream:
     """Show which node would serve a voice endpoint or a region.
 
     It is the node that a bot's pool would choose. Without either, it is the node for a player of unknown region.
+
+    --watch stays connected and shows the decision at each sample; the exit code is that of the last one.
     """
     options = options_of(ctx)
     if endpoint is not None and region is not None:
@@ -89,28 +101,69 @@ def route(
         )
     if region is not None and not region.strip():
         raise typer.BadParameter("the region is empty: leave it out for any", param_hint="--region")
+    span = watch_options.read_span(interval, count, duration, watch=watch)
     settings = node_selection.load_settings(options)
     left_out = {entry.identifier for entry in node_selection.select(settings, without, options)} if without else set()
+    asked = _Question(endpoint, region, frozenset(left_out), explain)
+    if watch:
+        choose = node_selection.make_chooser(options, None, None)
+        job = watch_options.WatchJob(settings, options, span, choose(settings), choose, waits_for_all=True)
+        return _watched(asked, job)
     chosen = node_selection.with_secrets(settings, settings.nodes, options)
-    return _route(endpoint, region, left_out, settings, chosen, options, explain=explain)
+    return _route(asked, settings, chosen, options)
 
 
-async def _route(
-    endpoint: str | None,
-    region: str | None,
-    left_out: set[str],
-    settings: Settings,
-    chosen: tuple[NodeSettings, ...],
-    options: Options,
-    *,
-    explain: bool,
-) -> Result:
+class _Question(NamedTuple):
+    """What is asked: a node for an endpoint or a region, without some nodes, explained or not."""
+
+    endpoint: str | None
+    region: str | None
+    left_out: frozenset[str]
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTick:
+    """The decision at one moment: one row, or with ``--explain`` a row for each node."""
+
+    time: str
+    nodes: tuple[RouteRow | ExplainRow, ...]
+
+
+def _watched(asked: _Question, job: watch_options.WatchJob) -> Stream:
+    """The decision under watch."""
+    last: list[Result] = []
+
+    def make_row(seen: Watch) -> RouteTick:
+        last[:] = [_decide(asked, seen.fleet, job.settings, job.options)]
+        return RouteTick(time=watch_options.timestamp(), nodes=last[0].data)
+
+    def frame(tick: RouteTick) -> Result:
+        (found,) = last
+        what = found.title or named("Route", job.settings.context)
+        notes = (*job.notes, *found.warnings, *(f"{left.node}: {left.message}" for left in found.left_out))
+        title = f"{tick.time[11:19]} {what}; Ctrl-C ends"
+        return Result(tick.nodes, found.row, notes=(*notes, *found.notes), title=title, is_ordered=True)
+
+    def outcome(_: Watch) -> Result:
+        return replace(last[0], data=None, title=None, notes=())
+
+    return watch_options.watch_stream(job, row=RouteTick, make_row=make_row, frame=frame, outcome=outcome)
+
+
+async def _route(asked: _Question, settings: Settings, chosen: tuple[NodeSettings, ...], options: Options) -> Result:
     from revvlink_cli.services.fleet_session import open_fleet
 
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
-        snapshots = fleet.snapshot().nodes
-        label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
-        ranking = fleet.rank(label, exclude=left_out)
+        return _decide(asked, fleet, settings, options)
+
+
+def _decide(asked: _Question, fleet: Fleet, settings: Settings, options: Options) -> Result:
+    """The decision of a fleet."""
+    endpoint, region, left_out, explain = asked
+    snapshots = fleet.snapshot().nodes
+    label = fleet.region_from_endpoint(endpoint) if endpoint is not None else region
+    ranking = fleet.rank(label, exclude=left_out)
     failures = node_selection.failures_of(snapshots, options.timeout)
     is_answered = bool(ranking.candidates)
     notes = region_notes(endpoint, label, ranking, settings)

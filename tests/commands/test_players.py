@@ -99,6 +99,18 @@ def test_players(run: Callable[..., Ran], bot: str) -> None:
     assert (empty.code, empty.out) == (0, "")
 
 
+def test_players_without_a_session(run: Callable[..., Ran], bot: str) -> None:
+    """Each node gets a row with the number of its players, and a note says how to list them."""
+    assert bot
+    ran = run("players", "list", "-o", "json")
+    assert (ran.code, ran.err) == (0, "")
+    counts = {row["node"]: row["players"] for row in ran.rows}
+    assert counts["one"] == 1
+    assert counts["link"] in (None, 0), "a NodeLink may not have sent statistics yet"
+    assert [row["node"] for row in run("players", "list", "one", "-o", "json").rows] == ["one"]
+    assert "add --session with the id from the bot's log" in run("players", "list", "-o", "table").err
+
+
 def test_a_session_nobody_has(run: Callable[..., Ran]) -> None:
     """It is exit 1 with the session and where to find it, on both kinds of server."""
     for node in ("one", "link"):

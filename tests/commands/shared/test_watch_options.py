@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.cli.app import run
 from revvlink_cli.output.text import sparkline
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
@@ -361,3 +362,34 @@ def test_sparklines() -> None:
     assert sparkline([5, 5]) == "▁▁"
     assert sparkline([None, None]) == "-"
     assert sparkline([]) == "-"
+
+
+def test_verdicts_decisions_and_players_under_watch(config: Path) -> None:
+    """`check`, `route` and `players list` print an object for each sample, and end as their last sample does."""
+
+    def ran(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+        found = run_cli("--config", str(config), *arguments, *WATCH, "--count", "2")
+        return found.code, [json.loads(line) for line in found.out.splitlines()]
+
+    code, samples = ran("check", "--only", "players", "-w", "8", "--node", "us-*")
+    assert (code, [sample.get("verdict") for sample in samples[:2]]) == (1, ["warning", "warning"])
+    assert {row["node"]: row["verdict"] for row in samples[1]["checks"]} == {"us-1": "warning", "us-2": "ok"}
+    assert samples[2]["error"]["node"] == "us-1"
+    code, samples = ran("route", "--region", "eu")
+    assert (code, [sample["nodes"][0]["node"] for sample in samples]) == (0, ["eu-1", "eu-1"])
+    code, samples = ran("players", "list")
+    assert (code, len(samples)) == (0, 2)
+    assert {row["node"]: row["players"] for row in samples[1]["players"]} == {"us-1": 9, "us-2": 2, "eu-1": 4}
+    code, samples = ran("players", "list", "us-1", "--session", "none")
+    assert (code, samples[0]["error"]) == (1, "no such session on us-1: none")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--watch", "-o", "nagios"), ("--watch", "-o", "json"), ("--watch", "--canary", "x"), ("--watch", "--list"),
+     ("--watch", "--report", "junit=x"), ("--count", "2"), ("-w", "5"),
+     ("--only", "cpu", "--only", "players", "-w", "5")],
+)  # fmt: skip
+def test_wrong_command_lines_of_check(arguments: tuple[str, ...], config: Path) -> None:
+    """They are UNKNOWN, as other mistakes in a command line of `check`."""
+    assert run(["--config", str(config), "check", *arguments]) == 3
