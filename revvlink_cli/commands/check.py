@@ -72,7 +72,6 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     examples=(
         "revvlink check",
         "revvlink check --tag prod -w cpu=70% -c cpu=90%",
-        "revvlink check --only cpu -w 70% -c 90%",
         "revvlink check --watch --count 3",
     ),
 )
