@@ -183,7 +183,18 @@ def node_formats() -> str:
     return "\n".join(["| format | of | recognised by | exported |", "| --- | --- | --- | --- |", *rows])
 
 
+def keys_of_top() -> str:
+    """The keys of `top`, as its help shows them."""
+    from revvlink_cli.commands.top.view import HELP
+
+    keys = dict(list(HELP.items())[: list(HELP).index("")])
+    return "\n".join(
+        ["| key | what it does |", "| --- | --- |", *(f"| `{key}` | {what} |" for key, what in keys.items())]
+    )
+
+
 BLOCKS = {
+    "keys of top": keys_of_top,
     "traits": traits,
     "pool events": pool_events,
     "commands": commands,
