@@ -135,7 +135,7 @@ def key_names(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for node in _nodes(document):
         name = str(node.get("identifier", ""))
         if name:
-            yield from _names(f"nodes.{name if '.' not in name else f'[{name}]'}.", schema.NODE)
+            yield from _names(f"nodes[{name}]." if "." in name else f"nodes.{name}.", schema.NODE)
 
 
 def node_positions(document: Mapping[str, Any], name: str) -> list[int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from revvlink_cli.cli.app import run
+from revvlink_cli.cli.json_schemas import FOLDER
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import Ran
 
@@ -52,12 +55,15 @@ def config(simulator: Simulator, write_config: Callable[..., Path]) -> Callable[
 
 @pytest.fixture
 def line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Runs a command line in this process; `stdin` is what comes through a pipe."""
+    """Runs a command line in this process and checks its JSON; `stdin` is what comes through a pipe."""
 
     def ran(*arguments: str, stdin: str = "") -> Ran:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         code = run(arguments)
-        found = capfd.readouterr()
-        return Ran(code, found.out, found.err)
+        found = Ran(code, *capfd.readouterr())
+        if "json" in arguments:
+            schema = json.loads((FOLDER / f"{found.json['command'].replace(' ', '-')}.json").read_text("utf-8"))
+            jsonschema.validate(found.json, schema, jsonschema.Draft202012Validator)
+        return found
 
     return ran

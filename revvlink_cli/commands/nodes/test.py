@@ -90,14 +90,13 @@ async def try_nodes(
 
 
 def _failure(node: NodeSnapshot, timeout: float) -> Failure | None:
-    """Why a node fails the test: it is not connected, or answers no request."""
+    """Why a node fails the test: it is not connected, or sends no information about itself."""
     failure = node_selection.node_failure(node, timeout)
-    error = (node.error if node.info is None else None) or node.stats_error
-    if failure is None and error is not None:
-        return node_selection.failure_of(error, node.identifier)
-    if failure is None and node.info is None:
-        return Failure("bad_answer", "the node sent no information about itself", node.identifier, "request")
-    return failure
+    if failure is not None or node.info is not None:
+        return failure
+    if node.error is not None:
+        return node_selection.failure_of(node.error, node.identifier)
+    return Failure("bad_answer", "the node sent no information about itself", node.identifier, "request")
 
 
 def _row(node: NodeSnapshot, failure: Failure | None) -> TestedRow:

@@ -104,7 +104,7 @@ def test_a_person_may_edit_again(isolated: Path, path: Path, editor: Callable[[s
         "text = file.read_text()\n"
         "file.write_text(text.replace('\"us-1\"', '\"us 1\"') if '\"us-1\"' in text else text.replace('us 1', 'us-9'))"
     )
-    terminal = Terminal(None, "config", "edit", columns=120)
+    terminal = Terminal(None, "config", "edit", columns=200)
     deadline = time.monotonic() + 20
     while "Edit again?" not in terminal.seen and time.monotonic() < deadline:
         terminal.read(0.1)

@@ -113,7 +113,7 @@ def test_a_file_that_is_not_trusted(line: Callable[..., Ran], isolated: Path, te
 @pytest.mark.parametrize("key", ["answer", "ctrl-c", "ctrl-d"])
 def test_the_password_is_asked_for(key: str, path: Path, text: str, pair: Simulator) -> None:
     """A terminal does not show it; Ctrl-C and an end of input write nothing."""
-    terminal = Terminal(None, "nodes", "add", "two", pair["two"].uri)
+    terminal = Terminal(None, "nodes", "add", "two", pair["two"].uri, columns=200)
     deadline = time.monotonic() + 20
     while "Password of two: " not in terminal.seen and time.monotonic() < deadline:
         terminal.read(0.1)
