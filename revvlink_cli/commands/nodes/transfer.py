@@ -31,8 +31,8 @@ _MOST_NAMED = 20
 class ImportRow:
     """What becomes of one node of a list.
 
-    `outcome` is ``added``, ``replaced``, or ``exists`` for a node that is configured already; after ``--dry-run`` it is
-    what would be done. `line` is its line in the list.
+    `outcome` is ``added``, ``replaced``, ``exists`` for a node that is configured already, or ``duplicate`` for one
+    with the address of an earlier one; after ``--dry-run`` it is what would be done. `line` is its line in the list.
     """
 
     node: str = column("NODE")
@@ -119,7 +119,10 @@ def import_(
         bool, typer.Option("--inline", help="Write passwords into the configuration, not into files of their own.")
     ] = False,
     host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST", help="Host of a server whose own configuration has none.")
+        str | None,
+        typer.Option(
+            "--host", metavar="HOST", help="Host, or host and port, of a server whose own configuration has none."
+        ),
     ] = None,
     region: Annotated[
         str | None,

@@ -197,7 +197,7 @@ def to_node(entry: Candidate, rules: Rules) -> ListedNode:
     """
     if not entry.values or (not entry.is_node and set(entry.values) <= {"identifier"}):
         raise WrongNodeError("is no node", hint="write it as the others in the list")
-    notes: list[str] = []
+    notes = list(entry.notes)
     if (version := _text(entry, "version", notes)) is not None and version.strip("v").split(".")[0] in ("2", "3"):
         raise WrongNodeError("is a Lavalink v3 node; revvlink needs v4", "version", "remove it from the list")
     uri, parts = _address(entry, rules, notes)
@@ -279,16 +279,17 @@ def _address(entry: Candidate, rules: Rules, notes: list[str]) -> tuple[str, dic
     if not host:
         known = " or ".join(dict.fromkeys(entry.keys.get(name, name) for name in ("uri", "host")))
         raise WrongNodeError("has no address", hint=f"give it {known}")
-    if "://" in host:
-        scheme, _, host = host.partition("://")
-        secure = scheme.casefold() in ("https", "wss") if secure is None else secure
-    host, slash, path = host.partition("/")
-    if host.strip("[]") in ("0.0.0.0", "::", "*"):  # noqa: S104 - compared with, not listened on
+    is_replaced = host.strip("[]") in ("0.0.0.0", "::", "*")  # noqa: S104 - compared with, not listened on
+    if is_replaced:
         host = rules.host or "127.0.0.1"
         if rules.host is None:
             notes.append("its configuration names no host; 127.0.0.1 is right on the same machine, else use --host")
+    if "://" in host:
+        scheme, _, host = host.partition("://")
+        secure = scheme.casefold() in ("https", "wss") if secure is None or is_replaced else secure
+    host, slash, path = host.partition("/")
     host, inner_port = _without_port(host)
-    port = _text(entry, "port", notes) or inner_port
+    port = (inner_port if is_replaced else None) or _text(entry, "port", notes) or inner_port
     if port is None:
         raise WrongNodeError("has no port", hint="give it a port, such as 2333")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:

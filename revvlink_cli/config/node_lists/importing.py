@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +15,7 @@ from revvlink_cli.client.settings import DEFAULT_PORTS, host_and_port, normalise
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.editing import change
 from revvlink_cli.config.files import read_text, write_atomically
+from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.schema import PASSWORDS
 from revvlink_cli.config.toml_edit import Append, Remove, Set
 from revvlink_cli.config.trust import trust
@@ -36,11 +39,12 @@ _VALID = re.compile(r"[^*?\[\],\s]+")
 
 
 class Outcome(StrEnum):
-    """What an import does with a node."""
+    """What an import does with a node: the last two are for nodes that are configured, or in the list, already."""
 
     ADDED = "added"
     REPLACED = "replaced"
     EXISTS = "exists"
+    DUPLICATE = "duplicate"
 
 
 class Wishes(NamedTuple):
@@ -71,7 +75,7 @@ class PlannedNode:
         node: The node of the list.
         identifier: Its name in the configuration.
         outcome: What is done with it.
-        values: Its keys in the configuration.
+        values: Its keys in the configuration; empty if nothing is done.
         index: Its position among the nodes of the configuration, None for a new one.
         file: The file that its password is written to, or None.
     """
@@ -113,7 +117,8 @@ def plan_import(
         old = configured[index] if index is not None else {}
         if address in done or (old and not wishes.replaces):
             name = done.get(address) or str(old.get("identifier"))
-            planned.append(PlannedNode(node=node, identifier=name, outcome=Outcome.EXISTS, values={}))
+            outcome = Outcome.DUPLICATE if address in done else Outcome.EXISTS
+            planned.append(PlannedNode(node=node, identifier=name, outcome=outcome, values={}))
             continue
         name = str(old.get("identifier")) if old else unique_name(node, names)
         names.add(name)
@@ -185,10 +190,10 @@ def _line(password: str | None) -> bytes:
 
 def _content(file: Path) -> bytes | None:
     """What a file holds; None if there is none, and nothing where it cannot be read."""
+    if not os.path.lexists(file):
+        return None
     try:
         return file.read_bytes()
-    except FileNotFoundError:
-        return None
     except OSError:
         return b""
 
@@ -199,7 +204,13 @@ def configured_nodes(path: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigError: It cannot be read.
     """
-    return _nodes_of(read_toml(read_text(path), path)) if path.exists() else []
+    try:
+        text = read_text(path)
+    except ConfigError as error:
+        if error.is_missing:
+            return []
+        raise
+    return _nodes_of(read_toml(text, path))
 
 
 def _nodes_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -225,10 +236,10 @@ def apply_import(
         ConfigError: The result would be wrong or cannot be written. Nothing is changed then.
     """
     planned = plan_import(nodes, configured_nodes(path), path, wishes)
-    if all(entry.outcome is Outcome.EXISTS for entry in planned):
+    if not any(entry.values for entry in planned):
         return planned, None
     before: dict[Path, bytes | None] = {}
-    is_new = not path.exists()
+    is_new = not os.path.lexists(path)
 
     def changes(document: dict[str, Any]) -> list[Change]:
         nonlocal planned
@@ -253,15 +264,16 @@ def apply_import(
 def _restore(before: Mapping[Path, bytes | None]) -> None:
     """Give files the content that they had."""
     for file, content in before.items():
-        if content is None:
-            file.unlink(missing_ok=True)
-        else:
-            file.write_bytes(content)
+        with contextlib.suppress(OSError):  # the error that led here is the one to report
+            if content is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.write_bytes(content)
 
 
 def _changes(entry: PlannedNode, configured: Sequence[Mapping[str, Any]]) -> list[Change]:
     """The changes of the configuration that one node needs."""
-    if entry.outcome is Outcome.EXISTS:
+    if not entry.values:
         return []
     if entry.index is None:
         return [Append("nodes", dict(entry.values))]

@@ -50,6 +50,7 @@ class Candidate(NamedTuple):
         line: Its line.
         keys: Name of a value -> the key that the list has for it.
         is_node: Whether it is complete enough to recognise the format by it.
+        notes: What was assumed.
     """
 
     values: Mapping[str, Value]
@@ -57,6 +58,7 @@ class Candidate(NamedTuple):
     line: int
     keys: Mapping[str, str]
     is_node: bool = True
+    notes: tuple[str, ...] = ()
 
 
 class Reading(NamedTuple):

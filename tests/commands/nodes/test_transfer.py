@@ -59,10 +59,12 @@ def test_a_fleet_moves_with_one_command(source: Path, own: Path) -> None:
     assert not own.exists()
     assert [row["outcome"] for row in dry.rows] == ["added (dry run)"] * 2
 
+    source.write_text(json.dumps([*LIST, {**LIST[0], "port": "443", "id": "again"}]), encoding="utf-8")
     done = ran("nodes", "import", str(source), "--tag", "moved", "-o", "json")
 
     assert done.code == 0
-    assert [(row["node"], row["uri"], row["region"], row["password_from"]) for row in done.rows] == [
+    assert [row["outcome"] for row in done.rows] == ["added", "added", "duplicate"]
+    assert [(row["node"], row["uri"], row["region"], row["password_from"]) for row in done.rows[:2]] == [
         ("us-1", "https://us-1.example.com", "us", "file passwords/us-1"),
         ("us-1-2", "http://us-2.example.com:2333", None, "file passwords/us-1-2"),
     ]
@@ -76,7 +78,7 @@ def test_a_fleet_moves_with_one_command(source: Path, own: Path) -> None:
     assert ran("config", "validate").code == 0
 
     again = ran("nodes", "import", str(source), "-o", "json")
-    assert (again.code, [row["outcome"] for row in again.rows]) == (0, ["exists"] * 2)
+    assert (again.code, [row["outcome"] for row in again.rows]) == (0, ["exists"] * 3)
     assert len(nodes_of(own)) == 2
 
 
@@ -155,6 +157,18 @@ def test_password_files_overwrite_nothing_and_stay_in_their_folder(own: Path, so
     assert nodes_of(own)[2]["identifier"] == "../../etc/passwd"
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(own: Path, source: Path) -> None:
+    """Where the folder of passwords is a file, nothing is written, and the line names it."""
+    own.parent.mkdir(parents=True)
+    (own.parent / "passwords").write_text("", encoding="utf-8")
+
+    done = ran("nodes", "import", str(source))
+
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "passwords" in done.err
+    assert not own.exists()
+
+
 def test_a_wrong_configuration_leaves_nothing_behind(own: Path, source: Path) -> None:
     """Where the configuration has mistakes nothing is written, no password either."""
     own.parent.mkdir(parents=True)
@@ -199,7 +213,12 @@ def test_a_server_on_another_machine(isolated: Path) -> None:
     here = ran("nodes", "import", "application.yml", "--dry-run", "-o", "json")
     there = ran("nodes", "import", "application.yml", "--dry-run", "-o", "json", "--host", "lava.example.com")
 
-    assert (here.rows[0]["uri"], there.rows[0]["uri"]) == ("http://127.0.0.1", "http://lava.example.com")
+    proxied = ran(
+        "nodes", "import", "application.yml", "--dry-run", "-o", "json", "--host", "https://h.example.com:8443"
+    )
+
+    uris = [done.rows[0]["uri"] for done in (here, there, proxied)]
+    assert uris == ["http://127.0.0.1", "http://lava.example.com", "https://h.example.com:8443"]
     assert "else use --host" in here.err
     assert "--host" not in there.err
 

@@ -229,6 +229,16 @@ SAMPLES = {
             ("two", "https://two.example.com", "$TWO", None, ()),
         ),
     ),
+    "a manual of lavalink-client, which sets one name several times": Sample(
+        "lavalink-client",
+        """
+        client.lavalink = new LavalinkManager({ nodes: [{ host: "none.example.com" }] });
+        client.lavalink = new LavalinkManager({ nodes: [
+            { id: "a", host: "a.example.com", port: 1, authorization: "x" }
+        ] });
+        """,
+        (("a", "http://a.example.com:1", "x", None, ()),),
+    ),
     "a list for lavalink-client in one variable": Sample(
         "lavalink-client",
         'X=1\nLAVALINK_NODES=[{"id":"Remote","host":"r.example.com","port":443,"authorization":"pw","secure":true}]\n',
@@ -276,8 +286,8 @@ SAMPLES = {
         (
             ("one", "http://one.example.com:2333", "pw-one", None, ("a", "b")),
             (None, "https://two.example.com", "$TWO", None, ("c",)),
+            (None, "http://localhost:2335", "youshallnotpass", None, ()),
         ),
-        ("f:10: Nodes[2]: has no password",),
     ),
     "one node of Lavalink4NET": Sample(
         "lavalink4net",

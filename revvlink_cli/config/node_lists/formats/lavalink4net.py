@@ -8,6 +8,7 @@ from revvlink_cli.config.node_lists.entries import Fields, find_nodes, marks
 from revvlink_cli.config.node_lists.formats.node_format import NodeFormat
 from revvlink_cli.config.node_lists.formats.parts import in_csharp
 from revvlink_cli.config.node_lists.syntax.quoting import quote
+from revvlink_cli.config.node_lists.syntax.tree import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,19 @@ _FIELDS = Fields(
 )
 
 
+DEFAULT_PASSPHRASE = "youshallnotpass"  # noqa: S105 - a public default
+"""What Lavalink4NET sends if there is no `Passphrase`."""
+
+
 def _find(document: Document) -> tuple[Candidate, ...]:
-    return find_nodes(document, _FIELDS)
+    return tuple(map(_with_passphrase, find_nodes(document, _FIELDS)))
+
+
+def _with_passphrase(node: Candidate) -> Candidate:
+    if not node.is_node or "password" in node.values:
+        return node
+    values = {**node.values, "password": Text(DEFAULT_PASSPHRASE, node.line)}
+    return node._replace(values=values, notes=("it has no Passphrase; the default of Lavalink4NET was used",))
 
 
 def _write(nodes: Sequence[NamedNode]) -> str:

@@ -133,8 +133,10 @@ def _table(group: Group, name: str) -> Table:
     for item in _items(group):
         key, parts = _split(item)
         value, rest = _value(parts)
-        if key is not None and value is not None:
-            entries.setdefault(key, value)
+        if key is not None and value is not None and key not in entries:
+            entries[key] = value
+        elif key is not None:
+            positional += [value] if isinstance(value, (Items, Table)) else []  # code sets a name again
         elif value is not None and not isinstance(value, Computed):
             positional.append(value)
         elif value is not None and group.opening in ("(", "[") and not _is_spread(parts[0]):
