@@ -83,8 +83,14 @@ def export_table(
 
 
 def notes_of(result: Result) -> tuple[str, ...]:
-    """The lines below a table on the terminal: a picture has no second stream for them."""
-    errors = (f"{failure.node}: {failure.message}" if failure.node else failure.message for failure in result.errors)
+    """The lines below a table on the terminal, because a picture has no second stream; not those that a row has too."""
+    rows = result.data if isinstance(result.data, tuple) else ()
+    shown_already = {getattr(row, "message", None) for row in rows}
+    errors = (
+        f"{failure.node}: {failure.message}" if failure.node else failure.message
+        for failure in result.errors
+        if failure.message not in shown_already
+    )
     return (*(f"error: {error}" for error in errors), *result.warnings, *result.notes)
 
 

@@ -67,7 +67,10 @@ def draw_svg(
     drawn = Page()
     TableRenderer(drawn, view=view, width=WIDEST, colour=not no_color).end(result)
     lines = [Text.from_ansi(line) for line in drawn.text.rstrip("\n").split("\n")]
-    lines += [Text(line, style="dim") for note in notes for line in wrapped(note, WIDEST, "  ")]
+    lines += [Text()] if notes else []
+    for note in notes:
+        style = "red" if note.startswith("error: ") and not no_color else "dim"
+        lines += [Text(line, style=style) for line in wrapped(note, WIDEST, "  ")]
     frame = cell_len(title) * 16 // 20 + 12  # the title's letters are smaller; three buttons stand beside it
     width = max(NARROWEST, frame, *(line.cell_len for line in lines))
     console = Console(record=True, file=io.StringIO(), width=width, color_system="truecolor", legacy_windows=False)

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.cli.result_writer import export
+from revvlink_cli.commands.nodes.status import StatusRow
+from revvlink_cli.commands.shared.command import Options
+from revvlink_cli.output.export import export_table
+from revvlink_cli.output.result import Result
 from tests.conftest import run_cli
+from tests.output.test_renderers_golden import DEAD, GOLDEN, STATUS, WELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,3 +104,55 @@ def test_a_table_under_watch(config: Path, tmp_path: Path) -> None:
             assert process.wait(20) == code
         assert len(path.read_text(encoding="utf-8").splitlines()) == 3
         path.unlink()
+
+
+def exported(result: Result, path: Path, **more: Any) -> str:
+    """The text of an exported file, with a fixed time in its title."""
+    export_table(result, str(path), command="nodes status", context="prod", **more)
+    text = path.read_text(encoding="utf-8").replace("&#160;", " ")
+    title = r"(?<=revvlink nodes status · prod · )\d{4}-\d\d-\d\d \d\d:\d\d [^\s<]+(?=<)"
+    assert re.search(title, text)
+    return re.sub(r"terminal-\d+", "terminal", re.sub(title, "TIME", text))
+
+
+def test_pictures_to_the_byte(tmp_path: Path) -> None:
+    """Colours of the states, a title, the error below the table, hostile names as text, and no colours on request."""
+    for ending in ("svg", "html"):
+        text = exported(STATUS, tmp_path / f"x.{ending}")
+        path = GOLDEN / f"export.{ending}"
+        if os.environ.get("REVVLINK_TEST_GOLDEN") == "write":
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+    colours = set(re.findall(r"fill: (#\w+)", exported(STATUS, tmp_path / "y.svg")))
+    grey = set(re.findall(r"fill: (#\w+)", exported(STATUS, tmp_path / "z.svg", no_color=True)))
+    assert {"#cc555a", "#98a84b"} <= colours
+    assert not {"#cc555a", "#98a84b"} & grey
+
+
+def test_a_picture_has_a_width_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the pipe nor the terminal decides it: it fits the content, up to 120 columns, and cuts no reason."""
+    reason = "the server at node.example:2333 closed the connection during the handshake, " * 3 + "END"
+    long = dataclasses.replace(DEAD, reason=reason, message=None)
+    widths: dict[str, set[int]] = {}
+    for columns in ("40", "80", "300"):
+        monkeypatch.setenv("COLUMNS", columns)
+        for name, rows in (("short", (WELL,)), ("long", (WELL, long))):
+            text = exported(Result(rows, StatusRow), tmp_path / f"{name}.svg")
+            found = re.search(r'viewBox="0 0 (\d+)', text)
+            assert found is not None
+            widths.setdefault(name, set()).add(int(found[1]))
+            assert name == "short" or "END" in text
+
+    assert all(len(found) == 1 for found in widths.values())
+    assert max(widths["short"]) <= max(widths["long"])
+    assert max(widths["long"]) <= 120 * 12.2 + 20
+
+
+def test_pictures_have_trouble_first(tmp_path: Path) -> None:
+    """The rows stand as on a terminal; files for programs keep the order of the data."""
+    rows = (WELL, DEAD)
+    for ending in ("svg", "html", "csv"):
+        options = Options(export=str(tmp_path / f"x.{ending}"), command="nodes status")
+        export(Result(rows, StatusRow), options)
+        text = (tmp_path / f"x.{ending}").read_text(encoding="utf-8")
+        assert (text.index("1m-1") < text.index("us-1")) == (ending != "csv")
