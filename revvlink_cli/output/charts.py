@@ -41,8 +41,8 @@ svg.chart text.warn{fill:var(--warn)} svg.chart text.bad{fill:var(--bad)} svg.ch
 font-size:12px;font-weight:600}
 .hit{fill:transparent} .hit:hover{fill:var(--muted);fill-opacity:.14}
 .up{fill:var(--good)} .down{fill:var(--bad)} .unseen{fill:none;stroke:var(--gap);stroke-dasharray:3 3}
-.key{display:inline-flex;align-items:center;gap:.4rem;margin-right:1.1rem}
-.key i{display:inline-block;width:1.6rem;border-top:3px solid} .key i.block{height:.8rem;border:0}
+.key{display:inline-flex;align-items:center;gap:.4rem;margin-right:1.1rem;max-width:100%;overflow-wrap:anywhere}
+.key i{flex:none;width:1.6rem;border-top:3px solid} .key i.block{height:.8rem;border:0}
 .key i.thin{height:.25rem;border:0;background:var(--good)} .key i.full{height:.9rem;border:0;background:var(--bad)}
 .key i.open{height:.5rem;border:1px dashed var(--muted)}
 .key i.range{height:.8rem;border:0;background:var(--gap);opacity:.6}
@@ -299,6 +299,9 @@ class Strip(NamedTuple):
     describe: Callable[[float, float], str]
 
 
+_LONGEST_NAME = 24
+"""Characters of a name above a strip."""
+
 ROW = 34
 """Height of a strip with its name."""
 
@@ -323,7 +326,7 @@ def _strips(rows: Sequence[Strip], start: float, end: float) -> str:
     for number, row in enumerate(rows):
         top = number * ROW
         drawn.append(
-            f'<text class="name" x="0" y="{top + 12}">{html_text(row.name[:40])}</text>'
+            f'<text class="name" x="0" y="{top + 12}">{_short(row.name)}</text>'
             f'<text x="100%" y="{top + 12}" text-anchor="end">{html_text(row.summary)}</text>'
             f'<rect class="unseen" x="0" y="{top + 20.5}" width="100%" height="7"/>'
         )
@@ -336,6 +339,13 @@ def _strips(rows: Sequence[Strip], start: float, end: float) -> str:
         ]
     axis = _time_marks(start, end, height, 0)
     return f'<svg class="chart" height="{height}" role="img" aria-label="Connected">{axis}{"".join(drawn)}</svg>'
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for what stands at the right end on a phone; the pointer shows all of it."""
+    if len(name) <= _LONGEST_NAME:
+        return html_text(name)
+    return f"{html_text(name[: _LONGEST_NAME - 1])}…<title>{html_text(name)}</title>"
 
 
 def _bar(kind: str, left: float, right: float, top: float, height: float, text: str) -> str:
