@@ -22,12 +22,12 @@ class Bucket(NamedTuple):
     @property
     def low(self) -> float:
         """The lowest figure."""
-        return min(value for _, value in self.points)
+        return min(self.points[0][1], self.points[-1][1])
 
     @property
     def high(self) -> float:
         """The highest figure."""
-        return max(value for _, value in self.points)
+        return max(self.points[0][1], self.points[-1][1])
 
 
 GAP = Bucket(())

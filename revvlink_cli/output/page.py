@@ -23,6 +23,9 @@ _LIGHT = """--back:#fff;--panel:#f4f6f8;--text:#1c2128;--muted:#57606a;--rule:#d
 _DARK = """--back:#0d1117;--panel:#161b22;--text:#e6edf3;--muted:#9aa4af;--rule:#30363d;--good:#3fb950;--bad:#ff6a61;
 --warn:#d8a038;--gap:#4b545e;--line0:#58a6ff;--line1:#f778ba;--line2:#39c5cf;--line3:#e6edf3"""
 
+_MANY = 10
+"""Columns of a table that paper has room for in the usual size."""
+
 _STYLE = f"""
 :root{{color-scheme:light dark;{_LIGHT}}}
 @media (prefers-color-scheme:dark){{:root{{{_DARK}}}}}
@@ -59,7 +62,9 @@ td::before{{content:attr(data-label);display:block;color:var(--muted);font-weigh
 td.head::before{{content:none}}
 dl{{grid-template-columns:1fr;gap:0}} dd{{margin:0 0 .5rem}}
 }}
-@media print{{body{{font-size:9.5pt;max-width:none;padding:0}} th,td{{padding:.15rem .4rem}} .wide{{overflow:visible}}
+@media print{{body{{font-size:9.5pt;max-width:none;padding:0}} th,td{{padding:.15rem .4rem}}
+table.many{{font-size:7pt}} .many th,.many td{{padding:.15rem .2rem}} .many th{{font-size:5.5pt}}
+.wide{{overflow:visible}}
 h2{{margin-top:1.2rem}}}}
 @page{{margin:14mm}}
 """
@@ -114,10 +119,11 @@ def table(
     if not rows:
         return "<p>nothing</p>"
     columns = [(name, column) for name, column in columns if column.title]
+    many = _class("many") if len(columns) > _MANY else ""
     labels = _labels([column.title for _, column in columns])
     head = "".join(f"<th{_class(_kind_of(column))}>{html_text(column.title)}</th>" for _, column in columns)
     body = "".join(f"<tr>{_cells(row, columns, labels, mark)}</tr>\n" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
+    return f'<div class="wide"><table{many}><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
 
 
 def _labels(titles: Sequence[str]) -> list[str]:
