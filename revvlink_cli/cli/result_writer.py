@@ -74,7 +74,7 @@ def _summary(result: Result, chosen: Format, options: Options) -> str | None:
     if chosen not in TABLES or options.view.problems or not is_terminal(sys.stdout):
         return None
     shown = options.view.applied(result, chosen)
-    rows = shown.table_rows if isinstance(shown, CheckResult) and shown.table_rows is not None else shown.data
+    rows = shown.table_rows if shown.table_rows is not None else shown.data
     if not isinstance(rows, tuple) or len(rows) + HEAD < terminal_size()[1]:
         return None
     counts = summary(rows)

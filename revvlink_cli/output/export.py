@@ -18,7 +18,7 @@ FORMATS = (".svg", ".html", ".md", ".csv")
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.output.result import Result
+    from revvlink_cli.output.result import Column, Result
     from revvlink_cli.output.view import View
 
 
@@ -67,7 +67,7 @@ def export_table(
         case ".csv":
             text = csv_text(columns, rows)
         case ".md":
-            text = markdown_table(kind, rows, result.title or "")
+            text = markdown_table(columns, rows, result.title or "")
         case ".html":
             from revvlink_cli.output.page import table_page
 
@@ -94,10 +94,10 @@ def notes_of(result: Result) -> tuple[str, ...]:
     return (*(f"error: {error}" for error in errors), *result.warnings, *result.notes)
 
 
-def markdown_table(kind: type, rows: Sequence[Any], title: str) -> str:
+def markdown_table(columns: Sequence[tuple[str, Column]], rows: Sequence[Any], title: str) -> str:
     """A Markdown table with the cells of a terminal."""
     lines = [f"**{markdown_cell(clean(title))}**", ""] if title else []
-    columns = [(name, column) for name, column in columns_of(kind) if column.title]
+    columns = [(name, column) for name, column in columns if column.title]
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(markdown_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"

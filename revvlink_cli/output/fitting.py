@@ -109,5 +109,6 @@ def _missing(rows: Sequence[Any], count: int, width: int) -> str:
     what = "nodes" if hasattr(rows[0], "state") else "rows"
     worst = sorted(counts.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
     states = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
-    text = f"and {count} more {what} (of {len(rows)}: {states}); make the terminal higher, or name some"
-    return clipped(wrapped(text, width)[0], width)
+    text = f"and {count} more {what} (of {len(rows)}: {states})"
+    hint = "; make the terminal higher, or name some"
+    return text + hint if cells(clean(text + hint)) <= width else clipped(wrapped(text, width)[0], width)

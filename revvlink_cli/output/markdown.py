@@ -29,7 +29,7 @@ class MarkdownRenderer(ReportRenderer):
         if isinstance(result, CheckResult) or result.data is None or result.row_type is None:
             super().end(result)
             return
-        text = markdown_table(result.row_type, result.data, result.title or "")
+        text = markdown_table(self.columns_of(result.row_type), result.data, result.title or "")
         hints = [f"- {_cell(error.node or 'fleet')}: {_cell(error.hint)}" for error in result.errors if error.hint]
         self.write_text("\n".join([text, *hints, ""]) if hints else text)
 
