@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from tests.example_counts import examples
+from tests.warm_command_line import WarmCommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,17 +74,17 @@ class Ran:
         return self.json["data"]
 
 
+@cache
+def warm_command_line() -> WarmCommandLine:
+    """The process that this run's command lines are forked off."""
+    warm = WarmCommandLine()
+    atexit.register(warm.close)
+    return warm
+
+
 def run_cli(*arguments: str, stdin: str | None = None, timeout: float = 60.0, **environment: str) -> Ran:
     """Run the command line in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "revvlink_cli", *arguments],
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout,
-        env={**os.environ, **environment},
-        check=False,
-    )
+    done = warm_command_line().run(arguments, stdin, timeout, {**os.environ, **environment})
     assert "Traceback" not in done.stderr, done.stderr
     assert "Unclosed" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)

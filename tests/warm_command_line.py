@@ -1,0 +1,186 @@
+"""Command lines that need no start-up: each is forked off one process that has loaded everything.
+
+Most of the time of a short command is Python's start and its imports. This runs the same `main`, on pipes, with an
+environment and a folder of its own, and ends as a process of its own does. What a test says of the start itself
+(which modules are loaded, how long it takes) needs a process that is started: `subprocess.run`.
+
+As a program it serves: ``python -m tests.warm_command_line SOCKET``, until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, NoReturn, TextIO, cast
+
+READY = b"ready\n"
+DESCRIPTORS = 3
+"""Standard input, output and errors, in this order."""
+
+
+class WarmCommandLine:
+    """The process that has loaded everything, and what runs in its forks."""
+
+    def __init__(self) -> None:
+        """Start it and wait until it has loaded everything."""
+        self._folder = tempfile.TemporaryDirectory(prefix="revvlink-")
+        self._path = f"{self._folder.name}/socket"
+        self._server = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.warm_command_line", self._path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+        )
+        assert self._server.stdout is not None
+        assert self._server.stdout.readline() == READY, "it loaded every module of the package"
+
+    def close(self) -> None:
+        """End it."""
+        self._server.communicate(timeout=30)
+        self._folder.cleanup()
+
+    def run(
+        self, arguments: tuple[str, ...], stdin: str | None, timeout: float, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command line; like `subprocess.run` with its output captured."""
+        job = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+        input_here: IO[bytes] | None = None
+        if stdin is None:
+            input_there = os.dup(0)
+        else:
+            input_there, writer = os.pipe()
+            input_here = os.fdopen(writer, "wb")
+        output, output_there = os.pipe()
+        errors, errors_there = os.pipe()
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self._path)
+            there = [input_there, output_there, errors_there]
+            connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", there))])
+            for descriptor in there:
+                os.close(descriptor)
+            connection.sendall(json.dumps(job).encode())
+            connection.shutdown(socket.SHUT_WR)
+            found: dict[int, bytes] = {}
+            threads = [threading.Thread(target=_read, args=(end, found)) for end in (output, errors)]
+            if input_here is not None:
+                threads.append(threading.Thread(target=_write, args=(input_here, (stdin or "").encode())))
+            for thread in threads:
+                thread.start()
+            replies = connection.makefile("r", encoding="ascii")
+            pid = int(replies.readline())
+            connection.settimeout(timeout)
+            try:
+                code = int(replies.readline())
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(list(arguments), timeout) from None
+            finally:
+                for thread in threads:
+                    thread.join(timeout=30)
+        return subprocess.CompletedProcess(list(arguments), code, found[output].decode(), found[errors].decode())
+
+
+def _read(descriptor: int, found: dict[int, bytes]) -> None:
+    with os.fdopen(descriptor, "rb") as stream:
+        found[descriptor] = stream.read()
+
+
+def _write(stream: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), stream:  # a command that fails early does not read its input
+        stream.write(data)
+
+
+def main(path: str) -> None:
+    """Load everything, then fork for each connection until standard input ends."""
+    for name in ("aiohttp", "msgspec", "rich.console", "rich.live", "rich.table", "rich.text"):
+        import_module(name)
+    package = import_module("revvlink_cli")
+    for module in pkgutil.walk_packages(package.__path__, "revvlink_cli."):
+        if not module.name.startswith("revvlink_cli.testing"):  # loaded by pytest alone
+            import_module(module.name)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end this process
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system forgets the forks that have ended
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen(64)
+        os.write(1, READY)
+        while True:
+            ready, _, _ = select.select([server.fileno(), 0], [], [])
+            if 0 in ready and not os.read(0, 1):
+                return
+            connection, _ = server.accept()
+            if os.fork() == 0:
+                server.close()
+                _serve(connection)
+            connection.close()
+
+
+def _serve(connection: socket.socket) -> NoReturn:
+    """Fork the command line and report its process and its exit code: only its parent process can wait for it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, ancillary, _, _ = connection.recvmsg(1, socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize))
+    descriptors = array.array("i")
+    descriptors.frombytes(ancillary[0][2])
+    with connection.makefile("rb") as stream:
+        job = json.load(stream)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _become(list(descriptors), job)
+        _command_line()
+    for descriptor in (0, 1, *descriptors):
+        os.close(descriptor)
+    connection.sendall(f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    with contextlib.suppress(BrokenPipeError):  # the test gave up waiting
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _become(descriptors: list[int], job: dict[str, Any]) -> None:
+    """Take this job's streams, environment and folder, as a process that starts has them."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = _opened(0, "r", sys.stdin)
+    sys.stdout = _opened(1, "w", sys.stdout)
+    sys.stderr = _opened(2, "w", sys.stderr)
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    os.chdir(job["folder"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = import_module("revvlink_cli.__main__")
+    sys.argv = [str(command.__file__), *job["arguments"]]
+
+
+def _opened(number: int, mode: str, before: TextIO) -> TextIO:
+    """A standard stream as Python opens it: errors are written line by line, the others in blocks."""
+    buffering = 1 if number == 2 else -1
+    return cast(
+        "TextIO",
+        os.fdopen(number, mode, buffering, encoding=before.encoding, errors=before.errors, closefd=False),
+    )
+
+
+def _command_line() -> NoReturn:
+    """Run it, and end as Python ends: exit handlers and destructors run, with all that they print."""
+    from revvlink_cli.__main__ import main as run
+
+    run()
+    raise AssertionError("`main` ends the process")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
