@@ -12,7 +12,7 @@ from revvlink_cli.output.formats import Format
 from revvlink_cli.output.keys import REDRAW, Keys
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.screen import Screen
-from revvlink_cli.output.streams import is_terminal
+from revvlink_cli.output.streams import held_messages, is_terminal
 
 if TYPE_CHECKING:
     from revvlink_cli.commands.shared.command import Options
@@ -29,7 +29,7 @@ async def show_full_screen(outcome: FullScreen, options: Options, output: Output
         message, hint = "a full screen shows all rows and columns", "press / to filter, or use `nodes status --watch`"
         raise CommandError(Failure("usage", message, hint=hint), exit_code=ExitCode.USAGE)
     result = Result()
-    with Screen(output, no_color=options.no_color) as screen, Keys(outcome.press) as keys:
+    with held_messages(), Screen(output, no_color=options.no_color) as screen, Keys(outcome.press) as keys:
 
         def resume() -> None:
             keys.listen()

@@ -8,9 +8,13 @@ import os
 import re
 import stat
 import sys
-from typing import TextIO
+from collections import deque
+from typing import TYPE_CHECKING, TextIO
 
 from revvlink_cli.config.secrets_in_use import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class OutputError(Exception):
@@ -132,10 +136,37 @@ def message_count() -> int:
     return _messages
 
 
+_held: deque[str] | None = None
+"""Messages that wait until a full screen has ended."""
+
+MOST_HELD = 1000
+"""Messages that wait at most; the last ones are kept."""
+
+
+@contextlib.contextmanager
+def held_messages() -> Iterator[None]:
+    """Keep messages to a terminal until the block ends: they would stand between the lines of a full screen."""
+    global _held  # noqa: PLW0603 - the process has one stderr
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    waiting: deque[str] = deque(maxlen=MOST_HELD)
+    _held = waiting
+    try:
+        yield
+    finally:
+        _held = None
+        for text in waiting:
+            write_error(text)
+
+
 def write_error(text: str) -> None:
     """Write text to stderr unchanged: a part of a line, or a sequence that moves the cursor."""
     global _messages  # noqa: PLW0603 - the process has one stderr
     if sys.stderr is None:
+        return
+    if _held is not None:
+        _held.append(text)
         return
     _messages += text.endswith("\n")
     _never_fail_on_characters(sys.stderr)

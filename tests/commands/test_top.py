@@ -242,3 +242,16 @@ def test_resized_to_the_smallest_and_back(config: Path) -> None:
         assert max(map(len, screen)) <= columns
     terminal.press("q")
     assert terminal.end() == 0
+
+
+def test_a_log_waits_for_the_end(fleet: Simulator, config: Path) -> None:
+    """With -v, the lines of the log do not stand between those of the screen: they follow when it is left."""
+    terminal = Terminal(config, *TOP, "-v", lines=24, columns=100)
+    terminal.until("us-1 .*9/9")
+    fleet["us-1"].kill()
+    terminal.until("us-1 +lost")
+    terminal.press("q")
+    assert terminal.end() == 0
+    screen, _, after = terminal.seen.rpartition("\x1b[?1049l")
+    assert re.search(r"(?m)^(info|warning): us-1: ", after)
+    assert not re.search(r"(info|warning): us-1: ", screen)
