@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_list_text(name: str) -> tuple[str, Path | None]:
-    """The text of a list, with line feeds as line ends, and its file.
+def read_list_text(name: str) -> tuple[str, Path]:
+    """The text of a list, with line feeds as line ends, and its file, or ``standard input``.
 
     Args:
         name: The file, or ``-`` for standard input.
@@ -25,13 +25,13 @@ def read_list_text(name: str) -> tuple[str, Path | None]:
     Raises:
         ConfigError: It cannot be read, is no text, or is too large.
     """
-    path = None if name == "-" else Path(name)
+    path = Path("standard input" if name == "-" else name)
     try:
-        if path is not None:
+        if name != "-":
             with path.open("rb") as file:
                 data = _bounded(file)
         elif sys.stdin is None or sys.stdin.closed:
-            raise ConfigError([Problem("standard input is closed", hint="name a file, or pipe one in")])
+            raise ConfigError([Problem("is closed", path, hint="name a file, or pipe one in")])
         else:
             data = _bounded(sys.stdin.buffer)
     except OSError as error:
@@ -53,7 +53,7 @@ def _bounded(file: BinaryIO) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(data: bytes, path: Path | None) -> str:
+def _decoded(data: bytes, path: Path) -> str:
     """The text of some bytes: UTF-8, or UTF-16 that says so.
 
     Raises:

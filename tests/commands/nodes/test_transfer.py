@@ -199,7 +199,7 @@ def test_bad_lists_get_one_line_and_a_code(own: Path, isolated: Path, monkeypatc
     assert (wrong.code, "did you mean wavelink?" in wrong.err) == (2, True)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps([*LIST, 7]).encode())))
     piped = ran("nodes", "import", "-", "--dry-run")
-    assert (piped.code, "error: [2]: is no node" in piped.err) == (5, True)
+    assert (piped.code, "error: standard input:1: [2]: is no node" in piped.err) == (5, True)
     (isolated / "list.txt").write_text(json.dumps(LIST), encoding="utf-8")
     monkeypatch.setenv("REVVLINK_PASSWORD", "x-y-z-2")
     assert "there is no file to change" in ran("--uri", "http://h", "nodes", "import", "list.txt").err
