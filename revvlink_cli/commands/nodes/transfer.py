@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,6 +180,11 @@ def import_(
     except ConfigError as error:
         raise node_selection.config_failure(error, options) from None
     warnings = [f"{entry.identifier}: {note}" for entry in planned if entry.values for note in entry.node.notes]
+    unset = dict.fromkeys(
+        name for entry in planned if (name := entry.values.get("password_env")) is not None and name not in os.environ
+    )
+    if unset:
+        warnings.append(f"set the variable{'s' if len(unset) > 1 else ''} of the passwords: {', '.join(unset)}")
     if edited is not None:
         warnings += [f"{one.message} ({one.hint})" for one in edited.settings.warnings if "password" in (one.key or "")]
         warnings += config_file.trust_warning(target, is_trusted=is_trusted)

@@ -121,7 +121,8 @@ def test_replace_updates_and_keeps_the_rest(source: Path, own: Path) -> None:
 
 def test_passwords_go_where_the_user_wants(source: Path, own: Path, isolated: Path) -> None:
     """In a variable for all, inline, or where the list has them: a variable stays one, a file keeps its path."""
-    ran("nodes", "import", str(source), "--password-env", "FLEET")
+    in_variable = ran("nodes", "import", str(source), "--password-env", "FLEET")
+    assert "warning: set the variable of the passwords: FLEET\n" in in_variable.err
     assert [node["password_env"] for node in nodes_of(own)] == ["FLEET"] * 2
     assert not (own.parent / "passwords").exists()
 
