@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,9 @@ app = make_app()
 
 LONGEST = 64 * 1024 * 1024
 """Characters of a line that are read; a sample of a thousand nodes has one million."""
+
+_MOST_HINTS = 5
+"""Nodes below the minimum that a terminal shows one by one; more of them are shown together."""
 
 _REPORTED_PROBLEMS = 10
 """Problems of a file that are named one by one."""
@@ -85,7 +89,7 @@ def report(
     rows = node_rows(history, least)
     about = (_span(history), _time(history))
     verdict = _verdict(history, rows, min_availability if least is not None else None)
-    notes = [*about, verdict[1]]
+    notes = [verdict[1], *about]
     if html is not None:
         from revvlink_cli.commands.report.html import write_page
 
@@ -217,12 +221,13 @@ def _broken(rows: Sequence[ReportRow], least: float | None, minimum: str | None)
             found.append(Failure("not_observed", "was not observed, so its availability is unknown", node=row.node))
             continue
         observed = row.downtime_ms / (1 - row.availability_ratio)
-        wanted = f"{minimum.strip().removesuffix('%')}%"
         message = (
-            f"was available for {availability(row.availability_ratio)}, less than {wanted}: "
-            f"down for {duration(row.downtime_ms)}, {duration(round(observed * (1 - least)))} allowed"
+            f"was available for {availability(row.availability_ratio)}, less than {minimum.strip().removesuffix('%')}%"
         )
-        found.append(Failure("availability", message, node=row.node))
+        allowed = f"down for {duration(row.downtime_ms)}, {duration(round(observed * (1 - least)))} allowed"
+        found.append(Failure("availability", message, node=row.node, hint=allowed))
+    if len(found) > _MOST_HINTS:
+        found = [replace(failure, hint=None) for failure in found]
     return found
 
 
