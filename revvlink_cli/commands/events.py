@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from revvlink_cli._percent import percent
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of, refuse_endless_json
+from revvlink_cli.commands.shared.moments import FORMS, read_moment
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
-from revvlink_cli.output.result import Kind, Result, Stream, column
+from revvlink_cli.commands.shared.stdin import read_lines
+from revvlink_cli.commands.shared.values import files
+from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, Stream, column
+from revvlink_cli.output.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,8 +26,15 @@ if TYPE_CHECKING:
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.health.failure_codes import Explanation
+    from revvlink_cli.services.recorded_events import RecordedEvent
 
 app = make_app()
+
+LONGEST = 64 * 1024 * 1024
+"""Characters of a line of a recording that are read."""
+
+MOST_PROBLEMS = 10
+"""Lines of a file that could not be read, named one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +61,118 @@ class EventRow:
         return self.node, self.event, self.guild_id, None if is_same else self.detail
 
 
-@command(app, prints=lambda: {"": Rows(EventRow)}, examples=("revvlink events", "revvlink events us-1 -o jsonl"))
+class PastEventRow(EventRow):
+    """One event from a file. Each has its row: what happened when is what is looked for."""
+
+    @property
+    def repeat_key(self) -> object:
+        """None."""
+        return None
+
+
+@command(
+    app,
+    prints=lambda: {"": Rows(EventRow)},
+    examples=(
+        "revvlink events",
+        "revvlink events us-1 -o jsonl",
+        "revvlink events --from night.jsonl --since 24h",
+    ),
+)
 def events(
     ctx: typer.Context,
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
+    files_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Print the events of this recording, or of `events -o jsonl`, instead; may be given more than once.",
+            autocompletion=files,
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="MOMENT", help=f"With --from, leave out older events: {FORMS}.")
+    ] = None,
 ) -> Stream:
     """Print the events of the nodes until interrupted.
 
     Each event is one line or one JSON object. A node sends the events of players only to the session that owns them.
     This command shows connections, statistics, and what plugins send to everybody.
+
+    Nodes keep no past events. --from reads them from files: from a recording of `record` the changes of each node's
+    state, with the time of the first sample that shows them, or what `events -o jsonl` has written.
     """
     options = options_of(ctx)
+    if files_:
+        if tag or region is not None:
+            raise typer.BadParameter("goes without --tag and --region: name nodes", param_hint="--from")
+        return Stream(EventRow, _recorded(files_, nodes or [], _moment(since)))
+    if since is not None:
+        raise typer.BadParameter(
+            "goes with --from FILE: nodes keep no past events. `revvlink record FILE` records their states, "
+            "`revvlink events -o jsonl > FILE` their events",
+            param_hint="--since",
+        )
     refuse_endless_json(options, "the stream of events")
     settings, chosen = node_selection.load_nodes(options, nodes, tag, region)
     return Stream(EventRow, _events(settings, chosen, options), is_endless=True)
+
+
+def _moment(text: str | None) -> float | None:
+    """The moment in seconds since the epoch.
+
+    Raises:
+        typer.BadParameter: It cannot be read.
+    """
+    from datetime import datetime
+
+    try:
+        return read_moment(text, datetime.now().astimezone()).timestamp() if text is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
+
+
+async def _recorded(
+    names: list[str], patterns: list[str], since: float | None
+) -> AsyncGenerator[EventRow | Result, None]:
+    """Yield the events of files, from the oldest on."""
+    from heapq import merge
+
+    from revvlink_cli.services.recorded_events import read_events
+
+    failures: list[Failure] = []
+    found = []
+    for name in dict.fromkeys(names):
+        recorded, problems = read_events(read_lines(name, longest=LONGEST))
+        found.append(recorded)
+        failures += [Failure("bad_line", f"{name}: {problem}") for problem in problems[:MOST_PROBLEMS]]
+        if len(problems) > MOST_PROBLEMS:
+            failures.append(Failure("bad_line", f"{name}: and {len(problems) - MOST_PROBLEMS} more lines"))
+    count = 0
+    for event in merge(*found, key=lambda event: event.at):
+        is_wanted = not patterns or any(event.node == name or fnmatchcase(event.node, name) for name in patterns)
+        if is_wanted and (since is None or event.at >= since):
+            count += 1
+            yield _past_row(event)
+    code = ExitCode.PARTIAL if failures and count else ExitCode.OK if count else ExitCode.FAILED
+    yield Result(exit_code=code, errors=tuple(failures), notes=() if count else ("no event in the files",))
+
+
+def _past_row(event: RecordedEvent) -> PastEventRow:
+    detail = event.detail if event.lost_s is None else f"back after {duration(event.lost_s * 1000)}"
+    return PastEventRow(
+        time=_written(event.at),
+        node=event.node,
+        event=event.event,
+        detail=detail,
+        guild_id=event.guild_id,
+        code=event.code,
+        advice=event.advice,
+        dropped=0,
+    )
 
 
 async def _events(
@@ -94,6 +202,13 @@ async def _events(
     yield node_selection.final_result(snapshots, options.timeout)
 
 
+def _written(at: float) -> str:
+    """A time in seconds since the epoch, in ISO 8601 and the local zone."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).astimezone().isoformat(timespec="milliseconds")
+
+
 def _row(
     node: str,
     event: str,
@@ -104,10 +219,8 @@ def _row(
     known: Explanation | None = None,
 ) -> EventRow:
     import time
-    from datetime import UTC, datetime
 
-    moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
-    now = moment.astimezone().isoformat(timespec="milliseconds")
+    now = _written(time.time() if at is None else at)
     guild_id = None if guild is None else str(guild)  # text: above 2^53 other tools lose digits of a number
     code, advice = (str(known.code), known.next_step) if known is not None else (None, None)
     return EventRow(

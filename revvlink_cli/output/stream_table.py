@@ -136,18 +136,20 @@ class StreamTable:
         messages = streams.message_count()
         if room != self._room or messages != self._messages:  # the terminal has wrapped old lines, or shows others
             self._in_sight.clear()
-        day = self._new_day(at)
-        if day:
-            self._in_sight.clear()
+        if day := self._new_day(at):
+            self._in_sight.clear()  # the rows of another day stay as they are
         keep = len(self._in_sight)
         if key is not None:
             keep = next((i for i, entry in enumerate(self._in_sight) if _key(entry.row) == key), keep)
         moved = self._in_sight[0 if not is_aligned else keep :]
         up = sum(entry.height for entry in moved)
         del self._in_sight[len(self._in_sight) - len(moved) :]
-        text = f"{day}\x1b[{up}A\r\x1b[J" if up else day
+        text = f"\x1b[{up}A\r\x1b[J" if up else ""
         if room != self._room:
             text += self._add(None, tuple(column.title for _, column in self._columns))
+        if day:
+            self._in_sight.clear()
+            text += day
         self._room, self._messages = room, messages
         for entry in moved:
             if key is None or _key(entry.row) != key:
