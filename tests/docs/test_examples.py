@@ -132,7 +132,7 @@ def scrape(process: subprocess.Popen[str]) -> str:
 def is_endless(line: str) -> bool:
     """Whether an example runs until it is interrupted."""
     name = line.removeprefix("revvlink ")
-    return name in ENDLESS or name.split()[0] in ENDLESS
+    return name in ENDLESS or (name.split()[0] in ENDLESS and "--from" not in name)
 
 
 def prepare(line: str, folder: Path) -> None:
@@ -151,5 +151,5 @@ def prepare(line: str, folder: Path) -> None:
         server = "server:\n  port: 2333\nlavalink:\n  server:\n    password: example-password\n"
         (folder / "application.yml").write_text(server, encoding="utf-8")
         (folder / "nodes.json").write_text(EXAMPLE_LIST, encoding="utf-8")
-    if line.startswith("revvlink report"):
+    if line.startswith(("revvlink report", "revvlink events --from")):
         assert run_cli("record", "night.jsonl", "--count", "1").code == 0
