@@ -105,7 +105,9 @@ def penalties(
     region: Annotated[
         str | None, typer.Option("--region", metavar="REGION", help=REGION_HELP, autocompletion=regions)
     ] = None,
-    sort: Annotated[str | None, typer.Option("--sort", metavar="TERM", help=f"Order: {', '.join(_SORTS)}.")] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="TERM", help=f"Order, rank if left out: {', '.join(_SORTS)}.")
+    ] = None,
     watch: watch_options.Watching = False,
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,

@@ -163,7 +163,9 @@ def status(
     nodes: Nodes = None,
     tag: Tags = None,
     region: Region = None,
-    sort: Annotated[str | None, typer.Option("--sort", metavar="COLUMN", help=f"Order: {', '.join(SORTS)}.")] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="COLUMN", help=f"Order, penalty if left out: {', '.join(SORTS)}.")
+    ] = None,
     watch: watch_options.Watching = False,
     interval: watch_options.Interval = None,
     count: watch_options.Count = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -47,6 +47,7 @@ def make_view(options: ViewOptions, kind: type | None, *, is_record: bool) -> No
     if kind is None:
         options.view = View(program=options.jq)
         return  # a command that runs others, which get the options too
+    kind = _row_of(kind)
     if options.output is not None and options.output.layout is Layout.REPORT:
         for name, given in (("--filter", options.filter), ("--problems", options.problems)):
             if given:
@@ -64,6 +65,16 @@ def make_view(options: ViewOptions, kind: type | None, *, is_record: bool) -> No
         columns=_columns(options, kind) if options.columns is not None else None,
         program=options.jq,
     )
+
+
+def _row_of(kind: type) -> type:
+    """The type of the rows in a sample of ``--watch``, which has a time and rows; else the type itself."""
+    hints = get_type_hints(kind)
+    if "time" not in hints:
+        return kind
+    inner = [get_args(hint)[0] for hint in hints.values() if get_origin(hint) is tuple]
+    rows = [found for found in inner if isinstance(found, type) and dataclasses.is_dataclass(found)]
+    return rows[0] if len(rows) == 1 else kind
 
 
 def _condition(options: ViewOptions, kind: type) -> Condition:
