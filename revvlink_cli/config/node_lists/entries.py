@@ -376,6 +376,7 @@ def _password(
     if (variable := _text(entry, "password_env", notes)) is not None:
         return None, variable, None
     if (file := _text(entry, "password_file", notes)) is not None:
+        notes.append("its list names a file of this machine for the password; check that this is the right one")
         return None, None, file
     password = value.text if isinstance(value, Text) else parts.get("password")
     if isinstance(value, Computed):
