@@ -57,7 +57,7 @@ ESCAPE_TIME = 0.05
 POLL = 0.05
 """Seconds between two looks for keys on a console of Windows."""
 
-_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\x1b]", re.DOTALL)
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.", re.DOTALL)
 
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 

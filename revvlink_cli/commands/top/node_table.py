@@ -79,7 +79,8 @@ def draw_table(fleet: Fleet, state: ScreenState, listed: Sequence[StatusRow], wi
     under = drawing.fill(listed[count:], state.first, beyond, left)
     state = replace(state, first_troubled=above.first, first=under.first)
     lines = [*title, head_cells(drawing.placed, state), *above.lines, *under.lines]
-    return Table(lines[:room], state, max(above.number if in_trouble is not None else under.number, 1))
+    page = under.number if in_trouble is None else above.number + under.number
+    return Table(lines[:room], state, max(page, 1))
 
 
 def count_troubled(listed: Sequence[StatusRow]) -> int:

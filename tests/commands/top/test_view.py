@@ -251,3 +251,20 @@ def test_while_connecting() -> None:
 
     assert lines[0] == "prod: connecting to 200 nodes, 2 s"
     assert "q quit" in lines[2]
+
+
+def test_pages_reach_every_node() -> None:
+    """Page down passes every row of 1,000 nodes once, up to the last one; home and end are the ends."""
+    fleet, size = make_fleet(1000, 3), Size(24, 80)
+    drawn = draw(fleet, ScreenState(), size)
+    seen: set[str] = set()
+    for _ in range(100):
+        seen |= {line.split()[0] for line in texts(drawn) if re.match(r"(us|eu|asia)-\d+ ", line)}
+        if drawn.state.selected == drawn.listed[-1]:
+            break
+        drawn = typed(fleet, ["page down"], size, drawn.state)
+
+    assert seen == set(drawn.listed)
+    assert len(seen) == 1000
+    assert typed(fleet, ["home"], size, drawn.state).state.selected == drawn.listed[0]
+    assert typed(fleet, ["end"], size).state.selected == drawn.listed[-1]
