@@ -100,7 +100,7 @@ def exporter(
                     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake.set)
                     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # is how services are ended
                 if not options.quiet:
-                    diagnostics.notes([_served(served.url, [entry.identifier for entry in chosen])])
+                    diagnostics.notes([_served(served.url, [entry.identifier for entry in chosen], settings.context)])
                 yield ExporterRow(url=served.url, nodes=len(chosen), message=None)
                 while not is_over:
                     await wake.wait()
@@ -115,11 +115,12 @@ def exporter(
     return Stream(ExporterRow, items(), is_service=True)
 
 
-def _served(url: str, names: list[str]) -> str:
+def _served(url: str, names: list[str], context: str | None) -> str:
     """What is served, and how it ends, for the person who starts the exporter."""
     some = ", ".join(names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"serving {some}{more} at {url}: /metrics, /probe?target={names[0]}, /-/healthy; Ctrl-C ends it"
+    fleet = f" of {context}" if context is not None else ""
+    return f"serving {some}{more}{fleet} at {url}: /metrics, /probe?target={names[0]}, /-/healthy; Ctrl-C ends it"
 
 
 def _warn(text: str) -> None:

@@ -84,7 +84,8 @@ def record(
                 async for seen in taken:
                     rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
-                    writer.write(to_json(status.StatusTick(time=watch_options.timestamp(), nodes=rows)))
+                    sample = to_json(status.StatusTick(time=watch_options.timestamp(), nodes=rows))
+                    writer.write(sample if settings.context is None else {"context": settings.context, **sample})
         except OSError as error:
             raise CommandError(_unwritable(file, error)) from None
         finally:

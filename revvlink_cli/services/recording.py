@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from revvlink_cli.config.secrets_in_use import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 FIGURES = ("penalty", "playing", "cpu_load_ratio", "latency_ms", "uptime_ms")
@@ -51,6 +51,7 @@ class Track:
 
     Attributes:
         node: Its name.
+        context: The context that it is in, or None.
         region: Its region, or None.
         numbers: The number of each sample, an index of `Recording.times`.
         present: Whether it was connected, by sample: 1 or 0.
@@ -59,6 +60,7 @@ class Track:
     """
 
     node: str
+    context: str | None = None
     region: str | None = None
     numbers: array[int] = field(default_factory=lambda: array("L"))
     present: bytearray = field(default_factory=bytearray)
@@ -72,12 +74,14 @@ class Recording:
 
     Attributes:
         tracks: The samples of each node.
+        contexts: The contexts of the samples; None is a configuration that is no context.
         times: The time of each sample of the fleet in seconds since the epoch, sorted.
         causes: The different causes of lost connections; the first one stands for none.
         problems: Why lines could not be read, each with its line number.
     """
 
     tracks: dict[str, Track] = field(default_factory=dict)
+    contexts: set[str | None] = field(default_factory=set)
     times: array[float] = field(default_factory=lambda: array("d"))
     causes: list[Cause] = field(default_factory=lambda: [Cause("")])
     problems: list[str] = field(default_factory=list)
@@ -104,7 +108,7 @@ def read(lines: Iterable[tuple[int, str | None]]) -> Recording:
     """Read a recording from numbered lines, where None stands for a line that is too long.
 
     A line that is not a sample becomes a problem; the others are used. Samples are sorted by time, because a file may
-    be a concatenation of several.
+    be a concatenation of several. Nodes have their own names, see `distinguish_contexts`.
     """
     recording = Recording()
     decode = _decoder()
@@ -115,44 +119,61 @@ def read(lines: Iterable[tuple[int, str | None]]) -> Recording:
             found = found if found is not None else _parse(line)
             if found is not None:
                 _add(recording, *found, known)
+                recording.contexts.add(found[2])
         except ValueError as error:
             recording.problems.append(f"line {number} {error}")
+    distinguish_contexts([recording])
     _sort(recording)
     return recording
 
 
-def _decoder() -> Callable[[str], tuple[str, list[_Row]] | None]:
+def distinguish_contexts(recordings: Sequence[Recording]) -> None:
+    """Name nodes so that those of two contexts are never one: ``prod/us-1`` if there are several, else ``us-1``."""
+    contexts = {context for recording in recordings for context in recording.contexts}
+    for recording in recordings:
+        named: dict[str, Track] = {}
+        for track in recording.tracks.values():
+            name = track.node if track.context is None or len(contexts) == 1 else f"{track.context}/{track.node}"
+            named[name] = track
+        recording.tracks = named
+
+
+def _decoder() -> Callable[[str], tuple[str, list[_Row], str | None] | None]:
     """Make a function that reads a usual line several times faster than `_parse`, and returns None for any other."""
     import msgspec
 
     figures = [(name, float | None, None) for name in FIGURES]
     texts = [(name, str | None, None) for name in ("state", "region", "reason", "message")]
     row: Any = msgspec.defstruct("Row", [("node", str), *texts, ("is_stale", bool, False), *figures], gc=False)
-    sample: Any = msgspec.defstruct("Sample", [("time", str), ("nodes", list[row])])
+    sample: Any = msgspec.defstruct("Sample", [("time", str), ("nodes", list[row]), ("context", str | None, None)])
     decoder = msgspec.json.Decoder(sample)
 
-    def decode(line: str) -> tuple[str, list[_Row]] | None:
+    def decode(line: str) -> tuple[str, list[_Row], str | None] | None:
         try:
             found = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
-        return found.time, [
-            _Row(
-                row.node,
-                row.state,
-                row.region,
-                row.reason,
-                row.message,
-                row.is_stale,
-                (row.penalty, row.playing, row.cpu_load_ratio, row.latency_ms, row.uptime_ms),
-            )
-            for row in found.nodes
-        ]
+        return (
+            found.time,
+            [
+                _Row(
+                    row.node,
+                    row.state,
+                    row.region,
+                    row.reason,
+                    row.message,
+                    row.is_stale,
+                    (row.penalty, row.playing, row.cpu_load_ratio, row.latency_ms, row.uptime_ms),
+                )
+                for row in found.nodes
+            ],
+            found.context,
+        )
 
     return decode
 
 
-def _parse(line: str | None) -> tuple[Any, list[_Row]] | None:
+def _parse(line: str | None) -> tuple[Any, list[_Row], str | None] | None:
     """Read any line; None for the error with which a recording ended.
 
     Raises:
@@ -174,18 +195,23 @@ def _parse(line: str | None) -> tuple[Any, list[_Row]] | None:
     if len(rows) < len(entry["nodes"]):
         _moment(entry.get("time"))
         raise ValueError("has nodes without a name")
-    return entry.get("time"), [
-        _Row(
-            row["node"],
-            row.get("state"),
-            row.get("region"),
-            row.get("reason"),
-            row.get("message"),
-            row.get("is_stale"),
-            tuple(row.get(name) for name in FIGURES),
-        )
-        for row in rows
-    ]
+    context = entry.get("context")
+    return (
+        entry.get("time"),
+        [
+            _Row(
+                row["node"],
+                row.get("state"),
+                row.get("region"),
+                row.get("reason"),
+                row.get("message"),
+                row.get("is_stale"),
+                tuple(row.get(name) for name in FIGURES),
+            )
+            for row in rows
+        ],
+        context if isinstance(context, str) else None,
+    )
 
 
 def _moment(text: Any) -> float:
@@ -203,8 +229,8 @@ def _moment(text: Any) -> float:
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _add(recording: Recording, time: Any, rows: list[_Row], known: dict[Cause, int]) -> None:
-    """Add a sample to a recording.
+def _add(recording: Recording, time: Any, rows: list[_Row], context: str | None, known: dict[Cause, int]) -> None:
+    """Add a sample to a recording; its tracks are found by the context and the node.
 
     Raises:
         ValueError: It has no time, or names a node twice.
@@ -216,9 +242,10 @@ def _add(recording: Recording, time: Any, rows: list[_Row], known: dict[Cause, i
     recording.times.append(at)
     tracks = recording.tracks
     for row in rows:
-        track = tracks.get(row.node)
+        name = row.node if context is None else f"{context}/{row.node}"
+        track = tracks.get(name)
         if track is None:
-            track = tracks[row.node] = Track(row.node)
+            track = tracks[name] = Track(row.node, context)
         if isinstance(row.region, str):
             track.region = row.region
         is_present = row.state in CONNECTED

@@ -69,7 +69,7 @@ def report(
     and the rest is used.
     """
     from revvlink_cli.services.availability import history_of
-    from revvlink_cli.services.recording import read
+    from revvlink_cli.services.recording import distinguish_contexts, read
 
     if html in ("", "-"):
         raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
@@ -78,6 +78,7 @@ def report(
     start, end = _window(since, until)
     least = _read_share(min_availability)
     read_files = {file: read(read_lines(file, longest=LONGEST)) for file in dict.fromkeys(recordings)}
+    distinguish_contexts(list(read_files.values()))
     problems = [problem for file, recording in read_files.items() for problem in _problems(file, recording)]
     if not any(recording.samples for recording in read_files.values()):
         return Result(None, ReportRow, ExitCode.FAILED, tuple(problems))

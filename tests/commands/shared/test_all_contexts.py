@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from tests.conftest import Ran
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Typed = Callable[..., Ran]
 
@@ -137,6 +137,23 @@ def test_selection(contexts: Path, typed: Typed) -> None:
     for path in contexts.iterdir():
         path.unlink()
     assert "there are no contexts" in typed("check").err
+
+
+@pytest.mark.usefixtures("contexts")
+def test_recordings_are_kept_apart(capfd: pytest.CaptureFixture[str]) -> None:
+    """A recording of two fleets has a track for each of two nodes of the same name; that of one has plain names."""
+    for name in ("prod", "staging"):
+        assert run(["--context", name, "record", f"{name}.jsonl", "--count", "1"]) == 0
+    both = "".join(Path(f"{name}.jsonl").read_text(encoding="utf-8") for name in ("prod", "staging"))
+    Path("both.jsonl").write_text(both, encoding="utf-8")
+
+    found = []
+    for files in (["both.jsonl"], ["prod.jsonl", "staging.jsonl"], ["prod.jsonl"]):
+        capfd.readouterr()
+        assert run(["report", *files, "-o", "json"]) == 0
+        found.append([row["node"] for row in json.loads(capfd.readouterr().out)["data"]])
+
+    assert found == [["prod/us-1", "staging/us-1"], ["prod/us-1", "staging/us-1"], ["us-1"]]
 
 
 def test_alerts_are_kept_apart(contexts: Path, isolated: Path, typed: Typed) -> None:
