@@ -43,7 +43,6 @@ OTHER_CODES = {
     "/run/secrets/": {2},  # there is no such file
     "--all-contexts": {0, 3},  # one of the contexts is a starter, without the password of its node
     "--notify": {3},  # the fleet has no webhook
-    "revvlink init": {2},  # the configuration is not replaced
     "websocket=": {0, 1},  # a busy machine is slow
     "load=": {0, 1},
     "--since 22:00": {0, 1, 2},  # depends on the time of the day
@@ -52,6 +51,9 @@ OTHER_CODES = {
 
 ONE_AFTER_THE_OTHER = {"cache", "report", "search", "context", "--context", "--all-contexts"}
 """Commands and options whose lines need what others have stored or written; all other lines run together."""
+
+CHANGING = ("nodes edit", "nodes rename", "nodes remove", "config set", "config unset", "config edit")
+"""Commands that change the configuration: their lines run one after the other on a copy."""
 
 RECORDINGS = {"monday.jsonl", "tuesday.jsonl", "night.jsonl"}
 """Files that `record` has written before a page summarises them."""
@@ -109,7 +111,8 @@ class Typed(NamedTuple):
     @property
     def runs_together(self) -> bool:
         """Whether it needs no other line."""
-        return not self.variables and ONE_AFTER_THE_OTHER.isdisjoint(self.arguments)
+        is_changing = " ".join(self.arguments[:2]) in CHANGING
+        return not self.variables and not is_changing and ONE_AFTER_THE_OTHER.isdisjoint(self.arguments)
 
 
 @pytest.fixture(scope="module")
@@ -149,11 +152,12 @@ def run_in_order(lines: dict[Line, Typed], config: Path) -> dict[Line, tuple[int
     found = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("queries.txt").write_text("night\npaper lanterns\n", encoding="utf-8")
-        environment = {"REVVLINK_CONFIG": str(config)}
+        environment = {"REVVLINK_CONFIG": str(Path(folder) / "fleet.toml"), "VISUAL": "true"}
         for name, inner in FOLDERS.items():
             (Path(folder) / inner).mkdir(exist_ok=True)
             environment[name] = str(Path(folder) / inner)
-        for name in ("revvlink.toml", "staging.toml"):
+        for name in ("fleet.toml", "revvlink.toml", "staging.toml"):
+            Path(name).touch(mode=0o600)
             Path(name).write_text(config.read_text(encoding="utf-8"), encoding="utf-8")
         if any("cache" in typed.arguments for typed in lines.values()):
             assert run_in_process(["search", "night", "garden"], None, **environment).code == 0

@@ -62,7 +62,7 @@ def folder(fleet: Path, isolated: Path) -> Path:
     path.touch(mode=0o600)
     nodes = tomllib.loads(fleet.read_text(encoding="utf-8"))["nodes"]
     path.write_text(tomli_w.dumps({"nodes": nodes}), encoding="utf-8")
-    (isolated / "pw.txt").write_text("password-of-eu-2\n", encoding="utf-8")
+    (isolated / "pw.txt").write_text("password-of-eu-3\n", encoding="utf-8")
     (isolated / "queries.txt").write_text("night\n", encoding="utf-8")
     (isolated / "tracks.txt").write_text(f"{TRACK}\n", encoding="utf-8")
     (isolated / "revvlink").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m revvlink_cli "$@"\n')

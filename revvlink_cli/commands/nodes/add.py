@@ -59,8 +59,8 @@ def add_to(app: typer.Typer) -> None:
         prints=lambda: {"": Rows(AddedRow)},
         cls=NodeKeysCommand,
         examples=(
-            "revvlink nodes add us-2 https://us-2.example.com --password-env US_2",
-            "revvlink nodes add eu-2 http://127.0.0.1:2334 --password-stdin < pw.txt",
+            "revvlink nodes add us-3 https://us-3.example.com --password-env US_3",
+            "revvlink nodes add eu-3 http://127.0.0.1:2334 --password-stdin < pw.txt",
         ),
     )(add)
 
