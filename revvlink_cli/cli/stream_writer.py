@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli.cli.event_loop import make_spinner, with_spinner
 from revvlink_cli.cli.result_writer import export, show_messages
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import TABLES, Format, Layout, default_format
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Frame, Result
@@ -44,6 +45,7 @@ async def _write(stream: Stream, options: Options, output: Output, spinner: Spin
     renderer = create_renderer(chosen, options.command, output, no_color=options.no_color, view=options.view)
     renderer.begin(stream.row)
     result, last = Result(), None
+    total = shown = 0
     with ExitStack() as terminal:
         write_item = _create_item_writer(stream, chosen, renderer, options, output, terminal)
         try:
@@ -55,7 +57,7 @@ async def _write(stream: Stream, options: Options, output: Output, spinner: Spin
                     if spinner is not None:
                         spinner.rest(asyncio.get_running_loop().time())
                     write_item(item)
-                    last = item
+                    total, shown, last = total + 1, shown + options.view.shows(item), item
                     if output.is_closed and ends_with_reader:
                         return ExitCode.OK
         except asyncio.CancelledError:
@@ -70,6 +72,8 @@ async def _write(stream: Stream, options: Options, output: Output, spinner: Spin
         spinner.erase()
     renderer.end(result)
     show_messages(result, chosen, options)
+    if stream.table_of is None and not options.quiet:  # samples say it themselves
+        diagnostics.notes(filter(None, [options.view.remark_on(total, shown)]))
     return int(result.exit_code)
 
 

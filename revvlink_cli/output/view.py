@@ -15,8 +15,6 @@ from revvlink_cli.output.problems import gravity, problems_first
 from revvlink_cli.output.result import CheckResult, Column, Result, all_columns_of, columns_of, plain_column
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from revvlink_cli.output.filtering import Condition
 
 R = TypeVar("R", bound=Result)
@@ -101,23 +99,23 @@ class View:
 
     def remark(self, result: Result) -> str | None:
         """How many rows are not shown, or why there are none; None if there is nothing to say."""
-        rows = result.data
-        if not isinstance(rows, tuple) or not rows or not (self.problems or self.condition is not None):
+        if not isinstance(result.data, tuple):
             return None
-        return self._counted(rows)
+        return self.remark_on(len(result.data), sum(map(self.shows, result.data)))
 
-    def _counted(self, rows: Sequence[Any]) -> str | None:
-        left_out = len(rows) - sum(map(self.shows, rows))
+    def remark_on(self, total: int, shown: int) -> str | None:
+        """The same for so many rows, of which so many are shown."""
+        if not total or not (self.problems or self.condition is not None):
+            return None
+        left_out = total - shown
         what = f"row{'' if left_out == 1 else 's'}"
         if self.condition is None:
-            if left_out == len(rows):
-                return f"no problem found in {left_out} {what}"
+            if not shown:
+                return f"no problem found in {total} {what}"
             return f"{left_out} {what} without a problem left out" if left_out else None
-        if left_out == len(rows):
-            return f"none of {left_out} {what} fits --filter{' and has a problem' if self.problems else ''}"
-        if self.problems:
-            return f"{left_out} {what} left out by --filter and --problems" if left_out else None
-        return None
+        if not shown:
+            return f"none of {total} {what} fits --filter{' and has a problem' if self.problems else ''}"
+        return f"{left_out} {what} left out by --filter and --problems" if self.problems and left_out else None
 
 
 def _asked_for(name: str, column: Column) -> Column:

@@ -75,6 +75,7 @@ def test_problems_alone(shell: Shell) -> None:
     code, out, err = shell(*STATUS, "us-1", "--problems", "-o", "json")
     assert (code, json.loads(out)["data"]) == (0, [])
     assert err == "note: no problem found in 1 row\n"
+    assert shell("wait", "us-1", "--problems") == (0, "", "note: no problem found in 1 row\n")
 
 
 def test_conditions_and_columns(shell: Shell) -> None:
