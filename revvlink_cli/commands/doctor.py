@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared import node_selection
+from revvlink_cli.commands.shared.check_options import narrow_policy
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
+from revvlink_cli.commands.shared.options import Nodes
 from revvlink_cli.commands.shared.titles import in_context
 from revvlink_cli.output.problems import problems_first
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
@@ -49,10 +51,11 @@ class CheckupRow:
 @command(
     app,
     prints=lambda: {"": Rows(DoctorRow), "--list": Rows(CheckupRow)},
-    examples=("revvlink doctor", "revvlink doctor --redact"),
+    examples=("revvlink doctor", "revvlink doctor us-1", "revvlink doctor --redact"),
 )
 def doctor(
     ctx: typer.Context,
+    nodes: Nodes = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="CHECKUP", help="Run these checkups only; see --list.")
     ] = None,
@@ -65,7 +68,7 @@ def doctor(
 
     It also examines file permissions, names and proxies. A table shows problems first, and sums up what is well; -v
     lists it, with the versions of the libraries. Each problem says what to do. Passwords are never shown. Exit code 0
-    when nothing has failed, else 1.
+    when nothing has failed, else 1. With NODE, only those nodes are examined, with the machine as always.
     """
     from revvlink_cli.services.doctor.context import DoctorContext
     from revvlink_cli.services.doctor.examination import CHECKUPS
@@ -92,6 +95,11 @@ def doctor(
         fixes=fix,
     )
     options.source = context.source
+    if nodes and context.settings is not None:
+        settings = context.settings
+        entries = node_selection.select(settings, nodes, options)
+        context.policy = narrow_policy(settings.policy, settings, entries)
+        context.settings = settings._replace(nodes=entries)
     return _examine(context, wanted, redact=redact, is_verbose=bool(options.verbose))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.config.source import Source
+    from revvlink_cli.health.policy import Policy
 
 
 class State(StrEnum):
@@ -81,6 +82,7 @@ class DoctorContext:
         fixes: Whether to repair permissions.
         source: The location of the configuration, None when there is none.
         settings: The configuration, None when it cannot be used.
+        policy: The requirements for the nodes in place of the configured ones, or None.
         error: Why the configuration cannot be used, None when it can.
     """
 
@@ -102,6 +104,7 @@ class DoctorContext:
         self.fixes = fixes
         self.source: Source | None = None
         self.settings: Settings | None = None
+        self.policy: Policy | None = None
         self.error: ConfigError | None = None
         self._nodes: asyncio.Task[NodeReport | str] | None = None
         try:
@@ -129,7 +132,7 @@ class DoctorContext:
             chosen = self.settings.resolve()
         except ConfigError:
             return "correct the configuration first"
-        policy = without_canaries(replace(self.settings.policy, min_healthy=None))
+        policy = without_canaries(replace(self.policy or self.settings.policy, min_healthy=None))
         checkers = [as_checker(entry, self.timeout) for entry in chosen]
         async with connecting(checkers, self.settings.regions, self.timeout) as opening:
             await opening.until_connected()

@@ -126,7 +126,7 @@ def test_node_is_named_as_an_argument_or_with_an_option(
 
         for command in (
             ("nodes", "list"), ("nodes", "info"), ("nodes", "status"), ("connect",), ("check",), ("healthcheck",),
-            ("wait",), ("routeplanner", "status"), ("routeplanner", "free", "--all"),
+            ("wait",), ("doctor", "--only", "nodes"), ("routeplanner", "status"), ("routeplanner", "free", "--all"),
         ):  # fmt: skip
             for names in (("a",), ("--node", "a"), ("a", "--node", "a")):
                 code, out, err = ran(*command, *names, "-o", "json")
