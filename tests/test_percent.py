@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli._percent import percent
+from revvlink_cli._percent import availability, percent
 from revvlink_cli.health.ranges import Unit
 from revvlink_cli.output.result import Kind
 from revvlink_cli.output.text import human
@@ -40,6 +40,30 @@ def test_neither_end_is_reached(share: float) -> None:
         assert re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?%", text)
         assert 0 < float(text[:-1]) < 100
         assert abs(float(text[:-1]) - share * 100) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (1, "100%"), (0, "0%"), (0.9995, "99.95%"), (0.999, "99.9%"), (0.998999, "99.89%"), (0.9999999, "99.999%"),
+        (0.99999, "99.999%"), (0.84084, "84.08%"), (0.995833, "99.58%"), (0.00417, "0.42%"), (0.8, "80%"),
+    ],
+)  # fmt: skip
+def test_availabilities(share: float, shown: str) -> None:
+    """Each has the decimals of a service level."""
+    assert availability(share) == shown
+
+
+@given(st.floats(0.5, 1), st.sampled_from([99.0, 99.5, 99.9, 99.95, 99.99, 99.999]))
+def test_an_availability_is_never_rounded_up(share: float, level: float) -> None:
+    """What misses a level is not shown as that level, and what holds it is not shown as less."""
+    shown = float(availability(share)[:-1])
+
+    assert shown <= share * 100 + 1e-6
+    if share < level / 100 - 1e-7:
+        assert shown < level or share * 100 > level - 0.001
+    if share >= level / 100 and round(level, 2) == level:
+        assert shown >= level
 
 
 @given(st.floats(0.9, 1), st.floats(0.9, 1))

@@ -41,7 +41,7 @@ svg.chart text.warn{fill:var(--warn)} svg.chart text.bad{fill:var(--bad)} svg.ch
 font-size:12px;font-weight:600}
 .hit{fill:transparent} .hit:hover{fill:var(--muted);fill-opacity:.14}
 .up{fill:var(--good)} .down{fill:var(--bad)} .unseen{fill:none;stroke:var(--gap);stroke-dasharray:3 3}
-.key{display:inline-flex;align-items:center;gap:.4rem;margin-right:1.1rem;max-width:100%;overflow-wrap:anywhere}
+.key{display:inline-flex;align-items:center;vertical-align:middle;gap:.4rem;margin-right:1.1rem;max-width:100%;overflow-wrap:anywhere}
 .key i{flex:none;width:1.6rem;border-top:3px solid} .key i.block{height:.8rem;border:0}
 .key i.thin{height:.25rem;border:0;background:var(--good)} .key i.full{height:.9rem;border:0;background:var(--bad)}
 .key i.open{height:.5rem;border:1px dashed var(--muted)}

@@ -37,6 +37,7 @@ class ReportPage(NamedTuple):
         incidents: Outages, in order of time.
         incidents_note: A line below them, or "".
         strips: When each node was connected.
+        strips_note: A line below them, or "".
         charts: Figures over time, in their order.
         start: Begin of the time, in seconds since the epoch.
         end: Its end.
@@ -53,6 +54,7 @@ class ReportPage(NamedTuple):
     incidents: Sequence[Any]
     incidents_note: str
     strips: Sequence[Strip]
+    strips_note: str
     charts: Sequence[Chart]
     start: float
     end: float
@@ -73,6 +75,7 @@ def report_page(page: ReportPage) -> str:
     parts += [f'<p class="note">{html_text(page.incidents_note)}</p>'] if page.incidents_note else []
     zone = f'<p class="note">Times in {html_text(page.zone)}.</p>'
     parts += ["<h2>Connected</h2>", zone, strips(page.strips, page.start, page.end)]
+    parts += [f'<p class="note">{html_text(page.strips_note)}</p>'] if page.strips_note else []
     parts += [f"<h2>{html_text(chart.title)}</h2>{line_chart(chart)}" for chart in page.charts]
     parts.append(f'<footer class="note">{html_text(page.footer)}</footer>')
     return document(page.title, parts, style=_STYLE)

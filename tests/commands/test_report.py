@@ -208,3 +208,17 @@ def test_the_page_to_the_byte(night: Path, tmp_path: Path) -> None:
     if os.environ.get("REVVLINK_TEST_GOLDEN") == "write":
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_large_fleet_shows_what_matters(tmp_path: Path) -> None:
+    """Of many nodes those with incidents have a bar; the others beyond two dozen are named in a line."""
+    nodes = {f"n-{number}": "u" * 60 for number in range(60)} | {"n-50": "u" * 30 + "d" * 30, "n-55": "uud" + "u" * 57}
+    path = write(tmp_path / "day.jsonl", nodes)
+
+    assert report(path, "--html", tmp_path / "x.html").code == 0
+    text = (tmp_path / "x.html").read_text("utf-8")
+    bars = re.findall(r'<text class="name"[^>]*>([^<]*)<', text)
+    assert bars[:2] == ["n-50", "n-55"]
+    assert len(bars) == 24
+    assert "Connected all the time: n-22, n-23," in text
+    assert "range of 52 others" in text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.commands.report.rows import incidents_of
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.config.secrets_in_use import redact
-from revvlink_cli.output.charts import MOST_LINES, Chart, Limit, Series, Strip
+from revvlink_cli.output.charts import MOST_LINES, MOST_STRIPS, Chart, Limit, Series, Strip
 from revvlink_cli.output.heading import heading
 from revvlink_cli.output.report_page import ReportPage, report_page
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, columns_of
@@ -88,6 +88,7 @@ def _page(
         incidents = tuple(incident for incident in incidents if incident in set(longest))
     files = ", ".join("standard input" if source == "-" else Path(source).name for source in sources)
     period = f"{moment_text(history.start, seconds=False)} to {moment_text(history.end, seconds=False)}"
+    steady = _steady(nodes)
     columns = dict(columns_of(type(rows[0])))
     required = _requirements(options)  # before the title: it finds the context
     return ReportPage(
@@ -103,13 +104,21 @@ def _page(
         mark=lambda row, field: _mark(row) if field == "availability_ratio" else "",
         incidents=incidents,
         incidents_note=note,
-        strips=[_strip(node, rows[place]) for node, place in zip(nodes, worst, strict=True)],
+        strips=[_strip(node, rows[place]) for node, place in zip(nodes, worst, strict=True) if node.node not in steady],
+        strips_note=f"Connected all the time: {', '.join(steady)}." if steady else "",
         charts=_charts(history, nodes, required),
         start=history.start,
         end=history.end,
         zone=zones_text(history.start, history.end),
         footer=f"{heading('report', _context(options))} · {files}",
     )
+
+
+def _steady(nodes: Sequence[NodeHistory]) -> dict[str, None]:
+    """The nodes that a long page names in a line, because their bar would show nothing; the first ones have theirs."""
+    steady = [node.node for node in nodes if all(span.is_up for span in node.spans)]
+    spared = max(MOST_STRIPS - (len(nodes) - len(steady)), 0)
+    return dict.fromkeys(steady[spared:])
 
 
 def _mark(row: ReportRow) -> str:
