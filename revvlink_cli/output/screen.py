@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.config.secrets_in_use import redacted
 from revvlink_cli.output.formats import Format
-from revvlink_cli.output.picture import painted
+from revvlink_cli.output.painting import painted
 from revvlink_cli.output.sizes import HEAD, clipped, terminal_size, wrapped
 from revvlink_cli.output.streams import wants_colour
 

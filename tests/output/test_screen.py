@@ -9,7 +9,8 @@ import signal
 import pytest
 
 from revvlink_cli.output.cells import cells, cut
-from revvlink_cli.output.picture import Picture, Span, fitted, line_of, painted
+from revvlink_cli.output.painting import fitted, painted
+from revvlink_cli.output.picture import Picture, Span, line_of
 from revvlink_cli.output.screen import Page, Screen
 
 HOSTILE = ("a\x1b[2Jb", "\x9b31m", "\r\n\t", "\u202e\u2066", "日本語", "👩‍👩‍👧‍👦", "e\u0301" * 9, "\x07\x08")

@@ -9,7 +9,8 @@ from revvlink_cli.commands.nodes.status import memory_share, players_of
 from revvlink_cli.commands.shared.penalty_columns import penalty_of, state_of
 from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.cells import cells
-from revvlink_cli.output.picture import Line, Span, fitted
+from revvlink_cli.output.painting import fitted
+from revvlink_cli.output.picture import Line, Span
 from revvlink_cli.output.problems import is_troubled
 from revvlink_cli.output.result import Kind
 from revvlink_cli.output.text import MISSING, clean, human, sparkline

@@ -119,19 +119,19 @@ class _Drawing:
     def _from(self, rows: Sequence[StatusRow], first: int, room: int) -> tuple[list[Line], int]:
         """The lines from a row on, and the index of the first row that has no room."""
         lines: list[Line] = []
-        told: set[str] = set()
+        explained: set[str] = set()
         for index in range(first, len(rows)):
-            drawn = self._row(rows[index], told)
+            drawn = self._row(rows[index], explained)
             if lines and len(lines) + len(drawn) > room:
                 return lines, index
             lines += drawn[: room - len(lines)]
         return lines, len(rows)
 
-    def _row(self, row: StatusRow, told: set[str]) -> list[Line]:
+    def _row(self, row: StatusRow, explained: set[str]) -> list[Line]:
         """The lines of a row. A reason that a row above has is cut to one line."""
         reason = clean(redact(reason_of(row)))
-        is_told = reason in told
-        told.add(reason)
+        is_explained = reason in explained
+        explained.add(reason)
         has_reason = reason != MISSING
         placed = self._placed_for(row) if has_reason else self.placed
         spans = row_cells(self._fleet, row, placed)
@@ -140,10 +140,10 @@ class _Drawing:
             at = used_width(placed)
             room = self._width - at
             if room >= BESIDE:
-                first, *rest = [cut(reason, room)] if is_told else wrapped(reason, room)
+                first, *rest = [cut(reason, room)] if is_explained else wrapped(reason, room)
                 spans += [Span(GAP), Span(first)]
                 below = [" " * at + line for line in rest]
-            elif not is_told:
+            elif not is_explained:
                 below = ["  " + line for line in wrapped(reason, max(self._width - 2, 1))]
         lines = [tuple(spans), *map(line_of, below)]
         if row.node == self._selected:

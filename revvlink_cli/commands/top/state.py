@@ -101,7 +101,7 @@ def press(state: ScreenState, key: str, listed: Sequence[str], page: int) -> Ste
 
 
 _ALWAYS = {"hang up": Action.QUIT, "redraw": Action.REDRAW, "resize": None}
-"""What these keys do, whatever is on the screen."""
+"""What these keys do on every screen."""
 
 _ACTIONS = {"q": Action.QUIT, "p": Action.PAUSE, " ": Action.PAUSE}
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from revvlink_cli.commands.top.state import Action, ScreenState, Shown, press
 from revvlink_cli.commands.top.view import Drawn, Size, draw, draw_connecting
 from revvlink_cli.output.cells import cells
-from revvlink_cli.output.picture import painted, text_of
+from revvlink_cli.output.painting import painted
+from revvlink_cli.output.picture import text_of
 from revvlink_cli.output.text import clean
 from tests.commands.top.fleets import BROKEN, make_fleet, make_row
 from tests.example_counts import examples
