@@ -1,10 +1,15 @@
-"""Runs command lines in the process of the tests: no start-up each."""
+"""Runs command lines without a start-up each: in the process of the tests, or together in forks of one process."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from typing import TYPE_CHECKING
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,3 +40,18 @@ def run_in_process(arguments: Sequence[str], stdout: io.StringIO | None = None, 
             patch.setenv(name, value)
         code = run(arguments)
     return Ran(code, out.getvalue(), err.getvalue())
+
+
+def run_forked(jobs: Sequence[dict[str, Any]], **environment: str) -> list[tuple[int, str]]:
+    """Run command lines at the same time, see `fork_command_lines`; gives the exit code and the output of each."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.fork_command_lines"],
+        input=json.dumps(jobs),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return [(result["code"], result["said"]) for result in json.loads(done.stdout)]

@@ -25,7 +25,7 @@ ENDPOINTS = ("us-east1.discord.gg:443", "c-gru03-1a2b3c4d.discord.media:8443", "
 class DemoRow:
     """Something that happened in the fleet of ``--keep``; the first row names its configuration."""
 
-    time: str = column("TIME")
+    time: str = column("TIME", Kind.TIME)
     node: str | None = column("NODE")
     event: str = column("EVENT", Kind.STATE)
     detail: str = column("DETAIL", wraps=True)
