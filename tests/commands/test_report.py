@@ -99,6 +99,7 @@ def test_did_last_night_hold(night: Path) -> None:
     ]  # fmt: skip
     assert report(night, "--min-availability", "99.5%").code == 0
     assert report(night, "--until", "2026-11-28T23:40", "--min-availability", "100").code == 0
+    assert report(night, "--node", "us-*", "--node", "eu-1", "--min-availability", "99.6").code == 0
     both = report(night, "--min-availability", "99.99")
     assert [line.split()[1] for line in both.err.splitlines() if line.startswith("error")] == ["asia-1:", "us-1:"]
 
@@ -166,6 +167,7 @@ def test_a_node_that_nothing_observed_has_not_held(tmp_path: Path) -> None:
         (("--since", "2026-11-29", "--until", "2026-11-28"), 2, "--until: is not after --since"),
         (("--min-availability", "999"), 2, "'999' is no percentage up to 100, such as 99.9"),
         (("--min-availability", "nan"), 2, "'nan' is no percentage"),
+        (("--node", "moon-*"), 2, "no node fits moon-* (leave out --node to see all)"),
         (("-", "-"), 2, "standard input can be read once"),
         (
             ("--since", "2027-01-01"),

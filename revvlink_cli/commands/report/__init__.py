@@ -46,6 +46,10 @@ def report(
         list[str],
         typer.Argument(metavar="FILE... | -", help="Recordings made by `revvlink record`.", autocompletion=files),
     ],
+    node: Annotated[
+        list[str] | None,
+        typer.Option("--node", metavar="PATTERN", help="Only these nodes, such as 'us-*'; repeatable."),
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--since", metavar="MOMENT", help=f"Begin of the time to look at: {FORMS}.")
     ] = None,
@@ -82,6 +86,11 @@ def report(
     problems = [problem for file, recording in read_files.items() for problem in _problems(file, recording)]
     if not any(recording.samples for recording in read_files.values()):
         return Result(None, ReportRow, ExitCode.FAILED, tuple(problems))
+    for recording in read_files.values():
+        recording.tracks = {name: track for name, track in recording.tracks.items() if _is_wanted(name, node)}
+    if not any(recording.tracks for recording in read_files.values()):
+        failure = Failure("unknown_node", f"no node fits {', '.join(node or ())}", hint="leave out --node to see all")
+        return Result(None, ReportRow, ExitCode.USAGE, (*problems, failure))
     history = history_of(tuple(read_files.values()), start, end)
     if history is None:
         return Result(
@@ -109,6 +118,13 @@ def report(
         notes=(*notes, *(gaps if least is None else ())),
         warnings=gaps if least is not None else (),
     )
+
+
+def _is_wanted(name: str, patterns: Sequence[str] | None) -> bool:
+    """Whether a node fits one of the patterns, or there are none."""
+    from fnmatch import fnmatchcase
+
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _window(since: str | None, until: str | None) -> tuple[float | None, float | None]:
