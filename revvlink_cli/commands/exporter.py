@@ -117,10 +117,13 @@ def exporter(
 
 def _served(url: str, names: list[str], context: str | None) -> str:
     """What is served, and how it ends, for the person who starts the exporter."""
+    from urllib.parse import quote
+
     some = ", ".join(names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     fleet = f" of {context}" if context is not None else ""
-    return f"serving {some}{more}{fleet} at {url}: /metrics, /probe?target={names[0]}, /-/healthy; Ctrl-C ends it"
+    paths = f"/metrics, /probe?target={quote(names[0], safe='')}, /-/healthy"
+    return f"serving {some}{more}{fleet} at {url} ({paths}); Ctrl-C ends it"
 
 
 def _warn(text: str) -> None:
