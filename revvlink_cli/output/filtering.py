@@ -74,7 +74,7 @@ class Value:
 
     Attributes:
         text: The text, without quotes.
-        is_quoted: Whether it was quoted: then it is text, whatever it looks like.
+        is_quoted: Whether it was quoted: then it is text, also if it looks like a number.
         at: Where it stands.
     """
 

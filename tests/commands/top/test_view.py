@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from revvlink_cli.client.redaction import Secret
 from revvlink_cli.commands.top.state import Action, ScreenState, Shown, press
 from revvlink_cli.commands.top.view import Drawn, Size, draw, draw_connecting
+from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output.cells import cells
 from revvlink_cli.output.painting import painted
 from revvlink_cli.output.picture import text_of
@@ -269,3 +271,20 @@ def test_pages_reach_every_node() -> None:
     assert len(seen) == 1000
     assert typed(fleet, ["home"], size, drawn.state).state.selected == drawn.listed[0]
     assert typed(fleet, ["end"], size).state.selected == drawn.listed[-1]
+
+
+def test_a_secret_that_a_server_echoes_is_masked() -> None:
+    """A password in the words of a server is masked before they are cut or wrapped, in every view of the node."""
+    secret = "canary pass phrase of eu-1"
+    secrets_in_use.use([Secret(secret, "password")])
+    try:
+        row = make_row(1, ("failed", "http_error", f"the node answered 500: no entry for {secret} in the table"))
+        fleet = make_fleet(rows=(row, make_row(0)))
+        for keys in ([], ["enter"], [*"/us", "enter"]):
+            for width in (40, 60, 80, 200):
+                drawn = typed(fleet, keys, Size(24, width))
+                text = " ".join(" ".join(texts(drawn)).split())
+                assert not any(word in text for word in ("canary", "phrase"))
+                assert "500: no entry" in text or keys == [*"/us", "enter"]
+    finally:
+        secrets_in_use.forget()
