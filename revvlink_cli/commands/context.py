@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from revvlink_cli.commands.shared.command import Options
-    from revvlink_cli.config.problems import Problem
     from revvlink_cli.config.settings import Settings
 
 app = make_app()
@@ -95,13 +94,7 @@ def _read(name: str) -> tuple[Settings | None, tuple[str, ...]]:
     try:
         return load(context_source(name, SourceKind.CONTEXT, os.environ)), ()
     except ConfigError as error:
-        return None, tuple(map(_sentence, error.problems))
-
-
-def _sentence(problem: Problem) -> str:
-    """A mistake with its line, without the file, which has a column of its own."""
-    line = f"line {problem.line}: " if problem.line is not None else ""
-    return f"{line}{problem.key}: {problem.message}" if problem.key else f"{line}{problem.message}"
+        return None, tuple(problem.without_file for problem in error.problems)
 
 
 def _in_use(options: Options) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:

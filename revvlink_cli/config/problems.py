@@ -28,6 +28,12 @@ class Problem(NamedTuple):
     key: str | None = None
     hint: str | None = None
 
+    @property
+    def without_file(self) -> str:
+        """``line 6: key: message``, for a reader who knows the file."""
+        line = f"line {self.line}" if self.line is not None else ""
+        return ": ".join(part for part in (line, self.key or "", self.message) if part)
+
     def __str__(self) -> str:
         """``file:line:column: key: message``, as far as each is known."""
         place = str(self.path) if self.path is not None else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def line(failure: Failure) -> str:
     """One error on one line: context, node, stage, message, hint."""
-    place = ": ".join(clean(part) for part in (failure.context, failure.node, failure.stage) if part)
+    place = ": ".join(clean(part) for part in (failure.place, failure.stage) if part)
     hint = f" ({clean(failure.hint)})" if failure.hint else ""
     return f"error: {place + ': ' if place else ''}{clean(failure.message)}{hint}"
 
@@ -47,14 +47,14 @@ def _show_groups(failures: Sequence[Failure], width: int) -> None:
     """Show errors on a terminal, those of one reason together."""
     groups: dict[object, list[Failure]] = {}
     for failure in failures:
-        key = (failure.code, failure.stage, failure.hint) if failure.node else (failure,)
+        key = (failure.code, failure.stage, failure.hint) if failure.node else (failure, failure.context)
         groups.setdefault(key, []).append(failure)
     for group in groups.values():
         first = group[0]
         stage = f"{clean(first.stage)}: " if first.stage else ""
         like = "" if all(other.message == first.message for other in group) else ", and alike"
         what = f"{stage}{clean(first.message)}{like}"
-        names = [clean(name) for name in dict.fromkeys(failure.node for failure in group) if name]
+        names = [clean(name) for name in dict.fromkeys(failure.place for failure in group) if name]
         place = f"{_some(names, max(width - cells(what) - 9, width // 2))}: " if names else ""
         _write_wrapped(f"error: {place}{what}")
         if first.excerpt is not None:

@@ -154,6 +154,11 @@ class Failure:
     excerpt: str | None = None
     context: str | None = None
 
+    @property
+    def place(self) -> str | None:
+        """Where it happened: ``us-1``, ``prod/us-1``, or the context ``prod`` as a whole; None if that is unknown."""
+        return "/".join(part for part in (self.context, self.node) if part) or None
+
 
 @dataclass(frozen=True, kw_only=True)
 class InContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from revvlink_cli.cli.app import run
 from revvlink_cli.cli.completion import candidates
 from tests.conftest import Ran
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,6 +120,17 @@ def test_the_context_is_shown(contexts: Path, isolated: Path, typed: Typed) -> N
     assert typed("nodes", "list").err.startswith("warning: using the context prod instead of ")
     (contexts / "prod.toml").unlink()
     assert typed().out.startswith("The configuration cannot be read.\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_removal_asks_on_a_terminal(contexts: Path) -> None:
+    """The question names the file and its nodes; only a yes deletes it."""
+    for answer, code in (("n", 130), ("y", 0)):
+        terminal = Terminal(None, "context", "remove", "prod", columns=200)
+        terminal.until_line(r"prod\.toml with 1 node\? \[y/N\]")
+        terminal.press(f"{answer}\r")
+        assert terminal.end() == code
+        assert (contexts / "prod.toml").exists() == (answer == "n")
 
 
 def test_contradictions(contexts: Path, typed: Typed) -> None:

@@ -78,7 +78,8 @@ def load_all(
         try:
             settings = load(context_source(name, SourceKind.CONTEXT, os.environ))
         except ConfigError as error:
-            broken.append(BrokenContext.of(name, node_selection.config_failure(error, options).failures))
+            failures = [Failure("configuration", each.without_file, hint=each.hint) for each in error.problems]
+            broken.append(BrokenContext.of(name, failures))
             continue
         known = [pattern for pattern in patterns if node_selection.fits_any(settings, pattern)]
         fitting.update(known)
@@ -92,9 +93,9 @@ def load_all(
     if broken and found:
         return found, broken  # a node that is not found may be in a context that cannot be read
     if unknown or (unfit is not None and not found):
-        failures = [_unknown(pattern) for pattern in unknown] or list(unfit.failures if unfit is not None else ())
+        reasons = [_unknown(pattern) for pattern in unknown] or list(unfit.failures if unfit is not None else ())
         raise CommandError(
-            *failures, *(failure for each in broken for failure in each.failures), exit_code=options.usage_exit_code
+            *reasons, *(failure for each in broken for failure in each.failures), exit_code=options.usage_exit_code
         )
     return found, broken
 

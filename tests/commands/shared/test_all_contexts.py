@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from revvlink_cli.cli.app import run
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import Ran
+from tests.fake_terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,10 +99,22 @@ def test_a_broken_context_costs_itself_only(contexts: Path, typed: Typed) -> Non
     assert verdicts["prod", "reach"] == "ok"
     (contexts / "dead.toml").unlink()
     assert typed("check").code == 3
-    assert typed("check").out.startswith("UNKNOWN: 2 of 2 nodes of 4 contexts healthy; broken/fleet config: ")
+    assert typed("check").out.startswith("UNKNOWN: 2 of 2 nodes of 4 contexts healthy; broken/fleet config: line 1: ")
     for name in ("prod", "staging"):
         (contexts / f"{name}.toml").unlink()
     assert typed("nodes", "status").code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_errors_on_a_terminal_have_their_context(contexts: Path) -> None:
+    """One error that nodes of several contexts share names each with its context."""
+    for name in ("prod", "staging"):
+        _write(contexts / f"{name}.toml", "http://127.0.0.1:1", 'password = "x"')
+
+    terminal = Terminal(None, "nodes", "status", "--all-contexts", "--timeout", "5")
+
+    assert terminal.end() == 3
+    assert "error: prod/us-1, staging/us-1: connect: nothing listens on 127.0.0.1:1" in "\n".join(terminal.lines())
 
 
 @pytest.mark.usefixtures("contexts")
