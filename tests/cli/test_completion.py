@@ -71,6 +71,8 @@ def test_values_from_the_configuration() -> None:
     assert values("revvlink nodes status us-1 12") == ["127.0.0.1:2333"]
     assert values("revvlink nodes info u") == ["us-1"]
     assert values("revvlink search x --node u") == ["us-1"]
+    assert values("revvlink nodes status --node u") == ["us-1"]
+    assert values("revvlink players list --node=u") == ["us-1"]
     assert values("revvlink nodes status --region h") == ["home"]
     assert values("revvlink nodes status --region=")[:2] == ["us", "home"]
     assert values("revvlink nodes status --tag ") == ["canary", "prod"]
