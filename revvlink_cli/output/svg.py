@@ -71,6 +71,8 @@ def draw_svg(
     for note in notes:
         style = "red" if note.startswith("error: ") and not no_color else "dim"
         lines += [Text(line, style=style) for line in wrapped(note, WIDEST, "  ")]
+    for line in lines:
+        line.rstrip()  # padding would make the picture as wide as the widest
     frame = cell_len(title) * 16 // 20 + 12  # the title's letters are smaller; three buttons stand beside it
     width = max(NARROWEST, frame, *(line.cell_len for line in lines))
     console = Console(record=True, file=io.StringIO(), width=width, color_system="truecolor", legacy_windows=False)

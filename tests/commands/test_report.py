@@ -167,6 +167,7 @@ def test_a_node_that_nothing_observed_has_not_held(tmp_path: Path) -> None:
         (("--since", "2026-11-29", "--until", "2026-11-28"), 2, "--until: is not after --since"),
         (("--min-availability", "999"), 2, "'999' is no percentage up to 100, such as 99.9"),
         (("--min-availability", "nan"), 2, "'nan' is no percentage"),
+        (("--html", "x.html", "--config", "none.toml"), 2, "none.toml"),
         (("--node", "moon-*"), 2, "no node fits moon-* (leave out --node to see all)"),
         (("-", "-"), 2, "standard input can be read once"),
         (

@@ -190,10 +190,16 @@ def _limits(required: Requirements, check: str, factor: float) -> list[Limit]:
 
 
 def _requirements(options: Options) -> Requirements | None:
-    """The requirements of the configuration, None without one: a report is made where there is no fleet, too."""
+    """The requirements of the configuration, None without one: a report is made where there is no fleet, too.
+
+    Raises:
+        CommandError: The command line names a configuration that cannot be used.
+    """
     try:
         return node_selection.load_settings(options).policy.common
     except CommandError:
+        if options.config is not None or options.context is not None:
+            raise
         return None
 
 
