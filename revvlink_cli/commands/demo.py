@@ -122,13 +122,15 @@ async def _keep_running(
 ) -> AsyncGenerator[DemoRow, None]:
     """Run the fleet until cancelled; first say how to use it, then what happens in it."""
     import asyncio
+    import signal
+    import sys
     from contextlib import ExitStack
 
     from revvlink_cli.output import diagnostics
     from revvlink_cli.services.demo import DemoEvent, DemoFleet
 
     loop = asyncio.get_running_loop()
-    happened: asyncio.Queue[DemoEvent] = asyncio.Queue()
+    happened: asyncio.Queue[DemoEvent | None] = asyncio.Queue()
 
     def keep(event: DemoEvent) -> None:
         loop.call_soon_threadsafe(happened.put_nowait, event)
@@ -136,13 +138,14 @@ async def _keep_running(
     fleet = DemoFleet(seed=seed, moves=not steady, outages=not steady, on_event=keep)
     with ExitStack() as stack:
         path = stack.enter_context(fleet.running())
+        if sys.platform != "win32":
+            loop.add_signal_handler(signal.SIGHUP, happened.put_nowait, None)  # the terminal is closed
         if not options.quiet:
             diagnostics.lines(_instructions(path))
         if ready_file is not None:
             stack.callback(_write_ready_file(ready_file, path))
         yield _row(None, "ready", f"{len(fleet)} nodes, {fleet.players} players of a bot", str(path))
-        while True:
-            event = await happened.get()
+        while (event := await happened.get()) is not None:
             yield _row(event.node, event.kind, event.text)
 
 

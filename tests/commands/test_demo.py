@@ -44,7 +44,7 @@ def test_tour_shows_a_failure_and_ends_with_the_next_command() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 0)])
 def test_kept_fleet_serves_other_commands_until_it_is_ended(number: Signals, code: int, isolated: Path) -> None:
     """Once the ready file is there every node is up; a signal ends the fleet, and both files are gone."""
     ready = isolated / "ready"
