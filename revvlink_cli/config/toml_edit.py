@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, assert_never
 from revvlink_cli.config.locate import statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from revvlink_cli.config.locate import Path, Statement
 
@@ -63,18 +63,13 @@ def edit(text: str, changes: Iterable[Change]) -> str:
     import tomllib
 
     expected = tomllib.loads(text)
-    appended = ""
-    for change in changes:
+    for group in _groups(changes):
         try:
-            _apply(expected, change)
+            for change in group:
+                _apply(expected, change)
         except (AttributeError, LookupError, TypeError):
             raise CannotEditError("a key on the way is no table") from None
-        if isinstance(change, Append) and change.name == appended:
-            # The table before it stands at the end: the text need not be searched for each of a thousand nodes.
-            text = _with_table(text, f"[[{_key(change.name)}]]", change.table)
-            continue
-        before, text = text, _edited(text, change)
-        appended = change.name if isinstance(change, Append) and text.startswith(before) else ""
+        text = _edited(text, group)
     try:
         found = tomllib.loads(text)
     except ValueError as error:
@@ -118,20 +113,41 @@ def _table_at(document: dict[str, Any], path: Path) -> Any:
     return found
 
 
-def _edited(text: str, change: Change) -> str:
-    """Make the change in the text."""
-    match change:
+def _groups(changes: Iterable[Change]) -> Iterator[list[Change]]:
+    """The changes, with those together that take one search of the text: large fleets are added and removed at once."""
+    group: list[Change] = []
+    for change in changes:
+        match (group[-1] if group else None), change:
+            case Append(name), Append(same) if name == same:
+                pass
+            case Remove((*table, int(last))), Remove((*same_table, int(index))) if table == same_table and index < last:
+                pass  # the indices of those that follow stay as they are
+            case _:
+                if group:
+                    yield group
+                group = []
+        group.append(change)
+    if group:
+        yield group
+
+
+def _edited(text: str, group: Sequence[Change]) -> str:
+    """Make the changes of a group in the text."""
+    match group[0]:
         case Set(path, value):
             return _set(text, path, value)
-        case Remove(path):
-            return _remove(text, path)
-        case Append(name, table):
+        case Remove():
+            return _remove(text, [change.path for change in group if isinstance(change, Remove)])
+        case Append(name):
+            tables = [change.table for change in group if isinstance(change, Append)]
             holder = _holder(statements(text), (name,))
-            if holder is None:
-                return _with_table(text, f"[[{_key(name)}]]", table)
-            return _within(text, holder, lambda value: value.append(_item(table)))
+            if holder is not None:
+                return _within(text, holder, lambda value: value.extend(map(_item, tables)))
+            for table in tables:
+                text = _with_table(text, f"[[{_key(name)}]]", table)
+            return text
         case _:
-            assert_never(change)
+            assert_never(group[0])
 
 
 def _holder(found: Sequence[Statement], path: Path) -> Statement | None:
@@ -156,7 +172,7 @@ def _set(text: str, path: Path, value: Any) -> str:
 
         return _within(text, holder, change)
     if any(one.path[: len(path)] == path for one in found):  # a table of its own
-        text = _remove(text, path)
+        text = _remove(text, [path])
         found = statements(text)
     return _insert(text, found, path, value)
 
@@ -200,37 +216,46 @@ def _with_table(text: str, header: str, table: dict[str, Any]) -> str:
     return f"{text}{gap}{newline.join(lines)}{newline}"
 
 
-def _remove(text: str, path: Path) -> str:
+def _remove(text: str, paths: Sequence[Path]) -> str:
+    """Remove keys or tables that are in the same table; of an array, in descending order."""
     found = statements(text)
-    holder = _holder(found, path)
-    if holder is not None and holder.path != path:
-        inner = path[len(holder.path) :]
+    holder = _holder(found, paths[0])
+    if holder is not None and holder.path not in paths:
+        within = holder.path
 
         def change(whole: Any) -> None:
-            for part in inner[:-1]:
-                if isinstance(whole, dict) and part not in whole:
-                    return
-                whole = whole[part]
-            if not isinstance(whole, dict) or inner[-1] in whole:
-                del whole[inner[-1]]
+            for path in paths:
+                _delete(whole, path[len(within) :])
 
         return _within(text, holder, change)
-    spans: list[tuple[Statement, Statement]] = []
-    was_under = False
+    wanted = set(paths)
+    length = len(paths[0])
+    spans: list[tuple[Statement, Statement, Path]] = []
+    before: Path = ()
     for one in found:
-        is_under = one.path[: len(path)] == path
-        if is_under and was_under:
-            spans[-1] = (spans[-1][0], one)
-        elif is_under:
-            spans.append((one, one))
-        was_under = is_under
-    for first, last in reversed(spans):
+        path = one.path[:length]
+        if path in wanted and path == before:
+            spans[-1] = (spans[-1][0], one, path)
+        elif path in wanted:
+            spans.append((one, one, path))
+        before = path
+    for first, last, _ in reversed(spans):
         start, end = text.rfind("\n", 0, first.start) + 1, _line_end(text, last.end)
-        before, after = text[:start], text[end:]
+        above, below = text[:start], text[end:]
         if first.is_header:
-            before, after = _joined(before, after)
-        text = before + after
+            above, below = _joined(above, below)
+        text = above + below
     return text
+
+
+def _delete(whole: Any, path: Path) -> None:
+    """Delete a key or an item inside a value, if it is there."""
+    for part in path[:-1]:
+        if isinstance(whole, dict) and part not in whole:
+            return
+        whole = whole[part]
+    if not isinstance(whole, dict) or path[-1] in whole:
+        del whole[path[-1]]
 
 
 def _joined(before: str, after: str) -> tuple[str, str]:

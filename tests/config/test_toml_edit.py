@@ -44,7 +44,8 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
     """The lines that are gone, and those that are new."""
     import difflib
 
-    found = [line for line in difflib.ndiff(before.splitlines(), after.splitlines()) if line[0] in "-+"]
+    old, new = (text.replace("\r\n", "\n").removesuffix("\n").split("\n") for text in (before, after))
+    found = [line for line in difflib.ndiff(old, new) if line[0] in "-+"]
     return [line[2:] for line in found if line[0] == "-"], [line[2:] for line in found if line[0] == "+"]
 
 
@@ -220,6 +221,20 @@ def test_many_tables_are_appended_as_one_after_the_other(text: str) -> None:
     """Tables that are appended together stand as if each was appended alone, also with other changes between them."""
     more = [Append("nodes", {"identifier": f"n{number}"}) for number in range(3)]
     changes: list[Change] = [*more, Set(("nodes", 0, "identifier"), "first"), *more]
+
+    alone = text
+    for change in changes:
+        alone = edit(alone, [change])
+
+    assert edit(text, changes) == alone
+
+
+@pytest.mark.parametrize("text", [FILE, INLINE])
+@pytest.mark.parametrize("order", [(4, 3, 1), (3, 2, 0), (0, 0, 1), (1, 3)])
+def test_many_tables_are_removed_as_one_after_the_other(text: str, order: tuple[int, ...]) -> None:
+    """Tables that are removed together go as if each was removed alone, whatever their order."""
+    text = edit(text, [Append("nodes", {"identifier": f"n{number}"}) for number in range(3)])
+    changes = [Remove(("nodes", index)) for index in order]
 
     alone = text
     for change in changes:
