@@ -282,7 +282,7 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
                 diagnostics.heading(step.text)
             if not step.arguments:
                 continue
-            inner = replace(options, config=str(path), command="")
+            inner = replace(options, config=str(path), context=None, command="")
             outcome = _call_command(step.arguments, inner)
             if isinstance(outcome, Script):
                 hint = "name another command behind `--`"

@@ -144,6 +144,15 @@ def test_contradictions(contexts: Path, typed: Typed) -> None:
 
 
 @pytest.mark.usefixtures("contexts")
+def test_demo_shows_its_own_fleet(typed: Typed) -> None:
+    """The simulated fleet takes the place of the context that is in use or on the command line."""
+    ran = typed("--context", "prod", "demo", "--", "nodes", "list", "-o", "json")
+
+    assert ran.code == 0, ran.err
+    assert len(ran.rows) > 1
+
+
+@pytest.mark.usefixtures("contexts")
 def test_completion() -> None:
     """Names of contexts are offered, and nodes of the context that the line names."""
     assert candidates("revvlink --context ") == ["broken", "prod"]

@@ -126,6 +126,22 @@ def test_contexts_share_nothing(contexts: Path, isolated: Path) -> None:
     assert len({state_folder(name) for name in (None, "prod", "staging")}) == 3
 
 
+@pytest.mark.usefixtures("contexts")
+def test_contexts_share_no_entries_in_redis(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One Redis server holds the entries of each context below its own prefix, and those of bots below ``revvlink``."""
+    from revvlink_cli.client.cache import redis
+    from revvlink_cli.client.cache.backends import BACKENDS
+
+    prefixes: list[str] = []
+    monkeypatch.setattr(redis, "RedisStore", lambda _url, *, prefix, on_notice: prefixes.append(prefix))  # noqa: ARG005
+    opens = BACKENDS["redis"].open
+    assert opens is not None
+    for name in (None, "prod", "staging"):
+        opens(load(find(None, {}, isolated, context=name)).cache, "fleet", print)
+
+    assert prefixes == ["revvlink", "revvlink:prod", "revvlink:staging"]
+
+
 def test_a_renamed_context_keeps_its_state(contexts: Path, isolated: Path) -> None:
     """Its folders and the choice get the new name; those of a former context of that name are gone."""
     choose_context("prod")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli.commands.shared import watch_options
@@ -52,6 +52,7 @@ def watched_checks(
         from revvlink_cli.services.checking import without_canaries
 
         report = assess(seen.snapshot, without_canaries(policy()), timeout=job.options.timeout)
+        report = replace(report, context=job.settings.context)
         last[:] = [report]
         rows = check_rows.rows_of(report.outcomes)
         return CheckTick(time=watch_options.timestamp(), verdict=report.verdict.name.lower(), checks=rows)
