@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - Typer reads it
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,9 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, St
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.config.settings import Settings
+    from revvlink_cli.config.web_config import WebConfig
     from revvlink_cli.services.exporter import Plan
 
 app = make_app()
@@ -48,71 +52,87 @@ def exporter(
     listen: Annotated[
         str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; :PORT is every address, port 0 any.")
     ] = LISTEN,
+    web_config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--web.config.file",
+            metavar="FILE",
+            help="TLS, users and headers, in the format of Prometheus' exporter-toolkit.",
+        ),
+    ] = None,
 ) -> Stream:
     """Serve metrics of the nodes to Prometheus.
 
     It runs until interrupted; SIGTERM ends it with exit code 0. /metrics has the fleet, which is kept connected;
-    /probe?target=NODE checks one node from the beginning, within the time that the scrape has. On SIGHUP the
-    configuration is read again. --timeout is for single nodes and probes.
+    /probe?target=NODE checks one node from the beginning, within the time that the scrape has. On SIGHUP, or POST to
+    /-/reload, the configuration is read again. --timeout is for single nodes and probes.
     """
     options = options_of(ctx)
     host, port = _address(listen)
-    settings = node_selection.load_settings(options, for_verdict=True)
-    choose = node_selection.make_chooser(options, nodes, tag, region)
-    chosen = choose(settings)
-    policy = check_options.build_policy(settings, chosen, options.usage_exit_code)
 
-    trouble: str | None = None
-
-    def read() -> Plan | None:
+    def read_plan() -> tuple[Plan, Settings]:
         from revvlink_cli.services.exporter import Plan
 
-        nonlocal trouble
+        settings = node_selection.load_settings(options, for_verdict=True)
+        chosen = choose(settings)
+        policy = check_options.build_policy(settings, chosen, options.usage_exit_code)
+        web = _web_config(web_config_file, options)
+        return Plan(chosen, policy, settings.regions, settings.play, web), settings
+
+    choose = node_selection.make_chooser(options, nodes, tag, region)
+    plan, settings = read_plan()
+
+    def read_again() -> Plan:
+        from revvlink_cli.services.exporter import ReloadError
+
         try:
-            again = node_selection.load_settings(options, for_verdict=True)
-            picked = choose(again)
-            demanded = check_options.build_policy(again, picked, options.usage_exit_code)
-            plan = Plan(picked, demanded, again.regions, again.play)
+            return read_plan()[0]
         except CommandError as error:
-            trouble = error.failures[0].message
-            return None
-        trouble = None
-        return plan
+            raise ReloadError(error.failures[0].message) from None
 
     async def items() -> AsyncGenerator[ExporterRow, None]:
         import asyncio
         import signal
         import sys
 
-        from revvlink_cli.services.exporter import Plan, serving
+        from revvlink_cli.services.exporter import ExporterControl, serving
 
-        plan = Plan(chosen, policy, settings.regions, settings.play)
+        control = ExporterControl()
         try:
-            async with serving(plan, host, port, timeout=options.timeout, reload=read, complain=_warn) as served:
-                wake, is_over = asyncio.Event(), False
-
-                def stop() -> None:
-                    nonlocal is_over
-                    is_over = True
-                    wake.set()
-
+            async with serving(
+                plan, host, port, timeout=options.timeout, reload=read_again, control=control, complain=_warn
+            ) as served:
                 if sys.platform != "win32":
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, wake.set)
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)  # is how services are ended
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, control.hang_up)
+                    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.stop)  # how services end
                 if not options.quiet:
-                    diagnostics.notes([_served(served.url, [entry.identifier for entry in chosen], settings.context)])
-                yield ExporterRow(url=served.url, nodes=len(chosen), message=None)
-                while not is_over:
-                    await wake.wait()
-                    wake.clear()
-                    if not is_over:
-                        await served.reload()
-                        message = "configuration read again" if trouble is None else f"as before: {trouble}"
-                        yield ExporterRow(url=served.url, nodes=served.nodes, message=message)
+                    names = [entry.identifier for entry in plan.chosen]
+                    diagnostics.notes([_served(served.url, names, settings.context)])
+                yield ExporterRow(url=served.url, nodes=served.nodes, message=None)
+                async for trouble in served.reloads():
+                    message = "configuration read again" if trouble is None else f"as before: {trouble}"
+                    yield ExporterRow(url=served.url, nodes=served.nodes, message=message)
         except OSError as error:
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 
     return Stream(ExporterRow, items(), is_service=True)
+
+
+def _web_config(path: Path | None, options: Options) -> WebConfig | None:
+    """The web configuration, None without one.
+
+    Raises:
+        CommandError: It cannot be used; every mistake is reported.
+    """
+    if path is None:
+        return None
+    from revvlink_cli.config.problems import ConfigError
+    from revvlink_cli.config.web_config import load_web_config
+
+    try:
+        return load_web_config(path)
+    except ConfigError as error:
+        raise node_selection.config_failure(error, options) from None
 
 
 def _served(url: str, names: list[str], context: str | None) -> str:

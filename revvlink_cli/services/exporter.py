@@ -4,14 +4,16 @@
 Canaries that play do so at a slow pace of their own, and a scrape shows how each last played.
 ``/probe`` connects to one configured node and checks it, canaries included, within the timeout of the scrape. It
 accepts names from the configuration only: with an address, anybody could have a node's password sent to any host.
+``/sd`` lists these probes as targets for Prometheus. A web configuration adds TLS and passwords to all paths.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
@@ -31,20 +33,21 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.canaries import CanaryLoop
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
+from revvlink_cli.services.compression import Compressor
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.watching import follow
+from revvlink_cli.services.web_gate import Gate, may_administer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from aiohttp.typedefs import Middleware
-
-    from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import PlaySettings
+    from revvlink_cli.config.web_config import WebConfig
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy, Requirements
+    from revvlink_cli.services.fleet_session import FleetSession
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # malformed requests must not fill the journal
@@ -61,6 +64,9 @@ CLOSING = 0.75
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+
+
 class Plan(NamedTuple):
     """The nodes that the exporter serves, and their policy.
 
@@ -69,25 +75,76 @@ class Plan(NamedTuple):
         policy: The requirements for them.
         regions: A region map in place of the built-in one.
         play: How canaries play.
+        web: TLS, users and headers; None for plain HTTP without passwords.
     """
 
     chosen: Sequence[NodeSettings]
     policy: Policy
     regions: Mapping[str, Sequence[str]] | None
     play: PlaySettings
+    web: WebConfig | None = None
+
+
+class ReloadError(Exception):
+    """The configuration cannot be read again; its message is one line."""
+
+
+class ExporterControl:
+    """Controls a running exporter.
+
+    Attributes:
+        wake: Set after a change of the others.
+        is_over: Whether the exporter ends.
+        is_hung_up: Whether the configuration has to be read again.
+        results: Results of reloads that were not reported yet: why each failed, or None.
+    """
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.is_over = False
+        self.is_hung_up = False
+        self.results: deque[str | None] = deque(maxlen=100)
+
+    def stop(self) -> None:
+        """End the exporter."""
+        self.is_over = True
+        self.wake.set()
+
+    def hang_up(self) -> None:
+        """Have the configuration read again."""
+        self.is_hung_up = True
+        self.wake.set()
+
+    def add_result(self, trouble: str | None) -> None:
+        """Add the result of a reload."""
+        self.results.append(trouble)
+        self.wake.set()
 
 
 class Exporter:
     """Answers scrapes.
 
     Attributes:
-        url: The address it listens on, "" before it listens.
+        address: The address it listens on, as ``HOST:PORT``; "" before it listens.
     """
 
     def __init__(
-        self, fleet: Fleet, plan: Plan, timeout: float, reload: Callable[[], Plan | None], paces: SharedPaces
+        self,
+        session: FleetSession,
+        plan: Plan,
+        timeout: float,
+        reload: Callable[[], Plan],
+        paces: SharedPaces,
+        listener: Listener,
+        control: ExporterControl,
     ) -> None:
-        self.url = ""
+        fleet = session.fleet
+        self.address = ""
+        self._session = session
+        self._listener = listener
+        self._control = control
+        self._gate = Gate(None)
+        self._is_ready = False
         self._fleet = fleet
         self._plan = plan
         self._timeout = timeout
@@ -99,33 +156,75 @@ class Exporter:
         self._following = asyncio.Lock()
         self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play))
         self._playing: asyncio.Task[None] | None = None
+        self._use(plan)
+
+    @property
+    def url(self) -> str:
+        """The address that it listens on, with the scheme."""
+        scheme = "https" if self._plan.web is not None and self._plan.web.tls is not None else "http"
+        return f"{scheme}://{self.address}" if self.address else ""
 
     @property
     def nodes(self) -> int:
         """The number of nodes that are served."""
         return len(self._plan.chosen)
 
-    def application(self, *middlewares: Middleware) -> web.Application:
-        """The routes."""
-        app = web.Application(middlewares=middlewares)
+    def application(self) -> web.Application:
+        """The routes, behind the limits on time, the passwords and the compression."""
+        app = web.Application(
+            middlewares=(self._listener.middleware(), self._gate.middleware(), Compressor().middleware())
+        )
+        app.on_response_prepare.append(self._gate.add_headers)
         app.add_routes(
             [
                 web.get("/", self._landing),
                 web.get("/metrics", self._metrics),
                 web.get("/probe", self._probe, allow_head=False),
+                web.get("/sd", self._targets),
                 web.get("/-/healthy", self._healthy),
+                web.get("/-/ready", self._ready),
+                web.post("/-/reload", self._reload_now),
             ]
         )
         return app
 
-    async def reload(self) -> None:
-        """Read the configuration again; an invalid one changes nothing and shows as a metric."""
+    async def reload(self) -> str | None:
+        """Read the configuration again; an invalid one changes nothing and shows as a metric.
+
+        Returns:
+            Why it cannot be used, None where it is used.
+        """
         async with self._following:
-            plan = self._reload()
-            self._is_current = plan is not None
-            if plan is not None:
-                self._plan = plan
+            trouble = None
+            try:
+                plan = self._reload()
+            except ReloadError as error:
+                trouble = str(error)
+            else:
+                self._use(plan)
                 await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
+            self._is_current = trouble is None
+        self._control.add_result(trouble)
+        return trouble
+
+    async def reloads(self) -> AsyncIterator[str | None]:
+        """Reload whenever the control asks for it, and give the result of each reload, until the exporter ends."""
+        control = self._control
+        while not control.is_over:
+            await control.wake.wait()
+            control.wake.clear()
+            if control.is_hung_up and not control.is_over:
+                control.is_hung_up = False
+                await self.reload()
+            while control.results:
+                yield control.results.popleft()
+
+    def _use(self, plan: Plan) -> None:
+        """Apply a plan to the requests and connections from now on."""
+        self._plan = plan
+        self._gate.use(plan.web)
+        self._listener.tls = plan.web.tls if plan.web is not None else None
+        self._listener.accepts = self._gate.accepts
 
     def start_canaries(self) -> None:
         """Begin to play canaries, at their own pace."""
@@ -133,6 +232,7 @@ class Exporter:
 
     async def close(self) -> None:
         """Cancel the canaries and the tasks that connect new nodes, and wait for them."""
+        self._gate.close()
         tasks = {*self._joining, *([self._playing] if self._playing is not None else [])}
         for task in tasks:
             task.cancel()
@@ -142,6 +242,27 @@ class Exporter:
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
+    async def _ready(self, _: web.Request) -> web.Response:
+        self._is_ready = self._is_ready or self._session.is_tried
+        if self._is_ready:
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="not every node was tried yet\n", headers={"Retry-After": "1"})
+
+    async def _reload_now(self, request: web.Request) -> web.Response:
+        if not may_administer(request):
+            text = "reload from this machine, or with a user of the web configuration\n"
+            return web.Response(status=403, text=text)
+        trouble = await self.reload()
+        if trouble is not None:
+            return web.Response(status=500, text=f"the configuration stays as before: {' '.join(trouble.split())}\n")
+        return web.Response(text="configuration read again\n")
+
+    async def _targets(self, request: web.Request) -> web.Response:
+        address = request.headers.get("Host", "")
+        address = address if _HOST.fullmatch(address) else self.address
+        scheme = self.url.partition(":")[0]
+        return web.json_response([_target(entry, address, scheme) for entry in redacted(tuple(self._plan.chosen))])
+
     async def _landing(self, _: web.Request) -> web.Response:
         nodes = "".join(
             f'<li><a href="/probe?target={quote(entry.identifier, safe="")}">{escape(entry.identifier)}</a></li>'
@@ -150,7 +271,8 @@ class Exporter:
         return web.Response(
             text="<!doctype html><html lang=en><title>revvlink exporter</title>"
             f"<h1>revvlink exporter {__version__}</h1>"
-            '<p><a href="/metrics">Metrics</a> of the fleet, <a href="/-/healthy">health</a> of this exporter.</p>'
+            '<p><a href="/metrics">Metrics</a> of the fleet, <a href="/-/healthy">health</a> and '
+            '<a href="/-/ready">readiness</a> of this exporter, <a href="/sd">targets</a> for Prometheus.</p>'
             f"<p>Probes:</p><ul>{nodes}</ul></html>\n",
             content_type="text/html",
         )
@@ -223,6 +345,19 @@ def _scrape_timeout(request: web.Request) -> float | None:
     return timeout if 0 < timeout < float("inf") else None
 
 
+def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]:
+    """The probe of a node as a target for Prometheus' discovery over HTTP; it has no address and no password of it."""
+    labels = {
+        "__scheme__": scheme,
+        "__metrics_path__": "/probe",
+        "__param_target": entry.identifier,
+        "__meta_revvlink_region": entry.region or "",
+        "__meta_revvlink_tags": f",{','.join(entry.tags)}," if entry.tags else "",
+        "instance": entry.identifier,
+    }
+    return {"targets": [address], "labels": labels}
+
+
 def _text(text: str) -> web.Response:
     return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
@@ -242,7 +377,8 @@ async def serving(
     port: int,
     *,
     timeout: float,
-    reload: Callable[[], Plan | None],
+    reload: Callable[[], Plan],
+    control: ExporterControl,
     complain: Callable[[str], object],
 ) -> AsyncIterator[Exporter]:
     """Run an exporter while the block runs.
@@ -252,7 +388,8 @@ async def serving(
         host: Address to listen on; "" is all of them.
         port: Port to listen on; 0 takes a free one.
         timeout: Seconds that a request to a node, and a probe, may take at most.
-        reload: Reads the plan again; gives None when the configuration cannot be read.
+        reload: Reads the plan again; raises ReloadError when the configuration cannot be used.
+        control: Asks for reloads, and ends the exporter.
         complain: Receives a message when connections cannot be accepted, at most once in a while.
 
     Raises:
@@ -262,9 +399,9 @@ async def serving(
     room = make_room_for(len(plan.chosen), Limits().connections)
     listener = Listener(Limits(connections=max(room, FEWEST)), complain)
     async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout, paces) as opening:
-        exporter = Exporter(opening.fleet, plan, timeout, reload, paces)
+        exporter = Exporter(opening, plan, timeout, reload, paces, listener, control)
         runner = web.AppRunner(
-            exporter.application(listener.middleware()),
+            exporter.application(),
             logger=log,
             access_log=None,
             handle_signals=False,
@@ -277,7 +414,7 @@ async def serving(
                 raise AssertionError("a runner that is set up has a server")
             shown, number = await listener.start(runner.server, host, port)
             shown = f"[{shown}]" if ":" in shown else shown
-            exporter.url = f"http://{shown}:{number}"
+            exporter.address = f"{shown}:{number}"
             exporter.start_canaries()
             yield exporter
         finally:

@@ -68,6 +68,11 @@ class FleetSession:
         self.deadline = deadline
         self._task = task
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether the first attempt at every node is over."""
+        return self._task.done()
+
     async def until_connected(self, *, any_will_do: bool = False) -> None:
         """Wait until the first attempt at every node is over.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Sequence
 
 BACKLOG = 128
@@ -53,6 +54,7 @@ class Guard(asyncio.Protocol):
 
     Attributes:
         transport: The connection's transport, None before it is connected.
+        handshake: The task of its TLS handshake, None without TLS.
     """
 
     def __init__(self, listener: Listener, inner: asyncio.Protocol) -> None:
@@ -60,6 +62,7 @@ class Guard(asyncio.Protocol):
         self._inner = inner
         self._timer: asyncio.TimerHandle | None = None
         self.transport: asyncio.Transport | None = None
+        self.handshake: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time limit for the first request."""
@@ -67,6 +70,8 @@ class Guard(asyncio.Protocol):
         self._listener.add(self, self.transport)
         self._inner.connection_made(transport)
         self.limit(self._listener.limits.header_time)
+        if not self._listener.accepts(self.transport):
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         """Start the time limit for the rest of a request that has begun."""
@@ -103,6 +108,8 @@ class Guard(asyncio.Protocol):
         """Close the connection now."""
         if self.transport is not None:
             self.transport.abort()
+        elif self.handshake is not None:
+            self.handshake.cancel()
 
 
 class Listener:
@@ -110,6 +117,8 @@ class Listener:
 
     Attributes:
         limits: Limits on connections.
+        tls: What new connections are made with; None for plain ones. It may change while the listener runs.
+        accepts: Decides whether a connection that is made, with its certificate, may send requests.
     """
 
     def __init__(self, limits: Limits, complain: Callable[[str], object]) -> None:
@@ -120,11 +129,14 @@ class Listener:
             complain: Receives a message when connections cannot be accepted, at most once in `RECOVERY` seconds.
         """
         self.limits = limits
+        self.tls: ssl.SSLContext | None = None
+        self.accepts: Callable[[asyncio.BaseTransport], bool] = lambda _: True
         self._complain = complain
         self._complained_at = float("-inf")
         self._cap = limits.connections
         self._capped_at = float("-inf")
         self._guards: dict[asyncio.BaseTransport, Guard] = {}
+        self._handshakes: dict[asyncio.Task[None], Guard] = {}
         self._idle: dict[Guard, None] = {}  # the longest idle first
         self._room = asyncio.Event()
         self._sockets: list[socket.socket] = []
@@ -150,10 +162,11 @@ class Listener:
 
     async def stop(self) -> None:
         """Accept no more connections; the server closes the existing ones."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._handshakes]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks)
         for each in self._sockets:
             each.close()
 
@@ -202,12 +215,48 @@ class Listener:
                 continue
             try:
                 await self._until_room()
-                await loop.connect_accepted_socket(lambda: Guard(self, make()), connection)
+                if self.tls is None:
+                    await loop.connect_accepted_socket(lambda: Guard(self, make()), connection)
+                else:
+                    self._start_handshake(Guard(self, make()), connection, self.tls)
             except OSError:
                 connection.close()  # the client has closed it already
             except BaseException:
                 connection.close()
                 raise
+
+    def _start_handshake(self, guard: Guard, connection: socket.socket, tls: ssl.SSLContext) -> None:
+        """Begin the TLS handshake of a connection, in a task: a slow client delays nobody else."""
+        task = asyncio.create_task(self._shake_hands(guard, connection, tls), name="handshake")
+        guard.handshake = task
+        self._handshakes[task] = guard
+        self._idle[guard] = None
+        task.add_done_callback(lambda done: self._end_handshake(guard, done))
+
+    async def _shake_hands(self, guard: Guard, connection: socket.socket, tls: ssl.SSLContext) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: guard,
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=self.limits.header_time,
+                ssl_shutdown_timeout=1.0,
+            )
+        except OSError:
+            connection.close()  # the client left, speaks no TLS, or has no certificate
+        except BaseException:
+            connection.close()
+            raise
+
+    def _end_handshake(self, guard: Guard, done: asyncio.Task[None]) -> None:
+        del self._handshakes[done]
+        if guard.transport is None:
+            self.remove(guard)
+
+    @property
+    def _open(self) -> int:
+        """The number of connections, with those whose handshake is not over."""
+        return len(self._guards) + sum(guard.transport is None for guard in self._handshakes.values())
 
     @property
     def _most(self) -> int:
@@ -216,7 +265,7 @@ class Listener:
 
     async def _until_room(self) -> None:
         """Wait until there are fewer connections than the cap; closes the longest idle one, if any is idle."""
-        while len(self._guards) >= self._most:
+        while self._open >= self._most:
             self._room.clear()
             self._close_idle(1)
             await self._room.wait()
@@ -235,9 +284,9 @@ class Listener:
         if now - self._complained_at >= RECOVERY:
             self._complained_at = now
             reason = os.strerror(error.errno) if error.errno else str(error)
-            self._complain(f"cannot accept more than {len(self._guards)} connections: {reason}; closing idle ones")
-        self._cap, self._capped_at = max(len(self._guards) * 3 // 4, FEWEST), now
-        has_closed = self._close_idle(max(len(self._guards) - self._cap, 1))
+            self._complain(f"cannot accept more than {self._open} connections: {reason}; closing idle ones")
+        self._cap, self._capped_at = max(self._open * 3 // 4, FEWEST), now
+        has_closed = self._close_idle(max(self._open - self._cap, 1))
         await asyncio.sleep(0 if has_closed and self._cap > FEWEST else EXHAUSTED_PAUSE)
 
 

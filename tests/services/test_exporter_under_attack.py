@@ -75,8 +75,9 @@ def limit_files(running: Exporter, number: int) -> None:
 
 
 def said(config: Path) -> str:
-    """What is on the exporter's standard error."""
-    return config.with_suffix(".err").read_text("utf-8")
+    """What is on the exporter's standard error, after the note that says what it serves."""
+    lines = config.with_suffix(".err").read_text("utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("note: serving "))
 
 
 def test_a_thousand_connections_that_ask_nothing(running: Exporter, isolated: Path) -> None:
