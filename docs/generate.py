@@ -170,9 +170,15 @@ def penalty_terms() -> str:
 
 
 def metrics() -> str:
-    """Every metric."""
-    rows = (f"| `{metric.full_name}` | {metric.help} |" for metric in METRICS)
-    return "\n".join(["| metric | meaning |", "| --- | --- |", *rows])
+    """Every metric, without those that the next version drops."""
+    rows = (f"| `{metric.full_name}` | {metric.type} | {metric.help} |" for metric in METRICS if not metric.successor)
+    return "\n".join(["| metric | type | meaning |", "| --- | --- | --- |", *rows])
+
+
+def old_metrics() -> str:
+    """Every metric that the next version drops."""
+    rows = (f"| `{metric.full_name}` | `{metric.successor}` |" for metric in METRICS if metric.successor)
+    return "\n".join(["| metric | successor |", "| --- | --- |", *rows])
 
 
 def node_formats() -> str:
@@ -207,6 +213,7 @@ BLOCKS = {
     "configuration": configuration,
     "checks": checks,
     "metrics": metrics,
+    "old metrics": old_metrics,
     "penalty terms": penalty_terms,
     "node formats": node_formats,
 }

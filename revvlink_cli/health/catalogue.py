@@ -9,6 +9,7 @@ The configuration reads this module at start-up, so it imports nothing but range
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit, parse
@@ -20,15 +21,28 @@ FLEET = "revvlink_fleet_"
 """Prefix of metrics of the whole fleet."""
 
 
+class MetricType(StrEnum):
+    """What kind of Prometheus metric shows a number."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    """A number that only grows, and begins again at 0 with a new process. Its name ends with ``_total``."""
+
+    STATES = "states"
+    """A verdict as a gauge for each verdict, with the label ``state``: 1 for the one that holds, 0 for the others."""
+
+
 class Metric(NamedTuple):
-    """A number that revvlink measures, and the Prometheus gauge that shows it.
+    """A number that revvlink measures, and the Prometheus metric that shows it.
 
     Attributes:
         name: Name of the figure, without prefix and unit, such as ``cpu_system_load``. JSON and Nagios show it.
         unit: What it is measured in.
-        help: Help text of the gauge. It never changes with the value: Prometheus refuses files that differ in it.
+        help: Help text of the metric. It never changes with the value: Prometheus refuses files that differ in it.
         is_judged: Whether thresholds of its check apply to it.
-        prefix: Prefix of the gauge's name.
+        prefix: Prefix of the metric's name.
+        type: The kind of metric.
+        successor: Name of the metric that replaces this one, which the next version no longer has; "" for none.
     """
 
     name: str
@@ -36,11 +50,23 @@ class Metric(NamedTuple):
     help: str
     is_judged: bool = False
     prefix: str = NODE
+    type: MetricType = MetricType.GAUGE
+    successor: str = ""
+
+    @property
+    def family(self) -> str:
+        """Name of the metric in OpenMetrics, with the base unit: ``revvlink_node_cpu_system_load_ratio``."""
+        return f"{self.prefix}{self.name}{'' if self.unit is Unit.COUNT else f'_{self.unit.base}'}"
 
     @property
     def full_name(self) -> str:
-        """Name of the gauge, with the base unit: ``revvlink_node_cpu_system_load_ratio``."""
-        return f"{self.prefix}{self.name}{'' if self.unit is Unit.COUNT else f'_{self.unit.base}'}"
+        """Name of the metric, with the base unit; that of a counter ends with ``_total``."""
+        return f"{self.family}_total" if self.type is MetricType.COUNTER else self.family
+
+    @property
+    def full_help(self) -> str:
+        """The help text, which begins with the name of the successor where there is one."""
+        return f"Deprecated, use {self.successor}. {self.help}" if self.successor else self.help
 
 
 class Check(NamedTuple):

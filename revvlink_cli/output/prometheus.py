@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from revvlink_cli.health.metrics import of_run
+from revvlink_cli.health.exposition import of_run
 from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 

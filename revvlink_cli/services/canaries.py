@@ -181,6 +181,7 @@ class CanaryLoop:
                 verdict = verdict_on(played, CheckContext(node, snapshot.at, timeout, requirements))
                 figures = {
                     metrics.CANARY_SUCCESS: float(verdict in (Verdict.OK, Verdict.WARNING)),
+                    metrics.CANARY_STATE: float(verdict),
                     metrics.CANARY_STATUS: float(verdict),
                     metrics.CANARY_START: played.start_s,
                     metrics.CANARY_PACKETS: played.packet_rate,

@@ -25,15 +25,18 @@ from aiohttp import web
 from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.client.connection.rate_limits import SharedPaces
+from revvlink_cli.client.errors import Code
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
+from revvlink_cli.health.exposition import exposition
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services.canaries import CanaryLoop
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
 from revvlink_cli.services.compression import Compressor
+from revvlink_cli.services.content_types import negotiated
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.watching import follow
@@ -60,8 +63,6 @@ OFFSET = 0.5
 
 CLOSING = 0.75
 """Seconds that closing a connection may take when the node does not answer."""
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -277,7 +278,7 @@ class Exporter:
             content_type="text/html",
         )
 
-    async def _metrics(self, _: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
         begun = time.monotonic()
         policy = without_canaries(self._plan.policy)
         report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
@@ -285,10 +286,11 @@ class Exporter:
             *metrics.samples(report),
             *self._canaries.samples(self._timeout),
             Sample(metrics.BUILD_INFO, (("version", __version__),), 1.0),
+            Sample(metrics.CONFIG_RELOAD_SUCCESSFUL, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
             Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
         ]
-        return _text(metrics.exposition(redacted(found)))
+        return _text(request, found)
 
     async def _probe(self, request: web.Request) -> web.Response:
         name = request.query.get("target")
@@ -310,11 +312,15 @@ class Exporter:
         except TimeoutError:
             report = None
         found = [
-            *(_of_node(report) if report is not None else _timed_out(policy.of(chosen[0].identifier))),
+            *(
+                _of_node(report)
+                if report is not None
+                else _timed_out(chosen[0].identifier, policy.of(chosen[0].identifier))
+            ),
             Sample(metrics.PROBE_SUCCESS, (), float(report is not None and is_healthy(report.outcomes) is True)),
             Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
-        return _text(metrics.exposition(redacted(found)))
+        return _text(request, found)
 
     def _no_such(self, name: str | None) -> str:
         known = [entry.identifier for entry in self._plan.chosen]
@@ -325,10 +331,18 @@ class Exporter:
         return f"no node named {redact(name)[:100]!r} is configured{hint}\n"
 
 
-def _timed_out(requirements: Requirements) -> list[Sample]:
+def _timed_out(node: str, requirements: Requirements) -> list[Sample]:
     """The samples of a probe that ran out of time before it had a report: the verdict of a node that hangs."""
     verdict = Verdict.UNKNOWN if requirements.unknown_on_timeout else Verdict.CRITICAL
-    return [Sample(metrics.CHECK_VERDICT, (), float(verdict))]
+    labels = (("node", node),)
+    why = (("state", verdict.name.lower()), ("reason", str(Code.TIMEOUT)))
+    return [
+        Sample(metrics.UP, labels, 0.0),
+        Sample(metrics.NODE_STATE, labels, float(verdict)),
+        Sample(metrics.CHECK_STATE, (*labels, ("check", "reach")), float(verdict)),
+        Sample(metrics.CHECK_FAILURE, (*labels, ("check", "reach"), *why), 1.0),
+        Sample(metrics.CHECK_VERDICT, (), float(verdict)),
+    ]
 
 
 def _of_node(report: Report) -> list[Sample]:
@@ -358,8 +372,10 @@ def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]
     return {"targets": [address], "labels": labels}
 
 
-def _text(text: str) -> web.Response:
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+def _text(request: web.Request, found: Sequence[Sample]) -> web.Response:
+    form = negotiated(request.headers.getall("Accept", ()))
+    text = exposition(found, form, redact)
+    return web.Response(body=text.encode(), headers={"Content-Type": form.value, "Vary": "Accept"})
 
 
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.health.metrics import METRICS
 from tests.services.running_exporter import HELP, WAIT, ask, configured, eventually, exporter, fleet
 
 if TYPE_CHECKING:
@@ -95,10 +96,14 @@ def test_every_metric_exists(path: Path) -> None:
 
 
 def test_the_page_lists_every_metric() -> None:
-    """In their order, with their meaning."""
-    rows = re.findall(r"^\| `((?:revvlink|probe)_\w+)` \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    """In their order, with type and meaning; those that the next version drops with their successor."""
+    text = PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z]+_\w+)` \| (gauge|counter|states) \| (.*) \|$", text, re.MULTILINE)
+    old = re.findall(r"^\| `(\w+)` \| `(\w+)` \|$", text, re.MULTILINE)
 
-    assert rows == list(HELP.items())
+    assert rows == [(metric.full_name, metric.type, metric.help) for metric in METRICS if not metric.successor]
+    assert old == [(metric.full_name, metric.successor) for metric in METRICS if metric.successor]
+    assert {name for _, name in old} <= {name for name, *_ in rows}
 
 
 def test_the_dashboard_is_sound() -> None:

@@ -14,9 +14,10 @@ from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import BY_CODE, CHECKS, FLEET_CHECKS, JUDGED, NODE_CHECKS, Check, Metric
 from revvlink_cli.health.checks import fleet, run
 from revvlink_cli.health.checks.context import Load, OnDemand, Played
+from revvlink_cli.health.exposition import exposition
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
-from revvlink_cli.health.metrics import METRICS, Sample, exposition, samples
+from revvlink_cli.health.metrics import METRICS, Sample, samples
 from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 from tests.health.judged_nodes import NOW, STATS, snapshot

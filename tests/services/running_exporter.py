@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-HELP = {metric.full_name: metric.help for metric in METRICS}
+HELP = {metric.full_name: metric.full_help for metric in METRICS}
 WAIT = 30.0
 """Seconds within which what is waited for must have happened."""
 PASSWORD = "correct-horse-battery-staple"
