@@ -81,7 +81,9 @@ class Reader:
 
     def refuse(self, line: int, key: str, message: str, hint: str | None = None) -> None:
         """Add a mistake."""
-        self.problems.append(Problem(message, self.path, line=line, key=key or None, hint=hint))
+        problem = Problem(message, self.path, line=line, key=key or None, hint=hint)
+        if problem not in self.problems:  # a value may be read twice
+            self.problems.append(problem)
 
     def table(self, entry: Entry | None, key: str, known: Iterable[str] | None) -> dict[str, Entry]:
         """The entries of a table; keys other than the known ones are mistakes."""

@@ -163,7 +163,7 @@ def _client_auth(reader: Reader, table: Mapping[str, Entry], context: ssl.SSLCon
 
 def _certificate(reader: Reader, table: Mapping[str, Entry], context: ssl.SSLContext, line: int) -> None:
     for name in ("cert_file", "key_file"):
-        if reader.text(table, name, SECTION) is None:
+        if name not in table or table[name].value in (None, ""):
             reader.refuse(table[name].line if name in table else line, f"{SECTION}.{name}", "is missing")
     cert, key = _file(reader, table, "cert_file"), _file(reader, table, "key_file")
     if cert is None or key is None:

@@ -40,7 +40,7 @@ from revvlink_cli.services.content_types import negotiated
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.watching import follow
-from revvlink_cli.services.web_gate import Gate, may_administer
+from revvlink_cli.services.web_gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -250,7 +250,7 @@ class Exporter:
         return web.Response(status=503, text="not every node was tried yet\n", headers={"Retry-After": "1"})
 
     async def _reload_now(self, request: web.Request) -> web.Response:
-        if not may_administer(request):
+        if not self._gate.may_administer(request):
             text = "reload from this machine, or with a user of the web configuration\n"
             return web.Response(status=403, text=text)
         trouble = await self.reload()

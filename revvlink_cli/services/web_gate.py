@@ -36,8 +36,6 @@ REMEMBERED = 256
 LONGEST_PASSWORD = 72
 """Bytes of a password that bcrypt reads."""
 
-_AUTHENTICATED = "revvlink_authenticated"
-
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="revvlink", charset="UTF-8"'}
 
 
@@ -146,8 +144,6 @@ class Gate:
         async def authenticate(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
-            if self._config.asks_certificate:
-                request[_AUTHENTICATED] = True  # no connection is made without a certificate
             if self._verifier is not None and not self.is_public(request.path):
                 try:
                     is_right = await _is_right(self._verifier, request.headers.get("Authorization", ""))
@@ -156,19 +152,24 @@ class Gate:
                     return web.Response(status=503, text=text, headers={"Retry-After": "1"})
                 if not is_right:
                     return web.Response(status=401, text="a name and its password are required\n", headers=_CHALLENGE)
-                request[_AUTHENTICATED] = True
             return await handler(request)
 
         return authenticate
 
+    def may_administer(self, request: web.Request) -> bool:
+        """Whether a request that got through may change the exporter.
 
-def may_administer(request: web.Request) -> bool:
-    """Whether a request may change the exporter: it is authenticated, or a program on this machine sent it.
+        It is authenticated by a password or a certificate, or a program on this machine sent it.
+        """
+        asks_password = self._verifier is not None and not self.is_public(request.path)
+        return asks_password or self._config.asks_certificate or _is_local(request)
 
-    A request that a proxy passed on, or a web page sent, comes from elsewhere though its connection is local.
+
+def _is_local(request: web.Request) -> bool:
+    """Whether a program on this machine sent a request.
+
+    One that a proxy passed on, or a web page sent, comes from elsewhere though its connection is local.
     """
-    if request.get(_AUTHENTICATED):
-        return True
     if any(name in request.headers for name in ("Origin", "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")):
         return False
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None

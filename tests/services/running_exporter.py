@@ -98,15 +98,16 @@ def configured(write_config: Callable[..., Path], simulator: Simulator, **sectio
 
 
 @contextmanager
-def exporter(config: Path) -> Iterator[Exporter]:
-    """An exporter on a free port, which must end as it should."""
+def exporter(config: Path, *arguments: str) -> Iterator[Exporter]:
+    """An exporter on a free port, which must end as it should; `arguments` are further ones."""
     out, err = config.with_suffix(".out"), config.with_suffix(".err")
     command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "--config", str(config)]
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen([*command, "exporter", "--listen", "127.0.0.1:0"], stdout=stdout, stderr=stderr)
+        command += ["exporter", "--listen", "127.0.0.1:0", *arguments]
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
     try:
         first = eventually(
-            lambda: re.match(r"(http://127\.0\.0\.1:\d+)\t\d+\t\n", out.read_text("utf-8")), "it listens"
+            lambda: re.match(r"(https?://127\.0\.0\.1:\d+)\t\d+\t\n", out.read_text("utf-8")), "it listens"
         )
         yield Exporter(process, first[1])
         assert process.poll() is None, err.read_text("utf-8")
