@@ -1,4 +1,4 @@
-"""The JSON Schema of each command. `make schemas` writes them into the package; tests compare them with real output."""
+"""The JSON Schemas of commands and of alerts. `make schemas` writes them into the package; tests compare them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from revvlink_cli.cli.app import app
 from revvlink_cli.commands.shared.command import Record, Rows, prints_of
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
+from revvlink_cli.services.alerting.payload_schema import payload_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,10 +66,9 @@ def _data_schema(variants: Mapping[str, Rows | Record]) -> dict[str, Any]:
 
 def written() -> dict[str, str]:
     """File name -> text of the file in `FOLDER`."""
-    return {
-        f"{command.replace(' ', '-')}.json": json.dumps(schema, indent=2) + "\n"
-        for command, schema in schemas().items()
-    }
+    found = {command.replace(" ", "-"): schema for command, schema in schemas().items()}
+    found["alert"] = payload_schema()  # the group of commands with this name prints nothing itself
+    return {f"{name}.json": json.dumps(schema, indent=2) + "\n" for name, schema in found.items()}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from revvlink_cli.commands.shared import check_options, node_selection, watch_options
+from revvlink_cli.commands.shared import check_options, node_selection, notifying, watch_options
 from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext, left_out_notes, load_all
 from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
@@ -104,9 +104,12 @@ def check(
         ),
     ] = None,
     notify: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--notify", metavar="discord", help="Send a message when something has changed since the last run."
+            "--notify",
+            metavar="CHANNEL",
+            help="Send a message when something has changed since the last run: discord, webhook, apprise or all.",
+            autocompletion=notifying.complete_channels,
         ),
     ] = None,
     remind: Annotated[
@@ -181,13 +184,13 @@ class Plan(NamedTuple):
         settings: The configuration.
         nodes: The nodes, with their passwords.
         policy: The requirements.
-        notify: Sends what has changed; None without --notify.
+        notify: Sends what has changed and calls the heartbeat; None for neither.
     """
 
     settings: Settings
     nodes: tuple[NodeSettings, ...]
     policy: Policy
-    notify: check_options.Messenger | None
+    notify: notifying.Messenger | None
 
     async def report(self, options: Options) -> Report:
         """Check the fleet."""
@@ -206,7 +209,7 @@ def _prepare(
     *,
     options: Options,
     flags: check_options.CheckOptions,
-    notify: str | None,
+    notify: Sequence[str] | None,
     remind: str | None,
 ) -> Plan:
     """Make the plan for these nodes of a configuration. Canaries that play raise the time limit.
@@ -216,7 +219,7 @@ def _prepare(
     """
     policy = flags.applied(check_options.narrow_policy(settings.policy, settings, entries))
     check_options.refuse_out_of_reach(policy, settings, len(entries), options.usage_exit_code, flags)
-    messenger = check_options.make_messenger(settings, entries, flags, notify, remind)
+    messenger = notifying.make_messenger(settings, entries, flags, notify, remind)
     chosen = node_selection.with_secrets(settings, entries, options)
     if options.given_timeout is None and any(policy.plays(entry.identifier) for entry in entries):
         usual = MonitorCommand.usual_timeout + settings.play.duration_s + PLAY_TIME

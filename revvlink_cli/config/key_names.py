@@ -112,7 +112,9 @@ def read_text(key: Key, text: str) -> Any:
     """
     value: Any = text
     match key.kind:
-        case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.QUORUM if (number := _number(text)) is not None:
+        case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.QUORUM | Kind.HOLD if (
+            number := _number(text)
+        ) is not None:
             value = number
         case Kind.BOOLEAN:
             value = _TRUTH.get(text.strip().casefold(), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
+from revvlink_cli.config.hold import Hold
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import (
+    AlertSettings,
     CacheSettings,
     DiscordSettings,
     NodeEntry,
@@ -24,7 +27,7 @@ from revvlink_cli.config.settings import (
 from revvlink_cli.config.values import read_duration, read_texts, read_threshold, read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from revvlink_cli.config.locate import Path as KeyPath
     from revvlink_cli.config.source import Source
@@ -117,7 +120,11 @@ class _Checker:
         plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
         self.cache(plain["cache"])
         self.play(plain["play"])
-        self.discord(plain["discord"])
+        self.one_address("discord", schema.WEBHOOKS, plain["discord"])
+        self.one_address("alert", schema.WEBHOOKS, plain["alert"])
+        self.one_address("alert", schema.HEARTBEATS, plain["alert"])
+        if any(not entry.startswith(("env:", "file:")) for entry in plain["alert"].get("apprise", ())):
+            self.warn_if_readable(("alert", "apprise"), '"file:PATH"')
         regions = self.regions()
         nodes = self.nodes(plain["defaults"])
         if not self.problems and (plain["check"] or any("check" in node.values for node in nodes)):
@@ -242,12 +249,13 @@ class _Checker:
         if "listen" in values and values["listen"].is_every and "advertise" not in values:
             self.problem(("play", "listen"), "nodes cannot connect to every address", "add advertise")
 
-    def discord(self, values: dict[str, Any]) -> None:
-        given = [name for name in schema.WEBHOOKS if name in values]
+    def one_address(self, section: str, keys: tuple[str, ...], values: dict[str, Any]) -> None:
+        """Check that at most one of the keys for an address is given: the first holds the address itself."""
+        given = [name for name in keys if name in values]
         if len(given) > 1:
-            self.problem(("discord", given[1]), f"there is a {given[0]} already", "keep one of them")
-        if "webhook" in given:
-            self.warn_if_readable(("discord", "webhook"), "webhook_file")
+            self.problem((section, given[1]), f"there is a {given[0]} already", "keep one of them")
+        if keys[0] in given:
+            self.warn_if_readable((section, keys[0]), f"{keys[0]}_file")
 
     def cache(self, values: dict[str, Any]) -> None:
         """Check the key that a backend needs."""
@@ -376,6 +384,7 @@ def _settings(
             interval_s=read_duration(value("play", "interval")),
         ),
         discord=_discord(sections.get("discord", {})),
+        alert=_alert(sections.get("alert", {}), partial(value, "alert")),
         warnings=warnings,
         origins=MappingProxyType(dict(origins)),
     )
@@ -383,5 +392,23 @@ def _settings(
 
 def _discord(values: Mapping[str, Any]) -> DiscordSettings:
     key = next((name for name in schema.WEBHOOKS if name in values), None)
-    remind = values.get("remind")
-    return DiscordSettings(key, values[key] if key is not None else "", remind)
+    address = values[key] if key is not None else ""
+    return DiscordSettings(key, address, values.get("remind"), values.get("mention"), values.get("thread"))
+
+
+def _alert(values: Mapping[str, Any], value: Callable[[str], Any]) -> AlertSettings:
+    webhook, heartbeat = (
+        next((name for name in keys if name in values), None) for keys in (schema.WEBHOOKS, schema.HEARTBEATS)
+    )
+    return AlertSettings(
+        after=values.get("after", Hold()),
+        recover_after=values.get("recover_after", Hold()),
+        unstable_changes=value("unstable_changes"),
+        unstable_window_s=read_duration(value("unstable_window")),
+        remind_s=values.get("remind"),
+        webhook_key=webhook,
+        webhook=values[webhook] if webhook is not None else "",
+        heartbeat_key=heartbeat,
+        heartbeat=values[heartbeat] if heartbeat is not None else "",
+        apprise=value("apprise"),
+    )

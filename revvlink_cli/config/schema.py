@@ -31,6 +31,7 @@ class Kind(Enum):
     VERSION = "version"
     CODES = "list of checks"
     QUORUM = "number or share"
+    HOLD = "number of runs or duration"
     RANGES = "table of ranges"
     REQUIREMENTS = "table"
     TAGS = "table of tables"
@@ -94,7 +95,10 @@ PASSWORDS = ("password", "password_env", "password_file")
 """The keys for a node's password; it has exactly one of them."""
 
 WEBHOOKS = ("webhook", "webhook_env", "webhook_file")
-"""The keys for the address of the webhook; ``[discord]`` has at most one of them."""
+"""The keys for the address of a webhook; ``[discord]`` has at most one of them, and so has ``[alert]``."""
+
+HEARTBEATS = ("heartbeat", "heartbeat_env", "heartbeat_file")
+"""The keys for the address of the heartbeat; ``[alert]`` has at most one of them."""
 
 REQUIREMENTS = (
     Key(name="warning", kind=Kind.RANGES, example='{ cpu = "85%", memory = "95%" }',
@@ -183,7 +187,42 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key(name="webhook", kind=Kind.TEXT, secret=True,
             help="The address itself, which is a secret: protect the file (chmod 600)"),
         Key(name="remind", kind=Kind.DURATION, example='"1h"',
+            help="Time after which a problem that lasts is reported again; that of [alert] if left out"),
+        Key(name="mention", kind=Kind.TEXT, example='"170939974227541168"',
+            help="Id of a role that a message mentions when something got worse; nothing else is ever mentioned"),
+        Key(name="thread", kind=Kind.TEXT, example='"170939974227541168"',
+            help="Id of a thread of the webhook's channel, which then gets the messages"),
+    ),
+    "alert": (
+        Key(name="after", kind=Kind.HOLD, default=1, example="2",
+            help='Runs in a row, or a time such as "5m", for which a problem must last before it is reported'),
+        Key(name="recover_after", kind=Kind.HOLD, default=1, example="2",
+            help="Runs in a row, or a time, for which a problem must be gone before its end is reported"),
+        Key(name="unstable_changes", kind=Kind.INTEGER, default=6, minimum=0, maximum=1000, example="6",
+            help="Changes within unstable_window above which a check of a node is reported once, as unstable; 0 for "
+            "never"),
+        Key(name="unstable_window", kind=Kind.DURATION, default="1h", example='"1h"',
+            help="Time in which changes are counted; without a change for a quarter of it, the check is steady again"),
+        Key(name="remind", kind=Kind.DURATION, example='"6h"',
             help="Time after which a problem that lasts is reported again; never if left out"),
+        Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"ALERT_WEBHOOK"',
+            help="Environment variable that holds the address of a server that takes alerts as JSON, for `check "
+            "--notify webhook`"),
+        Key(name="webhook_file", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"/run/secrets/alerts"',
+            help="File whose first line is that address; a relative path starts in this file's folder"),
+        Key(name="webhook", kind=Kind.TEXT, secret=True,
+            help="The address itself, which may be a secret: protect the file (chmod 600)"),
+        Key(name="apprise", kind=Kind.TEXTS, default=(), secret=True, reaches_out=True,
+            example='["env:SLACK", "file:/run/secrets/mail"]',
+            help="Addresses of services in apprise's form, for `check --notify apprise`: env:NAME, file:PATH, or the "
+            "address itself, which is a secret; needs revvlink-cli[notify]"),
+        Key(name="heartbeat_env", reaches_out=True, kind=Kind.TEXT, example='"HEARTBEAT"',
+            help="Environment variable that holds the address that each `check` of the whole fleet calls when it ends"),
+        Key(name="heartbeat_file", reaches_out=True, names_file=True, kind=Kind.TEXT,
+            example='"/run/secrets/heartbeat"',
+            help="File whose first line is that address; a relative path starts in this file's folder"),
+        Key(name="heartbeat", kind=Kind.TEXT, secret=True,
+            help="The address itself, of healthchecks.io, uptime-kuma or their like: protect the file (chmod 600)"),
     ),
     "nodes": NODE,
 }  # fmt: skip

@@ -116,8 +116,14 @@ def of_setting(name: str, value: Any) -> Iterator[Secret]:
             yield from secrets_in_url(value)
             if "@" in value:
                 yield Secret(value, name)
-        case "webhook", str():
+        case (("webhook" | "heartbeat"), str()):
             yield Secret(value, name)
-            yield Secret(value.partition("://")[2].rstrip("/").rpartition("/")[2], name)
+            path = value.partition("://")[2].partition("?")[0]
+            yield Secret(path.rstrip("/").rpartition("/")[2], name)
+        case "apprise", (list() | tuple()):
+            for address in value:
+                if isinstance(address, str) and not address.startswith(("env:", "file:")):
+                    yield Secret(address, name)
+                    yield from secrets_in_url(address)
         case _, str():
             yield Secret(value)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.config.address import Address
+    from revvlink_cli.config.hold import Hold
     from revvlink_cli.config.source import Source
     from revvlink_cli.health.policy import Policy
 
@@ -104,15 +105,65 @@ class CacheSettings(NamedTuple):
 
 
 class DiscordSettings(NamedTuple):
-    """Where messages about checks go: `key` of the three webhook keys and its value, None when there is none."""
+    """Where messages about checks go in Discord.
+
+    Attributes:
+        key: Which of the three webhook keys is given, None when there is none.
+        value: Its value.
+        remind_s: Seconds after which a lasting problem is reported again; None for what `AlertSettings` says.
+        mention: Id of the role to mention when something got worse, or None.
+        thread: Id of the thread that gets the messages, or None.
+    """
 
     key: str | None
     value: str
     remind_s: float | None
+    mention: str | None = None
+    thread: str | None = None
 
     def __repr__(self) -> str:
         """Without the address, which is a secret."""
         return f"DiscordSettings({self.key})"
+
+
+class AlertSettings(NamedTuple):
+    """When changes are reported, and the channels beside Discord.
+
+    Attributes:
+        after: How long a problem must last before it is reported.
+        recover_after: How long it must be gone before its end is reported.
+        unstable_changes: Changes within the window above which a check is unstable; 0 for never.
+        unstable_window_s: Seconds in which they are counted.
+        remind_s: Seconds after which a lasting problem is reported again, None for never.
+        webhook_key: Which of the three webhook keys is given, None when there is none.
+        webhook: Its value.
+        heartbeat_key: Which of the three heartbeat keys is given, None when there is none.
+        heartbeat: Its value.
+        apprise: Addresses in apprise's form, or where they are: ``env:NAME``, ``file:PATH``.
+    """
+
+    after: Hold
+    recover_after: Hold
+    unstable_changes: int
+    unstable_window_s: float
+    remind_s: float | None
+    webhook_key: str | None
+    webhook: str
+    heartbeat_key: str | None
+    heartbeat: str
+    apprise: tuple[str, ...]
+
+    @property
+    def holds_address(self) -> bool:
+        """Whether an address, which is a secret, is in the configuration itself."""
+        is_apprise = any(not entry.startswith(("env:", "file:")) for entry in self.apprise)
+        return self.webhook_key == "webhook" or self.heartbeat_key == "heartbeat" or is_apprise
+
+    def __repr__(self) -> str:
+        """Without the addresses, which are secrets."""
+        return (
+            f"AlertSettings({self.after.shown}, {self.recover_after.shown}, {self.webhook_key}, {self.heartbeat_key})"
+        )
 
 
 class PlaySettings(NamedTuple):
@@ -146,7 +197,8 @@ class Settings(NamedTuple):
         regions: The user's region map, None for the built-in one.
         check: The checked values of ``[check]``; see `policy`.
         play: How canaries play.
-        discord: Where messages about checks go.
+        discord: Where messages about checks go in Discord.
+        alert: When changes are reported, and the channels beside Discord.
         warnings: Problems that do not prevent its use.
         origins: By section and key, where the other values came from.
     """
@@ -159,6 +211,7 @@ class Settings(NamedTuple):
     check: Mapping[str, Any]
     play: PlaySettings
     discord: DiscordSettings
+    alert: AlertSettings
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
 
@@ -253,17 +306,63 @@ class Settings(NamedTuple):
         Raises:
             ConfigError: The address cannot be read.
         """
-        key = self.discord.key
+        return self._address("discord", "webhook", self.discord.key, self.discord.value)
+
+    def alert_webhook(self) -> str | None:
+        """Reads the address of the server that takes alerts as JSON; None when there is none.
+
+        Raises:
+            ConfigError: The address cannot be read.
+        """
+        return self._address("alert", "webhook", self.alert.webhook_key, self.alert.webhook)
+
+    def heartbeat(self) -> str | None:
+        """Reads the address that each run of `check` calls; None when there is none.
+
+        Raises:
+            ConfigError: The address cannot be read.
+        """
+        return self._address("alert", "heartbeat", self.alert.heartbeat_key, self.alert.heartbeat)
+
+    def apprise_addresses(self) -> tuple[str, ...]:
+        """Reads the addresses of the services that apprise reaches, in the order of the configuration.
+
+        Raises:
+            ConfigError: One of them cannot be read.
+        """
+        found = []
+        for entry in self.alert.apprise:
+            scheme, _, name = entry.partition(":")
+            key, value = (f"apprise_{scheme}", name) if scheme in ("env", "file") else ("apprise", entry)
+            found.append(self._address("alert", "apprise", key, value) or "")
+        return tuple(found)
+
+    def _address(self, section: str, base: str, key: str | None, value: str) -> str | None:
+        """Reads an address that is a secret, and masks it from now on; None when there is none.
+
+        Args:
+            section: The section with the key.
+            base: The name of the key for the address itself.
+            key: The key that is given: `base`, or `base` with ``_env`` or ``_file``.
+            value: Its value.
+
+        Raises:
+            ConfigError: The address cannot be read.
+        """
         if key is None:
             return None
         try:
-            address = self._secret(key, self.discord.value)
+            address = self._secret(key, value)
         except ValueError as error:
-            origin = self.origins.get(("discord", key))
+            written = "apprise" if base == "apprise" else key
+            origin = self.origins.get((section, written))
             line = origin.line if origin is not None else None
-            hint = "export the variable, or use webhook_file" if key == "webhook_env" else "write the address into it"
-            raise ConfigError([Problem(str(error), self.source.path, line, key=f"discord.{key}", hint=hint)]) from None
-        secrets_in_use.use(secrets_in_use.of_setting("webhook", address))
+            hint = f"export the variable, or use {base}_file" if key.endswith("_env") else "write the address into it"
+            if base == "apprise" and key.endswith("_env"):
+                hint = "export the variable, or use file:PATH"
+            name = f"{section}.{written}"
+            raise ConfigError([Problem(str(error), self.source.path, line, key=name, hint=hint)]) from None
+        secrets_in_use.use(secrets_in_use.of_setting(base, (address,) if base == "apprise" else address))
         return address
 
     def _secret(self, key: str, value: str) -> str:

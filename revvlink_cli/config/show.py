@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from revvlink_cli.config.key_names import NamedKey
-    from revvlink_cli.config.settings import Origin, Settings
+    from revvlink_cli.config.settings import AlertSettings, Origin, Settings
     from revvlink_cli.health.policy import Requirements
 
 MASK = "********"
@@ -52,6 +52,8 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
     discord = settings.discord
     plain |= {("discord", name): discord.value if name == discord.key else None for name in schema.WEBHOOKS}
     plain["discord", "remind"] = f"{discord.remind_s:g}s" if discord.remind_s is not None else None
+    plain |= {("discord", "mention"): discord.mention, ("discord", "thread"): discord.thread}
+    plain |= _alert(settings.alert)
     play = settings.play
     plain |= {
         ("play", name): str(shown) if (shown := getattr(play, name)) is not None else None
@@ -81,6 +83,20 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             name = f"nodes[{entry.identifier}].{key.name}"
             rows.append(_row(name, key, value, found))
     return tuple(rows)
+
+
+def _alert(alert: AlertSettings) -> dict[tuple[str, str], Any]:
+    values: dict[str, Any] = {
+        "after": alert.after.shown,
+        "recover_after": alert.recover_after.shown,
+        "unstable_changes": alert.unstable_changes,
+        "unstable_window": f"{alert.unstable_window_s:g}s",
+        "remind": f"{alert.remind_s:g}s" if alert.remind_s is not None else None,
+        **{name: alert.webhook if name == alert.webhook_key else None for name in schema.WEBHOOKS},
+        **{name: alert.heartbeat if name == alert.heartbeat_key else None for name in schema.HEARTBEATS},
+        "apprise": list(alert.apprise) or None,
+    }
+    return {("alert", name): value for name, value in values.items()}
 
 
 def in_force(settings: Settings, named: NamedKey, document: Mapping[str, Any]) -> Effective:
@@ -142,14 +158,19 @@ def uses(settings: Settings) -> tuple[str, ...]:
                     if key.name in schema.PASSWORDS
                     else f"{key.name} of {entry.identifier}"
                 )
-    cache, discord = settings.cache, settings.discord
+    cache, discord, alert = settings.cache, settings.discord, settings.alert
     for section, name, value in (("cache", "path", cache.path), ("cache", "url", cache.url),
                                  ("play", "listen", settings.play.listen), ("play", "cert", settings.play.cert),
                                  ("play", "key", settings.play.key),
-                                 ("discord", discord.key, discord.value)):  # fmt: skip
+                                 ("discord", discord.key, discord.value), ("alert", alert.webhook_key, alert.webhook),
+                                 ("alert", alert.heartbeat_key, alert.heartbeat)):  # fmt: skip
         key = next(key for key in schema.SECTIONS[section] if key.name == (name or "webhook"))
         if key.reaches_out and value is not None:
             found.setdefault(_used(settings, key, value), []).append(f"{section}.{name}")
+    for service in alert.apprise:
+        kind, _, name = service.partition(":")
+        names = {"env": f"the variable {name}", "file": f"the file {beside(settings.source, name).resolve()}"}
+        found.setdefault(names.get(kind, "the service of apprise that it names"), []).append("alert.apprise")
     return tuple(f"{what} ({'; '.join(who)})" for what, who in found.items())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 from revvlink_cli.config.address import Address
+from revvlink_cli.config.hold import Hold
 from revvlink_cli.config.schema import Kind
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ _DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\
 _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+MOST_RUNS = 1000
+"""Largest number of runs in a row that a key takes."""
 
 
 def read_duration(value: Any) -> float:
@@ -77,6 +82,8 @@ def _text(key: Key, value: Any) -> str:
         raise ValueError("must not have spaces, commas, or the pattern characters * ? [ ]")
     if key.name == "identifier" and not value.isprintable():
         raise ValueError("must be visible text")
+    if key.name in ("mention", "thread") and not re.fullmatch(r"\d{17,20}", value):
+        raise ValueError("must be a Discord id of 17 to 20 digits")
     if key.name == "proxy" and not is_proxy(value):
         raise ValueError(f"must be the address of an HTTP proxy, such as {key.example}")
     return value
@@ -160,6 +167,16 @@ def _quorum(key: Key, value: Any) -> int | str:
     return read_min_healthy(str(value) if type(value) is int else _text(key, value))
 
 
+def _hold(_: Key, value: Any) -> Hold:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MOST_RUNS:
+            raise ValueError(f'must be from 1 to {MOST_RUNS} runs, or a time such as "5m"')
+        return Hold(value)
+    if not isinstance(value, str):
+        raise ValueError('must be a number of runs, such as 2, or a time such as "5m"')
+    return Hold(seconds=read_duration(value))
+
+
 _READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
     Kind.TEXT: _text,
     Kind.INTEGER: _number,
@@ -174,6 +191,7 @@ _READERS: Mapping[Kind, Callable[[Key, Any], Any]] = {
     Kind.VERSION: _version,
     Kind.CODES: _codes,
     Kind.QUORUM: _quorum,
+    Kind.HOLD: _hold,
     Kind.RANGES: _table,
     Kind.REQUIREMENTS: _table,
     Kind.TAGS: _table,

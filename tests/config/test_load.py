@@ -48,12 +48,14 @@ def test_the_example_loads() -> None:
 def test_the_example_shows_every_key() -> None:
     """Every key of the schema stands in the example, and is valid there when its comment sign is taken away."""
     text = (ROOT / "revvlink.example.toml").read_text(encoding="utf-8")
-    uncommented = re.sub(r"^# (?=(\w+ = |\[(?:regions|discord|play)\]))", "", text, flags=re.MULTILINE)
+    uncommented = re.sub(r"^# (?=(\w+ = |\[(?:regions|discord|alert|play)\]))", "", text, flags=re.MULTILINE)
 
     assert parsed(uncommented).regions["us"] == ("iad", "atl", "us-")
     for section, keys in schema.SECTIONS.items():
         for key in keys:
-            place = r"\b" if key.name in schema.WEBHOOKS else "^"  # of which there is one at a time
+            place = (
+                r"\b" if key.name in (*schema.WEBHOOKS, *schema.HEARTBEATS) else "^"
+            )  # of which there is one at a time
             assert re.search(rf"{place}{key.name} = ", uncommented, re.MULTILINE), f"{section}.{key.name}"
 
 

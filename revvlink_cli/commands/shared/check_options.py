@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from revvlink_cli.commands.shared.values import seconds
-from revvlink_cli.output.result import CommandError, ExitCode, Failure
+from revvlink_cli.output.result import CommandError, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import NodeEntry, Settings
-    from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy, Requirements
-
-Messenger: TypeAlias = "Callable[[Report], Coroutine[Any, Any, tuple[str, ...]]]"
-"""Sends a notification about a report; returns warnings, and never raises."""
 
 
 def _codes(incomplete: str) -> list[tuple[str, str]]:
@@ -334,59 +330,3 @@ def _ranges(flag: str, values: Sequence[str] | None, only: Sequence[str] | None)
         code = _read(flag, read_judged, name)
         found[code] = _read(flag, partial(_read_threshold, code), text)
     return MappingProxyType(found)
-
-
-def make_messenger(
-    settings: Settings, entries: Sequence[NodeEntry], flags: CheckOptions, notify: str | None, remind: str | None
-) -> Messenger | None:
-    """Make the messenger that reports changes, None without --notify.
-
-    Runs with other requirements keep separate states, because a change for one is not a change for the other.
-
-    Raises:
-        typer.BadParameter: The options make no sense.
-        CommandError: The address of the notification cannot be read.
-    """
-    from revvlink_cli.config.problems import ConfigError
-
-    if notify is None:
-        if remind is not None:
-            raise typer.BadParameter("goes with --notify only", param_hint="--remind")
-        return None
-    if notify != "discord":
-        raise typer.BadParameter(f"{notify!r} is not discord, which is all there is", param_hint="--notify")
-    pause = _read("--remind", seconds, remind) if remind is not None else settings.discord.remind_s
-    if settings.discord.key is None:
-        raise CommandError(
-            Failure("configuration", "--notify discord needs the address of a webhook",
-                    hint="add [discord] with webhook_file, or webhook_env, to the configuration"),
-            exit_code=ExitCode.UNREACHABLE,
-        )  # fmt: skip
-    try:
-        address = settings.webhook()
-    except ConfigError as error:  # a webhook that is broken is no reason to check nothing
-        warning = f"alert not sent: {error}"
-        return lambda _: _said(warning)
-
-    async def send(report: Report) -> tuple[str, ...]:
-        from revvlink_cli.services.alerts import send_alert
-
-        source = str(settings.source.path.resolve()) if settings.source.path is not None else settings.nodes[0].uri
-        if settings.context is not None:  # its state has a folder of its own, and stays when the context is renamed
-            source = "context"
-        is_whole = len(entries) == len(settings.nodes)
-        return await send_alert(
-            report,
-            address or "",
-            known=[entry.identifier for entry in settings.nodes],
-            source=f"{source}\n{flags.fingerprint}",
-            scope="" if is_whole else "\n".join(sorted(entry.identifier for entry in entries)),
-            remind=pause,
-            context=settings.context,
-        )
-
-    return send
-
-
-async def _said(warning: str) -> tuple[str, ...]:
-    return (warning,)

@@ -154,6 +154,7 @@ def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
     found: dict[Path, tuple[int, str]] = {}
     if settings.source.path is not None:
         has_secrets = any(map(_keeps_secrets, settings.nodes)) or settings.discord.key == "webhook"
+        has_secrets = has_secrets or settings.alert.holds_address
         has_secrets = has_secrets or settings.cache.url is not None
         found[settings.source.path] = (SECRET, "its secrets") if has_secrets else (0o022, "")
     for entry in settings.nodes:
@@ -161,6 +162,14 @@ def _guarded(settings: Settings) -> dict[Path, tuple[int, str]]:
             found[beside(settings.source, entry.values["password_file"])] = (SECRET, "the password")
     if settings.discord.key == "webhook_file":
         found[beside(settings.source, settings.discord.value)] = (SECRET, "the webhook")
+    alert = settings.alert
+    if alert.webhook_key == "webhook_file":
+        found[beside(settings.source, alert.webhook)] = (SECRET, "the webhook")
+    if alert.heartbeat_key == "heartbeat_file":
+        found[beside(settings.source, alert.heartbeat)] = (SECRET, "the address of the heartbeat")
+    for service in alert.apprise:
+        if service.startswith("file:"):
+            found[beside(settings.source, service.removeprefix("file:"))] = (SECRET, "the address of a service")
     if user_path().parent.is_dir():
         found[user_path().parent] = (0o022, "")
     return found

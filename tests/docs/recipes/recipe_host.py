@@ -75,7 +75,9 @@ class _Taker(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.messages.append(json.loads(body)["content"])
+        taken = json.loads(body)
+        parts = [taken["content"], *(embed["description"] for embed in taken["embeds"])]
+        self.server.messages.append("\n".join(parts))
         self.send_response(204)
         self.end_headers()
 
