@@ -90,7 +90,56 @@ CHECK_VERDICT = Metric(
 )
 CHECK_TIMESTAMP = Metric("timestamp", Unit.SECONDS, "When the checks began, in seconds since the epoch.", prefix=CHECK)
 CHECK_DURATION = Metric("duration", Unit.SECONDS, "Time that the checks took.", prefix=CHECK)
-BUILD_INFO = Metric("info", Unit.COUNT, "The version of revvlink, as a label.", prefix="revvlink_build_")
+NODE_LOST_CONNECTIONS = Metric(
+    "lost_connections",
+    Unit.COUNT,
+    "Connections to the node that the exporter lost.",
+    type=MetricType.COUNTER,
+)
+NODE_RECONNECTS = Metric(
+    "reconnects",
+    Unit.COUNT,
+    "Connections to the node that the exporter restored after a loss.",
+    type=MetricType.COUNTER,
+)
+PROBES = Metric(
+    "probes",
+    Unit.COUNT,
+    "Probes of the node by result: success, failure or timeout.",
+    prefix="revvlink_",
+    type=MetricType.COUNTER,
+)
+CANARY_RUNS = Metric(
+    "runs",
+    Unit.COUNT,
+    "Canaries that were loaded by probes or played, by result: ok, warning, critical or unknown.",
+    prefix="revvlink_canary_",
+    type=MetricType.COUNTER,
+)
+BUILD_INFO = Metric("info", Unit.COUNT, "The versions of revvlink and Python, as labels.", prefix="revvlink_build_")
+PROCESS = "process_"
+"""Prefix of metrics of the exporter's process, named as in Prometheus' client libraries."""
+
+PROCESS_CPU = Metric(
+    "cpu",
+    Unit.SECONDS,
+    "Processor time of the exporter, of the user and the system.",
+    prefix=PROCESS,
+    type=MetricType.COUNTER,
+)
+PROCESS_RESIDENT_MEMORY = Metric("resident_memory", Unit.BYTES, "Memory of the exporter in RAM.", prefix=PROCESS)
+PROCESS_VIRTUAL_MEMORY = Metric("virtual_memory", Unit.BYTES, "Virtual memory of the exporter.", prefix=PROCESS)
+PROCESS_START_TIME = Metric(
+    "start_time", Unit.SECONDS, "When the exporter was started, in seconds since the epoch.", prefix=PROCESS
+)
+PROCESS_OPEN_FDS = Metric("open_fds", Unit.COUNT, "Open file descriptors of the exporter.", prefix=PROCESS)
+PROCESS_MAX_FDS = Metric("max_fds", Unit.COUNT, "Limit of open file descriptors of the exporter.", prefix=PROCESS)
+CONFIG_RELOAD_TIMESTAMP = Metric(
+    "last_reload_success_timestamp",
+    Unit.SECONDS,
+    "When the configuration was last read with success, in seconds since the epoch.",
+    prefix="revvlink_config_",
+)
 CONFIG_RELOAD_SUCCESSFUL = Metric(
     "last_reload_successful",
     Unit.COUNT,
@@ -146,6 +195,8 @@ PROBE_DURATION = Metric("duration", Unit.SECONDS, "Time that the probe took.", p
 METRICS = (
     UP,
     HANGING,
+    NODE_LOST_CONNECTIONS,
+    NODE_RECONNECTS,
     NODE_STATE,
     NODE_INFO,
     *(metric for code in NODE_CHECKS for metric in BY_CODE[code].metrics),
@@ -160,7 +211,16 @@ METRICS = (
     CHECK_DURATION,
     BUILD_INFO,
     CONFIG_RELOAD_SUCCESSFUL,
+    CONFIG_RELOAD_TIMESTAMP,
     SCRAPE_DURATION,
+    PROCESS_CPU,
+    PROCESS_RESIDENT_MEMORY,
+    PROCESS_VIRTUAL_MEMORY,
+    PROCESS_START_TIME,
+    PROCESS_OPEN_FDS,
+    PROCESS_MAX_FDS,
+    PROBES,
+    CANARY_RUNS,
     CANARY_SUCCESS,
     CANARY_STATE,
     CANARY_START,

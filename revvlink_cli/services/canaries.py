@@ -125,13 +125,20 @@ class CanaryLoop:
     A round opens its own voice server, so that a change of the configuration applies to the next one.
     """
 
-    def __init__(self, fleet: Fleet, read: Callable[[], tuple[Policy, PlaySettings]]) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        read: Callable[[], tuple[Policy, PlaySettings]],
+        count: Callable[[str, str, str, Verdict], object],
+    ) -> None:
         """Prepare.
 
         Args:
             fleet: The fleet, which stays connected.
             read: Gives the policy and the settings that apply now.
+            count: Receives the node, the check, the canary and the verdict of each play.
         """
+        self._count = count
         self._fleet = fleet
         self._read = read
         self._results: dict[tuple[str, str], tuple[Played, float]] = {}
@@ -162,6 +169,7 @@ class CanaryLoop:
                 deadline = asyncio.get_running_loop().time() + settings.duration_s + SPARE_TIME
                 result = await player.play(node, canary, deadline)
                 self._results[node.identifier, canary] = (result, time.time())
+                self._count(node.identifier, "play", canary, result.verdict)
 
     def samples(self, timeout: float) -> Iterator[Sample]:
         """The last results of canaries that the policy still has, as metrics.

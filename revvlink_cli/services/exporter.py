@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 import re
 import time
 from collections import defaultdict, deque
@@ -33,10 +34,12 @@ from revvlink_cli.health.exposition import exposition
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
+from revvlink_cli.services import process_metrics
 from revvlink_cli.services.canaries import CanaryLoop
 from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
 from revvlink_cli.services.compression import Compressor
 from revvlink_cli.services.content_types import negotiated
+from revvlink_cli.services.counters import Counters
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.watching import follow
@@ -155,8 +158,11 @@ class Exporter:
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
-        self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play))
-        self._playing: asyncio.Task[None] | None = None
+        self._counters = Counters()
+        self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play), self._counters.add_canary)
+        self._events = fleet.subscribe()
+        self._reloaded_at = time.time()
+        self._tasks: list[asyncio.Task[None]] = []
         self._use(plan)
 
     @property
@@ -204,6 +210,7 @@ class Exporter:
             else:
                 self._use(plan)
                 await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
+                self._reloaded_at = time.time()
             self._is_current = trouble is None
         self._control.add_result(trouble)
         return trouble
@@ -223,18 +230,23 @@ class Exporter:
     def _use(self, plan: Plan) -> None:
         """Apply a plan to the requests and connections from now on."""
         self._plan = plan
+        self._counters.follow([entry.identifier for entry in plan.chosen])
         self._gate.use(plan.web)
         self._listener.tls = plan.web.tls if plan.web is not None else None
         self._listener.accepts = self._gate.accepts
 
-    def start_canaries(self) -> None:
-        """Begin to play canaries, at their own pace."""
-        self._playing = asyncio.create_task(self._canaries.run(), name="canaries")
+    def start(self) -> None:
+        """Begin to play canaries, at their own pace, and to count events."""
+        self._tasks = [
+            asyncio.create_task(self._canaries.run(), name="canaries"),
+            asyncio.create_task(self._counters.count_events(self._events), name="count events"),
+        ]
 
     async def close(self) -> None:
-        """Cancel the canaries and the tasks that connect new nodes, and wait for them."""
+        """Cancel the canaries, the counting and the tasks that connect new nodes, and wait for them."""
+        self._fleet.unsubscribe(self._events)
         self._gate.close()
-        tasks = {*self._joining, *([self._playing] if self._playing is not None else [])}
+        tasks = {*self._joining, *self._tasks}
         for task in tasks:
             task.cancel()
         if tasks:
@@ -285,9 +297,12 @@ class Exporter:
         found = [
             *metrics.samples(report),
             *self._canaries.samples(self._timeout),
-            Sample(metrics.BUILD_INFO, (("version", __version__),), 1.0),
+            *self._counters.samples(),
+            *process_metrics.samples(),
+            Sample(metrics.BUILD_INFO, (("version", __version__), ("python", platform.python_version())), 1.0),
             Sample(metrics.CONFIG_RELOAD_SUCCESSFUL, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
+            Sample(metrics.CONFIG_RELOAD_TIMESTAMP, (), self._reloaded_at),
             Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
         ]
         return _text(request, found)
@@ -311,13 +326,16 @@ class Exporter:
                 )
         except TimeoutError:
             report = None
+        is_success = report is not None and is_healthy(report.outcomes) is True
+        self._counters.add_probe(name or "", "timeout" if report is None else "success" if is_success else "failure")
+        self._counters.add_canaries(report.findings if report is not None else ())
         found = [
             *(
                 _of_node(report)
                 if report is not None
                 else _timed_out(chosen[0].identifier, policy.of(chosen[0].identifier))
             ),
-            Sample(metrics.PROBE_SUCCESS, (), float(report is not None and is_healthy(report.outcomes) is True)),
+            Sample(metrics.PROBE_SUCCESS, (), float(is_success)),
             Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
         return _text(request, found)
@@ -431,7 +449,7 @@ async def serving(
             shown, number = await listener.start(runner.server, host, port)
             shown = f"[{shown}]" if ":" in shown else shown
             exporter.address = f"{shown}:{number}"
-            exporter.start_canaries()
+            exporter.start()
             yield exporter
         finally:
             await listener.stop()

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from revvlink_cli.health.catalogue import MetricType
+from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 from tests.fidelity.read_recordings import LAVALINK
@@ -24,7 +26,6 @@ from tests.fidelity.replay_server import read_request, serving
 from tests.fidelity.scripted_node import Listening
 from tests.fidelity.websocket_frames import CLOSE, TEXT, frame, switching
 from tests.services.running_exporter import (
-    HELP,
     PASSWORD,
     ask,
     configured,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+FAMILIES = {metric.family: metric for metric in METRICS}
+
 
 def test_what_is_served_can_be_read(write_config: Callable[..., Path]) -> None:
     """Both pages are in Prometheus' text format, with every metric as the code describes it, and no secrets."""
@@ -54,9 +57,11 @@ def test_what_is_served_can_be_read(write_config: Callable[..., Path]) -> None:
             assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
             assert PASSWORD not in answer.text
             families = list(text_string_to_metric_families(answer.text))
-            assert [family.name for family in families] == sorted({f.name for f in families}, key=list(HELP).index)
+            assert [family.name for family in families] == sorted({f.name for f in families}, key=list(FAMILIES).index)
             for family in families:
-                assert (family.documentation, family.type) == (HELP[family.name], "gauge")
+                metric = FAMILIES[family.name]
+                kind = "counter" if metric.type is MetricType.COUNTER else "gauge"
+                assert (family.documentation, family.type) == (metric.full_help, kind)
                 labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
                 assert len(set(labels)) == len(labels) > 0
         probed = samples(ask(f"{running.url}/probe?target=eu-1").text)
