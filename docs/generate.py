@@ -24,6 +24,7 @@ from revvlink_cli.config.node_lists.catalogue import FORMATS
 from revvlink_cli.health.catalogue import CHECKS
 from revvlink_cli.health.failure_codes import EXPLANATIONS
 from revvlink_cli.health.metrics import METRICS
+from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
@@ -163,6 +164,16 @@ def checks() -> str:
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *rows])
 
 
+def default_thresholds() -> str:
+    """Every default threshold, with its reason."""
+    rows = []
+    for check_ in CHECKS:
+        if check_.bounds != NO_BOUNDS:
+            limits = (f"`{limit.shown}`" if limit is not None else "" for limit in check_.bounds)
+            rows.append(f"| `{check_.code}` | {check_.figure} | {' | '.join(limits)} | {check_.why} |")
+    return "\n".join(["| check | figure | WARNING | CRITICAL | why |", "| --- | --- | --- | --- | --- |", *rows])
+
+
 def penalty_terms() -> str:
     """Every term of the penalty."""
     rows = (f"| {term.label} | `{term.formula}` | `{term.variable}`: {term.meaning} ({term.unit}) |" for term in TERMS)
@@ -212,6 +223,7 @@ BLOCKS = {
     "voice close codes": voice_closes,
     "configuration": configuration,
     "checks": checks,
+    "default thresholds": default_thresholds,
     "metrics": metrics,
     "old metrics": old_metrics,
     "penalty terms": penalty_terms,

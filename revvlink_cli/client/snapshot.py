@@ -73,6 +73,7 @@ class NodeSnapshot:
         dialect: Kind of server, None while unknown.
         info: The node's ``/v4/info``, None before its answer.
         timed_stats: Its last statistics of any age, None if it sent none.
+        earlier_stats: The statistics before those, None if they are the first since the node was connected.
         session_id: The websocket session, None unless connected.
         resumed: Whether that session was resumed.
         ready_ms: Milliseconds from the first packet to ``ready``, None unless connected.
@@ -89,6 +90,7 @@ class NodeSnapshot:
         stats_error: Why a request for its statistics failed, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
         hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.
+        rest_latency_s: Seconds that the last answer over REST took, without connecting and without loads; or None.
     """
 
     identifier: str
@@ -101,6 +103,7 @@ class NodeSnapshot:
     dialect: Dialect | None = None
     info: NodeInfo | None = None
     timed_stats: TimedStats | None = None
+    earlier_stats: TimedStats | None = None
     session_id: str | None = None
     resumed: bool = False
     ready_ms: float | None = None
@@ -117,6 +120,7 @@ class NodeSnapshot:
     stats_error: RevvlinkException | None = None
     certificate_expires: float | None = None
     hanging: RevvlinkException | None = None
+    rest_latency_s: float | None = None
 
     def condition(self, now: float) -> str:
         """Its status at `now` (monotonic seconds), or the reason why a connected node gets no players."""

@@ -92,6 +92,8 @@ def check(
     canary: check_options.Canaries = None,
     canary_play: check_options.Plays = None,
     max_latency: check_options.MaxLatency = None,
+    max_rest_latency: check_options.MaxRestLatency = None,
+    no_defaults: check_options.NoDefaults = False,
     min_healthy: check_options.MinHealthy = None,
     unknown_on_timeout: check_options.UnknownOnTimeout = False,
     report: Annotated[
@@ -155,7 +157,8 @@ def check(
     flags = check_options.CheckOptions.of(
         warning=warning, critical=critical, skip=skip, only=only, min_version=min_version, sources=require_source,
         plugins=require_plugin, filters=require_filter, youtube_oauth=require_youtube_oauth, canaries=canary,
-        plays=canary_play, max_latency=max_latency, min_healthy=min_healthy, unknown_on_timeout=unknown_on_timeout,
+        plays=canary_play, max_latency=max_latency, max_rest_latency=max_rest_latency, no_defaults=no_defaults,
+        min_healthy=min_healthy, unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
     prepare = partial(_prepare, options=options, flags=flags, notify=notify, remind=remind)
     if all_contexts:
@@ -313,7 +316,7 @@ def result_of(report: Report, options: Options, *, exit_zero: bool = False) -> C
         line=check_rows.summary(report),
         table_rows=None if options.verbose else check_rows.table_rows(report),
         report=report,
-        notes=() if options.verbose else ("-v shows every check",),
+        notes=tuple(filter(None, [report.remark, None if options.verbose else "-v shows every check"])),
     )
 
 

@@ -6,10 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.health.policy import Policy, Requirements
-from revvlink_cli.health.ranges import Bounds
+from revvlink_cli.health.ranges import NO_BOUNDS, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from revvlink_cli.health.ranges import Range
 
 
 class ConfiguredNode(Protocol):
@@ -57,7 +59,7 @@ def requirements_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
         for name, limits in ranges.items():
             limits.update(layer.get(name, {}))
     return Requirements(
-        bounds=with_bounds({}, ranges["warning"], ranges["critical"]),
+        bounds=with_bounds({}, ranges["warning"], ranges["critical"], defaults=values.get("defaults", True)),
         min_version=values.get("min_version"),
         sources=values.get("sources", ()),
         plugins=values.get("plugins", ()),
@@ -67,18 +69,29 @@ def requirements_of(layers: Sequence[Mapping[str, Any]]) -> Requirements:
         plays=values.get("canary_play", ()),
         skip=values.get("skip", frozenset()),
         unknown_on_timeout=values.get("unknown_on_timeout", False),
+        has_defaults=values.get("defaults", True),
     )
 
 
 def with_bounds(
-    bounds: Mapping[str, Bounds], warning: Mapping[str, Any], critical: Mapping[str, Any]
+    bounds: Mapping[str, Bounds], warning: Mapping[str, Any], critical: Mapping[str, Any], *, defaults: bool = True
 ) -> Mapping[str, Bounds]:
-    """Thresholds with some of them replaced. None removes one; a default that contradicts a given one is dropped."""
+    """Thresholds with some of them replaced. None removes one; a default that contradicts a given one is dropped.
+
+    Args:
+        bounds: The thresholds.
+        warning: By code of the check, the ranges that replace those for a warning.
+        critical: The same for critical ranges.
+        defaults: Whether default thresholds apply where none is given; without, they are taken out of `bounds`.
+    """
     from revvlink_cli.health.catalogue import BY_CODE
 
     found = dict(bounds)
+    if not defaults:
+        found = {code: Bounds(*(None if is_default(code, limit) else limit for limit in own))
+                 for code, own in found.items()}  # fmt: skip
     for code in (*warning, *critical):
-        usual = BY_CODE[code].bounds
+        usual = BY_CODE[code].bounds if defaults else NO_BOUNDS
         known = found.get(code, usual)
         made = Bounds(warning.get(code, known.warning), critical.get(code, known.critical))
         if made.are_swapped:  # the given one contradicts a default one, which is dropped
@@ -88,6 +101,13 @@ def with_bounds(
             )
         found[code] = made
     return MappingProxyType(found)
+
+
+def is_default(code: str, limit: Range | None) -> bool:
+    """Whether a threshold of this check is a default one, and not one that was set to the same range."""
+    from revvlink_cli.health.catalogue import BY_CODE
+
+    return limit is not None and any(limit is usual for usual in BY_CODE[code].bounds)
 
 
 def swapped(requirements: Requirements) -> list[str]:

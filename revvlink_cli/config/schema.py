@@ -105,6 +105,8 @@ REQUIREMENTS = (
         help="Check -> range of its figure that is fine; outside it is a WARNING. See `revvlink check --list`"),
     Key(name="critical", kind=Kind.RANGES, example='{ cpu = "98%" }',
         help="Check -> range of its figure that is not critical; outside it, the check is CRITICAL"),
+    Key(name="defaults", kind=Kind.BOOLEAN, default=True, example="true",
+        help="Whether the default thresholds apply where warning and critical set none; false shows figures only"),
     Key(name="min_version", kind=Kind.VERSION, example='"4.2.0"', help="Oldest version that a Lavalink may have"),
     Key(name="sources", kind=Kind.TEXTS, default=(), example='["youtube"]', help="Source managers that must be on"),
     Key(name="plugins", kind=Kind.PLUGINS, default=(), example='["youtube-plugin>=1.13"]',

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config import schema
+from revvlink_cli.config.requirements import is_default as is_default_threshold
 from revvlink_cli.config.settings import beside
 from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from revvlink_cli.config.key_names import NamedKey
-    from revvlink_cli.config.settings import AlertSettings, Origin, Settings
+    from revvlink_cli.config.settings import AlertSettings, NodeEntry, Origin, Settings
     from revvlink_cli.health.policy import Requirements
 
 MASK = "********"
@@ -66,7 +67,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         key = next(key for key in schema.SECTIONS[section] if key.name == name)
         origin = settings.origins.get((section, name))
         rows.append(_row(f"{section}.{name}", key, value, origin))
-    rows += _requirements("check", policy.common, settings.origins.get(("check", "warning")))
+    rows += _requirements("check", policy.common, lambda *name: _origin_of_requirement(settings, None, *name))
     if settings.regions is not None:
         where = str(settings.source.path)
         rows += [Effective(f"regions.{label}", list(parts), where, None) for label, parts in settings.regions.items()]
@@ -77,7 +78,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
             found = entry.origins.get(key.name)
             if key.kind is schema.Kind.REQUIREMENTS:
                 own = policy.nodes.get(entry.identifier)
-                rows += _requirements(f"nodes[{entry.identifier}].check", own, found) if own is not None else []
+                rows += _requirements_of_node(settings, entry, own) if own is not None else []
                 continue
             value = entry.values.get(key.name, key.default)
             name = f"nodes[{entry.identifier}].{key.name}"
@@ -117,8 +118,7 @@ def in_force(settings: Settings, named: NamedKey, document: Mapping[str, Any]) -
         entry = settings.nodes[int(rest[0])]
         name = f"nodes[{entry.identifier}]"
         if rest[1] == "check":
-            origin = entry.origins.get("check") or settings.origins.get(("check", "warning"))
-            rows = tuple(_requirements(f"{name}.check", settings.policy.of(entry.identifier), origin))
+            rows = tuple(_requirements_of_node(settings, entry, settings.policy.of(entry.identifier)))
         else:
             rows = effective(settings._replace(nodes=(entry,)))
         wanted = ".".join((name, *rest[1:]))
@@ -185,16 +185,45 @@ def _used(settings: Settings, key: schema.Key, value: Any) -> str:
     return f"the variable {value}" if key.kind is schema.Kind.TEXT else "the proxy variables"
 
 
-def _requirements(prefix: str, requirements: Requirements, origin: Origin | None) -> list[Effective]:
+def _origin_of_requirement(settings: Settings, entry: NodeEntry | None, *name: str) -> Origin | None:
+    """Where a requirement of a node, or with None of all nodes, comes from: its own table, one of its tags, or all.
+
+    Args:
+        settings: The configuration.
+        entry: The node.
+        name: The key, and for a threshold the code of its check.
+    """
+    check = settings.check
+    tables = [(check, settings.origins.get(("check", name[0])))]
+    if entry is not None:
+        tags, of_tags = check.get("tags", {}), settings.origins.get(("check", "tags"))
+        tables = [(tags[tag], of_tags) for tag in entry.tags if tag in tags] + tables
+        tables.insert(0, (entry.values.get("check", {}), entry.origins.get("check")))
+    for table, origin in tables:
+        if name[0] in table and (len(name) == 1 or name[1] in table[name[0]]):
+            return origin
+    return None
+
+
+def _requirements_of_node(settings: Settings, entry: NodeEntry, requirements: Requirements) -> list[Effective]:
+    prefix = f"nodes[{entry.identifier}].check"
+    return _requirements(prefix, requirements, lambda *name: _origin_of_requirement(settings, entry, *name))
+
+
+def _requirements(prefix: str, requirements: Requirements, origin_of: Callable[..., Origin | None]) -> list[Effective]:
     """The requirements, with one row for each threshold, including the default ones."""
-    where, line = (origin.text, origin.line) if origin is not None else ("default", None)
-    rows = []
+
+    def row(value: Any, *name: str, is_default: bool = False) -> Effective:
+        origin = None if is_default else origin_of(*name)
+        where, line = (origin.text, origin.line) if origin is not None else ("default", None)
+        return Effective(".".join((prefix, *name)), value, where, line)
+
+    rows = [row(requirements.has_defaults, "defaults")]
     for check in CHECKS:
         bounds = requirements.bounds_of(check.code)
-        source = (where, line) if check.code in requirements.bounds else ("default", None)
         for name, limit in zip(("warning", "critical"), bounds, strict=True):
             if limit is not None:
-                rows.append(Effective(f"{prefix}.{name}.{check.code}", limit.shown, *source))
+                rows.append(row(limit.shown, name, check.code, is_default=is_default_threshold(check.code, limit)))
     plain = {
         "min_version": str(requirements.min_version) if requirements.min_version is not None else None,
         "sources": list(requirements.sources),
@@ -206,7 +235,7 @@ def _requirements(prefix: str, requirements: Requirements, origin: Origin | None
         "skip": sorted(requirements.skip),
         "unknown_on_timeout": requirements.unknown_on_timeout,
     }
-    return [*rows, *(Effective(f"{prefix}.{name}", value, where, line) for name, value in plain.items() if value)]
+    return [*rows, *(row(value, name) for name, value in plain.items() if value)]
 
 
 def _row(name: str, key: schema.Key, value: Any, origin: Origin | None) -> Effective:

@@ -40,7 +40,29 @@ def starter_text() -> str:
         "# One table a node. The password stays out of this file: set the variable,\n"
         '# or write password_file = "/run/secrets/lavalink" instead.\n'
         f"[[nodes]]\n{tomli_w.dumps(_NODE)}"
+        f"\n{_thresholds_text()}"
     )
+
+
+def _thresholds_text() -> str:
+    """The default thresholds as comments, each with its reason."""
+    from revvlink_cli.health.catalogue import CHECKS
+
+    lines = [
+        "# `revvlink check` and the exporter judge by these thresholds; they need no word in this file. Take a # away",
+        '# to change one; "" switches it off. Each is the range of good values, see docs/monitoring.md.',
+        "",
+        "# [check]",
+        "# defaults = true        # false: figures are judged by your own thresholds only",
+    ]
+    for index, level in enumerate(("warning", "critical")):
+        lines += ["", f"# [check.{level}]"]
+        for check in CHECKS:
+            limit = check.bounds[index]
+            if limit is not None:
+                setting = f'{check.code} = "{limit.text}"'
+                lines.append(f"# {setting:<22} # {check.why}")
+    return "\n".join([*lines, ""])
 
 
 def write_starter(path: Path, *, force: bool) -> Path:

@@ -79,7 +79,8 @@ class Check(NamedTuple):
         false_alarm: How likely it alerts although nothing is wrong, and when.
         figure: What thresholds judge, in words; "" if there is nothing to judge.
         metrics: The figures that it measures. Thresholds apply to the judged ones, each in its own unit.
-        bounds: Default thresholds.
+        bounds: Default thresholds: they apply unless the configuration or an option sets another or switches them off.
+        why: Why these default thresholds, for `revvlink init` and the documentation; "" without any.
         subject: What it examines several of on one node, as the label of its metrics; "" if there is only one.
         is_on_demand: Whether it runs only where a threshold, a requirement or ``--only`` asks for it, because it sends
             a request of its own.
@@ -92,6 +93,7 @@ class Check(NamedTuple):
     figure: str = ""
     metrics: tuple[Metric, ...] = ()
     bounds: Bounds = NO_BOUNDS
+    why: str = ""
     subject: str = ""
     is_on_demand: bool = False
 
@@ -136,6 +138,7 @@ CHECKS = (
         figure="time left; a number without a unit is days",
         metrics=(Metric("certificate_left", Unit.DAYS, "Time until the node's certificate ends.", is_judged=True),),
         bounds=Bounds(parse("14:", Unit.DAYS), parse("3:", Unit.DAYS)),
+        why="days left: automatic renewal has failed by then, and bots are refused at the end",
     ),
     Check(code="auth", stage="auth", what="the node takes the password", false_alarm="none"),
     Check(
@@ -147,8 +150,29 @@ CHECKS = (
     Check(
         code="info",
         stage="info",
-        what="the sources, plugins and filters that are required are there",
+        what="the node has a source, and the sources, plugins and filters that are required",
         false_alarm="none",
+        figure="source managers that are on",
+        metrics=(Metric("sources", Unit.COUNT, "Source managers of the node that are on.", is_judged=True),),
+        bounds=Bounds(None, parse("1:", Unit.COUNT)),
+        why="sources: a node without one loads no track",
+    ),
+    Check(
+        code="rest",
+        stage="rest",
+        what="how fast the node answers requests: the last of those that a check sends anyway, without canaries",
+        false_alarm="low: one answer is one sample, and a long way to the node adds to it",
+        figure="time from the request to the end of its answer, without connecting",
+        metrics=(
+            Metric(
+                "rest_latency",
+                Unit.SECONDS,
+                "Time from the last request over REST to the end of its answer, without connecting and without loads.",
+                is_judged=True,
+            ),
+        ),
+        bounds=Bounds(parse("1s", Unit.SECONDS), parse("3s", Unit.SECONDS)),
+        why="time of an answer: users wait for it at each command, and Discord ends an interaction after 3 s",
     ),
     Check(
         code="stats",
@@ -161,7 +185,8 @@ CHECKS = (
     Check(
         code="cpu",
         stage="figures",
-        what="load of the node's machine; a node that has not measured it yet is not judged",
+        what="load of the node's machine, in both of the last two samples or in the only one; a node that has not "
+        "measured it yet is not judged",
         false_alarm="medium: figures are averages of half a minute or so, and a burst passes",
         figure="load of the machine, all cores busy is 100%",
         metrics=(
@@ -169,6 +194,8 @@ CHECKS = (
             Metric("cpu_lavalink_load", Unit.RATIO, "Load that the server itself causes, all cores busy is 1."),
             Metric("cpu_cores", Unit.COUNT, "Processor cores of the node."),
         ),
+        bounds=Bounds(parse("90%", Unit.RATIO), None),
+        why="load of the machine: audio stutters above it, because frames are sent late",
     ),
     Check(
         code="memory",
@@ -183,6 +210,8 @@ CHECKS = (
             Metric("memory_allocated", Unit.BYTES, "Memory that is allocated."),
             Metric("memory_reservable", Unit.BYTES, "Memory limit of the node."),
         ),
+        bounds=Bounds(parse("95%", Unit.RATIO), None),
+        why="share of the heap in use: above it the JVM mostly collects garbage, and may run out",
     ),
     Check(
         code="players",
@@ -194,6 +223,24 @@ CHECKS = (
             Metric("players", Unit.COUNT, "Players of all bots on the node.", is_judged=True),
             Metric("playing_players", Unit.COUNT, "Players of all bots that play on the node."),
         ),
+    ),
+    Check(
+        code="frames",
+        stage="figures",
+        what="share of audio frames that a NodeLink owed to all its players and did not send, between two samples; "
+        "Lavalink shows frames to the session whose players play only, so nothing outside can see them",
+        false_alarm="medium: with few players, one track that starts slowly is a large share",
+        figure="share of frames lost",
+        metrics=(
+            Metric(
+                "frames_lost",
+                Unit.RATIO,
+                "Share of audio frames that were due between two samples and were not sent; NodeLink only.",
+                is_judged=True,
+            ),
+        ),
+        bounds=Bounds(parse("10%", Unit.RATIO), None),
+        why="share of frames lost: users hear the gaps",
     ),
     Check(
         code="uptime",
@@ -248,6 +295,7 @@ CHECKS = (
             Metric("play_start", Unit.SECONDS, "Time from the request to play to the track's start.", is_judged=True),
         ),
         bounds=Bounds(parse("5s", Unit.SECONDS), None),
+        why="time until a track starts: users think that the bot is broken",
         subject="canary",
     ),
     Check(
@@ -265,6 +313,7 @@ CHECKS = (
             ),
         ),
         bounds=Bounds(parse("45:", Unit.COUNT), parse("25:", Unit.COUNT)),
+        why="packets of sound a second: 50 are needed, and fewer are gaps",
         subject="canary",
     ),
     Check(
@@ -277,6 +326,7 @@ CHECKS = (
             Metric("play_silence", Unit.RATIO, "Share of silence in what a playing canary sent.", is_judged=True),
         ),
         bounds=Bounds(parse("50%", Unit.RATIO), parse("95%", Unit.RATIO)),
+        why="share of silence: so much is rarely what a track should be",
         subject="canary",
     ),
     Check(
@@ -337,6 +387,7 @@ CHECKS = (
             ),
         ),
         bounds=Bounds(parse("0", Unit.COUNT), None),
+        why="regions without a node: their players are sent to another one, which costs latency",
     ),
     Check(
         code="skew",
@@ -354,6 +405,7 @@ CHECKS = (
             ),
         ),
         bounds=Bounds(parse("0", Unit.COUNT), None),
+        why="versions beyond the first: an update was left half done",
     ),
     Check(
         code="plugins",
@@ -371,6 +423,7 @@ CHECKS = (
             ),
         ),
         bounds=Bounds(parse("0", Unit.COUNT), None),
+        why="plugins in several versions: the nodes load different tracks",
     ),
     Check(
         code="imbalance",

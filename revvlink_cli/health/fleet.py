@@ -7,10 +7,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.catalogue import NODE_CHECKS
+from revvlink_cli.health.checks.canaries import NO_CANARY
 from revvlink_cli.health.checks.context import NOTHING_ASKED, CheckContext
 from revvlink_cli.health.checks.fleet import CHECKS, FleetContext
 from revvlink_cli.health.checks.run import run_checks, select_checks
-from revvlink_cli.health.findings import Finding, Outcome, Verdict, is_healthy, worst
+from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict, is_healthy, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,13 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """The reported findings, without skipped checks."""
         return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Finding))
+
+    @property
+    def remark(self) -> str | None:
+        """What a good verdict does not prove: that tracks load. None where a canary was tried, or is left out."""
+        tried = any(outcome.check in ("load", "play") for outcome in self.findings)
+        untried = (isinstance(outcome, Skipped) and outcome.reason == NO_CANARY for outcome in self.outcomes)
+        return NO_CANARY if not tried and any(untried) else None
 
     @property
     def healthy_nodes(self) -> str:

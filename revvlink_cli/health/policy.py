@@ -34,6 +34,7 @@ class Requirements:
         plays: Queries whose first track must play, sent unchanged.
         skip: Codes of the checks to skip.
         unknown_on_timeout: Whether a node that does not answer is UNKNOWN instead of CRITICAL.
+        has_defaults: Whether the default thresholds of `revvlink_cli.health.catalogue` apply where `bounds` has none.
     """
 
     bounds: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -46,10 +47,11 @@ class Requirements:
     plays: tuple[str, ...] = ()
     skip: frozenset[str] = frozenset()
     unknown_on_timeout: bool = False
+    has_defaults: bool = True
 
     def bounds_of(self, code: str) -> Bounds:
         """The thresholds of a check."""
-        return self.bounds.get(code, BY_CODE[code].bounds)
+        return self.bounds.get(code, BY_CODE[code].bounds if self.has_defaults else NO_BOUNDS)
 
     def asks_for(self, code: str) -> bool:
         """Whether a check that runs on demand has a threshold, or a requirement of its own."""

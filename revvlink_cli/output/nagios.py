@@ -53,7 +53,7 @@ class NagiosRenderer(ReportRenderer):
             findings.append(f"and {len(bad) - LINES} more")
         if not findings:
             findings = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
-        lines = [check_rows.summary(report, 1, ", "), *findings]
+        lines = [check_rows.summary(report, 1, ", "), *findings, *filter(None, [report.remark])]
         data = list(performance(report))
         kept = _fitting(data, LIMIT - _size(lines))
         if len(kept) < len(data):

@@ -145,7 +145,7 @@ def test_the_table(config: Callable[..., Path], simulator: Simulator) -> None:
     simulator["eu-1"].stop()
 
     short = check(path, "-o", "table").out
-    assert "12 checks" in short
+    assert "13 checks" in short
     assert "nothing listens" in short
     assert len(short.splitlines()) < 10
     assert len(check(path, "-o", "table", "-v").out.splitlines()) > 40

@@ -161,11 +161,15 @@ def test_a_version_without_a_header(
     ],
 )
 def test_a_cpu_that_is_not_told(write_config: Callable[..., Path], cpu: dict[str, Any] | None, expected: str) -> None:
-    """With a threshold that is UNKNOWN, as with every figure; exactly 0 and 0 is not measured yet."""
+    """With a threshold that is UNKNOWN, as with every figure; exactly 0 and 0 is not measured yet.
+
+    The default threshold judges the load that a node sends, and asks for none.
+    """
     handlers = {"n": telling(cpu=cpu)}
 
     assert verdicts(checked(write_config, handlers, "--critical", "cpu=90%"))["cpu"] == expected
-    assert verdicts(checked(write_config, handlers))["cpu"] == "ok"
+    assert verdicts(checked(write_config, handlers))["cpu"] == ("warning" if expected == "critical" else "ok")
+    assert verdicts(checked(write_config, handlers, "--no-defaults"))["cpu"] == "ok"
 
 
 def test_the_cpu_of_another_node(write_config: Callable[..., Path]) -> None:

@@ -37,6 +37,7 @@ def snapshot(**more: Any) -> NodeSnapshot:
         "info": INFO,
         "ready_ms": 12.0,
         "latency_ms": 3.0,
+        "rest_latency_s": 0.02,
         "timed_stats": timed(),
     }
     return NodeSnapshot(**{**values, **more})

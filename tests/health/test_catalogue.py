@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.models import Frames
 from revvlink_cli.client.protocol.plugin_answers import RoutePlanner
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot
@@ -20,7 +22,7 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import METRICS, Sample, samples
 from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
-from tests.health.judged_nodes import NOW, STATS, snapshot
+from tests.health.judged_nodes import NOW, STATS, snapshot, timed
 
 
 def test_every_check_has_its_function() -> None:
@@ -67,9 +69,11 @@ def test_a_figure_that_is_not_listed_is_refused() -> None:
 
 
 def test_every_metric_of_a_check_is_measured() -> None:
-    """A fleet of two healthy nodes has a sample of every metric that a check lists."""
+    """A fleet of healthy nodes, two Lavalinks and a NodeLink, has a sample of every metric that a check lists."""
     node = snapshot(uri="https://h", certificate_expires=NOW + 1e7, region="us")
-    nodes = tuple(replace(node, identifier=name) for name in ("a", "b"))
+    frames = timed(replace(STATS, frames=Frames(2990, 4, 6)))
+    other = replace(node, identifier="c", dialect=Dialect.NODELINK, timed_stats=frames)
+    nodes = (*(replace(node, identifier=name) for name in ("a", "b")), other)
     penalties = {name: compute(STATS) for name in ("a", "b")}
     policy = Policy(common=Requirements(canaries=("x",), plays=("x",)), min_healthy=1)
     played = Played(canary="x", verdict=Verdict.OK, message="heard", start_s=0.2, packet_rate=50.0, silence_ratio=0.0)

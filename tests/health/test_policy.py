@@ -10,7 +10,7 @@ from revvlink_cli.health.policy import read_codes, read_min_healthy, read_versio
 
 def test_names_of_checks() -> None:
     """A stage means all of its checks, a check itself alone; what is misspelt is told the nearest."""
-    assert codes_of("figures") == ("stats", "cpu", "memory", "players", "uptime")
+    assert codes_of("figures") == ("stats", "cpu", "memory", "players", "frames", "uptime")
     assert (codes_of("stats"), codes_of("reach")) == (("stats",), ("reach",))
     assert read_codes(["fleet", "cpu"]) == {"quorum", "regions", "skew", "plugins", "imbalance", "cpu"}
     with pytest.raises(ValueError, match="did you mean memory"):

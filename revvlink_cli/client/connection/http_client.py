@@ -63,6 +63,8 @@ class HttpClient:
         redact: Masks secrets in texts of the node. The nodes of a pool share it, since one server may be several nodes
             and echo the secret of one to another.
         errors: Makes the exceptions of this node.
+        latency_s: Seconds from the last request to the end of its answer, None before the first. Connecting does not
+            count, and neither do loads and requests for players, which wait for other servers.
         has_answered: Whether the node has answered any request over HTTP.
         unexpected_fields: Fields of answers whose type no known server sends.
         unknown: Counts of messages that this client does not know, by name (``event FooEvent``).
@@ -91,6 +93,7 @@ class HttpClient:
         self.redact = redact if redact is not None else Redactor()
         self.redact.add_node(settings)
         self.errors = NodeErrors(settings, self.redact)
+        self.latency_s: float | None = None
 
     @property
     def dialect(self) -> Dialect | None:
@@ -176,11 +179,23 @@ class HttpClient:
                 if wait is None or wait > patience or tried == MAX_RETRY_AFTER:
                     raise
             else:
+                if purpose is Purpose.OBSERVER:
+                    self._note_latency(request.progress)
                 self._note_health(ok=True)
                 return answer
             await asyncio.sleep(wait)  # without a slot of the rate limiter, so that other requests go on
             patience -= wait
         raise AssertionError("unreachable")  # pragma: no cover
+
+    def _note_latency(self, progress: Progress) -> None:
+        """Note how long the node took to answer.
+
+        Time in which this program itself was busy, with a thousand other nodes perhaps, is not the node's: the answer
+        may have arrived and not been read.
+        """
+        if progress.sent is not None:
+            began, used = progress.sent
+            self.latency_s = max(time.monotonic() - began - (time.process_time() - used), 0.0)
 
     async def _answers(self) -> bool:
         """Whether the node answers ``/version``. If it does not, the voice server is not the reason for its silence.

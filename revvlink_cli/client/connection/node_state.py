@@ -136,6 +136,7 @@ class NodeState:
         self.is_cordoned = False
         self._snapshot: NodeSnapshot | None = None
         self._stats: TimedStats | None = None
+        self._earlier_stats: TimedStats | None = None
         self._stats_reader = StatsReader()
         self._uptime_ms = 0
 
@@ -177,7 +178,7 @@ class NodeState:
         """Belong to no fleet any more."""
         self.observer = None
         self.rest = None
-        self._stats = None
+        self._stats = self._earlier_stats = None
         self.is_cordoned = False
         self.session_players.replace(())
         self.on_change()
@@ -248,7 +249,13 @@ class NodeState:
             known is None
             or known.status is NodeStatus.CONNECTING  # the stage changes without a report,
             # and so do these
-            or (self.rest is not None and len(self.rest.unexpected_fields) != len(known.unexpected_fields))
+            or (
+                self.rest is not None
+                and (
+                    len(self.rest.unexpected_fields) != len(known.unexpected_fields)
+                    or self.rest.latency_s != known.rest_latency_s
+                )
+            )
         ):
             known = self._snapshot = self._take_snapshot()
         return known
@@ -268,6 +275,7 @@ class NodeState:
             dialect=rest.dialect if rest else None,
             info=self.info,
             timed_stats=self._stats,
+            earlier_stats=self._earlier_stats,
             session_id=live.shown_session_id if live else None,
             resumed=live.resumed if live else False,
             ready_ms=live.ready_ms if live else None,
@@ -284,6 +292,7 @@ class NodeState:
             stats_error=supervisor.stats_error if supervisor else None,
             certificate_expires=live.handshake.certificate_expires if live else None,
             hanging=supervisor.rest_watch.failure if supervisor and live else None,
+            rest_latency_s=rest.latency_s if rest else None,
         )
 
     async def fetch_stats(self) -> NodeStats | None:
@@ -321,7 +330,7 @@ class NodeState:
 
     def forget_stats(self) -> None:
         """Forget the statistics: they are those of a server that is lost."""
-        self._stats = None
+        self._stats = self._earlier_stats = None
         self._stats_reader = StatsReader()
 
     def on_change(self) -> None:
@@ -385,7 +394,7 @@ class NodeState:
             if stats.uptime_ms < self._uptime_ms and self.rest is not None:
                 self.rest.rate_limiter.reset()  # another process: requests that hung in the old one have ended
             self._uptime_ms = stats.uptime_ms
-        self._stats = TimedStats(stats, origin, now, expires)
+        self._earlier_stats, self._stats = known, TimedStats(stats, origin, now, expires)
         self.players.on_stats(now)
         self.on_change()
         if self.observer is not None:

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -37,14 +38,17 @@ class Progress:
     Attributes:
         stage: Where it is.
         began: Monotonic second at which it was sent, its turn having come; None before.
+        sent: Monotonic second at which its headers were written to an open connection, and the seconds of processor
+            time that this program had used by then; None before.
         sockets: Those that were made for it, until one of them is connected, TLS included.
     """
 
-    __slots__ = ("began", "sockets", "stage")
+    __slots__ = ("began", "sent", "sockets", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.CONNECT
         self.began: float | None = None
+        self.sent: tuple[float, float] | None = None
         self.sockets: list[socket.socket] = []
 
     @property
@@ -239,6 +243,11 @@ def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], settle: 
 def _stages() -> aiohttp.TraceConfig:
     """A trace that keeps the request's `Progress` up to date."""
 
+    async def mark_sent(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
+        progress = under_way.get()
+        if progress is not None:
+            progress.sent = (time.monotonic(), time.process_time())
+
     def at(stage: Stage) -> Any:
         async def mark(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
             progress = under_way.get()
@@ -253,6 +262,7 @@ def _stages() -> aiohttp.TraceConfig:
     trace.on_dns_resolvehost_end.append(at(Stage.CONNECT))
     trace.on_connection_create_end.append(at(Stage.REQUEST))
     trace.on_connection_reuseconn.append(at(Stage.REQUEST))
+    trace.on_request_headers_sent.append(mark_sent)
     trace.on_request_redirect.append(_refuse_redirect)
     return trace
 

@@ -90,6 +90,15 @@ MinHealthy = Annotated[
     typer.Option("--min-healthy", metavar="N|N%", help="Nodes that must be healthy: while they are, what "
                  "fails on another is a WARNING."),
 ]  # fmt: skip
+NoDefaults = Annotated[
+    bool, typer.Option("--no-defaults", help="Show figures without the default thresholds; those that you set apply.")
+]
+MaxRestLatency = Annotated[
+    str | None,
+    typer.Option(
+        "--max-rest-latency", metavar="TIME", help="Longest time that an answer over REST may take, such as 500ms."
+    ),
+]
 UnknownOnTimeout = Annotated[
     bool,
     typer.Option("--unknown-on-timeout", help="Make a node that does not answer in time UNKNOWN, not CRITICAL."),
@@ -106,6 +115,7 @@ class CheckOptions(NamedTuple):
         only: Codes of the only checks to report.
         min_healthy: Nodes that must be healthy.
         limits_latency: Whether ``--max-latency`` made the critical range of the check ``load``.
+        limits_rest: Whether ``--max-rest-latency`` made the critical range of the check ``rest``.
     """
 
     warning: Mapping[str, Any]
@@ -114,6 +124,7 @@ class CheckOptions(NamedTuple):
     only: frozenset[str]
     min_healthy: int | str | None
     limits_latency: bool = False
+    limits_rest: bool = False
 
     @classmethod
     def of(
@@ -133,6 +144,8 @@ class CheckOptions(NamedTuple):
         unknown_on_timeout: bool = False,
         youtube_oauth: bool = False,
         max_latency: str | None = None,
+        max_rest_latency: str | None = None,
+        no_defaults: bool = False,
     ) -> CheckOptions:
         """Read the options.
 
@@ -143,12 +156,16 @@ class CheckOptions(NamedTuple):
         from revvlink_cli.health.policy import read_codes, read_min_healthy, read_version
 
         criticals = _ranges("--critical", critical, only)
-        if max_latency is not None:
-            if "load" in criticals:
-                raise typer.BadParameter(
-                    "and --critical load= set the same limit: keep one of them", param_hint="--max-latency"
-                )
-            criticals = {**criticals, "load": _latency(max_latency)}
+        for flag, code, longest in (
+            ("--max-latency", "load", max_latency),
+            ("--max-rest-latency", "rest", max_rest_latency),
+        ):
+            if longest is not None:
+                if code in criticals:
+                    raise typer.BadParameter(
+                        f"and --critical {code}= set the same limit: keep one of them", param_hint=flag
+                    )
+                criticals = {**criticals, code: _latency(flag, code, longest)}
         if min_healthy is not None and any(value.startswith("quorum=") for value in critical or ()):
             raise typer.BadParameter(
                 "and --critical quorum= set the same limit: keep one of them", param_hint="--min-healthy"
@@ -165,6 +182,8 @@ class CheckOptions(NamedTuple):
                 raise typer.BadParameter("is empty: give a value, or leave it out", param_hint=flag)
             if values:
                 changes[name] = _read(flag, read_plugins, values) if name == "plugins" else tuple(values)
+        if no_defaults:
+            changes["has_defaults"] = False
         if youtube_oauth:
             changes["youtube_oauth"] = True
         if unknown_on_timeout:
@@ -180,6 +199,7 @@ class CheckOptions(NamedTuple):
             _read("--only", read_codes, only) if only else frozenset(),
             _read("--min-healthy", read_min_healthy, min_healthy) if min_healthy is not None else None,
             max_latency is not None,
+            max_rest_latency is not None,
         )
 
     @property
@@ -220,13 +240,17 @@ class CheckOptions(NamedTuple):
     def _over(self, demands: Requirements, judged: Collection[str]) -> Requirements:
         from revvlink_cli.config.requirements import swapped, with_bounds
 
-        found = replace(demands, bounds=with_bounds(demands.bounds, self.warning, self.critical), **self.changes)
+        defaults = self.changes.get("has_defaults", demands.has_defaults)
+        bounds = with_bounds(demands.bounds, self.warning, self.critical, defaults=defaults)
+        found = replace(demands, bounds=bounds, **self.changes)
         for code in swapped(found):
             if code not in judged:
                 continue
             warning, critical = (limit.shown if limit is not None else "" for limit in found.bounds[code])
             flag = "--warning" if code in self.warning else "--critical"
-            flag = "--max-latency" if code == "load" and self.limits_latency and flag == "--critical" else flag
+            if flag == "--critical":
+                flag = "--max-latency" if code == "load" and self.limits_latency else flag
+                flag = "--max-rest-latency" if code == "rest" and self.limits_rest else flag
             raise typer.BadParameter(
                 f"{code}: a warning at {warning} never appears, because all of it is critical at {critical}: "
                 "exchange the two",
@@ -302,15 +326,15 @@ def _read_threshold(code: str, text: str) -> Any:
         raise ValueError(f"{error}; quote the ~: the shell replaced it with your home folder") from None
 
 
-def _latency(text: str) -> Any:
-    """The range of times up to this one."""
+def _latency(flag: str, code: str, text: str) -> Any:
+    """The range of times up to this one, for a check."""
     from revvlink_cli.health.catalogue import read_range
 
     try:
         longest = seconds(text)
     except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint="--max-latency") from None
-    return read_range("load", f"{longest * 1000:.15g}ms" if longest < 1 else f"{longest:.15g}s")
+        raise typer.BadParameter(error.message, param_hint=flag) from None
+    return read_range(code, f"{longest * 1000:.15g}ms" if longest < 1 else f"{longest:.15g}s")
 
 
 def _ranges(flag: str, values: Sequence[str] | None, only: Sequence[str] | None) -> Mapping[str, Any]:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from revvlink_cli.health.findings import Outcome
     from revvlink_cli.health.ranges import Bounds
 
+NO_CANARY = "no canary: tracks were not tried (--canary)"
+"""Why tracks are not loaded. A node that loads none may be fine for every other check."""
+
 
 def _no_canary(context: CheckContext) -> str | None:
-    return None if context.requirements.canaries else "no canary set (--canary)"
+    return None if context.requirements.canaries else NO_CANARY
 
 
 def _load(context: CheckContext) -> Sequence[Outcome]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, Stage
 from revvlink_cli.health.checks.context import NodeCheck, NodeChecks
+from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.ranges import Unit
 
 if TYPE_CHECKING:
@@ -45,6 +47,17 @@ def _auth(context: CheckContext) -> Sequence[Outcome]:
     return (context.finding("auth", PASSED["auth"]),)
 
 
+def _rest(context: CheckContext) -> Sequence[Outcome]:
+    latency = context.node.rest_latency_s
+    if latency is None:
+        return (context.missing_figure("rest", "no answer was timed"),)
+    figure = context.figure("rest", "rest_latency", latency, Unit.SECONDS)
+    finding = context.finding("rest", f"answered in {Unit.SECONDS.show(latency)}", figures=(figure,))
+    if finding.verdict is Verdict.OK:
+        return (finding,)
+    return (replace(finding, hint="check the node's CPU, its garbage collection, and the network to it"),)
+
+
 def _websocket(context: CheckContext) -> Sequence[Outcome]:
     latency = context.node.latency_ms
     if latency is None:
@@ -62,5 +75,6 @@ CHECKS: NodeChecks = {
     "reach": NodeCheck(_reach),
     "certificate": NodeCheck(_certificate, _no_certificate),
     "auth": NodeCheck(_auth),
+    "rest": NodeCheck(_rest),
     "websocket": NodeCheck(_websocket),
 }

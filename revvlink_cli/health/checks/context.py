@@ -168,8 +168,11 @@ class CheckContext(NamedTuple):
         return Verdict.UNKNOWN if self.requirements.unknown_on_timeout else Verdict.CRITICAL
 
     def missing_figure(self, check: str, message: str) -> Finding:
-        """The finding for a figure that the node did not send: UNKNOWN where a threshold needs it."""
-        if self.requirements.bounds_of(check) == NO_BOUNDS:
+        """The finding for a figure that the node did not send: UNKNOWN where a threshold needs it.
+
+        A default threshold judges what is there. Only thresholds that somebody set need the figure.
+        """
+        if self.requirements.bounds.get(check, NO_BOUNDS) == NO_BOUNDS:
             return self.finding(check, message)
         return self.finding(
             check,
@@ -180,7 +183,8 @@ class CheckContext(NamedTuple):
         )
 
 
-def _always_applies(_: CheckContext) -> str | None:
+def always_applies(_: CheckContext) -> str | None:
+    """No reason to leave out the check."""
     return None
 
 
@@ -193,7 +197,7 @@ class NodeCheck(NamedTuple):
     """
 
     run: Callable[[CheckContext], Sequence[Outcome]]
-    why_not: Callable[[CheckContext], str | None] = _always_applies
+    why_not: Callable[[CheckContext], str | None] = always_applies
 
 
 NodeChecks: TypeAlias = dict[str, NodeCheck]

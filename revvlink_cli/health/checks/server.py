@@ -9,6 +9,7 @@ from revvlink_cli.client.errors import Code
 from revvlink_cli.health.checks.context import NodeCheck, NodeChecks
 from revvlink_cli.health.failure_codes import FailureCode
 from revvlink_cli.health.findings import Skipped, Verdict
+from revvlink_cli.health.ranges import Unit
 from revvlink_cli.health.versions import Version
 from revvlink_cli.health.voice import advice_without_dave, voice_ability
 
@@ -71,11 +72,13 @@ def _info(context: CheckContext) -> Sequence[Outcome]:
         ("plugin", [plugin.name for plugin in requirements.plugins], tuple(plugin.name for plugin in info.plugins)),
         ("filter", requirements.filters, info.filters),
     )
+    sources = (context.figure("info", "sources", len(info.sources), Unit.COUNT),) if info.sources is not None else ()
     missing = [_missing(kind, wanted, there) for kind, wanted, there in required]
     lacking = [what for what in missing if what]
     if lacking:
         what = "; ".join(lacking)
-        return (context.finding("info", what, Verdict.CRITICAL, code="missing", hint="enable it on the node"),)
+        hint = "enable it on the node"
+        return (context.finding("info", what, Verdict.CRITICAL, code="missing", hint=hint, figures=sources),)
     refused = [_unmet(wanted, info) for wanted in requirements.plugins]
     wrong = [what for verdict, what in refused if verdict is Verdict.CRITICAL]
     if wrong:
@@ -90,7 +93,14 @@ def _info(context: CheckContext) -> Sequence[Outcome]:
         hint = "install a release of the plugin, or require it without a version"
         return (context.finding("info", "; ".join(unread), Verdict.UNKNOWN, code="no_figure", hint=hint),)
     asked = sum(len(wanted) for _, wanted, _ in required)
-    return (context.finding("info", f"{_what_is_there(info)}{', all that is required' if asked else ''}"),)
+    message = f"{_what_is_there(info)}{', all that is required' if asked else ''}"
+    finding = context.finding("info", message, figures=sources)
+    if finding.verdict is Verdict.OK:
+        return (finding,)
+    hint = "enable sources in the node's configuration, or install a plugin that has some"
+    if not info.sources:
+        return (replace(finding, message="it has no source, so it loads no track", code="no_sources", hint=hint),)
+    return (replace(finding, hint=hint),)
 
 
 def _unmet(wanted: PluginRequirement, info: NodeInfo) -> tuple[Verdict, str]:

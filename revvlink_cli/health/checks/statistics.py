@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.protocol.dialects import Dialect
-from revvlink_cli.health.checks.context import NodeCheck, NodeChecks, is_timeout
-from revvlink_cli.health.findings import Finding, Verdict
+from revvlink_cli.client.routing.penalty import FRAMES_PER_MINUTE
+from revvlink_cli.health.checks.context import NodeCheck, NodeChecks, always_applies, is_timeout
+from revvlink_cli.health.findings import Finding, Skipped, Verdict, judge
 from revvlink_cli.health.ranges import NO_BOUNDS, Unit
 
 if TYPE_CHECKING:
@@ -47,7 +48,18 @@ def _cpu(context: CheckContext, stats: NodeStats) -> Finding:
     )
     cores = f" on {stats.cores} cores" if stats.cores else ""
     more += [context.figure("cpu", "cpu_cores", stats.cores, Unit.COUNT)] if stats.cores else []
-    return context.finding("cpu", f"load {Unit.RATIO.show(stats.system_load)}{cores}", figures=(load, *more))
+    message, judged = f"load {Unit.RATIO.show(load.value)}{cores}", load
+    now = judge(load.value, load.bounds)
+    if now is not Verdict.OK:
+        earlier = context.node.earlier_stats
+        before = earlier.stats.system_load if earlier is not None else None
+        if before is None:
+            message += " in the only sample"
+        else:  # a burst passes: the milder of two samples is judged
+            message += f", {Unit.RATIO.show(before)} in the sample before"
+            if judge(before, load.bounds).gravity < now.gravity:
+                judged = replace(load, value=before)
+    return replace(context.finding("cpu", message, figures=(judged,)), figures=(load, *more))
 
 
 def _memory(context: CheckContext, stats: NodeStats) -> Finding:
@@ -67,6 +79,24 @@ def _memory(context: CheckContext, stats: NodeStats) -> Finding:
     share = context.figure("memory", "memory_used", used / most, Unit.RATIO, 1.0)
     message = f"{Unit.RATIO.show(used / most)} in use: {Unit.BYTES.show(used)} of {Unit.BYTES.show(most)}"
     return context.finding("memory", message, figures=(share, in_use, *more))
+
+
+def _frames(context: CheckContext, stats: NodeStats) -> Outcome:
+    if stats.frames is None:
+        reason = "no rate of frames yet: it takes two samples of a node that plays (exporter, check --watch)"
+        return Skipped(context.node.identifier, "frames", reason)
+    lost = min((stats.frames.deficit + stats.frames.nulled) / FRAMES_PER_MINUTE, 1.0)
+    figure = context.figure("frames", "frames_lost", lost, Unit.RATIO, 1.0)
+    finding = context.finding("frames", f"{Unit.RATIO.show(lost)} of frames lost", figures=(figure,))
+    if finding.verdict is Verdict.OK:
+        return finding
+    return replace(finding, hint="check the node's CPU and network, and the sources that its players use")
+
+
+def _no_frames(context: CheckContext) -> str | None:
+    if context.node.ready_ms is None or context.node.dialect is not Dialect.LAVALINK:
+        return None
+    return "Lavalink shows frames only to the session whose players play: they cannot be seen from outside"
 
 
 def _players(context: CheckContext, stats: NodeStats) -> Finding:
@@ -100,20 +130,24 @@ def _penalty(context: CheckContext) -> Sequence[Outcome]:
     return (context.finding("penalty", message, figures=(figure,)),)
 
 
-def _with_stats(judge: Callable[[CheckContext, NodeStats], Finding]) -> NodeCheck:
+def _with_stats(
+    examine: Callable[[CheckContext, NodeStats], Outcome],
+    why_not: Callable[[CheckContext], str | None] = always_applies,
+) -> NodeCheck:
     """A check of one value in the statistics."""
 
     def run(context: CheckContext) -> Sequence[Outcome]:
         stats = context.node.stats(context.now)
-        return (judge(context, stats),) if stats is not None else ()
+        return (examine(context, stats),) if stats is not None else ()
 
-    return NodeCheck(run)
+    return NodeCheck(run, why_not)
 
 
 CHECKS: NodeChecks = {
     "stats": NodeCheck(_stats),
     "cpu": _with_stats(_cpu),
     "memory": _with_stats(_memory),
+    "frames": _with_stats(_frames, _no_frames),
     "players": _with_stats(_players),
     "uptime": _with_stats(_uptime),
     "penalty": NodeCheck(_penalty),
