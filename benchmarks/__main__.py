@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import checks, failover, library, live, processes, stores, storm
+from benchmarks import checks, failover, library, live, processes, scrape, stores, storm
 
 BENCHMARKS = {
     "startup-region": processes.startup_region,
@@ -37,6 +37,7 @@ BENCHMARKS = {
     "failover": failover.failover,
     "check-200": checks.healthy,
     "check-holes": checks.with_holes,
+    "exporter-scrape-500": scrape.scrape_500,
 }
 
 

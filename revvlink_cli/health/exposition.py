@@ -6,19 +6,39 @@ Source: prometheus.io, "Exposition formats"; OpenMetrics 1.0, RFC draft, "Text f
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from operator import add
+from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.health.catalogue import MetricType
-from revvlink_cli.health.findings import Verdict
-from revvlink_cli.health.metrics import METRICS, samples, times
+from revvlink_cli.health.findings import Finding, Verdict, worst
+from revvlink_cli.health.metrics import (
+    CHECK_FAILURE,
+    CHECK_STATE,
+    CHECK_STATUS,
+    HANGING,
+    HEALTHY_NODES,
+    METRICS,
+    NODE_INFO,
+    NODE_STATE,
+    UP,
+    Sample,
+    graver_of,
+    hanging_nodes,
+    of_fleet,
+    sample_of,
+    samples,
+    states,
+    times,
+    why,
+)
 from revvlink_cli.health.ranges import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from revvlink_cli.health.catalogue import Metric
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.health.metrics import Labels, Sample
+    from revvlink_cli.health.metrics import Labels
 
 
 class TextFormat(Enum):
@@ -55,7 +75,10 @@ def exposition(
     for metric in sorted(families, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
         lines += _header(metric, form)
         for sample in families[metric].values():
-            lines += _lines(sample, form, mask)
+            bare = _bare_lines(sample, label_text(sample.labels, mask))
+            lines += [f"{metric.full_name}{line}" for line in bare]
+        if form is TextFormat.OPENMETRICS:
+            lines += _created_lines(families[metric].values(), mask)
     if form is TextFormat.OPENMETRICS:
         lines.append("# EOF")
     return "\n".join(lines) + "\n"
@@ -77,21 +100,177 @@ def _header(metric: Metric, form: TextFormat) -> list[str]:
     return [f"# TYPE {metric.family} {type_}", *unit, f"# HELP {metric.family} {help_}"]
 
 
-def _lines(sample: Sample, form: TextFormat, mask: Callable[[str], str]) -> list[str]:
-    metric, labels = sample.metric, label_text(sample.labels, mask)
-    if metric.type is MetricType.STATES:
-        start = f"{metric.full_name}{{{labels}{',' if labels else ''}"
-        return [f'{start}state="{state}"}} {int(place == sample.value)}' for place, state in enumerate(_STATES)]
-    braced = f"{{{labels}}}" if labels else ""
-    lines = [f"{metric.full_name}{braced} {value_text(metric, sample.value)}"]
-    if form is TextFormat.OPENMETRICS and metric.type is MetricType.COUNTER and sample.created is not None:
-        lines.append(f"{metric.family}_created{braced} {sample.created:.3f}")
-    return lines
+def _bare_lines(sample: Sample, labels: str) -> list[str]:
+    """The lines of a sample, each without the name of the metric at its start."""
+    if sample.metric.type is MetricType.STATES:
+        return _state_lines(labels, sample.value)
+    return [f"{_braced(labels)} {value_text(sample.metric, sample.value)}"]
+
+
+def _state_lines(labels: str, value: float) -> list[str]:
+    start = f"{{{labels}," if labels else "{"
+    return [f'{start}state="{state}"}} {int(place == value)}' for place, state in enumerate(_STATES)]
+
+
+def _created_lines(found: Iterable[Sample], mask: Callable[[str], str]) -> list[str]:
+    """When counters were 0, for OpenMetrics."""
+    return [
+        f"{sample.metric.family}_created{_braced(label_text(sample.labels, mask))} {sample.created:.3f}"
+        for sample in found
+        if sample.metric.type is MetricType.COUNTER and sample.created is not None
+    ]
+
+
+def _braced(labels: str) -> str:
+    return f"{{{labels}}}" if labels else ""
 
 
 def label_text(labels: Labels, mask: Callable[[str], str]) -> str:
     """Labels as they stand between braces."""
     return ",".join(f'{name}="{value if name in _OWN_LABELS else escaped(mask(value))}"' for name, value in labels)
+
+
+class _NodeText:
+    """The texts of one node that stay the same from scrape to scrape.
+
+    Attributes:
+        label: The label of the node: ``node="us-1"``.
+        start: The same between braces, with a space: the start of most of its lines.
+        verdicts: The verdicts that the following texts show: check, verdict, check, verdict, ...
+        state, check_state, check_status: Their lines, each without the name of the metric at its start.
+    """
+
+    __slots__ = ("check_state", "check_status", "label", "start", "state", "verdicts")
+
+    def __init__(self, name: str, mask: Callable[[str], str]) -> None:
+        self.label = label_text((("node", name),), mask)
+        self.start = f"{{{self.label}}} "
+        self.verdicts: list[object] = []
+        self.state = self.check_state = self.check_status = ""
+
+    def show(self, verdicts: list[object], checks: Mapping[str, Finding]) -> None:
+        """Write the lines of these verdicts, if one of them has changed."""
+        if verdicts == self.verdicts:
+            return
+        self.verdicts = verdicts
+        labels = {check: f'{self.label},check="{check}"' for check in checks}
+        self.state = _join(NODE_STATE, _state_lines(self.label, worst(checks.values())))
+        self.check_state = _join(
+            CHECK_STATE,
+            [line for check, found in checks.items() for line in _state_lines(labels[check], found.verdict)],
+        )
+        self.check_status = _join(
+            CHECK_STATUS, [f"{{{labels[check]}}} {found.verdict.value}" for check, found in checks.items()]
+        )
+
+
+class _Figures(NamedTuple):
+    metric: Metric
+    starts: list[str]
+    values: list[float]
+
+
+class FleetText:
+    """Writes the metrics of one fleet again and again, for an exporter.
+
+    The text has the samples of `exposition`, in a fraction of the time: labels are escaped once, the lines of verdicts
+    are written when a verdict changes, and the lines of a metric are joined at once. 500 nodes have 50,000 lines.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        """Prepare.
+
+        Args:
+            mask: Masks secrets in the values of labels. Results are kept: other secrets need another object.
+        """
+        self._mask = mask
+        self._nodes: dict[str, _NodeText] = {}
+        self._labels: dict[Labels, str] = {}
+
+    def write(self, report: Report, others: Iterable[Sample], form: TextFormat = TextFormat.PROMETHEUS) -> str:
+        """The text of a report on one fleet that has no context, and of other samples."""
+        self._nodes = {name: self._nodes.get(name) or _NodeText(name, self._mask) for name in report.ready}
+        lines, more = self._lines_of_nodes(report)
+        singles: dict[Metric, dict[Labels, Sample]] = {}
+        for sample in (*more, *others):
+            singles.setdefault(sample.metric, {})[sample.labels] = sample
+        known, self._labels = self._labels, {}
+        for metric, samples_ in singles.items():
+            of_metric = lines.setdefault(metric, [])
+            for sample in samples_.values():
+                text = known.get(sample.labels)
+                self._labels[sample.labels] = text = label_text(sample.labels, self._mask) if text is None else text
+                of_metric += _bare_lines(sample, text)
+        parts: list[str] = []
+        for metric in sorted(lines, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
+            if lines[metric]:
+                parts += [*_header(metric, form), metric.full_name + _join(metric, lines[metric])]
+                if form is TextFormat.OPENMETRICS:
+                    parts += _created_lines(singles.get(metric, {}).values(), self._mask)
+        return "\n".join([*parts, *(["# EOF"] if form is TextFormat.OPENMETRICS else [])]) + "\n"
+
+    def _lines_of_nodes(self, report: Report) -> tuple[dict[Metric, list[str]], list[Sample]]:
+        """The figures and the verdicts of nodes, which are nearly all lines, and the samples with other labels."""
+        nodes = self._nodes
+        figures: dict[int, _Figures] = {}
+        checks: dict[str, dict[str, Finding]] = {name: {} for name in nodes}
+        verdicts: dict[str, list[object]] = {name: [] for name in nodes}
+        failing: dict[str, None] = {}
+        of_the_fleet: dict[str, Finding] = {}
+        others: list[Sample] = []
+        for finding in report.outcomes:
+            if not isinstance(finding, Finding):
+                continue
+            name, check, verdict = finding.node, finding.check, finding.verdict
+            if name is None:
+                of_the_fleet[check] = graver_of(of_the_fleet.get(check), finding)
+                others += [sample_of(finding, figure) for figure in finding.figures if figure.metric != HEALTHY_NODES]
+                continue
+            of_node = checks[name]
+            of_node[check] = graver_of(of_node[check], finding) if check in of_node else finding
+            shown = verdicts[name]
+            shown.append(check)
+            shown.append(verdict)
+            if verdict is not Verdict.OK:
+                failing[name] = None
+            if finding.facts:
+                others.append(Sample(NODE_INFO, (("node", name), *finding.facts), 1.0))
+            if finding.subject is not None:
+                others += [sample_of(finding, figure) for figure in finding.figures]
+                continue
+            start = nodes[name].start
+            for figure in finding.figures:
+                metric = figure.metric
+                of_metric = figures.get(id(metric))
+                if of_metric is None:
+                    of_metric = figures[id(metric)] = _Figures(metric, [], [])
+                of_metric.starts.append(start)
+                of_metric.values.append(figure.value)
+        hanging = hanging_nodes(report)
+        lines = {
+            UP: [f"{nodes[name].start}{int(is_up)}" for name, is_up in report.ready.items()],
+            HANGING: [f"{node.start}{int(name in hanging)}" for name, node in nodes.items()],
+        }
+        for metric, starts, values in figures.values():
+            lines[metric] = list(map(add, starts, value_texts(metric, values)))
+        judged = [name for name in nodes if checks[name]]
+        for name in judged:
+            nodes[name].show(verdicts[name], checks[name])
+        lines[NODE_STATE] = [nodes[name].state for name in judged]
+        lines[CHECK_STATE] = [nodes[name].check_state for name in judged]
+        lines[CHECK_STATUS] = [nodes[name].check_status for name in judged]
+        others += [
+            Sample(CHECK_FAILURE, (("node", name), ("check", check), *why(finding)), 1.0)
+            for name in failing
+            for check, finding in checks[name].items()
+            if finding.verdict is not Verdict.OK
+        ]
+        return lines, [*others, *states((), of_the_fleet), *of_fleet(report)]
+
+
+def _join(metric: Metric, lines: Iterable[str]) -> str:
+    """Lines without the name of their metric as one text, which has the name before each but the first."""
+    return f"\n{metric.full_name}".join(lines)
 
 
 _ESCAPES: Mapping[int, str] = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
@@ -104,7 +283,26 @@ def escaped(text: str) -> str:
 
 
 def value_text(metric: Metric, value: float) -> str:
-    """A value. Shares and times are rounded to six decimals: more digits are noise, and do not compress."""
-    if metric.unit is Unit.RATIO or metric.unit.base == "seconds":
-        value = round(value, 6)
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    """A value. Shares and times are rounded: more digits are noise, and do not compress."""
+    return value_texts(metric, (value,))[0]
+
+
+def value_texts(metric: Metric, values: Sequence[float]) -> list[str]:
+    """The values of a metric."""
+    if metric.unit in _ROUNDED:
+        form = _SMALL if max(values) < _LARGE else _GREAT
+        return list(map(form.__mod__, values))
+    return [
+        str(int(value)) if value == int(value) and abs(value) < _EXACT else repr(value)  # as short as it can be
+        for value in values
+    ]
+
+
+_ROUNDED = (Unit.RATIO, Unit.SECONDS, Unit.DAYS)
+_LARGE = 1000.0
+_SMALL = "%.6g"
+_GREAT = "%.13g"
+"""The format of times that may be points in time: microseconds of the present."""
+
+_EXACT = 1e15
+"""Integers below this are exact as floats, and have no exponent."""

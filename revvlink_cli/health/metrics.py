@@ -326,7 +326,8 @@ def _samples(report: Report) -> list[Sample]:
 
 def hanging_nodes(report: Report) -> set[str | None]:
     """The nodes that answer no request though their websocket is open."""
-    return {found.node for found in report.made if found.code == str(Code.REST_UNRESPONSIVE)}
+    code = str(Code.REST_UNRESPONSIVE)
+    return {found.node for found in report.made if found.code == code}
 
 
 def graver_of(known: Finding | None, finding: Finding) -> Finding:

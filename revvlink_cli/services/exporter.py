@@ -30,7 +30,7 @@ from revvlink_cli.client.errors import Code
 from revvlink_cli.config.secrets_in_use import redact, redacted
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
-from revvlink_cli.health.exposition import exposition
+from revvlink_cli.health.exposition import FleetText, exposition
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import PlaySettings
     from revvlink_cli.config.web_config import WebConfig
+    from revvlink_cli.health.exposition import TextFormat
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy, Requirements
     from revvlink_cli.services.fleet_session import FleetSession
@@ -155,6 +156,7 @@ class Exporter:
         self._reload = reload
         self._paces = paces
         self._is_current = True
+        self._text = FleetText(redact)
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
@@ -202,12 +204,13 @@ class Exporter:
             Why it cannot be used, None where it is used.
         """
         async with self._following:
-            trouble = None
+            trouble, plan = None, None
             try:
                 plan = self._reload()
             except ReloadError as error:
                 trouble = str(error)
-            else:
+            self._text = FleetText(redact)  # it keeps texts in which the secrets of before are masked
+            if plan is not None:
                 self._use(plan)
                 await follow(self._fleet, as_scraped(plan.chosen, self._timeout), self._joining)
                 self._reloaded_at = time.time()
@@ -295,7 +298,6 @@ class Exporter:
         policy = without_canaries(self._plan.policy)
         report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
         found = [
-            *metrics.samples(report),
             *self._canaries.samples(self._timeout),
             *self._counters.samples(),
             *process_metrics.samples(),
@@ -305,7 +307,8 @@ class Exporter:
             Sample(metrics.CONFIG_RELOAD_TIMESTAMP, (), self._reloaded_at),
             Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
         ]
-        return _text(request, found)
+        form = _format(request)
+        return _text(self._text.write(report, found, form), form)
 
     async def _probe(self, request: web.Request) -> web.Response:
         name = request.query.get("target")
@@ -338,7 +341,8 @@ class Exporter:
             Sample(metrics.PROBE_SUCCESS, (), float(is_success)),
             Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
-        return _text(request, found)
+        form = _format(request)
+        return _text(exposition(found, form, redact), form)
 
     def _no_such(self, name: str | None) -> str:
         known = [entry.identifier for entry in self._plan.chosen]
@@ -390,9 +394,11 @@ def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]
     return {"targets": [address], "labels": labels}
 
 
-def _text(request: web.Request, found: Sequence[Sample]) -> web.Response:
-    form = negotiated(request.headers.getall("Accept", ()))
-    text = exposition(found, form, redact)
+def _format(request: web.Request) -> TextFormat:
+    return negotiated(request.headers.getall("Accept", ()))
+
+
+def _text(text: str, form: TextFormat) -> web.Response:
     return web.Response(body=text.encode(), headers={"Content-Type": form.value, "Vary": "Accept"})
 
 
