@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import bcrypt
 import pytest
 import trustme
 
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.web_config import load_web_config
 
-if TYPE_CHECKING:
-    from pathlib import Path
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "prometheus" / "web.yml"
 
 HASH = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
 
@@ -73,6 +73,16 @@ def test_a_whole_file_is_accepted(folder: Path) -> None:
         path.write_text(empty)
         config = load_web_config(path)
         assert (config.tls, config.users, config.headers) == (None, {}, ())
+
+
+def test_the_example_of_the_documentation_is_accepted(folder: Path) -> None:
+    """docs/prometheus/web.yml works as it is, beside a certificate, and its hash is that of the named password."""
+    text = EXAMPLE.read_text("utf-8").replace("exporter.crt", "cert.pem").replace("exporter.key", "key.pem")
+    (folder / "web.yml").write_text(text)
+    config = load_web_config(folder / "web.yml")
+
+    assert config.tls is not None
+    assert bcrypt.checkpw(b"change me", config.users["prometheus"])
 
 
 @pytest.mark.parametrize(
