@@ -63,6 +63,7 @@ COMMAND_GROUPS = {
         "healthcheck": "Check one node, for Docker and Kubernetes.",
         "doctor": "Diagnose the machine, the configuration and each node.",
         "exporter": "Serve metrics of the nodes to Prometheus.",
+        "silence": "Silence nodes during maintenance, until a given time.",
         "record": "Record the status of the nodes to a file.",
         "report": "Summarise a recording, as a table or a page with charts.",
     },

@@ -13,6 +13,7 @@ from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext
 from revvlink_cli.commands.shared.command import MonitorCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.values import files
+from revvlink_cli.config.silences import SilenceFile
 from revvlink_cli.output.check_rows import CheckRow, ContextCheckRow
 from revvlink_cli.output.formats import COMMON, REPORTS, Format
 from revvlink_cli.output.result import CheckResult, CommandError, ExitCode, Result, Stream, column
@@ -118,6 +119,9 @@ def check(
         str | None,
         typer.Option("--remind", metavar="TIME", help="With --notify, repeat what is wrong after this time."),
     ] = None,
+    no_silences: Annotated[
+        bool, typer.Option("--no-silences", help="Judge silenced nodes like others; see `revvlink silence`.")
+    ] = False,
     all_contexts: AllContexts = False,
     exit_zero: Annotated[
         bool, typer.Option("--exit-zero", help="End with 0 for every verdict, for collectors of reports.")
@@ -160,7 +164,9 @@ def check(
         plays=canary_play, max_latency=max_latency, max_rest_latency=max_rest_latency, no_defaults=no_defaults,
         min_healthy=min_healthy, unknown_on_timeout=unknown_on_timeout,
     )  # fmt: skip
-    prepare = partial(_prepare, options=options, flags=flags, notify=notify, remind=remind)
+    prepare = partial(
+        _prepare, options=options, flags=flags, notify=notify, remind=remind, honours_silences=not no_silences
+    )
     if all_contexts:
         found, broken = load_all(options, nodes or (), tags=tag or (), region=region)
         plans: list[Plan] = []
@@ -188,22 +194,30 @@ class Plan(NamedTuple):
         nodes: The nodes, with their passwords.
         policy: The requirements.
         notify: Sends what has changed and calls the heartbeat; None for neither.
+        silences: The silences to honour; those of no file with --no-silences.
     """
 
     settings: Settings
     nodes: tuple[NodeSettings, ...]
     policy: Policy
     notify: notifying.Messenger | None
+    silences: SilenceFile
 
-    async def report(self, options: Options) -> Report:
-        """Check the fleet."""
+    async def report(self, options: Options) -> tuple[Report, tuple[str, ...]]:
+        """Check the fleet; gives warnings, too."""
         from revvlink_cli.services.checking import run
 
         settings = self.settings
+        silenced, warnings = self.silences.silenced(self.nodes)
         report = await run(
-            self.nodes, self.policy, regions=settings.regions, timeout=options.timeout, play=settings.play
+            self.nodes,
+            self.policy,
+            regions=settings.regions,
+            timeout=options.timeout,
+            play=settings.play,
+            silenced=silenced,
         )
-        return replace(report, context=settings.context)
+        return replace(report, context=settings.context), warnings
 
 
 def _prepare(
@@ -214,6 +228,7 @@ def _prepare(
     flags: check_options.CheckOptions,
     notify: Sequence[str] | None,
     remind: str | None,
+    honours_silences: bool,
 ) -> Plan:
     """Make the plan for these nodes of a configuration. Canaries that play raise the time limit.
 
@@ -227,7 +242,8 @@ def _prepare(
     if options.given_timeout is None and any(policy.plays(entry.identifier) for entry in entries):
         usual = MonitorCommand.usual_timeout + settings.play.duration_s + PLAY_TIME
         options.usual_timeout = max(options.usual_timeout, usual)
-    return Plan(settings, chosen, policy, messenger)
+    silences = SilenceFile(settings.silences_file if honours_silences else None)
+    return Plan(settings, chosen, policy, messenger, silences)
 
 
 def _refuse_beside_watch(given: Mapping[str, object]) -> None:
@@ -246,23 +262,30 @@ def _watch(
 ) -> Stream:
     from revvlink_cli.commands.shared.watched_checks import watched_checks
 
-    current: list[Policy] = []
+    current: list[Plan] = []
 
     def choose(found: Settings) -> tuple[NodeSettings, ...]:
         plan = prepare(found)
-        current[:] = [plan.policy]
+        current[:] = [plan]
         return plan.nodes
 
     job = watch_options.WatchJob(settings, options, span, choose(settings), choose, waits_for_all=True)
-    return watched_checks(job, lambda: current[0], shows_all=bool(options.verbose), exit_zero=exit_zero)
+    return watched_checks(
+        job,
+        lambda: current[0].policy,
+        lambda: current[0].silences,
+        shows_all=bool(options.verbose),
+        exit_zero=exit_zero,
+    )
 
 
 async def _check(
     plan: Plan, options: Options, *, reports: tuple[tuple[Format, str], ...], exit_zero: bool
 ) -> CheckResult:
-    report = await plan.report(options)
+    report, warnings = await plan.report(options)
     send = partial(plan.notify, report) if plan.notify is not None else None
-    return replace(result_of(report, options, exit_zero=exit_zero), report_files=reports, notify=send)
+    result = result_of(report, options, exit_zero=exit_zero)
+    return replace(result, report_files=reports, notify=send, warnings=warnings)
 
 
 async def _check_all(
@@ -282,7 +305,7 @@ async def _check_all(
     at = time.time()
     async with asyncio.TaskGroup() as group:
         checks = [group.create_task(plan.report(options), name=f"check {plan.settings.context}") for plan in plans]
-    made = [check.result() for check in checks]
+    made = [check.result()[0] for check in checks]
     failed = [unusable(each.name, [failure.message for failure in each.failures], at) for each in broken]
     report = combined(sorted((*made, *failed), key=lambda part: part.context or ""))
 
@@ -298,6 +321,7 @@ async def _check_all(
         result,
         row=ContextCheckRow,
         notes=(*result.notes, *left_out_notes()),
+        warnings=tuple(warning for check in checks for warning in check.result()[1]),
         report_files=reports,
         notify=send if any(plan.notify is not None for plan in plans) else None,
     )

@@ -14,6 +14,7 @@ import typer
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
+from revvlink_cli.config.silences import SilenceWatch
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Stream, column
 
@@ -77,7 +78,8 @@ def exporter(
         chosen = choose(settings)
         policy = check_options.build_policy(settings, chosen, options.usage_exit_code)
         web = _web_config(web_config_file, options)
-        return Plan(chosen, policy, settings.regions, settings.play, web), settings
+        silences = SilenceWatch(settings.silences_file, _warn)
+        return Plan(chosen, policy, settings.regions, settings.play, web, silences), settings
 
     choose = node_selection.make_chooser(options, nodes, tag, region)
     plan, settings = read_plan()

@@ -23,6 +23,7 @@ from revvlink_cli.config.files import read_text, write_atomically
 from revvlink_cli.config.load import parse
 from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError, Problem
+from revvlink_cli.config.silences import path_beside
 from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.config.toml_edit import CannotEditError, Set, edit
 
@@ -116,6 +117,8 @@ def rename_context(old: str, new: str) -> tuple[Path, tuple[str, ...]]:
             for folder in (state_folder, cache_folder)
             if (warning := _move(folder(old), folder(new))) is not None
         ]
+        if (warning := _move_file(path_beside(before), path_beside(after))) is not None:
+            warnings.append(warning)
     return after, tuple(warnings)
 
 
@@ -128,6 +131,18 @@ def _move(before: Path, after: Path) -> str | None:
             shutil.rmtree(after)  # of a context whose file was deleted by hand: another fleet
         if before.is_dir():
             before.rename(after)
+    except OSError as error:
+        return f"{before} cannot be moved to {after}: {error.strerror or error}"
+    return None
+
+
+def _move_file(before: Path, after: Path) -> str | None:
+    """Move a file that belongs to a context; gives a warning if that fails."""
+    try:
+        if before.exists():
+            before.replace(after)
+        else:
+            after.unlink(missing_ok=True)  # of a context whose file was deleted by hand: another fleet
     except OSError as error:
         return f"{before} cannot be moved to {after}: {error.strerror or error}"
     return None
@@ -161,6 +176,10 @@ def remove_context(name: str) -> tuple[Path, tuple[str, ...]]:
                 continue
             except OSError as error:
                 warnings.append(f"{folder} cannot be deleted: {error.strerror or error}")
+        try:
+            path_beside(path).unlink(missing_ok=True)
+        except OSError as error:
+            warnings.append(f"{path_beside(path)} cannot be deleted: {error.strerror or error}")
     return path, tuple(warnings)
 
 

@@ -28,6 +28,7 @@ from revvlink_cli.config.values import read_duration, read_texts, read_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from revvlink_cli.config.locate import Path as KeyPath
     from revvlink_cli.config.source import Source
@@ -385,9 +386,18 @@ def _settings(
         ),
         discord=_discord(sections.get("discord", {})),
         alert=_alert(sections.get("alert", {}), partial(value, "alert")),
+        silences_file=_silences_file(source, value("silences", "file")),
         warnings=warnings,
         origins=MappingProxyType(dict(origins)),
     )
+
+
+def _silences_file(source: Source, name: str | None) -> Path | None:
+    from revvlink_cli.config.silences import path_beside
+
+    if name is not None:
+        return beside(source, name)
+    return path_beside(source.path) if source.path is not None else None
 
 
 def _discord(values: Mapping[str, Any]) -> DiscordSettings:

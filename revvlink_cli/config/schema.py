@@ -226,6 +226,10 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key(name="heartbeat", kind=Kind.TEXT, secret=True,
             help="The address itself, of healthchecks.io, uptime-kuma or their like: protect the file (chmod 600)"),
     ),
+    "silences": (
+        Key(name="file", reaches_out=True, names_file=True, kind=Kind.TEXT, example='"/var/lib/revvlink/silences.json"',
+            help="File of the silences, beside this file if left out; a relative path starts in this file's folder"),
+    ),
     "nodes": NODE,
 }  # fmt: skip
 """Section -> its keys. ``nodes`` is an array of tables; ``regions``, a table of lists, has keys of the user's own."""

@@ -199,6 +199,7 @@ class Settings(NamedTuple):
         play: How canaries play.
         discord: Where messages about checks go in Discord.
         alert: When changes are reported, and the channels beside Discord.
+        silences_file: The file of the silences; None for a configuration in the environment, which has none.
         warnings: Problems that do not prevent its use.
         origins: By section and key, where the other values came from.
     """
@@ -212,6 +213,7 @@ class Settings(NamedTuple):
     play: PlaySettings
     discord: DiscordSettings
     alert: AlertSettings
+    silences_file: Path | None
     warnings: tuple[Problem, ...]
     origins: Mapping[tuple[str, str], Origin]
 

@@ -12,6 +12,7 @@ from revvlink_cli.health.catalogue import CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from revvlink_cli.config.key_names import NamedKey
     from revvlink_cli.config.settings import AlertSettings, NodeEntry, Origin, Settings
@@ -55,6 +56,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
     plain["discord", "remind"] = f"{discord.remind_s:g}s" if discord.remind_s is not None else None
     plain |= {("discord", "mention"): discord.mention, ("discord", "thread"): discord.thread}
     plain |= _alert(settings.alert)
+    plain["silences", "file"] = str(settings.silences_file) if settings.silences_file is not None else None
     play = settings.play
     plain |= {
         ("play", name): str(shown) if (shown := getattr(play, name)) is not None else None
@@ -163,7 +165,8 @@ def uses(settings: Settings) -> tuple[str, ...]:
                                  ("play", "listen", settings.play.listen), ("play", "cert", settings.play.cert),
                                  ("play", "key", settings.play.key),
                                  ("discord", discord.key, discord.value), ("alert", alert.webhook_key, alert.webhook),
-                                 ("alert", alert.heartbeat_key, alert.heartbeat)):  # fmt: skip
+                                 ("alert", alert.heartbeat_key, alert.heartbeat),
+                                 ("silences", "file", _named_silences(settings))):  # fmt: skip
         key = next(key for key in schema.SECTIONS[section] if key.name == (name or "webhook"))
         if key.reaches_out and value is not None:
             found.setdefault(_used(settings, key, value), []).append(f"{section}.{name}")
@@ -172,6 +175,11 @@ def uses(settings: Settings) -> tuple[str, ...]:
         names = {"env": f"the variable {name}", "file": f"the file {beside(settings.source, name).resolve()}"}
         found.setdefault(names.get(kind, "the service of apprise that it names"), []).append("alert.apprise")
     return tuple(f"{what} ({'; '.join(who)})" for what, who in found.items())
+
+
+def _named_silences(settings: Settings) -> Path | None:
+    """The file of the silences where the configuration names it."""
+    return settings.silences_file if ("silences", "file") in settings.origins else None
 
 
 def _used(settings: Settings, key: schema.Key, value: Any) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.health.catalogue import Metric
     from revvlink_cli.health.ranges import Unit
+    from revvlink_cli.health.silences import Silence
 
 
 class Verdict(IntEnum):
@@ -75,8 +76,11 @@ class Finding:
         figures: Numbers, the judged one first.
         facts: Texts that the check read, by name.
         origin: The check that failed, where that one is left out and this one reports its failure; else None.
-        raw_verdict: The original verdict, where a quorum or the lack of a check to report it made it milder; else None.
+        raw_verdict: The original verdict, where a quorum, a silence or the lack of a check to report it made it milder;
+            else None.
         context: The fleet, where a report is about several; else None.
+        silence: What silences this problem, whose `verdict` is then OK and whose `raw_verdict` is the original; else
+            None.
     """
 
     node: str | None
@@ -92,6 +96,7 @@ class Finding:
     origin: str | None = None
     raw_verdict: Verdict | None = None
     context: str | None = None
+    silence: Silence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from revvlink_cli.health.catalogue import NODE_CHECKS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import FleetSnapshot
     from revvlink_cli.health.checks.context import Load, OnDemand, Played
     from revvlink_cli.health.policy import Policy
+    from revvlink_cli.health.silences import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Report:
         made: All findings, also of checks that are not reported: an alert ends when its trouble is over.
         context: The name of the fleet, where it has one; else None.
         parts: The reports on single fleets that this one consists of; none if it is about one fleet.
+        silenced: The silenced nodes, each with its silence.
     """
 
     verdict: Verdict
@@ -48,6 +51,14 @@ class Report:
     made: tuple[Finding, ...] = ()
     context: str | None = None
     parts: tuple[Report, ...] = ()
+    silenced: Mapping[str, Silence] = field(default_factory=dict, hash=False)
+
+    @property
+    def silences(self) -> tuple[tuple[str, Silence], ...]:
+        """The silenced nodes, of several fleets as ``prod/us-1``, each with its silence."""
+        if self.parts:
+            return tuple((f"{part.context}/{name}", found) for part in self.parts for name, found in part.silences)
+        return tuple(self.silenced.items())
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -63,11 +74,12 @@ class Report:
 
     @property
     def healthy_nodes(self) -> str:
-        """How many nodes are healthy, in words: ``2 of 3 nodes healthy``, ``2 of 3 nodes of prod healthy``."""
+        """How many nodes are healthy and silenced, in words: ``2 of 3 nodes of prod healthy, 1 silenced``."""
         fleet = f" of {self.context}" if self.context is not None else ""
         if self.parts:
             fleet = f" of {len(self.parts)} context{'' if len(self.parts) == 1 else 's'}"
-        return f"{self.healthy} of {self.nodes} node{'' if self.nodes == 1 else 's'}{fleet} healthy"
+        silenced = f", {len(self.silences)} silenced" if self.silences else ""
+        return f"{self.healthy} of {self.nodes} node{'' if self.nodes == 1 else 's'}{fleet} healthy{silenced}"
 
 
 def combined(parts: Sequence[Report]) -> Report:
@@ -118,10 +130,12 @@ def assess(
     loads: Mapping[str, Sequence[Load]] | None = None,
     played: Mapping[str, Sequence[Played]] | None = None,
     on_demand: Mapping[str, OnDemand] | None = None,
+    silenced: Mapping[str, Silence] | None = None,
 ) -> Report:
     """Checks every node and the fleet.
 
-    Where a quorum is set and holds, CRITICAL and UNKNOWN findings on single nodes become a WARNING.
+    Where a quorum is set and holds, CRITICAL and UNKNOWN findings on single nodes become a WARNING. Problems of
+    silenced nodes become OK, and checks of the fleet leave silenced nodes out that are not healthy.
 
     Args:
         fleet: The fleet.
@@ -130,7 +144,9 @@ def assess(
         loads: By node, the results of its canaries.
         played: By node, the results of its playing canaries.
         on_demand: By node, its answers for checks on demand; those checks are skipped on other nodes.
+        silenced: The silenced nodes, each with its silence.
     """
+    silenced = {node.identifier: found for node in fleet.nodes if (found := (silenced or {}).get(node.identifier))}
     all_outcomes = {
         node.identifier: run_checks(
             CheckContext(
@@ -150,17 +166,36 @@ def assess(
     state = {name: is_healthy(select_checks(outcomes, wanted[name])) for name, outcomes in all_outcomes.items()}
     healthy = sum(is_well is True for is_well in state.values())
     ready = {node.identifier: node.ready_ms is not None and node.hanging is None for node in fleet.nodes}
-    context = FleetContext(fleet, policy, state, ready)
+    context = FleetContext(fleet, policy, state, ready, frozenset(silenced))
     of_fleet = tuple(check(context) for check in CHECKS.values())
     selected: list[Outcome] = []
-    quorum = policy.quorum(len(fleet.nodes))
+    quorum = context.quorum
     for name, outcomes in all_outcomes.items():
         codes = wanted[name] & policy.only if policy.only else wanted[name]
-        chosen = select_checks(outcomes, codes)
+        chosen = _silenced(select_checks(outcomes, codes), silenced.get(name))
         selected += map(_softened, chosen) if quorum is not None and healthy >= quorum else chosen
     selected += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
-    made = tuple(found for found in chain(*all_outcomes.values(), of_fleet) if isinstance(found, Finding))
-    return Report(worst(selected), tuple(selected), len(fleet.nodes), healthy, ready, made=made)
+    all_made = (_silenced(outcomes, silenced.get(name)) for name, outcomes in all_outcomes.items())
+    made = tuple(found for found in chain(*all_made, of_fleet) if isinstance(found, Finding))
+    return Report(
+        worst(selected),
+        tuple(selected),
+        len(fleet.nodes),
+        healthy,
+        ready,
+        made=made,
+        silenced=MappingProxyType(silenced),
+    )
+
+
+def _silenced(outcomes: Sequence[Outcome], silence: Silence | None) -> list[Outcome]:
+    """The outcomes of a node, the problems among them as OK if it is silenced."""
+    return [
+        replace(found, verdict=Verdict.OK, raw_verdict=found.raw_verdict or found.verdict, silence=silence)
+        if silence is not None and isinstance(found, Finding) and found.verdict is not Verdict.OK
+        else found
+        for found in outcomes
+    ]
 
 
 def _softened(outcome: Outcome) -> Outcome:

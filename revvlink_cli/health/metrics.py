@@ -28,6 +28,7 @@ UP = Metric(
     "up", Unit.COUNT, "Whether the node took the connection, the password and the websocket, and answers requests."
 )
 HANGING = Metric("hanging", Unit.COUNT, "Whether the node answers no request though its websocket is open.")
+SILENCED = Metric("silenced", Unit.COUNT, "Whether the node is silenced, so that its problems count as OK in verdicts.")
 NODE_INFO = Metric("info", Unit.COUNT, "What the node is, as labels.")
 FLEET_NODES = Metric("nodes", Unit.COUNT, "Nodes that were checked.", prefix=FLEET)
 HEALTHY_NODES = BY_CODE["quorum"].metric("healthy_nodes", Unit.COUNT)
@@ -195,6 +196,7 @@ PROBE_DURATION = Metric("duration", Unit.SECONDS, "Time that the probe took.", p
 METRICS = (
     UP,
     HANGING,
+    SILENCED,
     NODE_LOST_CONNECTIONS,
     NODE_RECONNECTS,
     NODE_STATE,
@@ -311,6 +313,7 @@ def _samples(report: Report) -> list[Sample]:
     found = [Sample(UP, (("node", node),), float(is_up)) for node, is_up in report.ready.items()]
     hanging = hanging_nodes(report)
     found += [Sample(HANGING, (("node", node),), float(node in hanging)) for node in report.ready]
+    found += [Sample(SILENCED, (("node", node),), float(node in report.silenced)) for node in report.ready]
     statuses: dict[str | None, dict[str, Finding]] = {}
     for finding in report.findings:
         checks = statuses.setdefault(finding.node, {})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, subject_of
+from revvlink_cli.health.silences import local_time
 from revvlink_cli.output.result import Failure, InContext, Kind, column, in_context
 
 if TYPE_CHECKING:
@@ -35,19 +37,39 @@ class FigureRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRecord:
+    """What silences a problem, until when, and the verdict that it would have."""
+
+    id: str
+    reason: str
+    until: str
+    created_by: str
+    verdict: str
+
+
+def _message(row: CheckRow) -> str:
+    return row.message if row.silence is None else f"{row.message} (silenced {_shown(row.silence)})"
+
+
+def _shown(silence: SilenceRecord) -> str:
+    return f"until {local_time(datetime.fromisoformat(silence.until).timestamp())}: {silence.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """The outcome of one check: ok, warning, critical, unknown or skipped. Without a node it is one of the fleet."""
+    """The outcome of one check: ok, warning, critical, unknown, silenced or skipped. Without a node, the fleet's."""
 
     node: str | None = column("NODE", cell=_node, rank=0)
     check: str = column("CHECK", rank=0)
     verdict: str = column("VERDICT", Kind.STATE, rank=0)
-    message: str = column("MESSAGE", wraps=True)
+    message: str = column("MESSAGE", cell=_message, wraps=True)
     subject: str | None
     code: str | None
     stage: str | None
     hint: str | None
     figures: tuple[FigureRow, ...]
     facts: dict[str, str]
+    silence: SilenceRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +94,7 @@ def _plain_row(outcome: Outcome) -> CheckRow:
                         hint=None, figures=(), facts={})  # fmt: skip
     return CheckRow(
         **plain,
-        verdict=outcome.verdict.name.lower(),
+        verdict="silenced" if outcome.silence is not None else outcome.verdict.name.lower(),
         message=outcome.message,
         subject=outcome.subject,
         code=outcome.code,
@@ -80,6 +102,20 @@ def _plain_row(outcome: Outcome) -> CheckRow:
         hint=outcome.hint,
         figures=tuple(map(_figure, outcome.figures)),
         facts={name: value for name, value in outcome.facts if value},
+        silence=_silence(outcome),
+    )
+
+
+def _silence(finding: Finding) -> SilenceRecord | None:
+    silence = finding.silence
+    if silence is None:
+        return None
+    return SilenceRecord(
+        id=silence.id,
+        reason=silence.reason,
+        until=datetime.fromtimestamp(silence.until, UTC).isoformat(timespec="seconds"),
+        created_by=silence.created_by,
+        verdict=(finding.raw_verdict or finding.verdict).name.lower(),
     )
 
 
@@ -106,7 +142,7 @@ def table_rows(report: Report) -> tuple[CheckRow, ...]:
     for finding in report.findings:
         by_node.setdefault((finding.context, finding.node), []).append(finding)
     for (context, node), findings in by_node.items():
-        bad = [finding for finding in findings if finding.verdict is not Verdict.OK]
+        bad = [finding for finding in findings if finding.verdict is not Verdict.OK or finding.silence is not None]
         if bad:
             rows += rows_of(bad)
             continue
@@ -118,8 +154,19 @@ def table_rows(report: Report) -> tuple[CheckRow, ...]:
 
 
 def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings, the gravest first, otherwise in the given order."""
-    return sorted(findings, key=lambda finding: -finding.verdict.gravity)
+    """Findings, the gravest first and those that are silenced after them, otherwise in the given order."""
+    return sorted(findings, key=lambda finding: (-finding.verdict.gravity, finding.silence is None))
+
+
+def silenced(report: Report) -> list[Finding]:
+    """The problems that are silenced, the gravest first."""
+    found = [finding for finding in report.findings if finding.silence is not None]
+    return sorted(found, key=lambda finding: -(finding.raw_verdict or finding.verdict).gravity)
+
+
+def verdict_of(finding: Finding) -> str:
+    """The verdict in capitals; SILENCED for a problem that is silenced."""
+    return "SILENCED" if finding.silence is not None else finding.verdict.name
 
 
 def trouble(report: Report) -> list[Finding]:
@@ -135,8 +182,15 @@ def place(finding: Finding) -> str:
 
 
 def describe(finding: Finding) -> str:
-    """A finding on one line: node, check, message."""
-    return f"{place(finding)}: {finding.message}"
+    """A finding on one line: node, check, message, and what silences it."""
+    return f"{place(finding)}: {message_of(finding)}"
+
+
+def message_of(finding: Finding) -> str:
+    """The message, and until when and why the problem is silenced."""
+    if finding.silence is None:
+        return finding.message
+    return f"{finding.message} (silenced {finding.silence.shown})"
 
 
 def headline(report: Report) -> str:
@@ -148,11 +202,19 @@ def headline(report: Report) -> str:
 
 
 def summary(report: Report, most: int = 3, separator: str = "; ") -> str:
-    """The headline and the gravest findings. Nagios wants no semicolon, so the separator is a parameter."""
+    """The headline and the gravest findings; where all is well, those that are silenced.
+
+    Nagios wants no semicolon, so the separator is a parameter.
+    """
     bad = trouble(report)
     parts = [headline(report), *map(describe, bad[:most])]
     if len(bad) > most:
         parts.append(f"and {len(bad) - most} more")
+    if not bad and most > 1:
+        hidden = silenced(report)
+        parts += map(describe, hidden[:most])
+        if len(hidden) > most:
+            parts.append(f"and {len(hidden) - most} more silenced")
     return separator.join(parts)
 
 

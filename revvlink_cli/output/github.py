@@ -55,6 +55,14 @@ class GitHubRenderer(ReportRenderer):
             ]
             if len(bad) > room:
                 lines.append(_command(level, "revvlink check", f"and {len(bad) - room} more, see the job summary"))
+        silenced = check_rows.silenced(report)
+        room = MOST - 1 if len(silenced) < MOST else MOST - 2  # the verdict is a notice, too
+        lines += [
+            _command("notice", f"{check_rows.place(finding)} SILENCED", check_rows.message_of(finding))
+            for finding in silenced[:room]
+        ]
+        if len(silenced) > room:
+            lines.append(_command("notice", "revvlink check", f"and {len(silenced) - room} more that are silenced"))
         return "".join(lines)
 
     def format_errors(self, errors: Sequence[Failure]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, subject_of
+from revvlink_cli.output.check_rows import message_of
 from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.text import clean
 
@@ -74,6 +75,8 @@ def _add_case(suite: ET.Element, outcome: Outcome) -> None:
     case = ET.SubElement(suite, "testcase", {"name": name, "classname": f"revvlink.{suite.get('name')}", "time": "0"})
     if isinstance(outcome, Skipped):
         ET.SubElement(case, "skipped", {"message": clean(outcome.reason)})
+    elif outcome.silence is not None:
+        ET.SubElement(case, "skipped", {"message": clean(message_of(outcome))})
     elif outcome.verdict is Verdict.OK:
         ET.SubElement(case, "system-out").text = clean(outcome.message)
     else:

@@ -60,8 +60,8 @@ def _document(report: Report) -> str:
     for index, finding in enumerate(findings):
         hint = f" ({finding.hint})" if finding.hint else ""
         line = (
-            f"| {finding.verdict.name} | {_cell(subject_of(finding))} | {finding.check} "
-            f"| {_cell(finding.message + hint)} |"
+            f"| {check_rows.verdict_of(finding)} | {_cell(subject_of(finding))} | {finding.check} "
+            f"| {_cell(check_rows.message_of(finding) + hint)} |"
         )
         left -= len(line) + 1
         if left < 0:

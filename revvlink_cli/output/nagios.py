@@ -51,6 +51,11 @@ class NagiosRenderer(ReportRenderer):
         findings = [f"{finding.verdict.name}: {check_rows.describe(finding)}" for finding in bad[:LINES]]
         if len(bad) > LINES:
             findings.append(f"and {len(bad) - LINES} more")
+        silenced = check_rows.silenced(report)
+        room = max(LINES - len(bad), 0)
+        findings += [f"SILENCED: {check_rows.describe(finding)}" for finding in silenced[:room]]
+        if len(silenced) > room:
+            findings.append(f"and {len(silenced) - room} more that are silenced")
         if not findings:
             findings = [f"{len(report.findings)} checks passed in {report.took:.1f} s"]
         lines = [check_rows.summary(report, 1, ", "), *findings, *filter(None, [report.remark])]

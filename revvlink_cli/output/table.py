@@ -37,7 +37,7 @@ _STATES = {
     "node_ready": "green", "node_failed": "red", "node_lost": "red", "node_hanging": "red", "player_lost": "red",
     "track_exception": "red", "track_stuck": "red", "websocket_closed": "red",
     "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
-    "excluded": "dim", "skipped": "dim",
+    "excluded": "dim", "skipped": "dim", "silenced": "dim",
 }  # fmt: skip
 
 _UNLIMITED = 10_000

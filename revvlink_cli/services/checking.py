@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.settings import PlaySettings
     from revvlink_cli.health.checks.context import Played
     from revvlink_cli.health.policy import Policy, Requirements
+    from revvlink_cli.health.silences import Silence
     from revvlink_cli.services.canaries import CanaryPlayer
 
 PER_SECOND = 2
@@ -57,6 +58,7 @@ async def run(
     timeout: float,
     play: PlaySettings | None = None,
     paces: SharedPaces | None = None,
+    silenced: Mapping[str, Silence] | None = None,
 ) -> Report:
     """Check nodes and fleet.
 
@@ -67,6 +69,7 @@ async def run(
         timeout: Seconds for the whole check; a node that has not answered by then has timed out.
         play: How canaries play; without it none does.
         paces: Bounds the requests per second to each server together with others that ask it, or None.
+        silenced: The silenced nodes, each with its silence.
     """
     at, begun = time.time(), time.monotonic()
     if play is None:
@@ -89,7 +92,13 @@ async def run(
             await until(session.fleet, session.deadline, canaries.are_over)
         snapshot = session.fleet.snapshot()
         report = assess(
-            snapshot, policy, timeout=timeout, loads=canaries.loads, played=canaries.played, on_demand=on_demand
+            snapshot,
+            policy,
+            timeout=timeout,
+            loads=canaries.loads,
+            played=canaries.played,
+            on_demand=on_demand,
+            silenced=silenced,
         )
     return replace(report, at=at, took=time.monotonic() - begun)
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.settings import NodeSettings
     from revvlink_cli.config.settings import PlaySettings
+    from revvlink_cli.config.silences import SilenceWatch
     from revvlink_cli.config.web_config import WebConfig
     from revvlink_cli.health.exposition import TextFormat
     from revvlink_cli.health.fleet import Report
@@ -81,6 +82,7 @@ class Plan(NamedTuple):
         regions: A region map in place of the built-in one.
         play: How canaries play.
         web: TLS, users and headers; None for plain HTTP without passwords.
+        silences: The silences to honour; None for none.
     """
 
     chosen: Sequence[NodeSettings]
@@ -88,6 +90,7 @@ class Plan(NamedTuple):
     regions: Mapping[str, Sequence[str]] | None
     play: PlaySettings
     web: WebConfig | None = None
+    silences: SilenceWatch | None = None
 
 
 class ReloadError(Exception):
@@ -296,7 +299,10 @@ class Exporter:
     async def _metrics(self, request: web.Request) -> web.Response:
         begun = time.monotonic()
         policy = without_canaries(self._plan.policy)
-        report = assess(self._fleet.snapshot(), policy, timeout=self._timeout)
+        snapshot = self._fleet.snapshot()
+        silences = self._plan.silences
+        silenced = silences.silenced(snapshot.nodes) if silences is not None else None
+        report = assess(snapshot, policy, timeout=self._timeout, silenced=silenced)
         found = [
             *self._canaries.samples(self._timeout),
             *self._counters.samples(),
@@ -368,8 +374,15 @@ def _timed_out(node: str, requirements: Requirements) -> list[Sample]:
 
 
 def _of_node(report: Report) -> list[Sample]:
-    """The samples of the probed node, without those about the fleet, of which the probe saw one node only."""
-    return [sample for sample in metrics.samples(report) if sample.metric.prefix != FLEET]
+    """The samples of the probed node, without those about the fleet, of which the probe saw one node only.
+
+    A probe measures, so silences do not change its verdicts.
+    """
+    return [
+        sample
+        for sample in metrics.samples(report)
+        if sample.metric.prefix != FLEET and sample.metric is not metrics.SILENCED
+    ]
 
 
 def _scrape_timeout(request: web.Request) -> float | None:

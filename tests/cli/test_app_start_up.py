@@ -49,6 +49,7 @@ def loaded(*arguments: str) -> set[str]:
         ["config", "get", "nodes.a.uri"],
         ["config", "set", "nodes.a.region", "us"],
         ["context", "list"],
+        ["silence", "list"],
         ["context", "use", "--none"],
         ["--context", "nobody", "nodes", "list"],
         ["config", "validate", "-o", "jsonl"],

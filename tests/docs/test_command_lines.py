@@ -49,7 +49,7 @@ OTHER_CODES = {
 """Part of a command line -> its exit codes, if they are not 0 alone."""
 
 ONE_AFTER_THE_OTHER = {
-    "cache", "config", "context", "events", "record", "report", "search",
+    "cache", "config", "context", "events", "record", "report", "search", "silence",
     "add", "edit", "export", "remove", "rename", "test", "--context", "--all-contexts",
 }  # fmt: skip
 """Commands and options whose lines read or change what others have written; all other lines run together."""

@@ -51,6 +51,7 @@ NEEDS_OTHERS = (
     "revvlink nodes import",
     "revvlink players destroy",
     "revvlink report",
+    "revvlink silence",
 )
 """Beginnings of examples that read what other commands have written, or destroy what they read."""
 
@@ -182,6 +183,8 @@ def prepare(line: str, folder: Path) -> None:
             assert run_in_process(["context", "add", name, "--from", "revvlink.toml"]).code == 0
         if " show" in line:
             assert run_in_process(["context", "use", "prod"]).code == 0
+    if line.startswith("revvlink silence remove"):
+        assert run_in_process(["silence", "add", "us-1", "--for", "1h", "--reason", "x"]).code == 0
     if line.startswith("revvlink nodes import"):
         server = "server:\n  port: 2333\nlavalink:\n  server:\n    password: example-password\n"
         (folder / "application.yml").write_text(server, encoding="utf-8")

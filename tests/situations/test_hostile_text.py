@@ -107,6 +107,12 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--cache-mode", "only", HOSTILE),
     ),
     "top": ((),),
+    "silence add": (
+        (NAME, "--for", "1h", "--reason", HOSTILE),
+        (HOSTILE, "--until", HOSTILE, "--reason", HOSTILE),
+    ),
+    "silence list": ((), ("--expired",)),
+    "silence remove": (("--all", "--yes"), (HOSTILE,)),
     "track decode": ((hostile.track()["encoded"],), (HOSTILE, LOST), ("x", "--node", NAME)),
     "version": ((), (HOSTILE,)),
     "wait": (("--timeout", "3"), ("--for", "healthy", "--timeout", "3")),

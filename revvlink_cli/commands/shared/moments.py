@@ -50,11 +50,44 @@ def read_moment(text: str, now: datetime) -> datetime:
         raise ValueError(f"{text!r} is no moment: write {FORMS}") from None
 
 
-def _local(day: date, clock: str, text: str) -> datetime:
+FUTURE_FORMS = "22:00, 'tomorrow 08:00' or 2026-11-28T22:00"
+"""The accepted forms of moments to come."""
+
+
+def read_deadline(text: str, now: datetime) -> datetime:
+    """Reads a moment to come.
+
+    Args:
+        text: A time, which is the next one; ``today`` or ``tomorrow`` with a time; or an ISO 8601 date with or without
+            time and zone. Without a zone, it is in the local one.
+        now: The current time, with its zone.
+
+    Raises:
+        ValueError: It is none of these, or has passed; the message says what to write.
+    """
+    day, _, clock = text.strip().lower().partition(" ")
+    today = now.astimezone().date()
+    days = {"today": today, "tomorrow": today + timedelta(days=1)}
+    if _CLOCK.fullmatch(day) and not clock:
+        at = _local(today, day, text, FUTURE_FORMS)
+        at = at if at > now else _local(today + timedelta(days=1), day, text, FUTURE_FORMS)
+    elif day in days and _CLOCK.fullmatch(clock):
+        at = _local(days[day], clock, text, FUTURE_FORMS)
+    else:
+        try:
+            at = datetime.fromisoformat(text.strip()).astimezone()
+        except (ValueError, OverflowError):
+            raise ValueError(f"{text!r} is no moment to come: write {FUTURE_FORMS}") from None
+    if at <= now:
+        raise ValueError(f"{text!r} has passed")
+    return at
+
+
+def _local(day: date, clock: str, text: str, forms: str = FORMS) -> datetime:
     found = _CLOCK.fullmatch(clock)
     try:
         hour, minute, second = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
         at = time(hour, minute, second)
     except ValueError:
-        raise ValueError(f"{text!r} is no moment: write {FORMS}") from None
+        raise ValueError(f"{text!r} is no moment: write {forms}") from None
     return datetime.combine(day, at).astimezone()

@@ -12,6 +12,7 @@ from revvlink_cli.output.result import CheckResult, ExitCode, Result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from revvlink_cli.config.silences import SilenceFile
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
     from revvlink_cli.output.result import Stream
@@ -32,13 +33,19 @@ NOTE = "canaries, route planners and plugins are not asked while --watch runs"
 
 
 def watched_checks(
-    job: watch_options.WatchJob, policy: Callable[[], Policy], *, shows_all: bool, exit_zero: bool
+    job: watch_options.WatchJob,
+    policy: Callable[[], Policy],
+    silences: Callable[[], SilenceFile],
+    *,
+    shows_all: bool,
+    exit_zero: bool,
 ) -> Stream:
     """The verdict on nodes under watch. The exit code is that of the last sample.
 
     Args:
         job: The fleet.
         policy: Returns the requirements, which change when the configuration is read again.
+        silences: Returns the silences to honour, which change in the same way.
         shows_all: Whether the table shows every check.
         exit_zero: Whether the exit code is 0 for every verdict.
     """
@@ -46,12 +53,14 @@ def watched_checks(
     from revvlink_cli.output.problems import problems_first
 
     last: list[Report] = []
+    complaints: list[str] = []
 
     def make_row(seen: Watch) -> CheckTick:
         from revvlink_cli.health.fleet import assess
         from revvlink_cli.services.checking import without_canaries
 
-        report = assess(seen.snapshot, without_canaries(policy()), timeout=job.options.timeout)
+        silenced, complaints[:] = silences().silenced(seen.snapshot.nodes)
+        report = assess(seen.snapshot, without_canaries(policy()), timeout=job.options.timeout, silenced=silenced)
         report = replace(report, context=job.settings.context)
         last[:] = [report]
         rows = check_rows.rows_of(report.outcomes)
@@ -66,12 +75,13 @@ def watched_checks(
             title=f"{check_rows.headline(report)}, {tick.time[11:19]}; Ctrl-C ends",
             line=check_rows.summary(report),
             report=report,
-            notes=(*job.notes, NOTE, *(() if shows_all else ("-v shows every check",))),
+            notes=(*complaints, *job.notes, NOTE, *(() if shows_all else ("-v shows every check",))),
         )
 
     def outcome(_: Watch) -> Result:
         (report,) = last
         failures = check_rows.failures(report.findings)
-        return Result(exit_code=ExitCode.OK if exit_zero else int(report.verdict), errors=failures)
+        code = ExitCode.OK if exit_zero else int(report.verdict)
+        return Result(exit_code=code, errors=failures, warnings=tuple(complaints))
 
     return watch_options.watch_stream(job, row=CheckTick, make_row=make_row, frame=frame, outcome=outcome)

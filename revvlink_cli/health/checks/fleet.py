@@ -13,7 +13,7 @@ from revvlink_cli.health.ranges import NO_BOUNDS, Bounds, Range, Unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from revvlink_cli.client.snapshot import FleetSnapshot
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
     from revvlink_cli.health.policy import Policy
 
 INFINITY = float("inf")
@@ -30,12 +30,31 @@ class FleetContext(NamedTuple):
         policy: What it has to fulfil.
         is_healthy: By node, whether it is healthy; None where that is unknown.
         is_ready: By node, whether it took the connection, the password and the websocket, and answers requests.
+        silenced: The silenced nodes.
     """
 
     fleet: FleetSnapshot
     policy: Policy
     is_healthy: Mapping[str, bool | None]
     is_ready: Mapping[str, bool]
+    silenced: frozenset[str] = frozenset()
+
+    @property
+    def counted(self) -> list[str]:
+        """The nodes that serve, or ought to: all but silenced ones that are not healthy."""
+        return [name for name, well in self.is_healthy.items() if well is True or name not in self.silenced]
+
+    @property
+    def quorum(self) -> int | None:
+        """How many of the counted nodes must be healthy: a share of them, or a number, as far as there are so many."""
+        counted = len(self.counted)
+        wanted = self.policy.quorum(counted)
+        return wanted if wanted is None or counted == len(self.is_healthy) else min(wanted, counted)
+
+    @property
+    def unsilenced(self) -> list[NodeSnapshot]:
+        """The nodes that are not silenced: maintenance makes nodes differ."""
+        return [node for node in self.fleet.nodes if node.identifier not in self.silenced]
 
     def figure(self, check: str, name: str, value: float, maximum: float | None = None) -> Figure:
         """Makes a figure that the table lists for this check, with the check's thresholds.
@@ -68,8 +87,9 @@ def _quorum(context: FleetContext) -> Outcome:
 
     The verdict is UNKNOWN where nodes that this machine could not examine would decide it.
     """
-    policy, state, ready = context.policy, context.is_healthy, context.is_ready
-    wanted = policy.quorum(len(state))
+    policy, ready = context.policy, context.is_ready
+    state = {name: context.is_healthy[name] for name in context.counted}
+    wanted = context.quorum
     if wanted is None:
         bounds = policy.common.bounds_of("quorum")
         if bounds == NO_BOUNDS:
@@ -80,6 +100,8 @@ def _quorum(context: FleetContext) -> Outcome:
     unsure = sum(well is None and not ready[name] for name, well in state.items())
     share = f" ({policy.min_healthy})" if isinstance(policy.min_healthy, str) else ""
     message = f"{healthy} of {len(state)} nodes healthy" + (f", {wanted} needed{share}" if wanted is not None else "")
+    if len(state) < len(context.is_healthy):
+        message += f"; without {len(context.is_healthy) - len(state)} silenced"
     hint = "bring nodes back, or add some"
     figure = replace(context.figure("quorum", "healthy_nodes", healthy, len(state)), bounds=bounds)
     if judge(healthy, bounds) is Verdict.CRITICAL and judge(healthy + unsure, bounds) is not Verdict.CRITICAL:
@@ -90,15 +112,16 @@ def _quorum(context: FleetContext) -> Outcome:
 
 
 def _regions(context: FleetContext) -> Outcome:
-    fleet, policy = context.fleet, context.policy
+    fleet, policy, counted = context.fleet, context.policy, set(context.counted)
     nodes: dict[str, list[bool | None]] = {}
     for node in fleet.nodes:
-        if node.region:
+        if node.region and node.identifier in counted:
             nodes.setdefault(node.region.casefold(), []).append(context.is_healthy[node.identifier])
     if len(fleet.nodes) < 2:
         return Skipped(None, "regions", "there is only one node")
     if not nodes:
-        return Skipped(None, "regions", "no node has a region")
+        why = "no node has a region" if not any(node.region for node in fleet.nodes) else "all nodes are silenced"
+        return Skipped(None, "regions", why)
     for region in policy.elsewhere:
         nodes.pop(region.casefold(), None)  # nodes that are not checked may serve it
     if not nodes:
@@ -116,12 +139,11 @@ def _regions(context: FleetContext) -> Outcome:
 
 
 def _skew(context: FleetContext) -> Outcome:
-    fleet = context.fleet
     versions: dict[str, set[str]] = {}
-    for node in fleet.nodes:
+    for node in context.unsilenced:
         if node.info is not None and node.info.version:
             versions.setdefault(str(node.dialect or "server"), set()).add(node.info.version)
-    if len(fleet.nodes) < 2 or not versions:
+    if len(context.unsilenced) < 2 or not versions:
         return Skipped(None, "skew", "there are no two nodes to compare")
     message = "; ".join(f"{server} {', '.join(sorted(found))}" for server, found in sorted(versions.items()))
     extra = sum(len(found) - 1 for found in versions.values())
@@ -133,7 +155,7 @@ def _plugins(context: FleetContext) -> Outcome:
     """Whether plugins have one version each. A plugin that only some nodes have is a matter of requirements."""
     nodes: dict[tuple[str, str], dict[str, list[str]]] = {}
     names: dict[tuple[str, str], str] = {}
-    reporting = [node for node in context.fleet.nodes if node.info is not None]
+    reporting = [node for node in context.unsilenced if node.info is not None]
     for node in reporting:
         for plugin in node.info.plugins if node.info is not None else ():
             key = (str(node.dialect or "server"), plugin.name.casefold())
@@ -164,7 +186,7 @@ def _shortened(nodes: list[str]) -> str:
 def _imbalance(context: FleetContext) -> Outcome:
     fleet = context.fleet
     playing: dict[str, list[int]] = {}
-    for node in fleet.nodes:
+    for node in context.unsilenced:
         stats = node.stats(fleet.at)
         counts = node.status is NodeStatus.CONNECTED and context.is_healthy[node.identifier] and stats is not None
         if counts and stats is not None and stats.playing is not None:

@@ -184,6 +184,19 @@ def _when_unstable(state: AlertState, now: float, rules: Rules) -> tuple[AlertSt
     return state, None
 
 
+def muted(state: AlertState | None, found: str, now: float, rules: Rules) -> AlertState | None:
+    """Advance the state of a check of a silenced node, about which no message is sent.
+
+    A problem that lasts when the silence ends is reported then, also one that was reported before the silence.
+    """
+    if state is None:
+        if found == OK:
+            return None
+        state = AlertState(OK, now, 0.0, now, OK, now, 0, now, 0)
+    state = _observed(state._replace(reported=OK), found, now, rules)
+    return state._replace(changes=(), unstable_since=None)
+
+
 def unsent(before: AlertState | None, after: AlertState) -> AlertState:
     """The state after a run whose message was not sent: what the run found counts, what it reported does not."""
     if before is None:
@@ -216,10 +229,14 @@ def changes(
     after = {key: state for key, state in states.items() if now - state.seen_at < KEPT}
     problems: dict[str, Finding] = {}
     for finding in report.findings:
-        if finding.verdict is not Verdict.OK:
+        if finding.verdict is not Verdict.OK or finding.silence is not None:
             problems.setdefault(_key(finding, scope), finding)
     # A finding that --only hides was made all the same. A check that no longer applies has no problem.
-    passed = {_key(each, scope) for each in (*report.findings, *report.made) if each.verdict is Verdict.OK}
+    passed = {
+        _key(each, scope)
+        for each in (*report.findings, *report.made)
+        if each.verdict is Verdict.OK and each.silence is None
+    }
     not_applicable = {
         (each.node, each.check)
         for each in report.outcomes
@@ -234,7 +251,10 @@ def changes(
     changed: list[Change] = []
     for key, verdict in found.items():
         before = after.pop(key, None)
-        state, kind = advance(before, verdict, now, rules)
+        if json.loads(key)[0] in report.silenced:
+            state, kind = muted(before, verdict, now, rules), None
+        else:
+            state, kind = advance(before, verdict, now, rules)
         if state is None:
             continue
         if kind is not None:

@@ -1,0 +1,120 @@
+"""The file of the silences."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli.config import silences
+from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.silences import SilenceFile, SilenceWatch, add_silence, path_beside, read_silences
+from revvlink_cli.health.silences import Silence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = 1_800_000_000.0
+ONE = Silence(
+    id="", nodes=("us-1",), tags=("prod",), region="us", reason="disk", created_by="ann@host", created_at=NOW,
+    until=NOW + 3600,
+)  # fmt: skip
+
+
+def test_it_is_read_as_it_was_written_with_the_mode_of_the_configuration(isolated: Path) -> None:
+    """Who can read the configuration can read the file; ids differ, also when many are added at once."""
+    configuration = isolated / "prod.toml"
+    configuration.touch()
+    configuration.chmod(0o640)
+    path = path_beside(configuration)
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(add_silence, path, ONE, configuration=configuration, now=NOW) for _ in range(8)]
+    made = [job.result() for job in jobs]
+    assert path.name == "prod.silences.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert sorted(read_silences(path), key=lambda each: each.id) == sorted(made, key=lambda each: each.id)
+    assert len({each.id for each in made}) == 8
+
+
+def test_the_number_of_silences_is_bounded(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more active silence than allowed is refused; expired ones make room, and only the newest of them stay."""
+    monkeypatch.setattr(silences, "MOST", 3)
+    monkeypatch.setattr(silences, "MOST_EXPIRED", 2)
+    path, configuration = isolated / "s.json", isolated / "s.toml"
+    for minute in range(3):
+        add_silence(path, replace(ONE, until=NOW + minute + 1), configuration=configuration, now=NOW)
+    with pytest.raises(ConfigError, match="3 active silences already"):
+        add_silence(path, ONE, configuration=configuration, now=NOW)
+    add_silence(path, ONE, configuration=configuration, now=NOW + 60)
+    assert [each.until - NOW for each in read_silences(path)] == [2, 3, 3600]
+
+
+def changed(**values: Any) -> str:
+    """The text of a file whose one silence has these values."""
+    entry = {"id": "a", "nodes": ["us-1"], "tags": [], "region": None, "all": False, "reason": "x", "created_by": "x",
+             "created_at": "2027-01-01T00:00:00+00:00", "until": "2027-01-01T01:00:00+00:00"}  # fmt: skip
+    return json.dumps({"revvlink_silences": 1, "silences": [entry | values]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not JSON"),
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not a file of silences"),
+        ('{"revvlink_silences": true, "silences": []}', "not a file of silences"),
+        ('{"revvlink_silences": 2, "silences": [], "more": 1}', "format 2"),
+        ('{"revvlink_silences": 1, "silences": {}}', "no list"),
+        (changed(checks=["cpu"]), "silence 1 has wrong keys"),
+        (changed(nodes=[]), "no selector"),
+        (changed(all=True), "contradicts itself"),
+        (changed(nodes="us-1"), "list of nodes"),
+        (changed(tags=[1]), "list of tags"),
+        (changed(region=""), "wrong region"),
+        (changed(reason=None), "no id, reason"),
+        (changed(until="2027-01-01T01:00:00"), "without a zone"),
+        (changed(until="soon"), "wrong time"),
+        (changed(until=1), "wrong time"),
+        (changed(until="2029-01-01T01:00:00+00:00"), "longer than a year"),
+        (changed().replace("]}", "") + ",", "not JSON"),
+        (" " * (1024 * 1024 + 1), "larger than"),
+    ],
+)
+def test_a_damaged_file_silences_nothing(isolated: Path, text: str, message: str) -> None:
+    """Every deviation is one line with the file and the reason, and no node is silenced by what is left of it."""
+    path = isolated / "s.json"
+    path.write_text(text, encoding="utf-8")
+
+    found, warnings = SilenceFile(path).silenced([], now=NOW)
+    assert found == {}
+    (warning,) = warnings
+    assert warning.startswith(f"{path}: no silence applies: it ")
+    assert message in warning
+    assert "\n" not in warning
+    heard: list[str] = []
+    watch = SilenceWatch(path, heard.append)
+    assert [watch.silenced([]), watch.silenced([])] == [{}, {}]
+    assert heard == [warning]
+    with pytest.raises(ConfigError):
+        add_silence(path, ONE, configuration=path, now=NOW)
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_pipe_and_hostile_texts_are_harmless(isolated: Path) -> None:
+    """A pipe is not waited for; a reason is one bounded line without control characters."""
+    os.mkfifo(isolated / "pipe")
+    with pytest.raises(ConfigError, match="it is no file"):
+        read_silences(isolated / "pipe")
+    path = isolated / "s.json"
+    path.write_text(changed(reason="a\x1b[2J\n\u202eb" + "c" * 500), encoding="utf-8")
+    (silence,) = read_silences(path)
+    assert silence.reason.startswith("a [2J bccc")
+    assert len(silence.reason) == silences.LONGEST_REASON
+    assert SilenceFile(None).silenced([]) == ({}, ())
