@@ -30,7 +30,7 @@ from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
-from revvlink_cli.output.streams import Output, OutputError
+from revvlink_cli.output.streams import Output, OutputError, end_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,6 +167,7 @@ def run(arguments: Sequence[str]) -> int:
         diagnostics.errors(result.errors)
         return result.exit_code
     except KeyboardInterrupt:
+        end_line()
         return ExitCode.INTERRUPTED
 
 
@@ -180,8 +181,8 @@ def _call_command(arguments: Sequence[str], options: Options) -> Outcome | Scrip
         return result_of(error, options)
     except CommandLineError as error:
         return _refuse_command_line(error, arguments, options)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    except typer.Abort:  # a question has been left with Ctrl-C, or answered with no
+        return ExitCode.INTERRUPTED
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - a defect, see `result_of`

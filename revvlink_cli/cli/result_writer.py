@@ -57,16 +57,22 @@ def write_result(result: Result, chosen: Format, options: Options, output: Outpu
 
 def show_messages(result: Result, chosen: Format, options: Options) -> None:
     """Show warnings, notes and errors on stderr, except errors that the output contains already."""
-    needs_explanation = result.exit_code == ExitCode.FAILED and not result.errors
     if not options.quiet:
         diagnostics.warnings(result.warnings)
         diagnostics.notes([result.origin] if result.origin is not None else [])
         diagnostics.notes(f"{failure.node}: {failure.message}" for failure in result.left_out)
-        diagnostics.notes(result.notes if chosen in TABLES or needs_explanation else [])
+        diagnostics.notes(_notes_of(result, chosen, options))
     if not _contains_errors(result, chosen, options):
         diagnostics.errors(result.errors, options.most_errors)
     if not options.quiet:
         diagnostics.notes(filter(None, [options.view.remark(result), _summary(result, chosen, options)]))
+
+
+def _notes_of(result: Result, chosen: Format, options: Options) -> tuple[str, ...]:
+    """The notes to show: those of a table, or those that explain a failure which has no error."""
+    if chosen in TABLES:
+        return options.view.notes_of(result)
+    return result.notes if result.exit_code == ExitCode.FAILED and not result.errors else ()
 
 
 def _summary(result: Result, chosen: Format, options: Options) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext
 
 app = make_app()
+
+
+FEWEST_JOINED = 3
+"""Nodes with the same problem that share a row; so many of them are named."""
+
+NOTE = "-v lists each node"
+"""Says how to see the nodes that share a row."""
 
 
 def _subject(row: DoctorRow) -> str:
@@ -120,16 +127,39 @@ async def _examine(context: DoctorContext, wanted: Sequence[str], *, redact: boo
     )
     well = [] if is_verbose else [row for row in rows if row.state == State.OK]
     shown = [row for row in rows if row not in well]
-    table = (*problems_first(shown), *_sum_up(well, is_all=not shown, redact=redact), *_not_tried(context, wanted))
+    problems = problems_first(shown) if is_verbose else _grouped(problems_first(shown))
+    table = (*problems, *_sum_up(well, is_all=not shown, redact=redact), *_not_tried(context, wanted))
     return Result(
         rows,
         DoctorRow,
         ExitCode.FAILED if bad else ExitCode.OK,
         tuple(map(_failure, bad)),
+        notes=(NOTE,) if len(problems) < len(shown) and not redact else (),
         title=in_context(counts, context.settings.context if context.settings is not None else None),
         table_rows=table,
         has_errors_in_table=True,
     )
+
+
+def _grouped(rows: Sequence[DoctorRow]) -> tuple[DoctorRow, ...]:
+    """One row for nodes with the same problem and the same fix, where they are many."""
+    groups: dict[object, list[DoctorRow]] = {}
+    for row in rows:
+        stage = row.message.partition(":")[0]
+        key = (row.checkup, row.state, stage, row.fix) if row.checkup == "nodes" else row
+        groups.setdefault(key, []).append(row)
+    return tuple(
+        shown for group in groups.values() for shown in ([_joined(group)] if len(group) >= FEWEST_JOINED else group)
+    )
+
+
+def _joined(group: Sequence[DoctorRow]) -> DoctorRow:
+    """One row for several nodes, which names a few of them."""
+    names = [row.subject or MISSING for row in group]
+    more = f" and {len(names) - FEWEST_JOINED} more" if len(names) > FEWEST_JOINED else ""
+    like = "" if all(row.message == group[0].message for row in group) else ", and similar"
+    message = f"{', '.join(names[:FEWEST_JOINED])}{more}: {group[0].message}{like}"
+    return replace(group[0], subject=f"{len(names)} nodes", message=message)
 
 
 def _sum_up(well: Sequence[DoctorRow], *, is_all: bool, redact: bool) -> tuple[DoctorRow, ...]:

@@ -13,7 +13,7 @@ from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of, refuse_endless_json
 from revvlink_cli.commands.shared.moments import FORMS, read_moment
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
-from revvlink_cli.commands.shared.stdin import read_lines
+from revvlink_cli.commands.shared.stdin import LONGEST_SAMPLE, read_lines
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import duration
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from revvlink_cli.services.recorded_events import RecordedEvent
 
 app = make_app()
-
-LONGEST = 64 * 1024 * 1024
-"""Characters of a line of a recording that are read."""
 
 MOST_PROBLEMS = 10
 """Lines of a file that could not be read, named one by one."""
@@ -146,7 +143,7 @@ async def _recorded(
     failures: list[Failure] = []
     found = []
     for name in dict.fromkeys(names):
-        recorded, problems = read_events(read_lines(name, longest=LONGEST))
+        recorded, problems = read_events(read_lines(name, longest=LONGEST_SAMPLE))
         found.append(recorded)
         failures += [Failure("bad_line", f"{name}: {problem}") for problem in problems[:MOST_PROBLEMS]]
         if len(problems) > MOST_PROBLEMS:

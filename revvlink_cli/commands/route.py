@@ -143,7 +143,14 @@ def _watched(asked: _Question, job: watch_options.WatchJob) -> Stream:
         what = found.title or named("Route", job.settings.context)
         notes = (*job.notes, *found.warnings, *(f"{left.node}: {left.message}" for left in found.left_out))
         title = f"{tick.time[11:19]} {what}; Ctrl-C ends"
-        return Result(tick.nodes, found.row, notes=(*notes, *found.notes), title=title, is_ordered=True)
+        return Result(
+            tick.nodes,
+            found.row,
+            notes=(*notes, *found.notes),
+            legends=found.legends,
+            title=title,
+            is_ordered=True,
+        )
 
     def outcome(_: Watch) -> Result:
         return replace(last[0], data=None, title=None, notes=())
@@ -171,7 +178,7 @@ def _decide(asked: _Question, fleet: Fleet, settings: Settings, options: Options
         rows = explained(ranking)
         title = in_context(f"{place_of(endpoint, label)}: {decision(ranking)}", settings.context)
         result = node_selection.result_from_any(rows, ExplainRow, failures, len(snapshots), is_answered=is_answered)
-        return replace(result, notes=(*notes, *penalty_columns.explain_marks(rows)), title=title)
+        return replace(result, notes=notes, legends=penalty_columns.MARKS, title=title)
     best = ranking.candidates[0].node if ranking.candidates else None
     row = RouteRow(endpoint=endpoint, region=label, node=best.identifier if best else None, reason=ranking.explain())
     result = node_selection.result_from_any((row,), RouteRow, failures, len(snapshots), is_answered=is_answered)

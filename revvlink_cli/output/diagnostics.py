@@ -52,7 +52,7 @@ def _show_groups(failures: Sequence[Failure], width: int) -> None:
     for group in groups.values():
         first = group[0]
         stage = f"{clean(first.stage)}: " if first.stage else ""
-        like = "" if all(other.message == first.message for other in group) else ", and alike"
+        like = "" if all(other.message == first.message for other in group) else ", and similar"
         what = f"{stage}{clean(first.message)}{like}"
         names = [clean(name) for name in dict.fromkeys(failure.place for failure in group) if name]
         place = f"{_some(names, max(width - cells(what) - 9, width // 2))}: " if names else ""

@@ -71,27 +71,28 @@ def export_table(
         case ".html":
             from revvlink_cli.output.page import table_page
 
-            text = table_page(result, columns, title, notes_of(result))
+            text = table_page(result, columns, title, notes_of(result, view))
         case _:
             from revvlink_cli.output.svg import draw_svg
 
-            text = draw_svg(result, title, notes_of(result), no_color=no_color, view=view)
+            text = draw_svg(result, title, notes_of(result, view), no_color=no_color, view=view)
     try:
         write_file(name, text)
     except OSError as error:
         raise OutputError(f"{name} cannot be written: {error.strerror or error}") from None
 
 
-def notes_of(result: Result) -> tuple[str, ...]:
+def notes_of(result: Result, view: View | None = None) -> tuple[str, ...]:
     """The lines below a table on the terminal, because a picture has no second stream; not those that a row has too."""
     rows = result.data if isinstance(result.data, tuple) else ()
+    notes = view.notes_of(result) if view is not None else result.notes
     shown_already = {getattr(row, "message", None) for row in rows}
     errors = (
         f"{failure.node}: {failure.message}" if failure.node else failure.message
         for failure in result.errors
         if failure.message not in shown_already
     )
-    return (*(f"error: {error}" for error in errors), *result.warnings, *result.notes)
+    return (*(f"error: {error}" for error in errors), *result.warnings, *notes)
 
 
 def markdown_table(columns: Sequence[tuple[str, Column]], rows: Sequence[Any], title: str) -> str:

@@ -23,6 +23,9 @@ _GRAVITY = {
 _WITH_REASON = 1
 """Gravity of a node that serves players, and has a reason for concern."""
 
+DEGRADED = "degraded"
+"""What a summary calls such a node."""
+
 _FIELDS = ("state", "verdict", "outcome")
 """Fields that say how something is."""
 
@@ -80,15 +83,37 @@ def summary(rows: Sequence[Any]) -> str | None:
         return None
     names = {getattr(row, "node", None) for row in rows}
     what = "nodes" if len(names - {None}) == len(rows) else "rows"
-    kinds = Counter(word if (word := state_of(row)) in _GRAVITY else "other" for row in troubled)
+    kinds = Counter(_kind_of(row) for row in troubled)
     ordered = sorted(kinds.items(), key=lambda item: (-_GRAVITY.get(item[0], 0), -item[1]))
     counts = ", ".join(f"{count} {word}" for word, count in ordered)
     verb = "has" if len(troubled) == 1 else "have"
-    return f"{len(troubled)} of {len(rows)} {what} {verb} a problem" + (
-        f": {counts}" if set(kinds) != {"other"} else ""
-    )
+    return f"{len(troubled)} of {len(rows)} {what} {verb} a problem" + (f": {counts}" if set(kinds) - {"other"} else "")
+
+
+def _kind_of(row: Any) -> str:
+    """The state or verdict of a row with a problem; ``degraded`` for a node that serves players all the same."""
+    word = state_of(row)
+    return word if word in _GRAVITY else DEGRADED if word == "connected" else "other"
 
 
 def problems_first(rows: Iterable[Any]) -> tuple[Any, ...]:
-    """The rows by gravity, those without a problem last; of the gravest, one for each reason first."""
-    return tuple(sorted(trouble_first(rows), key=lambda row: -gravity(row)))
+    """The rows by gravity, those without a problem last; of the same gravity, one for each reason first."""
+    kept = trouble_first(rows)
+    seen: set[object] = set()
+    repeated: dict[int, bool] = {}
+    for index, row in enumerate(kept):
+        reason = _reason_of(row)
+        repeated[index] = reason in seen
+        if reason is not None:
+            seen.add(reason)
+    order = sorted(range(len(kept)), key=lambda index: (-gravity(kept[index]), repeated[index]))
+    return tuple(kept[index] for index in order)
+
+
+def _reason_of(row: Any) -> object:
+    """What rows with the same problem have in common; None without a problem, and where there is no telling."""
+    if not gravity(row):
+        return None
+    names = ("reason", "check", "checkup", "code", "fix")
+    found = tuple(getattr(row, name, None) for name in names)
+    return (state_of(row), *found) if any(found) else None

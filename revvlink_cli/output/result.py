@@ -181,6 +181,18 @@ def in_context(kind: type[R], row: Any, context: str) -> R:
     return kind(context=context, **{entry.name: getattr(row, entry.name) for entry in dataclasses.fields(row)})
 
 
+class Legend(NamedTuple):
+    """A note that explains what stands in a column. It is shown with rows that need it, where the column is shown.
+
+    Attributes:
+        fields: Names of the fields of the columns, one of which has to be shown; none for the row as a whole.
+        explain: Makes the note from the rows that are shown; None where they need none.
+    """
+
+    fields: tuple[str, ...]
+    explain: Callable[[Sequence[Any]], str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of a command that ends.
@@ -191,6 +203,7 @@ class Result:
         exit_code: Exit code of the process.
         errors: What went wrong; on stderr, and in the JSON envelope.
         notes: Notes on stderr, with a table only.
+        legends: Notes that depend on the rows and columns that are shown; before the other notes.
         text: Text that the table and plain formats show instead of the data.
         title: Line above the table.
         warnings: Warnings on stderr, with every format.
@@ -208,6 +221,7 @@ class Result:
     exit_code: int = ExitCode.OK
     errors: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    legends: tuple[Legend, ...] = ()
     text: str | None = None
     title: str | None = None
     warnings: tuple[str, ...] = ()

@@ -144,21 +144,21 @@ class Screen:
         result = frame.result
         if self._view is not None and frame.selected is None:
             remark = self._view.remark(result)
-            result = self._view.applied(result, Format.TABLE)
-            result = replace(result, notes=(*result.notes, *filter(None, [remark])))
+            notes = (*self._view.notes_of(result), *filter(None, [remark]))
+            result = replace(self._view.applied(result, Format.TABLE), notes=notes)
         above, below = ([clipped(line, width) for line in lines] for lines in (frame.above, frame.below))
-        notes = [line for note in result.notes for line in wrapped(note, width)]
+        below_table = [line for note in result.notes for line in wrapped(note, width)]
         room = max(height - len(above) - len(below), 0)
         page = Page()
         renderer = TableRenderer(page, no_color=self._no_color, view=self._view)
         if isinstance(result.data, tuple) and result.data:
             has_title = result.title is not None and room > HEAD + 2
             title = renderer.heading(clipped(result.title or "", width)) if has_title else []
-            rest = fitted(renderer, result.data, frame.selected, notes, room=room - len(title), width=width)
+            rest = fitted(renderer, result.data, frame.selected, below_table, room=room - len(title), width=width)
             middle = [*title, *rest]
         else:
             renderer.end(result)
-            middle = [*page.text.rstrip("\n").split("\n"), *notes] if page.text or notes else []
+            middle = [*page.text.rstrip("\n").split("\n"), *below_table] if page.text or below_table else []
         lines = [*above, *middle[:room], *below][:height]
         # A line is cleared before it is written: clearing after a line of full width would erase its last character.
         picture = "\n".join(f"\x1b[2K{line}" for line in lines)

@@ -131,6 +131,12 @@ _messages = 0
 """Number of messages that a terminal behind stderr shows."""
 
 
+def end_line() -> None:
+    """Begin a new line on a terminal, where Ctrl-C has left the cursor behind other text."""
+    if is_terminal(sys.stderr):
+        write_error("\n")
+
+
 def message_count() -> int:
     """The number of messages so far that stand between the lines of the output, where stderr is a terminal too."""
     return _messages

@@ -97,6 +97,16 @@ class View:
             return None
         return tuple(filter(self.shows, result.table_rows))
 
+    def notes_of(self, result: Result) -> tuple[str, ...]:
+        """The notes below a table, first those that explain the rows and columns that are shown."""
+        rows = tuple(filter(self.shows, result.data)) if isinstance(result.data, tuple) else ()
+        known = [each for each in result.legends if self.columns is None or self._has_one_of(each.fields)]
+        return (*(note for each in known if rows and (note := each.explain(rows)) is not None), *result.notes)
+
+    def _has_one_of(self, fields: tuple[str, ...]) -> bool:
+        """Whether one of the columns is among those that are asked for."""
+        return not fields or not set(fields).isdisjoint(self.columns or ())
+
     def remark(self, result: Result) -> str | None:
         """How many rows are not shown, or why there are none; None if there is nothing to say."""
         if not isinstance(result.data, tuple):

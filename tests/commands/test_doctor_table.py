@@ -92,6 +92,20 @@ def test_verbose_lists_everything(examined: Callable[..., tuple[int, str, str]])
     assert "checks are well" not in out
 
 
+def test_nodes_with_the_same_problem_share_a_row(examined: Callable[..., tuple[int, str, str]]) -> None:
+    """Where three nodes or more need the same fix, one row names some of them; -v lists each."""
+    dead = tuple(
+        Diagnosis("nodes", f"us-{i}", State.FAILED, f"reach: nothing listens on 10.0.0.{i}:2333", "start the node")
+        for i in range(5)
+    )
+    code, out, err = examined((*dead, *WRONG), "-o", "table", width=120)
+    assert (code, err) == (1, "note: -v lists each node\n")
+    assert "us-0, us-1, us-2 and 3 more" in " ".join(out.split())
+    assert out.count("start the node") == 1
+    _, out, _ = examined((*dead, *WRONG), "-o", "table", "-v", width=120)
+    assert out.count("start the node") == 6
+
+
 def test_other_formats_have_every_row(examined: Callable[..., tuple[int, str, str]]) -> None:
     """Plain output and JSON keep all rows in their order, and no row that only the table has."""
     _, plain, err = examined((*WELL, *WRONG), "-o", "plain")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from revvlink_cli.commands.shared import config_file, node_selection
-from revvlink_cli.commands.shared.command import Record, command, options_of
+from revvlink_cli.commands.shared.command import Record, ask, command, options_of
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
@@ -154,7 +154,7 @@ def _offer_again(error: CommandError, copy: Path) -> None:
         raise CommandError(*error.failures, kept, exit_code=error.exit_code) from None
     diagnostics.errors(error.failures)
     try:
-        if typer.confirm("Edit again?", default=True, err=True):
+        if ask("Edit again?", default=True):
             return
     except typer.Abort:
         diagnostics.notes([kept.message])

@@ -12,7 +12,7 @@ from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Tags, regions
 from revvlink_cli.commands.shared.titles import named
-from revvlink_cli.output.result import Kind, Result, Stream, column
+from revvlink_cli.output.result import Kind, Legend, Result, Stream, column
 from revvlink_cli.output.text import MISSING, human, sparkline
 
 if TYPE_CHECKING:
@@ -136,8 +136,9 @@ def penalties(
 
     def frame(tick: PenaltyTick) -> Result:
         title = f"{named('Penalties', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
-        notes = (*job.notes, *footnotes(tick.nodes))
-        return Result(tick.nodes, PenaltyRow, notes=notes, title=title, is_ordered=sort is not None)
+        return Result(
+            tick.nodes, PenaltyRow, notes=job.notes, legends=LEGENDS, title=title, is_ordered=sort is not None
+        )
 
     return watch_options.watch_stream(
         job,
@@ -164,7 +165,7 @@ async def _once(
         found = rows(seen)
     failures = node_selection.failures_of(seen.snapshot.nodes, options.timeout)
     code = node_selection.exit_code_for(failures, len(found))
-    return Result(found, PenaltyRow, code, failures, notes=footnotes(found), is_ordered=is_ordered)
+    return Result(found, PenaltyRow, code, failures, legends=LEGENDS, is_ordered=is_ordered)
 
 
 def _rows(
@@ -213,12 +214,12 @@ def _labels(settings: Settings, nodes: Sequence[NodeSnapshot]) -> tuple[str, ...
     return (*own, *dict.fromkeys(node.region for node in nodes if node.region and node.region.casefold() not in known))
 
 
-def footnotes(rows: Sequence[PenaltyRow]) -> tuple[str, ...]:
-    """What the marks and the grey mean, as far as there are any."""
-    notes = penalty_columns.explain_marks(rows, [row.node for row in rows if row.has_spoilt_cpu])
-    if any(row.is_stale for row in rows):
-        notes.append(penalty_columns.STALE)
-    return tuple(notes)
+def _explain_spoilt_cpu(rows: Sequence[PenaltyRow]) -> str | None:
+    return penalty_columns.explain_spoilt_cpu([row.node for row in rows if row.has_spoilt_cpu])
+
+
+LEGENDS = (*penalty_columns.MARKS, Legend(("cpu", "penalty"), _explain_spoilt_cpu), penalty_columns.GREY)
+"""What the marks and the grey mean."""
 
 
 def add_to(app: typer.Typer) -> None:

@@ -20,6 +20,7 @@ from revvlink_cli.output.result import (
     Failure,
     InContext,
     Kind,
+    Legend,
     Result,
     Stream,
     column,
@@ -204,7 +205,7 @@ def watched_status(job: watch_options.WatchJob, sort: str, *, is_ordered: bool =
     def frame(tick: StatusTick) -> Result:
         title = f"{named('Nodes', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
         notes = (*job.notes, *_footnotes(tick.nodes))
-        return Result(tick.nodes, StatusRow, notes=notes, title=title, is_ordered=is_ordered)
+        return Result(tick.nodes, StatusRow, notes=notes, legends=LEGENDS, title=title, is_ordered=is_ordered)
 
     return watch_options.watch_stream(job, row=StatusTick, make_row=make_row, frame=frame)
 
@@ -224,7 +225,9 @@ async def _status(
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
     rows = penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort])
     code = node_selection.exit_code_for(failures, len(rows))
-    return Result(rows, StatusRow, code, failures, notes=tuple(_footnotes(rows)), is_ordered=is_ordered)
+    return Result(
+        rows, StatusRow, code, failures, notes=tuple(_footnotes(rows)), legends=LEGENDS, is_ordered=is_ordered
+    )
 
 
 async def _status_of_all(
@@ -268,6 +271,7 @@ async def _status_of_all(
         code,
         (*config, *failures),
         notes=(*notes, *left_out_notes()),
+        legends=LEGENDS,
         title=title,
         is_ordered=is_ordered,
     )
@@ -359,14 +363,27 @@ def _message(node: NodeSnapshot, ability: VoiceAbility) -> str | None:
     return str(node.error) if node.error else ability.warning
 
 
-def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
-    notes = [PLAYERS] if any(row.players is not None for row in rows) else []
-    notes += penalty_columns.explain_marks(
-        rows, [row.node for row in rows if penalty_columns.has_spoilt_cpu(row.server, row.version)]
+def _explain_players(rows: Sequence[StatusRow]) -> str | None:
+    return PLAYERS if any(row.players is not None for row in rows) else None
+
+
+def _explain_spoilt_cpu(rows: Sequence[StatusRow]) -> str | None:
+    return penalty_columns.explain_spoilt_cpu(
+        [row.node for row in rows if penalty_columns.has_spoilt_cpu(row.server, row.version)]
     )
-    if any(row.is_stale for row in rows):
-        notes.append(penalty_columns.STALE)
-    notes += [
+
+
+LEGENDS = (
+    Legend(("playing",), _explain_players),
+    *penalty_columns.MARKS,
+    Legend(("cpu_load_ratio", "penalty"), _explain_spoilt_cpu),
+    penalty_columns.GREY,
+)
+"""What the figures, the marks and the grey mean."""
+
+
+def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
+    notes = [
         f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.unexpected_fields)}"
         for row in rows
         if row.unexpected_fields

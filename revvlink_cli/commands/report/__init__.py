@@ -10,7 +10,7 @@ import typer
 from revvlink_cli.commands.report.rows import IncidentRow, ReportRow, incidents_of, node_rows
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.moments import FORMS, read_moment
-from revvlink_cli.commands.shared.stdin import read_lines
+from revvlink_cli.commands.shared.stdin import LONGEST_SAMPLE, read_lines
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.output.result import ExitCode, Failure, Result
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from revvlink_cli.services.recording import Recording
 
 app = make_app()
-
-LONGEST = 64 * 1024 * 1024
-"""Characters of a line that are read; a sample of a thousand nodes has one million."""
 
 _MOST_HINTS = 5
 """Nodes below the minimum that a terminal shows one by one; more of them are shown together."""
@@ -81,7 +78,7 @@ def report(
         raise typer.BadParameter("standard input can be read once", param_hint="FILE")
     start, end = _window(since, until)
     least = _read_share(min_availability)
-    read_files = {file: read(read_lines(file, longest=LONGEST)) for file in dict.fromkeys(recordings)}
+    read_files = {file: read(read_lines(file, longest=LONGEST_SAMPLE)) for file in dict.fromkeys(recordings)}
     distinguish_contexts(list(read_files.values()))
     problems = [problem for file, recording in read_files.items() for problem in _problems(file, recording)]
     if not any(recording.samples for recording in read_files.values()):

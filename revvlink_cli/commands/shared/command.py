@@ -22,7 +22,7 @@ from revvlink_cli.output.formats import COMMON, HELP, Format, Layout
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
 from revvlink_cli.output.sizes import terminal_size
-from revvlink_cli.output.streams import Output
+from revvlink_cli.output.streams import Output, end_line
 from revvlink_cli.output.text import clean
 from revvlink_cli.output.view import View
 
@@ -540,7 +540,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
     Raises:
         CommandError: stdin is not a terminal.
-        typer.Abort: The answer is no.
+        typer.Abort: The answer is no, or Ctrl-C.
     """
     if yes:
         return
@@ -549,4 +549,18 @@ def confirm(question: str, *, yes: bool) -> None:
             Failure("usage", "this cannot be undone and needs a confirmation", hint="add --yes"),
             exit_code=ExitCode.USAGE,
         )
-    typer.confirm(clean(question), abort=True, err=True)
+    if not ask(question):
+        raise typer.Abort
+
+
+def ask(question: str, *, default: bool = False) -> bool:
+    """Ask the user a question on the terminal.
+
+    Raises:
+        typer.Abort: Ctrl-C, or the end of the input; what follows begins on a line of its own.
+    """
+    try:
+        return typer.confirm(clean(question), default=default, err=True)
+    except typer.Abort:
+        end_line()
+        raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import typer
 
 from revvlink_cli.client.routing.penalty import TERMS, mark_of
-from revvlink_cli.output.result import Kind, column
+from revvlink_cli.output.result import Kind, Legend, column
 from revvlink_cli.output.text import MISSING, duration, human
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ LOWER_BOUND = ">= marks a lower bound: a node shows its frame statistics only to
 SPOILT_CPU = "before Lavalink 4.1.0 every request for statistics distorts the CPU figures, including this one"
 ASSUMED = "~"
 ASSUMED_CPU = f"{ASSUMED} marks the median CPU of the fleet: the node has not measured its own yet"
+_MOST_NAMED = 3
+"""Nodes that a note names."""
+
 STALE = "grey figures are the last ones of a node that sends none now; their age is beside its state"
 
 
@@ -136,17 +139,31 @@ def has_spoilt_cpu(server: str | None, version: str | None) -> bool:
     return server == "Lavalink" and len(parts) > 1 and parts[0] == "4" and parts[1] == "0"
 
 
-def explain_marks(rows: Iterable[Scored], spoilt: Sequence[str] = ()) -> list[str]:
-    """Notes that explain the marks in these rows, and name the nodes whose CPU figures are distorted."""
-    kept = list(rows)
-    notes = []
-    if any(row.penalty_is_lower_bound for row in kept):
-        notes.append(LOWER_BOUND)
-    if any(row.penalty_cpu_is_assumed for row in kept):
-        notes.append(ASSUMED_CPU)
-    if spoilt:
-        notes.append(f"{', '.join(spoilt)}: {SPOILT_CPU}")
-    return notes
+def _explain_lower_bound(rows: Sequence[Scored]) -> str | None:
+    return LOWER_BOUND if any(row.penalty_is_lower_bound for row in rows) else None
+
+
+def _explain_assumed_cpu(rows: Sequence[Scored]) -> str | None:
+    return ASSUMED_CPU if any(row.penalty_cpu_is_assumed for row in rows) else None
+
+
+def _explain_stale(rows: Sequence[Dated]) -> str | None:
+    return STALE if any(row.is_stale for row in rows) else None
+
+
+MARKS = (Legend(("penalty",), _explain_lower_bound), Legend(("penalty", "cpu"), _explain_assumed_cpu))
+"""Explain the marks of penalties."""
+
+GREY = Legend((), _explain_stale)
+"""Explains grey rows."""
+
+
+def explain_spoilt_cpu(names: Sequence[str]) -> str | None:
+    """The note on nodes whose CPU figures are distorted, which names a few of them; None for no nodes."""
+    if not names:
+        return None
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{', '.join(names[:_MOST_NAMED])}{more}: {SPOILT_CPU}"
 
 
 def check_sort(sort: str, sorts: Mapping[str, object]) -> str:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_LINE = 1024 * 1024
 """Characters of a line that are read; no endpoint or track is nearly as long."""
 
+LONGEST_SAMPLE = 64 * 1024 * 1024
+"""Characters of a line of a recording that are read; a sample of a thousand nodes has one million."""
+
 
 def expand_arguments(given: Sequence[str]) -> Iterator[str]:
     """The arguments, with ``-`` replaced by the lines of standard input that are not empty.

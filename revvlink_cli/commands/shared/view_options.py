@@ -57,7 +57,8 @@ def make_view(options: ViewOptions, kind: type | None, *, is_record: bool) -> No
         if is_record:
             raise typer.BadParameter(f"`{options.command}` prints one record, not rows", param_hint=name)
         if options.problems and not has_problems(kind):
-            raise typer.BadParameter(f"rows of `{options.command}` have no problems to show", param_hint="--problems")
+            what = f"`{options.command}` does not find out about problems; `revvlink nodes status --problems` does"
+            raise typer.BadParameter(what, param_hint="--problems")
     options.view = View(
         kind,
         condition=_condition(options, kind) if options.filter is not None else None,

@@ -133,6 +133,20 @@ def test_jq(shell: Shell) -> None:
     assert 'error: --jq: Cannot index string with string ("x")' in err
 
 
+def test_notes_explain_what_is_shown(shell: Shell) -> None:
+    """A note on a mark is there only with a row that has the mark, in a column that is shown."""
+    _, _, err = shell(*STATUS, "-o", "table")
+    assert "note: PLAYERS: playing/all" in err
+    assert "note: >= marks a lower bound" in err
+    _, _, err = shell(*STATUS, "-o", "table", "--columns", "node,playing")
+    assert "note: PLAYERS: playing/all" in err
+    assert ">=" not in err
+    for choice in (("--columns", "node,state"), ("--problems",), ("--filter", "playing>99")):
+        _, _, err = shell(*STATUS, "-o", "table", *choice)
+        assert "PLAYERS" not in err
+        assert ">=" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -140,7 +154,10 @@ def test_jq(shell: Shell) -> None:
         (("nodes", "status", "--columns", "node,"), "a name is missing: write names with commas between them"),
         (("nodes", "status", "--columns", "node", "-o", "json"), "json has no columns; they are in table, wide, plain"),
         (("nodes", "info", "us-1", "--filter", "node==x"), "`nodes info` prints one record, not rows"),
-        (("cache", "list", "--problems"), "rows of `cache list` have no problems to show"),
+        (
+            ("cache", "list", "--problems"),
+            "`cache list` does not find out about problems; `revvlink nodes status --problems` does",
+        ),
         (("nodes", "status", "--jq", ".", "-o", "csv"), "goes with --output json or jsonl, not csv"),
         (("nodes", "status", "--jq", ".["), "--jq: syntax error, unexpected end of file at <top-level>, line 1"),
         (("nodes", "status", "--filter", "playin>1"), "error: --filter: there is no field playin: did you mean"),

@@ -338,14 +338,14 @@ def test_what_does_not_fit(write_config: Callable[..., Path], command: str) -> N
         config = write_config(*(entry(simulator, node.profile.identifier) for node in simulator))
         simulator["n-19"].kill()
         terminal = Terminal(config, "nodes", command, "--watch", "--interval", "60s", lines=40)
-        terminal.until("n-18")
+        terminal.until("n-05")
         for lines, columns in ((20, 100), (10, 80), (5, 20)):
             terminal.seen = ""
             terminal.resize(lines, columns)
             screen = terminal.until("(?m)^and ")
             assert len(screen) <= lines
             assert max(map(len, screen)) <= columns
-            shown = [line for line in screen if re.search(r"\bn-[0-9]{2} ", f"{line} ")]
+            shown = [line for line in screen if re.search(r"\bn-[0-9]{2} (?!and )", f"{line} ")]
             (more,) = (line for line in screen if line.startswith("and "))
             assert len(shown) + int(more.split()[1]) == 20, screen
             assert len(shown) >= 1
