@@ -110,7 +110,7 @@ def test_an_address_is_no_target(write_config: Callable[..., Path]) -> None:
 
 
 def test_a_silent_node_is_critical_in_metrics(write_config: Callable[..., Path]) -> None:
-    """A node that hangs is down, CRITICAL, and serves no region; its canary is CRITICAL for a probe, too."""
+    """A node that hangs is down, CRITICAL, and serves no region; silenced, it is only down."""
     with fleet() as simulator:
         simulator["us-1"].freeze()
         path = configured(write_config, simulator, defaults={"timeout": 1.0})
@@ -125,6 +125,15 @@ def test_a_silent_node_is_critical_in_metrics(write_config: Callable[..., Path])
             probed = samples(ask(f"{running.url}/probe?target=us-1").text)
             assert (probed["revvlink_check_verdict", ()], probed["probe_success", ()]) == (2, 0)
             assert ups(running)["us-1"] == 0
+
+            line = ("silence", "add", "us-1", "--for", "1h", "--reason", "x", "--config", str(path))
+            assert run_cli(*line).code == 0
+            found = samples(ask(f"{running.url}/metrics").text)
+            silenced = [found["revvlink_node_silenced", (("node", name),)] for name in ("us-1", "us-2", "eu-1")]
+            assert silenced == [1, 0, 0]
+            assert (status(), found["revvlink_check_verdict", ()], ups(running)["us-1"]) == (0, 0, 0)
+            assert run_cli("silence", "remove", "us-1", "--config", str(path)).code == 0
+            assert status() == 2
 
 
 @pytest.mark.alone

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config.hold import Hold
-from revvlink_cli.services.alerting.state import AlertState, ChangeKind, Rules, advance, dumped, read, unsent
+from revvlink_cli.health.findings import Finding, Verdict
+from revvlink_cli.health.fleet import Report
+from revvlink_cli.health.silences import Silence
+from revvlink_cli.services.alerting.state import (
+    AlertState,
+    ChangeKind,
+    Rules,
+    advance,
+    changes,
+    dumped,
+    read,
+    unsent,
+)
 
 VERDICTS = st.sampled_from(["OK", "OK", "WARNING", "CRITICAL", "UNKNOWN"])
 HOLDS = st.one_of(st.integers(1, 4).map(Hold), st.integers(1, 600).map(lambda seconds: Hold(seconds=float(seconds))))
@@ -118,6 +131,36 @@ def test_the_file_keeps_everything(found: dict[str, list[str]], rules: Rules) ->
             states[json.dumps([node, "reach", None])] = state
 
     assert read(dumped(states)) == states
+
+
+def test_no_message_is_sent_about_a_silenced_node() -> None:
+    """What happens during a silence is not reported; what lasts at its end is, also if it was reported before."""
+    silence = Silence(id="s", is_for_all=True, reason="x", created_by="x", created_at=0.0, until=9e9)
+    states: dict[str, AlertState] = {}
+    kinds: dict[str, list[str]] = {"a": [], "b": [], "c": [], "d": []}
+    # Each node's runs: CRITICAL or OK; capitals are silenced.
+    runs = {"a": "cCCc", "b": "oCCc", "c": "cCOo", "d": "cOOo"}
+    for run in range(4):
+        report = report_of({name: letters[run] for name, letters in runs.items()}, silence)
+        changed, states = changes(report, states, Rules(), now=1e9 + run * 60, scope="")
+        for change in changed:
+            kinds[json.loads(change.key)[0]].append(f"{run} {change.kind}")
+            assert change.state.since == 1e9 + (60 if change.key.startswith('["b') else 0)
+    assert kinds == {"a": ["0 began", "3 began"], "b": ["3 began"], "c": ["0 began"], "d": ["0 began"]}
+    assert {json.loads(key)[0] for key in states} == {"a", "b"}
+
+
+def report_of(nodes: dict[str, str], silence: Silence) -> Report:
+    """A report with the check ``reach`` of these nodes."""
+    found = []
+    for name, letter in nodes.items():
+        raw = Verdict.CRITICAL if letter.lower() == "c" else Verdict.OK
+        finding = Finding(node=name, check="reach", verdict=raw, message="m")
+        if letter == "C":
+            finding = replace(finding, verdict=Verdict.OK, raw_verdict=raw, silence=silence)
+        found.append(finding)
+    silenced = {name: silence for name, letter in nodes.items() if letter.isupper()}
+    return Report(Verdict.OK, tuple(found), len(nodes), 0, made=tuple(found), silenced=silenced)
 
 
 def test_a_file_of_the_first_version_is_read_on() -> None:
