@@ -61,6 +61,9 @@ def exporter(
             help="TLS, users and headers, in the format of Prometheus' exporter-toolkit.",
         ),
     ] = None,
+    checks_only: Annotated[
+        bool, typer.Option("--check", help="Read the configuration and the web configuration, then exit.")
+    ] = False,
 ) -> Stream:
     """Serve metrics of the nodes to Prometheus.
 
@@ -70,19 +73,21 @@ def exporter(
     """
     options = options_of(ctx)
     host, port = _address(listen)
+    choose = node_selection.make_chooser(options, nodes, tag, region)
 
     def read_plan() -> tuple[Plan, Settings]:
-        from revvlink_cli.services.exporter import Plan
-
         settings = node_selection.load_settings(options, for_verdict=True)
         chosen = choose(settings)
         policy = check_options.build_policy(settings, chosen, options.usage_exit_code)
         web = _web_config(web_config_file, options)
         silences = SilenceWatch(settings.silences_file, _warn)
+        from revvlink_cli.services.exporter import Plan  # slow, so a wrong configuration is reported before
+
         return Plan(chosen, policy, settings.regions, settings.play, web, silences), settings
 
-    choose = node_selection.make_chooser(options, nodes, tag, region)
     plan, settings = read_plan()
+    if checks_only:
+        return Stream(ExporterRow, _checked(plan))
 
     def read_again() -> Plan:
         from revvlink_cli.services.exporter import ReloadError
@@ -118,6 +123,11 @@ def exporter(
             raise CommandError(_not_listening(error, listen, port), exit_code=ExitCode.FAILED) from None
 
     return Stream(ExporterRow, items(), is_service=True)
+
+
+async def _checked(plan: Plan) -> AsyncGenerator[ExporterRow, None]:
+    """The only row of ``--check``; a mistake has ended the command before."""
+    yield ExporterRow(url="", nodes=len(plan.chosen), message="the configuration can be used")
 
 
 def _web_config(path: Path | None, options: Options) -> WebConfig | None:

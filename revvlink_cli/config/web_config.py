@@ -16,7 +16,7 @@ from revvlink_cli.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 HEADERS: Mapping[str, tuple[str, ...] | None] = {
@@ -44,6 +44,8 @@ class WebConfig:
         allowed_sans: Names of which a client's certificate must have one; empty accepts all.
         headers: Headers of all responses.
         users: Names with their bcrypt hashes; empty asks no password.
+        tls_files: The files that the TLS context was made of.
+        renew_tls: Makes the TLS context of the changed files; raises ConfigError when they cannot be used.
     """
 
     tls: ssl.SSLContext | None = None
@@ -51,6 +53,8 @@ class WebConfig:
     allowed_sans: frozenset[str] = frozenset()
     headers: tuple[tuple[str, str], ...] = ()
     users: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    tls_files: tuple[Path, ...] = ()
+    renew_tls: Callable[[], ssl.SSLContext | None] = field(default=lambda: None, repr=False, compare=False)
 
 
 class Entry(NamedTuple):
@@ -173,7 +177,16 @@ def load_web_config(path: Path) -> WebConfig:
         raise ConfigError(sorted(reader.problems, key=lambda problem: problem.line or 0))
     if made is None:
         return WebConfig(headers=headers, users=users)
-    return WebConfig(made.context, made.asks_certificate, made.allowed_sans, headers, users)
+    line = section.line if section is not None else 1
+
+    def renew() -> ssl.SSLContext | None:
+        again = Reader(path)
+        renewed = read_tls(again, tls, line)
+        if renewed is None:
+            raise ConfigError(again.problems)
+        return renewed.context
+
+    return WebConfig(made.context, made.asks_certificate, made.allowed_sans, headers, users, made.files, renew)
 
 
 def _headers(reader: Reader, entry: Entry | None) -> tuple[tuple[str, str], ...]:

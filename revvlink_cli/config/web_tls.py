@@ -63,11 +63,13 @@ class MadeTls(NamedTuple):
         context: What connections are made with.
         asks_certificate: Whether every client must present a certificate.
         allowed_sans: Names of which a client's certificate must have one; empty accepts all.
+        files: The files that the context was made of.
     """
 
     context: ssl.SSLContext
     asks_certificate: bool
     allowed_sans: frozenset[str]
+    files: tuple[Path, ...]
 
 
 def read_tls(reader: Reader, table: Mapping[str, Entry], line: int) -> MadeTls | None:
@@ -91,7 +93,9 @@ def read_tls(reader: Reader, table: Mapping[str, Entry], line: int) -> MadeTls |
         reader.refuse(place, f"{SECTION}.client_allowed_sans", "needs client_auth_type: RequireAndVerifyClientCert")
     if len(reader.problems) > before:
         return None
-    return MadeTls(context, context.verify_mode is ssl.CERT_REQUIRED, sans)
+    named = [reader.text(table, name, SECTION) for name in ("cert_file", "key_file", "client_ca_file")]
+    files = tuple(reader.path.parent / text for text in named if text is not None)
+    return MadeTls(context, context.verify_mode is ssl.CERT_REQUIRED, sans, files)
 
 
 def _versions(reader: Reader, table: Mapping[str, Entry], context: ssl.SSLContext) -> None:

@@ -27,7 +27,7 @@ from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.client.connection.rate_limits import SharedPaces
 from revvlink_cli.client.errors import Code
-from revvlink_cli.config.secrets_in_use import redact, redacted
+from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
 from revvlink_cli.health.exposition import FleetText, exposition
@@ -40,6 +40,7 @@ from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
 from revvlink_cli.services.compression import Compressor
 from revvlink_cli.services.content_types import negotiated
 from revvlink_cli.services.counters import Counters
+from revvlink_cli.services.current_tls import CurrentTls
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.watching import follow
@@ -145,6 +146,7 @@ class Exporter:
         paces: SharedPaces,
         listener: Listener,
         control: ExporterControl,
+        complain: Callable[[str], object],
     ) -> None:
         fleet = session.fleet
         self.address = ""
@@ -152,6 +154,7 @@ class Exporter:
         self._listener = listener
         self._control = control
         self._gate = Gate(None)
+        self._tls = CurrentTls(complain)
         self._is_ready = False
         self._fleet = fleet
         self._plan = plan
@@ -238,7 +241,8 @@ class Exporter:
         self._plan = plan
         self._counters.follow([entry.identifier for entry in plan.chosen])
         self._gate.use(plan.web)
-        self._listener.tls = plan.web.tls if plan.web is not None else None
+        self._tls.use(plan.web)
+        self._listener.tls = self._tls.context
         self._listener.accepts = self._gate.accepts
 
     def start(self) -> None:
@@ -280,7 +284,7 @@ class Exporter:
         address = request.headers.get("Host", "")
         address = address if _HOST.fullmatch(address) else self.address
         scheme = self.url.partition(":")[0]
-        return web.json_response([_target(entry, address, scheme) for entry in redacted(tuple(self._plan.chosen))])
+        return web.json_response([_target(entry, address, scheme) for entry in self._plan.chosen])
 
     async def _landing(self, _: web.Request) -> web.Response:
         nodes = "".join(
@@ -396,13 +400,14 @@ def _scrape_timeout(request: web.Request) -> float | None:
 
 def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]:
     """The probe of a node as a target for Prometheus' discovery over HTTP; it has no address and no password of it."""
+    name = redact(entry.identifier)
     labels = {
         "__scheme__": scheme,
         "__metrics_path__": "/probe",
-        "__param_target": entry.identifier,
-        "__meta_revvlink_region": entry.region or "",
-        "__meta_revvlink_tags": f",{','.join(entry.tags)}," if entry.tags else "",
-        "instance": entry.identifier,
+        "__param_target": name,
+        "__meta_revvlink_region": redact(entry.region or ""),
+        "__meta_revvlink_tags": redact(f",{','.join(entry.tags)},") if entry.tags else "",
+        "instance": name,
     }
     return {"targets": [address], "labels": labels}
 
@@ -443,7 +448,8 @@ async def serving(
         timeout: Seconds that a request to a node, and a probe, may take at most.
         reload: Reads the plan again; raises ReloadError when the configuration cannot be used.
         control: Asks for reloads, and ends the exporter.
-        complain: Receives a message when connections cannot be accepted, at most once in a while.
+        complain: Receives a message when connections cannot be accepted, at most once in a while, and when a renewed
+            certificate cannot be used.
 
     Raises:
         OSError: Listening on the address is not possible.
@@ -452,7 +458,7 @@ async def serving(
     room = make_room_for(len(plan.chosen), Limits().connections)
     listener = Listener(Limits(connections=max(room, FEWEST)), complain)
     async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout, paces) as opening:
-        exporter = Exporter(opening, plan, timeout, reload, paces, listener, control)
+        exporter = Exporter(opening, plan, timeout, reload, paces, listener, control, complain)
         runner = web.AppRunner(
             exporter.application(),
             logger=log,

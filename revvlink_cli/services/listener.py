@@ -117,7 +117,7 @@ class Listener:
 
     Attributes:
         limits: Limits on connections.
-        tls: What new connections are made with; None for plain ones. It may change while the listener runs.
+        tls: Gives what a new connection is made with; None for a plain one.
         accepts: Decides whether a connection that is made, with its certificate, may send requests.
     """
 
@@ -129,7 +129,7 @@ class Listener:
             complain: Receives a message when connections cannot be accepted, at most once in `RECOVERY` seconds.
         """
         self.limits = limits
-        self.tls: ssl.SSLContext | None = None
+        self.tls: Callable[[], ssl.SSLContext | None] = lambda: None
         self.accepts: Callable[[asyncio.BaseTransport], bool] = lambda _: True
         self._complain = complain
         self._complained_at = float("-inf")
@@ -215,10 +215,11 @@ class Listener:
                 continue
             try:
                 await self._until_room()
-                if self.tls is None:
+                tls = self.tls()
+                if tls is None:
                     await loop.connect_accepted_socket(lambda: Guard(self, make()), connection)
                 else:
-                    self._start_handshake(Guard(self, make()), connection, self.tls)
+                    self._start_handshake(Guard(self, make()), connection, tls)
             except OSError:
                 connection.close()  # the client has closed it already
             except BaseException:

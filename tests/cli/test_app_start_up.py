@@ -83,6 +83,15 @@ def test_network_commands_load_rich_for_tables_only(isolated: Path) -> None:
         subprocess.run([sys.executable, "-c", code, "nodes", "status", "-o", output], check=True, capture_output=True)
 
 
+def test_exporter_loads_the_libraries_of_the_web_configuration_for_its_option_only(isolated: Path) -> None:
+    """Without the option it loads neither bcrypt nor YAML; without users it loads no bcrypt."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    (isolated / "web.yml").write_text("http_server_config:\n  http2: false\n", encoding="utf-8")
+
+    assert loaded("exporter", "--check").isdisjoint({"bcrypt", "yaml"})
+    assert "bcrypt" not in loaded("exporter", "--check", "--web.config.file", str(isolated / "web.yml"))
+
+
 def test_importing_the_package_loads_nothing() -> None:
     """The public names are there, and cost nothing until they are used."""
     code = (

@@ -113,6 +113,34 @@ def test_tls_and_passwords(write_config: Callable[..., Path]) -> None:
         assert PASSWORD.encode() not in get(running, "/metrics", tls=tls).body
 
 
+def test_a_renewed_certificate_needs_no_reload(write_config: Callable[..., Path]) -> None:
+    """The next connection has it; files that do not fit together change nothing, and are reported once."""
+    with secured(write_config, "") as (running, web, authority):
+        assert get(running, "/-/healthy", tls=client(authority)).status == 200
+        file, renewed = web.with_name("server.pem"), trustme.CA()
+        file.write_text("half a certificate")
+        errors = web.with_name("nodes.err")
+
+        def is_reported() -> bool:
+            assert get(running, "/-/healthy", tls=client(authority)).status == 200
+            return "the certificate stays as before" in errors.read_text("utf-8")
+
+        eventually(is_reported, "the mistake is reported", within=10)
+        assert get(running, "/-/healthy", tls=client(authority)).status == 200
+        renewed.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(file))
+
+        def is_renewed() -> bool:
+            try:
+                return get(running, "/-/healthy", tls=client(renewed)).status == 200
+            except ssl.SSLError:
+                return False
+
+        eventually(is_renewed, "the renewed certificate is served", within=10)
+        said = errors.read_text("utf-8")
+        assert said.count("warning: the certificate stays as before: ") == 1
+        assert f"{web}:2: tls_server_config.cert_file: {file} cannot be used" in said
+
+
 def test_client_certificates(write_config: Callable[..., Path]) -> None:
     """A client without a certificate, of another authority or with another name gets nothing; no password is asked."""
     text = (
@@ -155,6 +183,9 @@ def test_mistakes_in_the_web_configuration(write_config: Callable[..., Path], tm
     assert f"{web}:2: tls_server_config.cert_fil: unknown key" in ran.err
     assert f"{web}:4: basic_auth_users.a: is no bcrypt hash" in ran.err
     assert "plain-password" not in ran.err
+    web.write_text("http_server_config:\n  http2: false\n")
+    checked = run_cli("--config", str(config), "exporter", "--web.config.file", str(web), "--check")
+    assert (checked.code, checked.out, checked.err) == (0, "\t1\tthe configuration can be used\n", "")
 
 
 def test_compression_targets_and_reloads_from_this_machine(write_config: Callable[..., Path]) -> None:
@@ -164,9 +195,9 @@ def test_compression_targets_and_reloads_from_this_machine(write_config: Callabl
         eventually(lambda: ups(running) == everybody, "every node is up")
         small = get(running, "/metrics", {"Accept-Encoding": "gzip;q=0.5"})
         plain = get(running, "/metrics", {"Accept-Encoding": "gzip;q=0"})
-        assert (small.headers["Content-Encoding"], small.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert (small.headers["Content-Encoding"], small.headers["Vary"]) == ("gzip", "Accept, Accept-Encoding")
         assert int(small.headers["Content-Length"]) == len(small.body) < len(plain.body) / 3
-        assert ("Content-Encoding" in plain.headers, plain.headers["Vary"]) == (False, "Accept-Encoding")
+        assert ("Content-Encoding" in plain.headers, plain.headers["Vary"]) == (False, "Accept, Accept-Encoding")
         assert samples(gzip.decompress(small.body).decode()).keys() == samples(plain.body.decode()).keys()
 
         listed = get(running, "/sd", {"Host": "exporter.example:9870"})
