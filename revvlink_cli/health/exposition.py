@@ -20,6 +20,7 @@ from revvlink_cli.health.metrics import (
     METRICS,
     NODE_INFO,
     NODE_STATE,
+    SILENCED,
     UP,
     Sample,
     graver_of,
@@ -250,6 +251,7 @@ class FleetText:
         lines = {
             UP: [f"{nodes[name].start}{int(is_up)}" for name, is_up in report.ready.items()],
             HANGING: [f"{node.start}{int(name in hanging)}" for name, node in nodes.items()],
+            SILENCED: [f"{node.start}{int(name in report.silenced)}" for name, node in nodes.items()],
         }
         for metric, starts, values in figures.values():
             lines[metric] = list(map(add, starts, value_texts(metric, values)))

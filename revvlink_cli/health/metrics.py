@@ -252,6 +252,7 @@ REASONS = frozenset(
         "no_audio",
         "no_figure",
         "no_quorum",
+        "no_sources",
         "no_start",
         "no_stats",
         "no_youtube_token",

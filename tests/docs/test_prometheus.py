@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.health.catalogue import BY_CODE
 from revvlink_cli.health.metrics import METRICS
 from tests.services.running_exporter import HELP, WAIT, ask, configured, eventually, exporter, fleet
 
@@ -30,6 +31,7 @@ PAGE = DOCS / "prometheus.md"
 FOLDER = DOCS / "prometheus"
 RULES = FOLDER / "rules.yml"
 CONFIGURATION = FOLDER / "prometheus.yml"
+ALERTMANAGER = FOLDER / "alertmanager.yml"
 DASHBOARD = FOLDER / "grafana-dashboard.json"
 VARIABLES = {"$job": "revvlink", "$node": ".*"}
 """What the dashboard's variables stand for when nobody has chosen."""
@@ -45,6 +47,51 @@ def test_promtool_is_content() -> None:
             [tool("promtool"), *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_amtool_is_content() -> None:
+    """Alertmanager's example is valid, and each alert reaches the receiver that it is meant for."""
+    path = shutil.which("amtool")
+    if path is None:
+        pytest.skip("amtool (prometheus-alertmanager) is not installed")
+    done = subprocess.run([path, "check-config", ALERTMANAGER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    receivers = {"critical": "on-call", "warning": "team", "info": "team", "none": "nobody"}
+    for severity, receiver in receivers.items():
+        name = next(name for name, its_severity in alerts().items() if its_severity == severity)
+        routed = subprocess.run(
+            [path, "config", "routes", "test", f"--config.file={ALERTMANAGER}", f"--verify.receivers={receiver}",
+             f"alertname={name}", f"severity={severity}"], capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert routed.returncode == 0, routed.stdout + routed.stderr
+
+
+def test_alertmanager_names_alerts_that_exist() -> None:
+    """Every name and every pattern of an inhibition finds an alert of the rules."""
+    text = ALERTMANAGER.read_text("utf-8")
+    patterns = re.findall(r'alertname =~ "([^"]+)"', text) + re.findall(r"alertname !?= (\w+)", text)
+
+    assert len(patterns) > 8
+    for pattern in patterns:
+        for part in re.split(r"\|(?![^(]*\))", pattern):
+            assert any(re.fullmatch(part, name) for name in alerts()), part
+
+
+def test_the_rules_have_the_thresholds_of_check() -> None:
+    """A limit of an alert is the default threshold of the check, so that both agree on what is wrong."""
+    text = RULES.read_text("utf-8")
+    for code, metric in (("cpu", "cpu_system_load_ratio"), ("memory", "memory_used_ratio"),
+                         ("rest", "rest_latency_seconds"), ("frames", "frames_lost_ratio")):  # fmt: skip
+        warning = BY_CODE[code].bounds.warning
+        assert warning is not None
+        limits = [float(limit) for limit in re.findall(rf"revvlink_node_{metric}{{[^}}]*}} > ([\d.]+)", text)]
+        assert limits == [pytest.approx(warning.end)], code
+    for bound, days in ((BY_CODE["certificate"].bounds.warning, 14), (BY_CODE["certificate"].bounds.critical, 3)):
+        assert bound is not None
+        assert bound.start == days * 86_400
+        assert f"(revvlink_node_certificate_left_seconds) < {days} * 86400" in text
+    assert "revvlink_fleet_unserved_regions > 0" in text
+    assert "revvlink_fleet_version_skew > 0" in text
 
 
 def test_what_the_page_says_to_scrape_is_valid(isolated: Path) -> None:

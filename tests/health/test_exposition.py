@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from revvlink_cli.client.errors import Code, NodeException, Stage
 from revvlink_cli.client.routing.penalty import compute
 from revvlink_cli.client.snapshot import FleetSnapshot
-from revvlink_cli.health.catalogue import BY_CODE, Metric, MetricType
+from revvlink_cli.health import metrics
+from revvlink_cli.health.catalogue import BY_CODE, CHECKS, Metric, MetricType
 from revvlink_cli.health.checks.context import Load
 from revvlink_cli.health.exposition import FleetText, TextFormat, exposition
 from revvlink_cli.health.fleet import assess
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.health.fleet import Report
 
+PACKAGE = Path(metrics.__file__).parents[1]
 read_openmetrics: Any = openmetrics.text_string_to_metric_families
 REFUSED = NodeException("nothing listens", code=Code.REFUSED, stage=Stage.CONNECT)
 HANGS = NodeException("no answer", code=Code.REST_UNRESPONSIVE, stage=Stage.REQUEST)
@@ -110,6 +114,17 @@ def test_each_state_is_a_gauge_and_each_failure_has_a_reason() -> None:
     other = replace(made, outcomes=tuple(replace(one, code="free text") for one in made.findings))
     shown = {dict(labels)["reason"] for name, labels in read(exposition(samples(other))) if name.endswith("_failure")}
     assert shown == {"other"}
+
+
+def test_every_code_of_a_finding_is_a_reason() -> None:
+    """The code of no check is shown as `other`, because somebody forgot to list it."""
+    folders = (PACKAGE / "health", PACKAGE / "services" / "playing")
+    sources = [path.read_text("utf-8") for folder in folders for path in folder.rglob("*.py")]
+    checks = {check.code for check in CHECKS} | {"configuration"}
+    codes = {code for text in sources for code in re.findall(r'\bcode="(\w+)"', text)}
+
+    assert "no_quorum" in codes
+    assert codes - checks <= REASONS
 
 
 def test_openmetrics_has_units_and_creation_times() -> None:
