@@ -180,6 +180,20 @@ def test_unknown_option_suggests_similar_ones() -> None:
         assert f". Did you mean {suggested}" in ran.err
 
 
+def test_names_of_other_tools_suggest_the_own_ones() -> None:
+    """What kubectl, docker and the shell call a command leads to its name here."""
+    for line, suggested in (
+        ("nodes rm us-1", "`revvlink nodes remove`?"),
+        ("cordon us-1", "`revvlink nodes remove` or `revvlink silence add`?"),
+        ("logs", "`revvlink events`?"),
+        ("nodes ls", "`revvlink nodes list`?"),
+        ("ping us-1", "`revvlink nodes test`?"),
+    ):
+        ran = run_in_process(line.split())
+        assert ran.code == 2
+        assert f"Did you mean {suggested}" in ran.err
+
+
 def test_groups_hold_every_command_once() -> None:
     """No command stands in two groups."""
     assert sum(map(len, COMMAND_GROUPS.values())) == len(COMMANDS)

@@ -233,8 +233,25 @@ def _formatter() -> Any:
     return typer.Context.formatter_class(width=help_width())
 
 
+def _folded(option: str, width: int) -> str:
+    """An option with its choices, on as many lines as they need."""
+    if len(option) <= width or "|" not in option:
+        return option
+    lines = [""]
+    for part in option.replace("|", "|\0").split("\0"):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append(" " * 6)
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def _write_records(records: list[Any], formatter: Any) -> None:
-    """Write options and their texts; on a narrow terminal most texts stand below their option."""
+    """Write options and their texts; on a narrow terminal most texts stand below their option.
+
+    Choices that are wider than the terminal take several lines.
+    """
+    room = formatter.width - formatter.current_indent
+    records = [(_folded(option, room), text) for option, text in records]
     formatter.write_dl(records, col_max=30 if formatter.width >= USUAL_WIDTH else formatter.width // 4)
 
 
@@ -278,21 +295,49 @@ def write_options(command: Any, ctx: Any, formatter: Any) -> None:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
     if shared:
         with formatter.section("Global options"):
-            formatter.write_text(f"{', '.join(shared)}; see `revvlink help options`.")
+            from textwrap import fill
+
+            indent = " " * formatter.current_indent
+            text = f"{', '.join(shared)}; see `revvlink help options`."
+            width = formatter.width
+            formatter.write(fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False))
+            formatter.write("\n")
+
+
+SYNONYMS = {
+    "rm": "remove", "delete": "remove", "del": "remove",
+    "ls": "list", "ps": "status", "get": "list", "describe": "info", "inspect": "info", "ping": "test", "new": "add",
+    "create": "add", "mv": "rename", "logs": "events", "monitor": "top", "watch": "top", "verify": "validate",
+    "select": "use", "switch": "use",
+}  # fmt: skip
+"""Names of commands of other tools -> what the command is called here."""
+
+OUT_OF_USE = ("cordon", "drain", "disable")
+"""What other tools call taking a node out of use."""
 
 
 def similar_commands(name: str, ctx: Any) -> list[str]:
-    """The commands that a wrong name may stand for: near names in this group, else the same name elsewhere."""
+    """The commands that a wrong name may stand for.
+
+    These are near names in this group, else the same name elsewhere. A name of another tool means our word for it.
+    """
     from difflib import get_close_matches
 
-    here = ctx.command
-    near = get_close_matches(name, here.list_commands(ctx))
-    if near:
-        return [f"{ctx.command_path} {match}" for match in near]
+    if name in OUT_OF_USE:
+        return [f"{ctx.find_root().command_path} {path}" for path in ("nodes remove", "silence add")]
+    if name in SYNONYMS:
+        return _commands_named(name, ctx) or _commands_named(SYNONYMS[name], ctx)
+    near = get_close_matches(name, ctx.command.list_commands(ctx))
+    return [f"{ctx.command_path} {match}" for match in near] or _commands_named(name, ctx)
+
+
+def _commands_named(name: str, ctx: Any) -> list[str]:
+    """The command of this name in this group, else on top, else in all groups."""
     root = ctx.find_root()
     top = root.command.list_commands(root)
-    if name in top:
-        return [f"{root.command_path} {name}"]
+    for group, known in ((ctx, ctx.command.list_commands(ctx)), (root, top)):
+        if name in known:
+            return [f"{group.command_path} {name}"]
     found = []
     for group_name in top:
         group = root.command.get_command(root, group_name)
