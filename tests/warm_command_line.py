@@ -55,7 +55,8 @@ class WarmCommandLine:
         self, arguments: tuple[str, ...], stdin: str | None, timeout: float, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         """Run one command line; like `subprocess.run` with its output captured."""
-        job = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+        os.umask(mask := os.umask(0o077))
+        job = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd()), "umask": mask}
         input_here: IO[bytes] | None = None
         if stdin is None:
             input_there = os.dup(0)
@@ -160,6 +161,7 @@ def _become(descriptors: list[int], job: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(job["environment"])
     os.chdir(job["folder"])
+    os.umask(job["umask"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     command = import_module("revvlink_cli.__main__")
     sys.argv = [str(command.__file__), *job["arguments"]]

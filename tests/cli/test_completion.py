@@ -55,11 +55,13 @@ def values(line: str) -> list[str]:
 
 def test_commands_and_options() -> None:
     """Commands with what they are for, their subcommands, their options, and formats."""
-    assert "nodes\tList the configured nodes, show their status, add one." in candidates("revvlink ")
+    assert "nodes\tList, test and change the nodes, and show their status." in candidates("revvlink ")
     assert values("revvlink rou") == ["route", "routeplanner"]
     assert values("revvlink nodes st") == ["status"]
     assert "--sort" in values("revvlink nodes status --")
-    assert values("revvlink nodes status -o ") == ["table", "plain", "json", "jsonl"]
+    assert values("revvlink nodes status -o ") == [
+        "table", "wide", "plain", "csv", "name", "json", "jsonl", "yaml",
+    ]  # fmt: skip
     assert values("revvlink -o jsonl nodes list --output=js") == ["json", "jsonl"]
     assert values("revvlink search x --cache-mode o") == ["only"]
 

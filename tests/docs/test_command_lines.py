@@ -39,7 +39,6 @@ OTHER_CODES = {
     "revvlink nodes info --uri": {3},
     "/run/secrets/": {2},  # there is no such file
     "--all-contexts": {0, 2},  # one of the contexts is a starter, whose node does not exist
-    "'playin>100'": {2},  # the mistake that the page explains
     "'playing>100": {0, 1},  # no node of the fleet may be so busy
     "--notify": {3},  # the fleet has no webhook
     "websocket=": {0, 1},  # a busy machine is slow
