@@ -61,6 +61,7 @@ COMMAND_GROUPS = {
     "Monitoring": {
         "check": "Check the nodes' health, for people, cron and monitoring.",
         "healthcheck": "Check one node, for Docker and Kubernetes.",
+        "alert": "Test the channels that alerts go to.",
         "doctor": "Diagnose the machine, the configuration and each node.",
         "exporter": "Serve metrics of the nodes to Prometheus.",
         "silence": "Silence nodes during maintenance, until a given time.",

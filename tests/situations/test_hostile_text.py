@@ -41,6 +41,7 @@ LOST = "\udcff\udc9b"
 """Bytes of an argument or a file's name that are no characters."""
 
 LINES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "alert test": ((),),
     "cache clear": (("one", "--node", NAME), (HOSTILE,), ()),
     "cache export": ((),),
     "cache import": (("export.jsonl",), (f"{HOSTILE[:40]}",)),

@@ -50,14 +50,14 @@ def complete_channels(incomplete: str) -> list[tuple[str, str]]:
 
 
 class Channels(NamedTuple):
-    """The channels that can be used, and why others cannot."""
+    """The channels that can be used, and those that cannot, each with the reason."""
 
     found: tuple[Channel, ...]
-    warnings: tuple[str, ...] = ()
+    broken: tuple[tuple[str, str], ...] = ()
 
 
 def read_channels(settings: Settings, wanted: Sequence[str] = ("all",)) -> Channels:
-    """The configured channels, with their addresses read; a broken one becomes a warning.
+    """The configured channels, with their addresses read.
 
     Args:
         settings: The configuration.
@@ -68,7 +68,7 @@ def read_channels(settings: Settings, wanted: Sequence[str] = ("all",)) -> Chann
 
     discord, alert = settings.discord, settings.alert
     found: list[Channel] = []
-    warnings: list[str] = []
+    broken: list[tuple[str, str]] = []
 
     def is_wanted(name: str) -> bool:
         return name in wanted or "all" in wanted
@@ -78,19 +78,19 @@ def read_channels(settings: Settings, wanted: Sequence[str] = ("all",)) -> Chann
             address = settings.webhook() or ""
             found.append(DiscordChannel(address, f"discord.{discord.key}", discord.mention, discord.thread))
         except ConfigError as error:
-            warnings.append(f"alert not sent: {error}")
+            broken.append(("Discord", str(error)))
     if is_wanted("webhook") and alert.webhook_key is not None:
         try:
             found.append(WebhookChannel(settings.alert_webhook() or "", f"alert.{alert.webhook_key}"))
         except ConfigError as error:
-            warnings.append(f"alert not sent: {error}")
+            broken.append(("JSON webhook", str(error)))
     if is_wanted("apprise") and alert.apprise:
         try:
             addresses = settings.apprise_addresses()
             found += [AppriseChannel(address, position) for position, address in enumerate(addresses, 1)]
         except ConfigError as error:
-            warnings.append(f"alert not sent: {error}")
-    return Channels(tuple(found), tuple(warnings))
+            broken.append(("apprise", str(error)))
+    return Channels(tuple(found), tuple(broken))
 
 
 def make_messenger(
@@ -144,7 +144,8 @@ def make_messenger(
         works = [send_alerts(report, ruled, run)]
         if calls_heartbeat:
             works.append(_call_heartbeat(settings, report))
-        return (*channels.warnings, *(warning for found in await asyncio.gather(*works) for warning in found))
+        unusable = (f"alert not sent: {reason}" for _, reason in channels.broken)
+        return (*unusable, *(warning for found in await asyncio.gather(*works) for warning in found))
 
     return send
 

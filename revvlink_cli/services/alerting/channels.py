@@ -181,29 +181,39 @@ class AppriseChannel:
     async def send(self, alert: Alert) -> Delivery:
         """Send an alert."""
         import asyncio
+        import logging
+        import warnings
 
-        import apprise
+        words = logging.getLogger("apprise")  # they may hold parts of the address
+        words.propagate = False
+        words.addHandler(logging.NullHandler())
+        with warnings.catch_warnings():  # it imports modules that Python has deprecated
+            warnings.simplefilter("ignore")
+            import apprise
 
-        service = apprise.Apprise()
-        with apprise.LogCapture(level=apprise.logging.WARNING) as log:
-            if not service.add(self.address):
-                return Delivery(
-                    "apprise does not know this kind of address: see https://github.com/caronc/apprise/wiki",
-                    may_have_arrived=False,
+            service = apprise.Apprise()
+            is_known = service.add(self.address)
+        if not is_known:
+            return Delivery(
+                "apprise cannot read the address in alert.apprise: see https://github.com/caronc/apprise/wiki",
+                may_have_arrived=False,
+            )
+        try:
+            async with asyncio.timeout(TOTAL_TIMEOUT):
+                has_arrived = await service.async_notify(
+                    title=alert.headline,
+                    body="\n".join([*alert.lines(), alert.origin]),
+                    notify_type=_apprise_type(alert),
+                    body_format=apprise.NotifyFormat.TEXT,
                 )
-            try:
-                async with asyncio.timeout(TOTAL_TIMEOUT):
-                    has_arrived = await service.async_notify(
-                        title=alert.headline,
-                        body="\n".join([*alert.lines(), alert.origin]),
-                        notify_type=_apprise_type(alert),
-                        body_format=apprise.NotifyFormat.TEXT,
-                    )
-            except TimeoutError:
-                return Delivery(f"the service did not answer within {TOTAL_TIMEOUT:g} s, {PERHAPS}")
-            if has_arrived:
-                return Delivery()
-            return Delivery(_apprise_failure(log.getvalue()), may_have_arrived=False)
+        except TimeoutError:
+            return Delivery(f"the service did not answer within {TOTAL_TIMEOUT:g} s, and {PERHAPS}")
+        if has_arrived:
+            return Delivery()
+        return Delivery(
+            "the service could not be reached, or refused the message: check its address in alert.apprise",
+            may_have_arrived=False,
+        )
 
 
 def _apprise_type(alert: Alert) -> Any:
@@ -217,15 +227,6 @@ def _apprise_type(alert: Alert) -> Any:
         Verdict.OK: apprise.NotifyType.SUCCESS,
         Verdict.CRITICAL: apprise.NotifyType.FAILURE,
     }.get(alert.verdict, apprise.NotifyType.WARNING)
-
-
-def _apprise_failure(log: str) -> str:
-    """Why a service did not take a message. Apprise's own words may hold parts of the address, and are left out."""
-    import re
-
-    found = re.search(r"\berror=(\d{3})\b", log)
-    answer = f"answered {found[1]}" if found else "could not be reached, or refused the message"
-    return f"the service {answer}: check its address in alert.apprise"
 
 
 PERHAPS = "the message may not have arrived"
