@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from revvlink_cli.health.catalogue import BY_CODE
@@ -35,8 +36,8 @@ ALERTMANAGER = FOLDER / "alertmanager.yml"
 DASHBOARD = FOLDER / "grafana-dashboard.json"
 VARIABLES = {"$job": "revvlink", "$node": ".*"}
 """What the dashboard's variables stand for when nobody has chosen."""
-SILENT = {"revvlink_node_certificate_left_seconds"}
-"""What a simulated fleet cannot tell: it speaks plain HTTP."""
+SILENT = {"revvlink_node_certificate_left_seconds", "revvlink_check_failure", "revvlink_node_frames_lost_ratio"}
+"""What a simulated fleet of healthy Lavalink nodes over plain HTTP does not have."""
 
 
 def test_promtool_is_content() -> None:
@@ -151,6 +152,31 @@ def test_the_page_lists_every_metric() -> None:
     assert rows == [(metric.full_name, metric.type, metric.help) for metric in METRICS if not metric.successor]
     assert old == [(metric.full_name, metric.successor) for metric in METRICS if metric.successor]
     assert {name for _, name in old} <= {name for name, *_ in rows}
+
+
+def test_the_dashboard_has_grafanas_model() -> None:
+    """Grafana can import it: every field is one of its dashboard model, with a value that the model allows."""
+    schema = json.loads((Path(__file__).parents[1] / "data" / "grafana-dashboard.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(json.loads(DASHBOARD.read_text("utf-8")))
+
+    assert [f"{error.json_path}: {error.message[:200]}" for error in errors] == []
+
+
+def test_the_dashboard_asks_what_prometheus_can_parse(isolated: Path) -> None:
+    """Every expression is valid PromQL, and no file names a metric that the next version drops."""
+    rules = []
+    for number, expression in enumerate(expressions()):
+        for name, value in VARIABLES.items():
+            expression = expression.replace(name, value)  # noqa: PLW2901 - what Grafana does
+        rules.append({"record": f"expression:{number}", "expr": expression})
+    path = isolated / "rules.yml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    old = {metric.full_name for metric in METRICS if metric.successor}
+    for text in (file.read_text("utf-8") for file in FOLDER.iterdir()):
+        assert not old & set(re.findall(r"\w+", text))
+    done = subprocess.run([tool("promtool"), "check", "rules", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_dashboard_is_sound() -> None:
