@@ -1,0 +1,379 @@
+"""The history of a fleet: how long each node was connected and how long it was not, by quarter of an hour.
+
+A sample counts until the next one, as in a recording. After a long pause it counts for the usual time only; the rest is
+not observed. Lengths come from the monotonic clock and moments from the wall clock, so a clock that is set neither
+loses time nor counts it twice. The event loop keeps what is not in the file yet; a thread writes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from revvlink_cli.config.contexts import state_folder
+from revvlink_cli.services.history_store import (
+    DAYS,
+    QUARTER,
+    HistoryStore,
+    HistoryUnavailable,
+    Incident,
+    Mark,
+    Slide,
+    Times,
+    merge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from revvlink_cli.services.history_store import Buckets, ByNode
+
+T = TypeVar("T")
+
+WINDOWS = (96, 7 * 96, 30 * 96)
+"""Lengths of the windows of which the availability is known, in buckets: 24 hours, 7 and 30 days."""
+
+INTERVAL = 5.0
+"""Seconds between two samples."""
+
+_MISSED = 3
+"""A pause of more than this many intervals is a gap."""
+
+RESUMED = 900_000
+"""Milliseconds without a sample, as during a restart, after which a verdict or an incident is another one."""
+
+_MOST_WAITING = 2 * 96
+"""Buckets that wait in memory while the file cannot be written."""
+
+_MOST_DAYS_OF = 20_000
+"""Buckets of which the local day is remembered."""
+
+_MOST_INCIDENTS = 200
+"""Incidents in memory, the newest."""
+
+_TRIMMED_EVERY = 86_400.0
+"""Seconds between two times at which old parts of the file are deleted."""
+
+
+class Sample(NamedTuple):
+    """One node at one moment.
+
+    Attributes:
+        is_up: Whether it is connected; None while that is not known.
+        verdict: The verdict on it, as a number.
+        reason: Code of the reason why it is not connected.
+    """
+
+    is_up: bool | None
+    verdict: int
+    reason: str = ""
+
+
+class NodePast(NamedTuple):
+    """What the history has of one node.
+
+    Attributes:
+        since: When its verdict began, in seconds since the epoch; None while there is none.
+        windows: Its times in each of `WINDOWS`.
+        days: Its times on each day that was observed.
+    """
+
+    since: float | None
+    windows: tuple[Times, ...]
+    days: Mapping[date, Times]
+
+
+def history_path(context: str | None, configuration: Path | None) -> Path:
+    """The file of a fleet.
+
+    Args:
+        context: The context of the fleet, or None.
+        configuration: The configuration file, by which fleets without a context are told apart; None for none.
+    """
+    if context is not None:
+        return state_folder(context) / "history.sqlite3"
+    name = str(configuration.resolve()) if configuration is not None else ""
+    short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return state_folder(None) / "history" / f"{short}.sqlite3"
+
+
+class History:
+    """The history of a fleet. One task uses it, and `close` ends it."""
+
+    def __init__(
+        self, path: Path, complain: Callable[[str], object], *, interval: float = INTERVAL, days: int = DAYS
+    ) -> None:
+        """Name the file; `open` reads it.
+
+        Args:
+            path: The file.
+            complain: Receives one message when the file cannot be used, and one when it was set aside.
+            interval: Seconds that usually pass between two samples.
+            days: Days that are shown.
+        """
+        self._complain = complain
+        self._interval_ms = round(interval * 1000)
+        self._shown_days = days
+        self._notices: list[str] = []
+        self._store = HistoryStore(path, self._notices.append)
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="history")
+        self._has_complained = False
+        self._is_loaded = False
+        self._before: tuple[int, int, Mapping[str, Sample]] | None = None
+        self._waiting: Buckets = {}
+        self._quarter = 0
+        self._windows: tuple[ByNode, ...] = tuple({} for _ in WINDOWS)
+        self._days: dict[str, dict[date, Times]] = {}
+        self._day_of: dict[int, date] = {}
+        self._marks: dict[str, Mark] = {}
+        self._open: dict[str, Incident] = {}
+        self._ended: list[Incident] = []
+        self._unsaved: dict[tuple[str, int], Incident] = {}
+        self._trimmed_at = float("-inf")
+
+    async def open(self, at: float) -> None:
+        """Read the file. When that fails, the history goes on without it, and `flush` tries again.
+
+        Args:
+            at: The time, in seconds since the epoch.
+        """
+        await self._load(int(at // QUARTER))
+
+    def add(self, at: float, clock: float, samples: Mapping[str, Sample]) -> None:
+        """Take a sample of all nodes.
+
+        Args:
+            at: Its time, in seconds since the epoch.
+            clock: The same moment in seconds of the monotonic clock.
+            samples: The nodes.
+        """
+        at_ms, clock_ms = round(at * 1000), round(clock * 1000)
+        if self._before is not None:
+            before_at, before_clock, nodes = self._before
+            elapsed = clock_ms - before_clock
+            if elapsed > _MISSED * self._interval_ms:
+                self._count(before_at + self._interval_ms, self._interval_ms, nodes)
+            else:
+                self._count(at_ms, elapsed, nodes)
+        self._before = (at_ms, clock_ms, samples)
+        for gone in [incident for name, incident in self._open.items() if name not in samples]:
+            self._end(gone, gone.seen_ms)  # the node was removed
+        for name, sample in samples.items():
+            if sample.is_up is not None:
+                self._mark(name, sample, at_ms)
+
+    def of_nodes(self, names: tuple[str, ...], at: float) -> dict[str, NodePast]:
+        """The history of nodes.
+
+        Args:
+            names: Their names.
+            at: The time, in seconds since the epoch.
+        """
+        return {name: self._past(name, at) for name in names}
+
+    def incidents(self) -> list[Incident]:
+        """The newest incidents, those that last first."""
+        lasting = sorted(self._open.values(), key=lambda each: -each.begun_ms)
+        return [*lasting, *reversed(self._ended)]
+
+    def last_days(self, at: float) -> list[date]:
+        """The days that are shown, the last one today."""
+        today = datetime.fromtimestamp(at).date()  # noqa: DTZ006 - days of the local zone
+        return [today - timedelta(days=number) for number in reversed(range(self._shown_days))]
+
+    async def flush(self, at: float) -> None:
+        """Write what is new to the file. When that fails, it waits in memory, and the next call tries again.
+
+        Args:
+            at: The time, in seconds since the epoch.
+        """
+        quarter = int(at // QUARTER)
+        if not self._is_loaded and not await self._load(quarter):
+            return
+        written, self._waiting = self._waiting, {}
+        marks, unsaved = dict(self._marks), dict(self._unsaved)
+        ahead = quarter - self._quarter
+        slide = self._slide(quarter) if 0 < ahead <= WINDOWS[0] else None
+        try:
+            found = await self._in_thread(partial(self._store.save, written, marks, unsaved.values(), slide))
+        except HistoryUnavailable as error:
+            for bucket, nodes in written.items():
+                for name, (up, down) in nodes.items():
+                    self._put(bucket, name, up, down)
+            self._refuse(error)
+            return
+        self._has_complained = False
+        for key, incident in unsaved.items():
+            if self._unsaved.get(key) == incident:
+                del self._unsaved[key]
+        self._apply(written)
+        if not self._is_loaded:  # the old file was set aside
+            await self._load(quarter)
+        elif slide is not None:
+            for window, leaving in zip(self._windows, found[0], strict=True):
+                merge(window, found[1])
+                merge(window, leaving, -1)
+            self._quarter = quarter
+            self._forget_days(at)
+        elif ahead:  # a clock that was set
+            await self._load(quarter)
+        await self._trim()
+
+    async def close(self, at: float) -> None:
+        """Write what is new, and close the file."""
+        try:
+            await self.flush(at)
+            await self._in_thread(self._store.close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _count(self, end: int, length: int, nodes: Mapping[str, Sample]) -> None:
+        """Count this many milliseconds up to a moment, for nodes that were observed."""
+        while length > 0:
+            bucket = (end - 1) // (QUARTER * 1000)
+            part = min(length, end - bucket * QUARTER * 1000)
+            for name, sample in nodes.items():
+                if sample.is_up is not None:
+                    self._put(bucket, name, part if sample.is_up else 0, 0 if sample.is_up else part)
+            end -= part
+            length -= part
+
+    def _put(self, bucket: int, name: str, up: int, down: int) -> None:
+        times = self._waiting.setdefault(bucket, {}).setdefault(name, [0, 0])
+        times[0] += up
+        times[1] += down
+
+    def _mark(self, name: str, sample: Sample, at_ms: int) -> None:
+        """Note since when a verdict holds, and the begin and the end of an incident."""
+        mark, lasting = self._marks.get(name), self._open.get(name)
+        is_same = mark is not None and mark.verdict == sample.verdict and at_ms - mark.seen_ms <= RESUMED
+        self._marks[name] = Mark(sample.verdict, mark.since_ms if mark is not None and is_same else at_ms, at_ms)
+        if lasting is not None and at_ms - lasting.seen_ms > RESUMED:
+            self._end(lasting, lasting.seen_ms)  # what was in between was not observed
+            lasting = None
+        if sample.is_up and lasting is not None:
+            self._end(lasting, max(at_ms, lasting.begun_ms))
+        elif not sample.is_up:
+            fresh = lasting or Incident(name, at_ms, None, at_ms, sample.reason)
+            self._open[name] = fresh._replace(seen_ms=at_ms)
+            self._unsaved[name, fresh.begun_ms] = self._open[name]
+
+    def _end(self, incident: Incident, at_ms: int) -> None:
+        ended = incident._replace(ended_ms=at_ms, seen_ms=at_ms)
+        self._open.pop(incident.node, None)
+        self._ended = [*self._ended, ended][-_MOST_INCIDENTS:]
+        self._unsaved[ended.node, ended.begun_ms] = ended
+
+    def _past(self, name: str, at: float) -> NodePast:
+        mark, quarter = self._marks.get(name), int(at // QUARTER)
+        windows = [window.get(name, Times(0, 0)) for window in self._windows]
+        days = dict(self._days.get(name, {}))
+        for bucket, nodes in self._waiting.items():
+            if (new := nodes.get(name)) is None:
+                continue
+            for number, length in enumerate(WINDOWS):
+                if quarter - length < bucket <= quarter:
+                    windows[number] = Times(windows[number].up_ms + new[0], windows[number].down_ms + new[1])
+            day = self._day(bucket)
+            before = days.get(day, Times(0, 0))
+            days[day] = Times(before.up_ms + new[0], before.down_ms + new[1])
+        return NodePast(min(mark.since_ms / 1000, at) if mark is not None else None, tuple(windows), days)
+
+    def _day(self, bucket: int) -> date:
+        """The local day of a bucket."""
+        if bucket not in self._day_of:
+            self._day_of[bucket] = datetime.fromtimestamp(bucket * QUARTER).date()  # noqa: DTZ006 - local days
+        return self._day_of[bucket]
+
+    def _runs(self, quarter: int) -> Iterator[tuple[date, int, int]]:
+        """The shown days up to a bucket, as runs of buckets: some zones set their clock back over midnight."""
+        first = quarter - (self._shown_days + 1) * 96
+        for bucket in range(first, quarter + 2):
+            if bucket == quarter + 1 or self._day(bucket) != self._day(first):
+                yield self._day(first), first, bucket
+                first = bucket
+
+    def _slide(self, quarter: int) -> Slide:
+        """How the windows move up to a bucket."""
+        leaving = tuple((self._quarter - length + 1, quarter - length + 1) for length in WINDOWS)
+        return Slide(leaving, (self._quarter + 1, quarter + 1))
+
+    def _apply(self, written: Buckets) -> None:
+        """Add what is in the file now to the sums; what is behind the end of the windows comes when they move."""
+        for bucket, nodes in written.items():
+            for window, length in zip(self._windows, WINDOWS, strict=True):
+                if self._quarter - length < bucket <= self._quarter:
+                    merge(window, nodes)
+            day = self._day(bucket)
+            for name, (up, down) in nodes.items():
+                days = self._days.setdefault(name, {})
+                before = days.get(day, Times(0, 0))
+                days[day] = Times(before.up_ms + up, before.down_ms + down)
+
+    def _forget_days(self, at: float) -> None:
+        """Forget the days that are no longer shown."""
+        first = self.last_days(at)[0]
+        for name, days in self._days.items():
+            if any(day < first for day in days):
+                self._days[name] = {day: times for day, times in days.items() if day >= first}
+        if len(self._day_of) > _MOST_DAYS_OF:
+            self._day_of = {}
+
+    async def _load(self, quarter: int) -> bool:
+        """Read the sums; gives whether that was possible."""
+        try:
+            found = await self._in_thread(partial(self._store.load, WINDOWS, quarter, list(self._runs(quarter))))
+        except HistoryUnavailable as error:
+            self._refuse(error)
+            return False
+        self._quarter, self._windows, self._days = quarter, found.windows, {}
+        for day, nodes in found.days.items():
+            for name, times in nodes.items():
+                self._days.setdefault(name, {})[day] = times
+        if not self._is_loaded:
+            self._marks = {**found.marks, **self._marks}
+            known = {(each.node, each.begun_ms) for each in (*self._ended, *self._open.values())}
+            old = [each for each in found.incidents if (each.node, each.begun_ms) not in known]
+            for each in old:
+                if each.ended_ms is None and each.node not in self._open:
+                    self._open[each.node] = each
+            ended = [each for each in old if each.ended_ms is not None]
+            self._ended = [*ended, *self._ended][-_MOST_INCIDENTS:]
+        self._is_loaded, self._has_complained = True, False
+        return True
+
+    async def _trim(self) -> None:
+        """Delete old parts of the file from time to time."""
+        if time.monotonic() - self._trimmed_at < _TRIMMED_EVERY:
+            return
+        self._trimmed_at = time.monotonic()
+        try:
+            await self._in_thread(self._store.trim)
+        except HistoryUnavailable as error:
+            self._refuse(error)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            while self._notices:
+                self._complain(self._notices.pop(0))
+                self._is_loaded = False
+
+    def _refuse(self, error: HistoryUnavailable) -> None:
+        """Report once that the file cannot be used, and bound what waits for it."""
+        if not self._has_complained:
+            self._has_complained = True
+            self._complain(
+                f"the history of the status page cannot be kept in {self._path}: {error}; "
+                "the page goes on, with what is in memory"
+            )
+        for bucket in sorted(self._waiting)[:-_MOST_WAITING]:
+            del self._waiting[bucket]
