@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from revvlink_cli.cli.app import app
 from revvlink_cli.commands.shared.command import Record, Rows, prints_of
 from revvlink_cli.output.schema import envelope_schema, record_schema, rows_schema
+from revvlink_cli.output.status_json import status_schema
 from revvlink_cli.services.alerting.payload_schema import payload_schema
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def written() -> dict[str, str]:
     """File name -> text of the file in `FOLDER`."""
     found = {command.replace(" ", "-"): schema for command, schema in schemas().items()}
     found["alert"] = payload_schema()  # the group of commands with this name prints nothing itself
+    found["status-page"] = status_schema()
     return {f"{name}.json": json.dumps(schema, indent=2) + "\n" for name, schema in found.items()}
 
 

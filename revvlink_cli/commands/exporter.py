@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.settings import Settings
     from revvlink_cli.config.web_config import WebConfig
     from revvlink_cli.services.exporter import Plan
+    from revvlink_cli.services.status_page import PagePlan, PageSetup
 
 app = make_app()
 
@@ -61,6 +62,9 @@ def exporter(
             help="TLS, users and headers, in the format of Prometheus' exporter-toolkit.",
         ),
     ] = None,
+    page: Annotated[
+        bool | None, typer.Option("--page/--no-page", help="Serve a status page for people at /status, or do not.")
+    ] = None,
     checks_only: Annotated[
         bool, typer.Option("--check", help="Read the configuration and the web configuration, then exit.")
     ] = False,
@@ -83,7 +87,8 @@ def exporter(
         silences = SilenceWatch(settings.silences_file, _warn)
         from revvlink_cli.services.exporter import Plan  # slow, so a wrong configuration is reported before
 
-        return Plan(chosen, policy, settings.regions, settings.play, web, silences), settings
+        plan = Plan(chosen, policy, settings.regions, settings.play, web, silences, _page_plan(settings))
+        return plan, settings
 
     plan, settings = read_plan()
     if checks_only:
@@ -105,16 +110,24 @@ def exporter(
         from revvlink_cli.services.exporter import ExporterControl, serving
 
         control = ExporterControl()
+        setup = _page_setup(settings) if (settings.page.enabled if page is None else page) else None
         try:
             async with serving(
-                plan, host, port, timeout=options.timeout, reload=read_again, control=control, complain=_warn
+                plan,
+                host,
+                port,
+                timeout=options.timeout,
+                reload=read_again,
+                control=control,
+                complain=_warn,
+                page=setup,
             ) as served:
                 if sys.platform != "win32":
                     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, control.hang_up)
                     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.stop)  # how services end
                 if not options.quiet:
                     names = [entry.identifier for entry in plan.chosen]
-                    diagnostics.notes([_served(served.url, names, settings.context)])
+                    diagnostics.notes([_served(served.url, names, settings.context, has_page=setup is not None)])
                 yield ExporterRow(url=served.url, nodes=served.nodes, message=None)
                 async for trouble in served.reloads():
                     message = "configuration read again" if trouble is None else f"as before: {trouble}"
@@ -147,14 +160,34 @@ def _web_config(path: Path | None, options: Options) -> WebConfig | None:
         raise node_selection.config_failure(error, options) from None
 
 
-def _served(url: str, names: list[str], context: str | None) -> str:
+def _page_plan(settings: Settings) -> PagePlan:
+    """What the status page shows."""
+    from revvlink_cli.services.status_page import TITLE, PagePlan
+
+    usual = f"{TITLE} of {settings.context}" if settings.context is not None else TITLE
+    return PagePlan(settings.page.title or usual, settings.page.public)
+
+
+def _page_setup(settings: Settings) -> PageSetup:
+    """The history of the status page, and how it is drawn."""
+    from revvlink_cli.output.badges import fleet_badge, node_badge
+    from revvlink_cli.output.status_json import status_json
+    from revvlink_cli.output.status_page import POLICY, status_page
+    from revvlink_cli.services.history import history_path
+    from revvlink_cli.services.status_page import PageRenderers, PageSetup
+
+    renderers = PageRenderers(status_page, status_json, node_badge, fleet_badge, POLICY)
+    return PageSetup(history_path(settings.context, settings.source.path), renderers)
+
+
+def _served(url: str, names: list[str], context: str | None, *, has_page: bool) -> str:
     """What is served, and how it ends, for the person who starts the exporter."""
     from urllib.parse import quote
 
     some = ", ".join(names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     fleet = f" of {context}" if context is not None else ""
-    paths = f"/metrics, /probe?target={quote(names[0], safe='')}, /-/healthy"
+    paths = f"/metrics, /probe?target={quote(names[0], safe='')}, /-/healthy{', /status' if has_page else ''}"
     return f"serving {some}{more}{fleet} at {url} ({paths}); Ctrl-C ends it"
 
 

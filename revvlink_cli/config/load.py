@@ -20,6 +20,7 @@ from revvlink_cli.config.settings import (
     DiscordSettings,
     NodeEntry,
     Origin,
+    PageSettings,
     PlaySettings,
     Settings,
     beside,
@@ -383,6 +384,9 @@ def _settings(
             key=beside(source, path) if (path := value("play", "key")) is not None else None,
             duration_s=read_duration(value("play", "duration")),
             interval_s=read_duration(value("play", "interval")),
+        ),
+        page=PageSettings(
+            enabled=value("page", "enabled"), public=value("page", "public"), title=value("page", "title")
         ),
         discord=_discord(sections.get("discord", {})),
         alert=_alert(sections.get("alert", {}), partial(value, "alert")),

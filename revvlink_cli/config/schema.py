@@ -181,6 +181,14 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
         Key(name="interval", kind=Kind.DURATION, default="5m", example='"5m"',
             help="Pause between two plays of the exporter on one node"),
     ),
+    "page": (
+        Key(name="enabled", kind=Kind.BOOLEAN, default=False, example="true",
+            help="Whether the exporter serves the status page, as with `exporter --page`"),
+        Key(name="public", kind=Kind.BOOLEAN, default=False, example="true",
+            help="Whether the page needs no password where --web.config.file asks one for the rest"),
+        Key(name="title", kind=Kind.TEXT, example='"Music nodes"',
+            help="Heading of the page; `Status`, with the name of the context, if left out"),
+    ),
     "discord": (
         Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"DISCORD_WEBHOOK"',
             help="Environment variable that holds the address of the webhook for `check --notify discord`"),

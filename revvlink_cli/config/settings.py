@@ -186,6 +186,20 @@ class PlaySettings(NamedTuple):
     interval_s: float
 
 
+class PageSettings(NamedTuple):
+    """The status page of the exporter.
+
+    Attributes:
+        enabled: Whether it is served.
+        public: Whether it needs no password.
+        title: Its heading; None for the usual one.
+    """
+
+    enabled: bool
+    public: bool
+    title: str | None
+
+
 class Settings(NamedTuple):
     """A whole configuration.
 
@@ -197,6 +211,7 @@ class Settings(NamedTuple):
         regions: The user's region map, None for the built-in one.
         check: The checked values of ``[check]``; see `policy`.
         play: How canaries play.
+        page: The status page of the exporter.
         discord: Where messages about checks go in Discord.
         alert: When changes are reported, and the channels beside Discord.
         silences_file: The file of the silences; None for a configuration in the environment, which has none.
@@ -211,6 +226,7 @@ class Settings(NamedTuple):
     regions: Mapping[str, tuple[str, ...]] | None
     check: Mapping[str, Any]
     play: PlaySettings
+    page: PageSettings
     discord: DiscordSettings
     alert: AlertSettings
     silences_file: Path | None

@@ -63,6 +63,7 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         for name in ("listen", "advertise", "cert", "key")
     }
     plain |= {("play", "duration"): f"{play.duration_s:g}s", ("play", "interval"): f"{play.interval_s:g}s"}
+    plain |= {("page", name): getattr(settings.page, name) for name in ("enabled", "public", "title")}
     policy = settings.policy
     plain["check", "min_healthy"] = policy.min_healthy
     for (section, name), value in plain.items():

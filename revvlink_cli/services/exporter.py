@@ -43,6 +43,7 @@ from revvlink_cli.services.counters import Counters
 from revvlink_cli.services.current_tls import CurrentTls
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
+from revvlink_cli.services.status_page import PagePlan, StatusPage
 from revvlink_cli.services.watching import follow
 from revvlink_cli.services.web_gate import Gate
 
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy, Requirements
     from revvlink_cli.services.fleet_session import FleetSession
+    from revvlink_cli.services.status_page import PageSetup
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # malformed requests must not fill the journal
@@ -84,6 +86,7 @@ class Plan(NamedTuple):
         play: How canaries play.
         web: TLS, users and headers; None for plain HTTP without passwords.
         silences: The silences to honour; None for none.
+        page: What the status page shows.
     """
 
     chosen: Sequence[NodeSettings]
@@ -92,6 +95,12 @@ class Plan(NamedTuple):
     play: PlaySettings
     web: WebConfig | None = None
     silences: SilenceWatch | None = None
+    page: PagePlan = PagePlan()
+
+    @property
+    def for_page(self) -> tuple[PagePlan, Policy, SilenceWatch | None]:
+        """What the status page needs of it."""
+        return self.page, self.policy, self.silences
 
 
 class ReloadError(Exception):
@@ -147,6 +156,7 @@ class Exporter:
         listener: Listener,
         control: ExporterControl,
         complain: Callable[[str], object],
+        page: PageSetup | None = None,
     ) -> None:
         fleet = session.fleet
         self.address = ""
@@ -171,6 +181,10 @@ class Exporter:
         self._events = fleet.subscribe()
         self._reloaded_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
+        self._page: StatusPage | None = None
+        if page is not None:
+            self._page = StatusPage(fleet, page, lambda: self._plan.for_page, timeout, complain)
+            self._gate.is_public = self._page.is_public
         self._use(plan)
 
     @property
@@ -199,6 +213,7 @@ class Exporter:
                 web.get("/-/healthy", self._healthy),
                 web.get("/-/ready", self._ready),
                 web.post("/-/reload", self._reload_now),
+                *(self._page.routes() if self._page is not None else ()),
             ]
         )
         return app
@@ -246,7 +261,9 @@ class Exporter:
         self._listener.accepts = self._gate.accepts
 
     def start(self) -> None:
-        """Begin to play canaries, at their own pace, and to count events."""
+        """Begin to play canaries, at their own pace, and to count events; to sample for the status page."""
+        if self._page is not None:
+            self._page.start()
         self._tasks = [
             asyncio.create_task(self._canaries.run(), name="canaries"),
             asyncio.create_task(self._counters.count_events(self._events), name="count events"),
@@ -256,6 +273,8 @@ class Exporter:
         """Cancel the canaries, the counting and the tasks that connect new nodes, and wait for them."""
         self._fleet.unsubscribe(self._events)
         self._gate.close()
+        if self._page is not None:
+            await self._page.close()
         tasks = {*self._joining, *self._tasks}
         for task in tasks:
             task.cancel()
@@ -291,12 +310,13 @@ class Exporter:
             f'<li><a href="/probe?target={quote(entry.identifier, safe="")}">{escape(entry.identifier)}</a></li>'
             for entry in self._plan.chosen
         )
+        page = '<p><a href="/status">Status page</a> for people.</p>' if self._page is not None else ""
         return web.Response(
             text="<!doctype html><html lang=en><title>revvlink exporter</title>"
             f"<h1>revvlink exporter {__version__}</h1>"
             '<p><a href="/metrics">Metrics</a> of the fleet, <a href="/-/healthy">health</a> and '
             '<a href="/-/ready">readiness</a> of this exporter, <a href="/sd">targets</a> for Prometheus.</p>'
-            f"<p>Probes:</p><ul>{nodes}</ul></html>\n",
+            f"{page}<p>Probes:</p><ul>{nodes}</ul></html>\n",
             content_type="text/html",
         )
 
@@ -438,6 +458,7 @@ async def serving(
     reload: Callable[[], Plan],
     control: ExporterControl,
     complain: Callable[[str], object],
+    page: PageSetup | None = None,
 ) -> AsyncIterator[Exporter]:
     """Run an exporter while the block runs.
 
@@ -448,8 +469,9 @@ async def serving(
         timeout: Seconds that a request to a node, and a probe, may take at most.
         reload: Reads the plan again; raises ReloadError when the configuration cannot be used.
         control: Asks for reloads, and ends the exporter.
-        complain: Receives a message when connections cannot be accepted, at most once in a while, and when a renewed
-            certificate cannot be used.
+        complain: Receives a message when connections cannot be accepted, at most once in a while, when a renewed
+            certificate cannot be used, and when the history of the status page cannot be kept.
+        page: What the status page needs; None serves none.
 
     Raises:
         OSError: Listening on the address is not possible.
@@ -458,7 +480,7 @@ async def serving(
     room = make_room_for(len(plan.chosen), Limits().connections)
     listener = Listener(Limits(connections=max(room, FEWEST)), complain)
     async with connecting(as_scraped(plan.chosen, timeout), plan.regions, timeout, paces) as opening:
-        exporter = Exporter(opening, plan, timeout, reload, paces, listener, control, complain)
+        exporter = Exporter(opening, plan, timeout, reload, paces, listener, control, complain, page)
         runner = web.AppRunner(
             exporter.application(),
             logger=log,

@@ -70,6 +70,7 @@ def test_what_is_served_can_be_read(write_config: Callable[..., Path]) -> None:
         assert {dict(labels)["node"] for _, labels in probed if labels} == {"eu-1"}
         assert not any(name.startswith("revvlink_fleet_") for name, _ in probed)
         assert ask(f"{running.url}/-/healthy").text == "ok\n"
+        assert ask(f"{running.url}/status").status == 404, "there is no status page unless it is asked for"
         landing = ask(running.url + "/").text
         assert all(f"/probe?target={node.profile.identifier}" in landing for node in simulator)
 

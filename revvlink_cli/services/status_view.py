@@ -1,0 +1,329 @@
+"""The view of a fleet for its status page: snapshots, findings and the history in; names, states and times out.
+
+Everything here is pure, and the view is all that the page, its JSON and the badges show. It has no address, no password
+and no text of a server: reasons are those of `revvlink_cli.health.public_reasons`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from revvlink_cli.config.secrets_in_use import redact
+from revvlink_cli.health.findings import Verdict, worst
+from revvlink_cli.health.public_reasons import CONNECTING, OTHER, WORDS, reason_of, reason_of_findings
+from revvlink_cli.services.history import Sample
+from revvlink_cli.services.recording import CONNECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
+    from revvlink_cli.health.findings import Outcome
+    from revvlink_cli.health.fleet import Report
+    from revvlink_cli.services.history import NodePast
+    from revvlink_cli.services.history_store import Incident, Times
+
+VERSION = 1
+"""Version of ``/status.json``. A new key does not change it; a removed one, or another meaning, does."""
+
+MOST_INCIDENTS = 20
+"""Incidents that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayShare:
+    """One node on one day of the local zone.
+
+    Attributes:
+        date: The day, as ``2026-11-29``.
+        up_seconds: Seconds in which it was connected.
+        down_seconds: Seconds in which it was not; the rest of the day was not observed.
+        availability_ratio: The share of the observed time in which it was connected; null without any.
+    """
+
+    date: str
+    up_seconds: float
+    down_seconds: float
+    availability_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityShares:
+    """Shares of the observed time in which a node was connected; null where nothing was observed.
+
+    Attributes:
+        last_24h_ratio: In the last 24 hours.
+        last_7d_ratio: In the last 7 days.
+        last_30d_ratio: In the last 30 days.
+    """
+
+    last_24h_ratio: float | None
+    last_7d_ratio: float | None
+    last_30d_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node.
+
+    Attributes:
+        name: Its name.
+        region: Its region, or null.
+        verdict: ``ok``, ``warning``, ``critical`` or ``unknown``.
+        connected: Whether it is connected; null before the first attempt is over.
+        reason: Code of the reason why it is not well, or null.
+        reason_text: The same in plain words, or null.
+        since: When the verdict began, as RFC 3339; null before the first attempt is over.
+        players: Players on it, or null.
+        playing: Those of them that play, or null.
+        in_maintenance: Whether a maintenance is announced for it now.
+        availability: Shares of time.
+        days: The days that were observed, the oldest first.
+    """
+
+    name: str
+    region: str | None
+    verdict: str
+    connected: bool | None
+    reason: str | None
+    reason_text: str | None
+    since: str | None
+    players: int | None
+    playing: int | None
+    in_maintenance: bool
+    availability: AvailabilityShares
+    days: tuple[DayShare, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """A stretch of time in which a node was not connected.
+
+    Attributes:
+        node: Its name.
+        started: When it began, as RFC 3339.
+        ended: When it ended; null while it lasts.
+        reason: Code of the reason.
+        reason_text: The same in plain words.
+    """
+
+    node: str
+    started: str
+    ended: str | None
+    reason: str
+    reason_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceView:
+    """An announced maintenance.
+
+    Attributes:
+        nodes: The names of its nodes.
+        until: When it ends, as RFC 3339.
+    """
+
+    nodes: tuple[str, ...]
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The whole page.
+
+    Attributes:
+        revvlink_status: Version of this form.
+        title: Heading of the page.
+        at: When the nodes were sampled, as RFC 3339.
+        verdict: The gravest verdict of the nodes and of the fleet.
+        nodes_total: Number of nodes.
+        nodes_connected: How many of them are connected.
+        players: Players on all nodes.
+        playing: Those of them that play.
+        availability: Shares of the time of all nodes.
+        nodes: The nodes in the order of the configuration.
+        incidents: The newest incidents, those that last first.
+        maintenance: The announced maintenance of now.
+    """
+
+    revvlink_status: int
+    title: str
+    at: str
+    verdict: str
+    nodes_total: int
+    nodes_connected: int
+    players: int
+    playing: int
+    availability: AvailabilityShares
+    nodes: tuple[NodeView, ...]
+    incidents: tuple[IncidentView, ...]
+    maintenance: tuple[MaintenanceView, ...]
+
+
+def samples_of(fleet: FleetSnapshot, report: Report) -> dict[str, Sample]:
+    """What the history keeps of each node: a node that was never tried yet is neither up nor down."""
+    outcomes = _by_node(report)
+    found: dict[str, Sample] = {}
+    for node in fleet.nodes:
+        some = outcomes.get(node.identifier, ())
+        is_up = _is_up(node, fleet.at)
+        reason = (_reason(node) if node.error is not None or node.hanging is not None else "") or OTHER
+        found[node.identifier] = Sample(is_up, int(_verdict(some)), "" if is_up else reason)
+    return found
+
+
+def status_view(
+    title: str,
+    at: float,
+    fleet: FleetSnapshot,
+    report: Report,
+    past: Mapping[str, NodePast],
+    days: Sequence[date],
+    incidents: Sequence[Incident],
+) -> StatusView:
+    """Make the view.
+
+    Args:
+        title: Heading of the page.
+        at: The time, in seconds since the epoch.
+        fleet: The nodes.
+        report: The findings about them; its silences are the announced maintenance.
+        past: The history of each node.
+        days: The days that are shown.
+        incidents: The incidents, the most important first.
+    """
+    outcomes = _by_node(report)
+    names = public_names(fleet)
+    silenced = set(report.silenced)
+    maintenance: dict[float, list[str]] = {}
+    for name, silence in sorted(report.silenced.items(), key=lambda each: each[1].until):
+        maintenance.setdefault(silence.until, []).append(names[name])
+    nodes = tuple(
+        _node_view(
+            names[node.identifier],
+            node,
+            fleet,
+            outcomes.get(node.identifier, ()),
+            past[node.identifier],
+            days,
+            silenced,
+        )
+        for node in fleet.nodes
+    )
+    shown = [each for each in incidents if each.node in names]
+    totals = [past[node.identifier].windows for node in fleet.nodes]
+    return StatusView(
+        revvlink_status=VERSION,
+        title=redact(title),
+        at=_moment(at),
+        verdict=report.verdict.name.lower(),
+        nodes_total=len(nodes),
+        nodes_connected=sum(node.connected is True for node in nodes),
+        players=sum(node.players or 0 for node in nodes),
+        playing=sum(node.playing or 0 for node in nodes),
+        availability=_shares([_total(each) for each in zip(*totals, strict=True)] if totals else ()),
+        nodes=nodes,
+        incidents=tuple(_incident_view(names[each.node], each) for each in shown[:MOST_INCIDENTS]),
+        maintenance=tuple(MaintenanceView(tuple(some), _moment(until)) for until, some in maintenance.items()),
+    )
+
+
+def public_names(fleet: FleetSnapshot) -> dict[str, str]:
+    """The name that is shown of each node: a node that is named after its address is shown by its place."""
+    found: dict[str, str] = {}
+    for number, node in enumerate(fleet.nodes, 1):
+        host = urlsplit(node.uri).hostname or ""
+        is_address = ("." in host or ":" in host) and host in node.identifier.lower()
+        found[node.identifier] = f"node-{number}" if is_address else redact(node.identifier)
+    return found
+
+
+def share_of(times: tuple[int, int]) -> float | None:
+    """The share of the observed time in which a node was connected; None where nothing was observed."""
+    up, down = times
+    return up / (up + down) if up + down else None
+
+
+def _is_up(node: NodeSnapshot, now: float) -> bool | None:
+    if node.condition(now) in CONNECTED:
+        return True
+    is_tried = node.error is not None or node.hanging is not None or node.attempts > 1
+    return False if is_tried else None
+
+
+def _reason(node: NodeSnapshot) -> str:
+    error = node.hanging or node.error
+    return reason_of(error.code if error is not None else None)
+
+
+def _by_node(report: Report) -> dict[str, list[Outcome]]:
+    found: dict[str, list[Outcome]] = {}
+    for outcome in report.outcomes:
+        if outcome.node is not None:
+            found.setdefault(outcome.node, []).append(outcome)
+    return found
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> Verdict:
+    return worst(outcomes)
+
+
+def _node_view(
+    name: str,
+    node: NodeSnapshot,
+    fleet: FleetSnapshot,
+    outcomes: Sequence[Outcome],
+    past: NodePast,
+    days: Sequence[date],
+    silenced: set[str],
+) -> NodeView:
+    is_up, verdict = _is_up(node, fleet.at), _verdict(outcomes)
+    reason = reason_of_findings(outcomes)
+    if is_up is None:
+        verdict, reason = Verdict.UNKNOWN, CONNECTING
+    elif not is_up:
+        reason = _reason(node)
+    stats = node.stats(fleet.at)
+    return NodeView(
+        name=name,
+        region=redact(node.region) if node.region is not None else None,
+        verdict=verdict.name.lower(),
+        connected=is_up,
+        reason=reason or None,
+        reason_text=WORDS[reason] if reason else None,
+        since=_moment(past.since) if past.since is not None and is_up is not None else None,
+        players=stats.players if stats is not None else None,
+        playing=stats.playing if stats is not None else None,
+        in_maintenance=node.identifier in silenced,
+        availability=_shares(past.windows),
+        days=tuple(_day(day, past.days[day]) for day in days if day in past.days),
+    )
+
+
+@lru_cache(maxsize=100_000)
+def _day(day: date, times: Times) -> DayShare:
+    return DayShare(day.isoformat(), times.up_ms / 1000, times.down_ms / 1000, share_of(times))
+
+
+def _total(times: Sequence[Times]) -> tuple[int, int]:
+    return sum(each.up_ms for each in times), sum(each.down_ms for each in times)
+
+
+def _shares(windows: Sequence[tuple[int, int]]) -> AvailabilityShares:
+    return AvailabilityShares(*map(share_of, windows)) if windows else AvailabilityShares(None, None, None)
+
+
+def _incident_view(name: str, incident: Incident) -> IncidentView:
+    reason = incident.reason if incident.reason in WORDS else OTHER
+    ended = _moment(incident.ended_ms / 1000) if incident.ended_ms is not None else None
+    return IncidentView(name, _moment(incident.begun_ms / 1000), ended, reason, WORDS[reason])
+
+
+def _moment(at: float) -> str:
+    """A moment as RFC 3339."""
+    return datetime.fromtimestamp(int(at), UTC).isoformat().replace("+00:00", "Z")
