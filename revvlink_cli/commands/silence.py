@@ -100,7 +100,7 @@ def _failure(message: str, hint: str, code: str = "usage") -> CommandError:
     prints=lambda: {"": Record(SilenceRow)},
     examples=(
         "revvlink silence add us-1 --for 1h --reason 'new disk'",
-        "revvlink silence add --tag prod --until 'tomorrow 08:00' --reason 'move to the new rack'",
+        "revvlink silence add --tag prod --until 'tomorrow 08:00' --reason move",
     ),
 )
 def add(
