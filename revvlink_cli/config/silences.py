@@ -62,7 +62,7 @@ def path_beside(configuration: Path) -> Path:
 
 
 def read_silences(path: Path) -> tuple[Silence, ...]:
-    """Read all silences of a file, in the order in which they were made. A file that does not exist has none.
+    """Read all silences of a file, in the order in which they were made. A missing or empty file has none.
 
     Raises:
         ConfigError: The file cannot be read, is damaged, or was written by a newer version. One problem says why.
@@ -79,6 +79,8 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
         raise _problem(path, f"it cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_SIZE:
         raise _problem(path, f"it is larger than {MAX_SIZE} bytes")
+    if not data.strip():  # made by hand, so that it has the mode that the other user needs
+        return ()
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
