@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from revvlink_cli.client.settings import NodeSettings
 from revvlink_cli.config.starter import starter_text
 from revvlink_cli.health.catalogue import CHECKS
+from revvlink_cli.health.findings import Verdict
+from revvlink_cli.health.fleet import assess
+from revvlink_cli.health.policy import Policy
+from revvlink_cli.services.fleet_session import open_fleet
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.commands.run_check import check, verdicts
 from tests.commands.test_check_verdicts import bad, checked, telling
@@ -56,6 +62,30 @@ def test_slow_answers(write_config: Callable[..., Path]) -> None:
     assert (warning, critical, least) == ("1", "3", "0")
     assert 1.0 < float(seconds.removesuffix("s")) < 3.0
     assert (stricter.code, verdicts(stricter)["n", "rest"]) == (2, "critical")
+
+
+def test_a_busy_machine_in_two_samples() -> None:
+    """Who stays connected, as the exporter does, warns from the second sample on, and knows how fast REST answers."""
+
+    async def work() -> list[tuple[Verdict, str]]:
+        found = []
+        with Simulator([NodeProfile(identifier="n", password=PASSWORD)]) as simulator:
+            settings = NodeSettings(identifier="n", uri=simulator["n"].uri, password=PASSWORD)
+            async with open_fleet([settings], timeout=5.0, settled=True) as fleet:
+                for load in (0.95, 0.96):
+                    await asyncio.to_thread(simulator["n"].set_load, system_load=load)
+                    async with asyncio.timeout(5.0):
+                        while (sample := fleet.snapshot()).nodes[0].timed_stats.stats.system_load != load:  # type: ignore[union-attr]
+                            await fleet.changed()
+                    report = assess(sample, Policy(), timeout=5.0)
+                    found += [(made.verdict, made.message) for made in report.findings if made.check == "cpu"]
+                    assert sample.nodes[0].rest_latency_s is not None
+        return found
+
+    assert asyncio.run(work()) == [
+        (Verdict.OK, "load 95% on 4 cores, 5% in the sample before"),
+        (Verdict.WARNING, "load 96% on 4 cores, 95% in the sample before (threshold 90%)"),
+    ]
 
 
 def test_the_note_below_the_table(config: Callable[..., Path]) -> None:
