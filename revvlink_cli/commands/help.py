@@ -88,4 +88,4 @@ def _unknown(name: str, here: Any) -> Failure:
         hint = f"did you mean {' or '.join(f'`{path}`' for path in similar)}?"
     else:
         hint = f"topics: {', '.join(TOPICS)}"
-    return Failure("usage", f"there is neither a topic nor a command {name}", hint=hint)
+    return Failure("usage", f"MISS {name}", hint=hint)

@@ -150,7 +150,7 @@ class TableRenderer(BaseRenderer):
         widths = [
             max(measured(column.title), *(measured(line[i]) for line in cells)) for i, (_, column) in enumerate(columns)
         ]
-        beside = _fit([column for _, column in columns], widths, self._console.width)
+        beside = self._fit_filled([column for _, column in columns], cells, widths)
         places = {index for index, _ in beside}
         under = [i for i, (_, column) in enumerate(columns) if column.wraps and i not in places]
         wrapping = [(i, width) for i, width in beside if columns[i][1].wraps]
@@ -160,6 +160,19 @@ class TableRenderer(BaseRenderer):
             for line, more in zip(cells, below, strict=True)
         ]
         return Layout(rows, cells, [(columns[i][1], i, width) for i, width in beside], below, heights)
+
+    def _fit_filled(
+        self, columns: Sequence[Column], cells: Sequence[Sequence[str]], widths: Sequence[int]
+    ) -> list[tuple[int, int]]:
+        """The columns to show beside each other, and their widths; columns without any value give way first."""
+        room = self._console.width
+        kept = list(range(len(columns)))
+        if self._view is None or self._view.columns is None:
+            empty = [i for i in kept if columns[i].rank and not any(line[i] != MISSING for line in cells)]
+            while empty and sum(widths[i] for i in kept) + _GAP * (len(kept) - 1) > room and len(kept) > 1:
+                kept.remove(empty.pop())
+        fit = _fit([columns[i] for i in kept], [widths[i] for i in kept], room)
+        return [(kept[index], width) for index, width in fit]
 
     def drawn(self, layout: Layout, chosen: Sequence[int]) -> list[str]:
         """The lines of the table's head and of these rows."""

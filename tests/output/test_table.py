@@ -40,6 +40,27 @@ CHECK = CheckRow(
 DOCTOR = DoctorRow(checkup="nodes", subject="lavalink.example", state="failed", message=WHY, fix=FIX)
 
 
+@dataclass(frozen=True)
+class PlaceRow:
+    """A place, with what may be wrong with it."""
+
+    name: str = column("NAME", rank=0)
+    tags: str | None = column("TAGS")
+    path: str = column("PATH", flexible=True)
+    problem: str | None = column("PROBLEM", wraps=True)
+
+
+def test_columns_without_a_value_give_way_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text is not cut for columns that are empty in every row; where there is room they stay."""
+    row = PlaceRow("prod", None, "/home/ada/.config/revvlink/contexts/prod.toml", None)
+    for width, heads in ((56, ["NAME", "PATH"]), (120, ["NAME", "TAGS", "PATH", "PROBLEM"])):
+        monkeypatch.setenv("COLUMNS", str(width))
+        page = Page()
+        create_renderer(Format.TABLE, "x", page, no_color=True).end(Result((row,)))
+        assert page.text.split("\n")[0].split() == heads
+        assert row.path in page.text
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("row", [CONNECT, ROUTE, CHECK, DOCTOR], ids=lambda row: type(row).__name__)
 def test_an_explanation_is_whole(row: object, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
