@@ -181,19 +181,9 @@ class AppriseChannel:
     async def send(self, alert: Alert) -> Delivery:
         """Send an alert."""
         import asyncio
-        import logging
-        import warnings
 
-        words = logging.getLogger("apprise")  # they may hold parts of the address
-        words.propagate = False
-        words.addHandler(logging.NullHandler())
-        with warnings.catch_warnings():  # it imports modules that Python has deprecated
-            warnings.simplefilter("ignore")
-            import apprise
-
-            service = apprise.Apprise()
-            is_known = service.add(self.address)
-        if not is_known:
+        apprise, service = await asyncio.to_thread(_load_apprise)
+        if not service.add(self.address):
             return Delivery(
                 "apprise cannot read the address in alert.apprise: see https://github.com/caronc/apprise/wiki",
                 may_have_arrived=False,
@@ -203,7 +193,7 @@ class AppriseChannel:
                 has_arrived = await service.async_notify(
                     title=alert.headline,
                     body="\n".join([*alert.lines(), alert.origin]),
-                    notify_type=_apprise_type(alert),
+                    notify_type=_apprise_type(alert, apprise),
                     body_format=apprise.NotifyFormat.TEXT,
                 )
         except TimeoutError:
@@ -216,9 +206,25 @@ class AppriseChannel:
         )
 
 
-def _apprise_type(alert: Alert) -> Any:
-    import apprise
+def _load_apprise() -> tuple[Any, Any]:
+    """Import apprise with its services, which takes a second, and make what sends; it says nothing itself."""
+    import logging
+    import warnings
 
+    words = logging.getLogger("apprise")  # they may hold parts of the address
+    words.propagate = False
+    words.addHandler(logging.NullHandler())
+    with warnings.catch_warnings():  # it imports modules that Python has deprecated
+        warnings.simplefilter("ignore")
+        import apprise
+
+        service = apprise.Apprise()
+        service.add("json://127.0.0.1")  # the first address loads all services
+        service.clear()
+    return apprise, service
+
+
+def _apprise_type(alert: Alert, apprise: Any) -> Any:
     from revvlink_cli.health.findings import Verdict
 
     if alert.is_test:
