@@ -190,6 +190,10 @@ def test_silences_hide_no_other_problem(typed: Typed, config: Path) -> None:
     add(typed, "us-*")
     add(typed, "eu-1")
     assert typed("check", "--no-silences").code == 2
+    rows = typed("nodes", "status", "-o", "json").rows
+    assert {(row["state"], row["silence_reason"]) for row in rows} == {("failed", "new disk")}
+    assert all(datetime.fromisoformat(row["silenced_until"]).timestamp() > time.time() for row in rows)
+    assert "(silenced until 2" in typed("nodes", "status", "-o", "table").out
     assert typed("check", "--all-contexts", "-o", "plain").out.startswith("OK: 0 of 3 nodes of 1 context healthy, 3 ")
     typed("silence", "remove", "eu-1")
     ran = typed("check", "-o", "json", "--min-healthy", "1")

@@ -127,6 +127,8 @@ class StatusRow:
     unknown_messages: tuple[MessageCount, ...]
     tags: tuple[str, ...] = column("TAGS", wide=True)
     uri: str = column("URI", wide=True)
+    silenced_until: str | None = None
+    silence_reason: str | None = None
 
 
 SORTS: dict[str, Callable[[StatusRow], Any]] = {
@@ -200,7 +202,8 @@ def watched_status(job: watch_options.WatchJob, sort: str, *, is_ordered: bool =
     """The status table of nodes under watch."""
 
     def make_row(seen: Watch) -> StatusTick:
-        return StatusTick(time=watch_options.timestamp(), nodes=watched_rows(seen, job.options, sort))
+        rows = watched_rows(seen, job.options, sort)
+        return StatusTick(time=watch_options.timestamp(), nodes=mark_silenced(rows, seen.snapshot.nodes, job.settings))
 
     def frame(tick: StatusTick) -> Result:
         title = f"{named('Nodes', job.settings.context)}, {tick.time[11:19]}; Ctrl-C ends"
@@ -215,6 +218,26 @@ def watched_rows(seen: Watch, options: Options, sort: str) -> tuple[StatusRow, .
     return penalty_columns.sort_rows(_rows(seen.snapshot, options, seen), SORTS[sort])
 
 
+def mark_silenced(
+    rows: tuple[StatusRow, ...], nodes: Sequence[NodeSnapshot], settings: Settings
+) -> tuple[StatusRow, ...]:
+    """The rows, those of silenced nodes with the end and the reason of the silence.
+
+    A file of silences that cannot be read marks nothing; `check` and `silence list` report it.
+    """
+    from revvlink_cli.config.silences import SilenceFile, iso_time
+
+    silenced, _ = SilenceFile(settings.silences_file).silenced(nodes)
+    if not silenced:
+        return rows
+    return tuple(
+        replace(row, silenced_until=iso_time(found.until), silence_reason=found.reason)
+        if (found := silenced.get(row.node)) is not None
+        else row
+        for row in rows
+    )
+
+
 async def _status(
     settings: Settings, chosen: tuple[NodeSettings, ...], options: Options, sort: str, *, is_ordered: bool
 ) -> Result:
@@ -223,7 +246,7 @@ async def _status(
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout, settled=True) as fleet:
         snapshot = fleet.snapshot()
     failures = node_selection.failures_of(snapshot.nodes, options.timeout)
-    rows = penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort])
+    rows = mark_silenced(penalty_columns.sort_rows(_rows(snapshot, options), SORTS[sort]), snapshot.nodes, settings)
     code = node_selection.exit_code_for(failures, len(rows))
     return Result(
         rows, StatusRow, code, failures, notes=tuple(_footnotes(rows)), legends=LEGENDS, is_ordered=is_ordered

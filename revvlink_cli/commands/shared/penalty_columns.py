@@ -98,9 +98,23 @@ def state_of(row: Dated) -> str:
 
 
 def reason_of(row: Explained) -> str:
-    """The trouble as a sentence; for a tripped node its code too, which says for how long."""
+    """The trouble as a sentence, and what silences it; for a tripped node its code too, which says for how long."""
     parts = (row.reason, row.message) if row.state == "tripped" else (row.message or row.reason,)
-    return ": ".join(filter(None, parts)) or MISSING
+    reason = ": ".join(filter(None, parts))
+    until, why = getattr(row, "silenced_until", None), getattr(row, "silence_reason", None)
+    if until is None:
+        return reason or MISSING
+    silenced = f"silenced until {_local_time(until)}: {why}"
+    return f"{reason} ({silenced})" if reason else silenced
+
+
+def _local_time(text: str) -> str:
+    """A time in ISO 8601 as people of this machine's zone write it."""
+    from datetime import datetime
+
+    from revvlink_cli.health.silences import local_time
+
+    return local_time(datetime.fromisoformat(text).timestamp())
 
 
 def rank_of(row: Ranked) -> str:

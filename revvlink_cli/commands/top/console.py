@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli.commands.nodes.status import mark_silenced
 from revvlink_cli.commands.shared import watch_options
 from revvlink_cli.commands.top import view
 from revvlink_cli.commands.top.event_log import EventLog
@@ -144,7 +145,7 @@ class Console:
             return
         self._watch = seen
         self._fleet = Fleet(
-            rows=self._rows.rows(seen, self._job.options),
+            rows=mark_silenced(self._rows.rows(seen, self._job.options), seen.snapshot.nodes, self._job.settings),
             snapshots={node.identifier: node for node in seen.snapshot.nodes},
             now=seen.snapshot.at,
             time=time.time(),
