@@ -74,7 +74,12 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
         "type": "array",
         "items": {"enum": list(dict.fromkeys(name for check in CHECKS for name in (check.code, check.stage)))},
     },
-    Kind.HOLD: {"type": ["string", "integer"], "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$", "minimum": 1},
+    Kind.HOLD: {
+        "type": ["string", "integer"],
+        "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$",
+        "minimum": 1,
+        "maximum": 1000,
+    },
     Kind.QUORUM: {"type": ["string", "integer"], "pattern": r"^\d+%?$", "minimum": 1},
     Kind.RANGES: {
         "type": "object",

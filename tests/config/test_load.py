@@ -48,7 +48,9 @@ def test_the_example_loads() -> None:
 def test_the_example_shows_every_key() -> None:
     """Every key of the schema stands in the example, and is valid there when its comment sign is taken away."""
     text = (ROOT / "revvlink.example.toml").read_text(encoding="utf-8")
-    uncommented = re.sub(r"^# (?=(\w+ = |\[(?:regions|discord|alert|play|silences)\]))", "", text, flags=re.MULTILINE)
+    uncommented = re.sub(
+        r"^# (?=(\w+ = |\[(?:regions|discord|alert|play|page|silences)\]))", "", text, flags=re.MULTILINE
+    )
 
     assert parsed(uncommented).regions["us"] == ("iad", "atl", "us-")
     for section, keys in schema.SECTIONS.items():
@@ -72,6 +74,11 @@ def test_the_example_shows_every_key() -> None:
         (f"[defaults]\ntimeout = nan\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a finite number"),
         (f"[defaults]\ntimeout = 0\n{GOOD}", "file.toml:2:1: defaults.timeout: must be above 0"),
         (f'[defaults]\nproxy = "squid"\n{GOOD}', "file.toml:2:1: defaults.proxy: must be the address of an HTTP proxy"),
+        (f"[alert]\nafter = 0\n{GOOD}", "file.toml:2:1: alert.after: must be from 1 to 1000 runs, or a time"),
+        (f"[alert]\nafter = 1.5\n{GOOD}", "file.toml:2:1: alert.after: must be a number of runs, such as 2, or a time"),
+        (f'[alert]\nrecover_after = "x"\n{GOOD}', "file.toml:2:1: alert.recover_after: must be a duration"),
+        (f'[alert]\nheartbeat = "x"\nheartbeat_env = "X"\n{GOOD}', "alert.heartbeat_env: there is a heartbeat already"),
+        (f'[discord]\nmention = "@ops"\n{GOOD}', "file.toml:2:1: discord.mention: must be a Discord id"),
         (f"[defaults]\nuser_id = 12\n{GOOD}", "file.toml:2:1: defaults.user_id: must be a Discord id"),
         (f"[cache]\nttl = 'soon'\n{GOOD}", "file.toml:2:1: cache.ttl: must be a duration"),
         (f"[cache]\nbackend = 'disk'\n{GOOD}", "file.toml:2:1: cache.backend: must be one of memory, sqlite, redis"),
