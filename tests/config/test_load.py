@@ -77,7 +77,10 @@ def test_the_example_shows_every_key() -> None:
         (f"[alert]\nafter = 0\n{GOOD}", "file.toml:2:1: alert.after: must be from 1 to 1000 runs, or a time"),
         (f"[alert]\nafter = 1.5\n{GOOD}", "file.toml:2:1: alert.after: must be a number of runs, such as 2, or a time"),
         (f'[alert]\nrecover_after = "x"\n{GOOD}', "file.toml:2:1: alert.recover_after: must be a duration"),
-        (f'[alert]\nheartbeat = "x"\nheartbeat_env = "X"\n{GOOD}', "alert.heartbeat_env: there is a heartbeat already"),
+        (
+            f'[alert]\nheartbeat = "x"\nheartbeat_env = "X"\n{GOOD}',
+            "file.toml:3:1: alert.heartbeat_env: there is a heartbeat",
+        ),
         (f'[discord]\nmention = "@ops"\n{GOOD}', "file.toml:2:1: discord.mention: must be a Discord id"),
         (f"[defaults]\nuser_id = 12\n{GOOD}", "file.toml:2:1: defaults.user_id: must be a Discord id"),
         (f"[cache]\nttl = 'soon'\n{GOOD}", "file.toml:2:1: cache.ttl: must be a duration"),
