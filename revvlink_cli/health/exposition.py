@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 from operator import add
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from revvlink_cli.health.catalogue import MetricType
 from revvlink_cli.health.findings import Finding, Verdict, worst
@@ -139,15 +139,25 @@ class _NodeText:
         start: The same between braces, with a space: the start of most of its lines.
         verdicts: The verdicts that the following texts show: check, verdict, check, verdict, ...
         state, check_state, check_status: Their lines, each without the name of the metric at its start.
+        facts: What the server is, which the next text shows.
+        info: The line of that.
     """
 
-    __slots__ = ("check_state", "check_status", "label", "start", "state", "verdicts")
+    __slots__ = ("check_state", "check_status", "facts", "info", "label", "start", "state", "verdicts")
 
     def __init__(self, name: str, mask: Callable[[str], str]) -> None:
         self.label = label_text((("node", name),), mask)
         self.start = f"{{{self.label}}} "
         self.verdicts: list[object] = []
-        self.state = self.check_state = self.check_status = ""
+        self.state = self.check_state = self.check_status = self.info = ""
+        self.facts: Labels = ()
+
+    def show_facts(self, facts: Labels, mask: Callable[[str], str]) -> str:
+        """The line of these facts, made anew if they have changed."""
+        if facts != self.facts:
+            self.facts = facts
+            self.info = f"{{{self.label},{label_text(facts, mask)}}} 1"
+        return self.info
 
     def show(self, verdicts: list[object], checks: Mapping[str, Finding]) -> None:
         """Write the lines of these verdicts, if one of them has changed."""
@@ -165,10 +175,17 @@ class _NodeText:
         )
 
 
-class _Figures(NamedTuple):
-    metric: Metric
-    starts: list[str]
-    values: list[float]
+class _Figures:
+    """The values of one metric, each with the start of its line."""
+
+    __slots__ = ("add_start", "add_value", "metric", "starts", "values")
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.starts: list[str] = []
+        self.values: list[float] = []
+        self.add_start = self.starts.append
+        self.add_value = self.values.append
 
 
 class FleetText:
@@ -216,9 +233,14 @@ class FleetText:
         figures: dict[int, _Figures] = {}
         checks: dict[str, dict[str, Finding]] = {name: {} for name in nodes}
         verdicts: dict[str, list[object]] = {name: [] for name in nodes}
+        facts: dict[str, str] = {}
         failing: dict[str, None] = {}
         of_the_fleet: dict[str, Finding] = {}
         others: list[Sample] = []
+        current: str | None = None
+        node = _NodeText("", self._mask)
+        of_node: dict[str, Finding] = {}
+        shown: list[object] = []
         for finding in report.outcomes:
             if not isinstance(finding, Finding):
                 continue
@@ -227,34 +249,34 @@ class FleetText:
                 of_the_fleet[check] = graver_of(of_the_fleet.get(check), finding)
                 others += [sample_of(finding, figure) for figure in finding.figures if figure.metric != HEALTHY_NODES]
                 continue
-            of_node = checks[name]
+            if name is not current:
+                current, node, of_node, shown = name, nodes[name], checks[name], verdicts[name]
             of_node[check] = graver_of(of_node[check], finding) if check in of_node else finding
-            shown = verdicts[name]
-            shown.append(check)
-            shown.append(verdict)
+            shown += (check, verdict)
             if verdict is not Verdict.OK:
                 failing[name] = None
             if finding.facts:
-                others.append(Sample(NODE_INFO, (("node", name), *finding.facts), 1.0))
+                facts[name] = node.show_facts(finding.facts, self._mask)
             if finding.subject is not None:
                 others += [sample_of(finding, figure) for figure in finding.figures]
                 continue
-            start = nodes[name].start
             for figure in finding.figures:
                 metric = figure.metric
-                of_metric = figures.get(id(metric))
-                if of_metric is None:
-                    of_metric = figures[id(metric)] = _Figures(metric, [], [])
-                of_metric.starts.append(start)
-                of_metric.values.append(figure.value)
+                place = id(metric)
+                if place not in figures:
+                    figures[place] = _Figures(metric)
+                of_metric = figures[place]
+                of_metric.add_start(node.start)
+                of_metric.add_value(figure.value)
         hanging = hanging_nodes(report)
         lines = {
             UP: [f"{nodes[name].start}{int(is_up)}" for name, is_up in report.ready.items()],
             HANGING: [f"{node.start}{int(name in hanging)}" for name, node in nodes.items()],
             SILENCED: [f"{node.start}{int(name in report.silenced)}" for name, node in nodes.items()],
         }
-        for metric, starts, values in figures.values():
-            lines[metric] = list(map(add, starts, value_texts(metric, values)))
+        for found in figures.values():
+            lines[found.metric] = list(map(add, found.starts, value_texts(found.metric, found.values)))
+        lines[NODE_INFO] = list(facts.values())
         judged = [name for name in nodes if checks[name]]
         for name in judged:
             nodes[name].show(verdicts[name], checks[name])
