@@ -15,6 +15,7 @@ import platform
 import re
 import time
 from collections import defaultdict, deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
@@ -173,6 +174,9 @@ class Exporter:
         self._paces = paces
         self._is_current = True
         self._text = FleetText(redact)
+        # One thread for the scrapes, so that they neither block the loop nor each other's text: those of 500 nodes take
+        # more than a tenth of a second.
+        self._scrapes = ThreadPoolExecutor(1, "scrape")
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
@@ -273,6 +277,7 @@ class Exporter:
         """Cancel the canaries, the counting and the tasks that connect new nodes, and wait for them."""
         self._fleet.unsubscribe(self._events)
         self._gate.close()
+        self._scrapes.shutdown(wait=False, cancel_futures=True)
         if self._page is not None:
             await self._page.close()
         tasks = {*self._joining, *self._tasks}
@@ -326,7 +331,6 @@ class Exporter:
         snapshot = self._fleet.snapshot()
         silences = self._plan.silences
         silenced = silences.silenced(snapshot.nodes) if silences is not None else None
-        report = assess(snapshot, policy, timeout=self._timeout, silenced=silenced)
         found = [
             *self._canaries.samples(self._timeout),
             *self._counters.samples(),
@@ -335,10 +339,15 @@ class Exporter:
             Sample(metrics.CONFIG_RELOAD_SUCCESSFUL, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_TIMESTAMP, (), self._reloaded_at),
-            Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun),
         ]
-        form = _format(request)
-        return _text(self._text.write(report, found, form), form)
+        form, text, timeout = _format(request), self._text, self._timeout
+
+        def write() -> bytes:
+            report = assess(snapshot, policy, timeout=timeout, silenced=silenced)
+            duration = Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun)
+            return text.write(report, [*found, duration], form).encode()
+
+        return _text(await asyncio.get_running_loop().run_in_executor(self._scrapes, write), form)
 
     async def _probe(self, request: web.Request) -> web.Response:
         name = request.query.get("target")
@@ -372,7 +381,7 @@ class Exporter:
             Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
         ]
         form = _format(request)
-        return _text(exposition(found, form, redact), form)
+        return _text(exposition(found, form, redact).encode(), form)
 
     def _no_such(self, name: str | None) -> str:
         known = [entry.identifier for entry in self._plan.chosen]
@@ -436,8 +445,8 @@ def _format(request: web.Request) -> TextFormat:
     return negotiated(request.headers.getall("Accept", ()))
 
 
-def _text(text: str, form: TextFormat) -> web.Response:
-    return web.Response(body=text.encode(), headers={"Content-Type": form.value, "Vary": "Accept"})
+def _text(text: bytes, form: TextFormat) -> web.Response:
+    return web.Response(body=text, headers={"Content-Type": form.value, "Vary": "Accept"})
 
 
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
