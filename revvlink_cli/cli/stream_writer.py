@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli.cli.event_loop import make_spinner, with_spinner
 from revvlink_cli.cli.result_writer import export, show_messages
+from revvlink_cli.commands.shared.titles import context_title
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import TABLES, Format, Layout, default_format
 from revvlink_cli.output.renderers import create_renderer
@@ -43,6 +44,8 @@ async def _write(stream: Stream, options: Options, output: Output, spinner: Spin
     output.is_dispensable = stream.is_service
     ends_with_reader = not (stream.is_service or stream.has_verdict)
     renderer = create_renderer(chosen, options.command, output, no_color=options.no_color, view=options.view)
+    if stream.table_of is None and chosen in TABLES and not options.quiet:  # samples have a title
+        diagnostics.notes(filter(None, [context_title(options)]))
     renderer.begin(stream.row)
     result, last = Result(), None
     total = shown = 0

@@ -114,8 +114,7 @@ class PlayersTick:
 
 
 NO_SESSION = (
-    "nodes list players by session, and do not list their sessions: add --session with the id from the bot's log "
-    '("session ...")'
+    'a node lists the players of one session at a time: add --session with the id from the bot\'s log ("session ...")'
 )
 """Why there are no single players without a session, and what to do."""
 

@@ -13,6 +13,7 @@ SUBJECTS = {
     "nodes": "Nodes",
     "nodes info": "Node",
     "connect": "Connections",
+    "events": "Events",
     "wait": "Nodes",
     "players": "Players",
     "route": "Nodes",
@@ -35,10 +36,14 @@ def in_context(title: str, context: str | None) -> str:
     return title if context is None else f"{context}: {title}"
 
 
-def with_title(result: Result, options: Options) -> Result:
-    """A result whose table says of which context it is. A result with a title, or without a context, stays as it is."""
+def context_title(options: Options) -> str | None:
+    """The title of what a command shows of a context: ``Events of prod``; None without a context."""
     context = options.source.context if options.source is not None else None
     subject = SUBJECTS.get(options.command) or SUBJECTS.get(options.command.partition(" ")[0])
-    if context is None or subject is None or result.title is not None or result.data is None:
-        return result
-    return replace(result, title=named(subject, context))
+    return named(subject, context) if context is not None and subject is not None else None
+
+
+def with_title(result: Result, options: Options) -> Result:
+    """A result whose table says of which context it is. A result with a title, or without a context, stays as it is."""
+    title = context_title(options)
+    return result if title is None or result.title is not None or result.data is None else replace(result, title=title)

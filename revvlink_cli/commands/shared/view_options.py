@@ -57,7 +57,10 @@ def make_view(options: ViewOptions, kind: type | None, *, is_record: bool) -> No
         if is_record:
             raise typer.BadParameter(f"`{options.command}` prints one record, not rows", param_hint=name)
         if options.problems and not has_problems(kind):
-            what = f"`{options.command}` does not find out about problems; `revvlink nodes status --problems` does"
+            what = (
+                f"rows of `{options.command}` do not say whether there is a problem; "
+                "`revvlink nodes status --problems` shows the broken nodes"
+            )
             raise typer.BadParameter(what, param_hint="--problems")
     options.view = View(
         kind,

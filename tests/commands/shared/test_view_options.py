@@ -156,7 +156,7 @@ def test_notes_explain_what_is_shown(shell: Shell) -> None:
         (("nodes", "info", "us-1", "--filter", "node==x"), "`nodes info` prints one record, not rows"),
         (
             ("cache", "list", "--problems"),
-            "`cache list` does not find out about problems; `revvlink nodes status --problems` does",
+            "rows of `cache list` do not say whether there is a problem; `revvlink nodes status --problems` ",
         ),
         (("nodes", "status", "--jq", ".", "-o", "csv"), "goes with --output json or jsonl, not csv"),
         (("nodes", "status", "--jq", ".["), "--jq: syntax error, unexpected end of file at <top-level>, line 1"),
