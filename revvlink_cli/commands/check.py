@@ -310,11 +310,11 @@ async def _check_all(
     report = combined(sorted((*made, *failed), key=lambda part: part.context or ""))
 
     async def send() -> tuple[str, ...]:
-        warnings: list[str] = []
-        for plan, part in zip(plans, made, strict=True):
-            if plan.notify is not None:
-                warnings += [f"{part.context}: {warning}" for warning in await plan.notify(part)]
-        return tuple(warnings)
+        sending = [(part, plan.notify(part)) for plan, part in zip(plans, made, strict=True) if plan.notify is not None]
+        sent = await asyncio.gather(*(work for _, work in sending))
+        return tuple(
+            f"{part.context}: {warning}" for (part, _), found in zip(sending, sent, strict=True) for warning in found
+        )
 
     result = result_of(report, options, exit_zero=exit_zero)
     return replace(
