@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.schema import record_schema
-from revvlink_cli.output.text import clean_json
 
 if TYPE_CHECKING:
     from revvlink_cli.services.status_view import StatusView
 
 
 def status_json(view: StatusView) -> bytes:
-    """The view as JSON, with control characters escaped."""
+    """The view as JSON in ASCII."""
     import msgspec
 
-    return clean_json(msgspec.json.encode(view).decode()).encode() + b"\n"
+    text = msgspec.json.encode(view).decode()
+    return _BEYOND_ASCII.sub(_escaped, text).encode() + b"\n"
+
+
+_BEYOND_ASCII = re.compile("[^\\x00-\\x7e]")
+"""What a terminal may act on, and all that is no ASCII; the encoder has escaped the control characters below."""
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found.group())[1:-1] if found.group() != "\x7f" else "\\u007f"
 
 
 def status_schema() -> dict[str, Any]:
     """The JSON Schema of ``/status.json``, draft 2020-12. A reader accepts keys that it does not know."""
-    from revvlink_cli.services.status_view import VERSION, StatusView
+    import msgspec
+
+    from revvlink_cli.services.status_view import VERSION, DayShare, StatusView
 
     found = _open(record_schema(StatusView))
     found["properties"]["revvlink_status"] = {"const": VERSION}
+    _, days = msgspec.json.schema_components([DayShare])
+    day = {key: value for key, value in days["DayShare"].items() if key not in ("title", "description")}
+    found["properties"]["nodes"]["items"]["properties"]["days"]["items"] = day
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "revvlink exporter --page, /status.json",

@@ -15,7 +15,7 @@ from aiohttp import web
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
 from revvlink_cli.services.history import INTERVAL, History
-from revvlink_cli.services.status_view import samples_of, status_view
+from revvlink_cli.services.status_view import DayCache, samples_of, status_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,6 +115,7 @@ class StatusPage:
         self._taken: _Taken | None = None
         self._has_sample = asyncio.Event()
         self._made: dict[str, Any] = {}
+        self._days = DayCache()
         self._number = 0
         self._begun = int(time.time())
         self._stop = asyncio.Event()
@@ -195,6 +196,7 @@ class StatusPage:
             past,
             self._history.last_days(at),
             self._history.incidents(),
+            self._days,
         )
 
     async def _page(self, request: web.Request) -> web.Response:
