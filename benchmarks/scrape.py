@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from benchmarks.measure import Figure, shown, turn_by_turn
+from benchmarks.measure import Figure, shown
 from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.client.protocol.models import NodeInfo, NodeStats, Plugin
 from revvlink_cli.client.routing.penalty import compute
@@ -22,7 +22,7 @@ from revvlink_cli.health.metrics import samples
 from revvlink_cli.health.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.metrics import Sample
@@ -95,6 +95,20 @@ def scrape_500() -> Figure:
     ours = FleetText()
     theirs = generate_latest(registry).decode().splitlines()
     assert len(ours.write(report, ()).splitlines()) == len(theirs)
-    mine, other = turn_by_turn(lambda: ours.write(report, ()).encode(), lambda: generate_latest(registry), repeats=11)
+    mine, other = (
+        _processor_time(lambda: ours.write(report, ()).encode()),
+        _processor_time(lambda: generate_latest(registry)),
+    )
     is_met = other / mine >= 3 and mine <= MOST
-    return Figure(shown(mine), shown(other), other / mine, "at least 3 times as fast, and within 10 ms", is_met)
+    target = "at least 3 times as fast, and within 10 ms of the processor"
+    return Figure(shown(mine), shown(other), other / mine, target, is_met)
+
+
+def _processor_time(work: Callable[[], object]) -> float:
+    """The least seconds of the processor that a call takes: programs beside it make it longer, and nothing shorter."""
+    taken = []
+    for _ in range(15):
+        began = time.thread_time()
+        work()
+        taken.append(time.thread_time() - began)
+    return min(taken)
