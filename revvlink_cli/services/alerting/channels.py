@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -214,7 +215,7 @@ def _load_apprise() -> tuple[Any, Any]:
     words = logging.getLogger("apprise")  # they may hold parts of the address
     words.propagate = False
     words.addHandler(logging.NullHandler())
-    with warnings.catch_warnings():  # it imports modules that Python has deprecated
+    with _loading, warnings.catch_warnings():  # it imports modules that Python has deprecated
         warnings.simplefilter("ignore")
         import apprise
 
@@ -234,6 +235,9 @@ def _apprise_type(alert: Alert, apprise: Any) -> Any:
         Verdict.CRITICAL: apprise.NotifyType.FAILURE,
     }.get(alert.verdict, apprise.NotifyType.WARNING)
 
+
+_loading = Lock()
+"""Held while apprise is loaded: the channels do that at the same time, each in a thread."""
 
 PERHAPS = "the message may not have arrived"
 
