@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.output.cells import cells
 from revvlink_cli.output.problems import TROUBLE, is_troubled, state_of, trouble_first
-from revvlink_cli.output.sizes import FEWEST, HEAD, clipped, wrapped
+from revvlink_cli.output.sizes import FEWEST, HEAD, clipped
 from revvlink_cli.output.text import clean
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def _missing(rows: Sequence[Any], count: int, width: int) -> str:
     what = "nodes" if hasattr(rows[0], "state") else "rows"
     worst = sorted(counts.items(), key=lambda item: (item[0] not in TROUBLE, -item[1]))
     states = ", ".join(f"{number} {state}".rstrip() for state, number in worst)
-    text = f"and {count} more {what} (of {len(rows)}: {states})"
-    hint = "; make the terminal higher, or name some"
-    return text + hint if cells(clean(text + hint)) <= width else clipped(wrapped(text, width)[0], width)
+    short = f"and {count} more {what}"
+    text = f"{short} (of {len(rows)}: {states})"
+    texts = (f"{text}; make the terminal higher, or name some", text, f"{short} (of {len(rows)})", short)
+    return next((each for each in texts if cells(clean(each)) <= width), clipped(short, width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from dataclasses import dataclass
@@ -136,3 +137,14 @@ def test_what_does_not_fit_is_counted(
     missing = [int(line.split()[1]) for line in lines if line.startswith("and ")]
     if selected is None and room >= 5:
         assert sum(missing) == len(rows) - len(shown), lines
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_number_of_missing_rows_is_not_cut(width: int) -> None:
+    """On a narrow terminal the states are left out, never half of the line."""
+    rows = [dataclasses.replace(STATUS.data[0], node=f"us-{i}") for i in range(200)]
+    renderer = TableRenderer(Page(), no_color=True, width=width)
+    line = next(line for line in fitted(renderer, rows, None, (), room=8, width=width) if line.startswith("and "))
+    assert len(line) <= width
+    assert line.count("(") == line.count(")")
+    assert re.match(r"and \d+ more nodes \(of 200", line)
