@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from revvlink_cli.config.web_config import Entry, Reader
+    from revvlink_cli.config.web_document import Entry, Reader
 
 SECTION = "tls_server_config"
 

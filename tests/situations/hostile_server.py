@@ -58,7 +58,7 @@ def offences(text: str, allowed: str = "\n") -> list[str]:
 
 def without_screen(text: str) -> str:
     """What a command wrote on a terminal, without the sequences that this program itself draws with."""
-    return re.sub(r"\x1b\[(?:\?(?:1049|25|2026|7)[hl]|[0-2]?[JKH]|\d+;1H|[0127]m)", "", text).replace("\r", "")
+    return re.sub(r"\x1b\[(?:\?(?:1049|25|2026|7)[hl]|[0-2]?[JKH]|\d+A|\d+;1H|[0127]m)", "", text).replace("\r", "")
 
 
 def track(title: str = HOSTILE, *, is_stream: bool = False) -> dict[str, Any]:
