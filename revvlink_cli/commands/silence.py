@@ -120,7 +120,7 @@ def add(
         str | None, typer.Option("--reason", metavar="TEXT", help="Why, for all who see it; one line.")
     ] = None,
 ) -> Result:  # fmt: skip
-    """Silence nodes, so that their problems raise no alarm until a given time.
+    """Silence nodes, so that they raise no alarm for a time.
 
     `check` shows their problems as silenced and ends as if they were well, and sends no alert about them. Several
     selectors silence the nodes that fit all of them, also nodes that are added later. The silence is kept in a file
@@ -220,7 +220,7 @@ def list_(
     ctx: typer.Context,
     expired: Annotated[bool, typer.Option("--expired", help="Show those that have ended, too.")] = False,
 ) -> Result:
-    """List the silences that are in force, the one that ends first at the top."""
+    """List the silences in force, the first to end at the top."""
     from revvlink_cli.config.silences import MOST_EXPIRED, read_silences
     from revvlink_cli.health.silences import SilenceState
 
@@ -272,7 +272,7 @@ def remove(
     all_: Annotated[bool, typer.Option("--all", help="Remove every silence.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove all without asking.")] = False,
 ) -> Result:  # fmt: skip
-    """Remove silences, so that problems raise alarms again at once.
+    """Remove silences, so that problems raise alarms again.
 
     A node removes the silences that are for this node alone. With --all a terminal asks first; elsewhere --yes is
     needed. --all also starts a new file where the old one is damaged.
