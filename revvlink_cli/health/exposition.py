@@ -75,11 +75,11 @@ def exposition(
     lines: list[str] = []
     for metric in sorted(families, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
         lines += _header(metric, form)
-        for sample in families[metric].values():
-            bare = _bare_lines(sample, label_text(sample.labels, mask))
-            lines += [f"{metric.full_name}{line}" for line in bare]
-        if form is TextFormat.OPENMETRICS:
-            lines += _created_lines(families[metric].values(), mask)
+        shown = [(sample, label_text(sample.labels, mask)) for sample in families[metric].values()]
+        if metric.type is MetricType.COUNTER:
+            lines += _counter_lines(shown, form)
+        else:
+            lines += [f"{metric.full_name}{line}" for sample, labels in shown for line in _bare_lines(sample, labels)]
     if form is TextFormat.OPENMETRICS:
         lines.append("# EOF")
     return "\n".join(lines) + "\n"
@@ -113,13 +113,15 @@ def _state_lines(labels: str, value: float) -> list[str]:
     return [f'{start}state="{state}"}} {int(place == value)}' for place, state in enumerate(_STATES)]
 
 
-def _created_lines(found: Iterable[Sample], mask: Callable[[str], str]) -> list[str]:
-    """When counters were 0, for OpenMetrics."""
-    return [
-        f"{sample.metric.family}_created{_braced(label_text(sample.labels, mask))} {sample.created:.3f}"
-        for sample in found
-        if sample.metric.type is MetricType.COUNTER and sample.created is not None
-    ]
+def _counter_lines(found: Iterable[tuple[Sample, str]], form: TextFormat) -> list[str]:
+    """The lines of a counter's samples with their labels. OpenMetrics has the time of 0 right after each value."""
+    lines: list[str] = []
+    for sample, labels in found:
+        braced = _braced(labels)
+        lines.append(f"{sample.metric.full_name}{braced} {value_text(sample.metric, sample.value)}")
+        if form is TextFormat.OPENMETRICS and sample.created is not None:
+            lines.append(f"{sample.metric.family}_created{braced} {sample.created:.3f}")
+    return lines
 
 
 def _braced(labels: str) -> str:
@@ -213,18 +215,23 @@ class FleetText:
         for sample in (*more, *others):
             singles.setdefault(sample.metric, {})[sample.labels] = sample
         known, self._labels = self._labels, {}
-        for metric, samples_ in singles.items():
-            of_metric = lines.setdefault(metric, [])
-            for sample in samples_.values():
-                text = known.get(sample.labels)
-                self._labels[sample.labels] = text = label_text(sample.labels, self._mask) if text is None else text
-                of_metric += _bare_lines(sample, text)
+        counters: dict[Metric, list[str]] = {}
+        for metric, by_labels in singles.items():
+            shown = [
+                (sample, known.get(labels) or label_text(labels, self._mask)) for labels, sample in by_labels.items()
+            ]
+            self._labels.update((sample.labels, text) for sample, text in shown)
+            if metric.type is MetricType.COUNTER:
+                counters[metric] = _counter_lines(shown, form)
+            else:
+                of_metric = lines.setdefault(metric, [])
+                of_metric += [line for sample, text in shown for line in _bare_lines(sample, text)]
         parts: list[str] = []
-        for metric in sorted(lines, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
-            if lines[metric]:
+        for metric in sorted((*lines, *counters), key=lambda metric: _ORDER.get(metric, len(_ORDER))):
+            if metric in counters:
+                parts += [*_header(metric, form), *counters[metric]]
+            elif lines[metric]:
                 parts += [*_header(metric, form), metric.full_name + _join(metric, lines[metric])]
-                if form is TextFormat.OPENMETRICS:
-                    parts += _created_lines(singles.get(metric, {}).values(), self._mask)
         return "\n".join([*parts, *(["# EOF"] if form is TextFormat.OPENMETRICS else [])]) + "\n"
 
     def _lines_of_nodes(self, report: Report) -> tuple[dict[Metric, list[str]], list[Sample]]:

@@ -78,7 +78,7 @@ def test_the_writer_of_an_exporter_says_what_is_known() -> None:
     well = snapshot(identifier="eu-1", region="eu")
     for fleet in (nodes(), nodes(), (*nodes()[:2], well, *nodes()[3:]), nodes()[1:], (), nodes(latency_ms=7.0)):
         made = report(fleet)
-        more = [Sample(COUNTER, (("node", HOSTILE),), 3.0, 1_795_622_400.25)]
+        more = [Sample(COUNTER, (("node", name),), 3.0, 1_795_622_400.25) for name in (HOSTILE, "us-1")]
         for form, reader in ((TextFormat.PROMETHEUS, read_text), (TextFormat.OPENMETRICS, read_openmetrics)):
             text = writer.write(made, more, form)
             fast, slow = read(text, reader), read(exposition([*samples(made), *more], form), reader)
@@ -89,7 +89,8 @@ def test_the_writer_of_an_exporter_says_what_is_known() -> None:
         assert text.endswith("\n# EOF\n")
         nodes_shown = {dict(labels)["node"] for _, labels in fast if "node" in dict(labels)}
         assert nodes_shown >= {node.identifier.replace("\x1b", "\ufffd") for node in fleet}
-        assert ("us-1" in nodes_shown) == ("us-1" in made.ready), "series vanish with their node"
+        up = {dict(labels)["node"] for name, labels in fast if name == "revvlink_node_state"}
+        assert ("us-1" in up) == ("us-1" in made.ready), "series vanish with their node"
 
 
 def test_each_state_is_a_gauge_and_each_failure_has_a_reason() -> None:
@@ -131,6 +132,7 @@ def test_openmetrics_has_units_and_creation_times() -> None:
     """A counter has its name without `_total` in the description, and when it was 0; the text format has neither."""
     found = [
         Sample(COUNTER, (("node", "a"),), 3.0, 1_795_622_400.25),
+        Sample(COUNTER, (("node", "b"),), 0.0, 1_795_622_400.25),
         Sample(SECONDS, (), 1.5),
         Sample(BY_CODE["memory"].metric("memory_used", Unit.RATIO), (("node", "a"),), 0.25),
     ]
