@@ -70,20 +70,22 @@ h2{{margin-top:1.2rem}}}}
 """
 
 
-def document(title: str, body: Iterable[str], *, style: str = "") -> str:
+def document(title: str, body: Iterable[str], *, style: str = "", has_landmarks: bool = False) -> str:
     """A whole page.
 
     Args:
         title: Its heading.
         body: Its parts, as HTML.
         style: More rules of style.
+        has_landmarks: Whether the parts are landmarks for screen readers, so that the heading has to be in one too.
     """
+    heading = f"<h1>{html_text(title)}</h1>"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{html_text(title)}</title><style>{_STYLE}{style}</style></head><body>",
-        f"<h1>{html_text(title)}</h1>",
+        f"<header>{heading}</header>" if has_landmarks else heading,
         *body,
         "</body></html>",
     ]

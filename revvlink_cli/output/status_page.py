@@ -36,7 +36,7 @@ _CLASSES = {"ok": "good", "warning": "warn", "critical": "bad", "unknown": "gone
 _WORDS = {"ok": "OK", "warning": "Warning", "critical": "Critical", "unknown": "Unknown"}
 
 _STYLE = """
-header{display:flex;flex-wrap:wrap;gap:.2rem 1rem;align-items:baseline;margin:0 0 .75rem}
+header{margin:0 0 .75rem}
 .fleet{border:2px solid;border-radius:8px;padding:.7rem 1rem;margin:0 0 .75rem;font-size:1.15rem;font-weight:600}
 .fleet .about{display:block;font-weight:400;font-size:.9rem}
 .nodes{list-style:none;margin:0;padding:0;display:grid;gap:.6rem;
@@ -130,7 +130,7 @@ def status_page(view: StatusView, days: Sequence[date]) -> str:
         '<p><a href="status.json">JSON</a> · <a href="badge/fleet.svg">badge</a></p></footer>',
         f"<script>{SCRIPT}</script>",
     ]
-    return document(view.title, parts, style=_STYLE)
+    return document(view.title, parts, style=_STYLE, has_landmarks=True)
 
 
 def _headline(view: StatusView) -> str:
