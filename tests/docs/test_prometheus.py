@@ -67,6 +67,65 @@ def test_amtool_is_content() -> None:
         assert routed.returncode == 0, routed.stdout + routed.stderr
 
 
+def test_a_real_alertmanager(isolated: Path) -> None:
+    """Nodes that fail together are one message, and what follows from another alert is held back."""
+    path = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
+    if path is None:
+        pytest.skip("prometheus-alertmanager is not installed")
+    sent = [
+        *(("RevvlinkNodeDown", "critical", "a:9870", f"n-{number}") for number in range(12)),
+        ("RevvlinkNodeCpuHigh", "warning", "a:9870", "n-1"),
+        ("RevvlinkNodeSilenced", "none", "a:9870", "n-2"),
+        ("RevvlinkFleetUnhealthy", "critical", "b:9870", ""),
+        ("RevvlinkNodeDown", "critical", "b:9870", "m-1"),
+        ("RevvlinkCheckCritical", "critical", "b:9870", "m-2"),
+    ]
+    alerts_ = [
+        {"labels": {"alertname": name, "severity": severity, "job": "revvlink", "instance": instance, "node": node}}
+        for name, severity, instance, node in sent
+    ]
+    log = isolated / "log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [path, f"--config.file={ALERTMANAGER}", f"--storage.path={isolated / 'data'}",
+             "--web.listen-address=127.0.0.1:0", "--cluster.listen-address="], stdout=stderr, stderr=stderr,
+        )  # fmt: skip
+    try:
+        where = eventually(lambda: re.search(r'Listening on"? *"?address=(\S+)', log.read_text("utf-8")), "it listens")
+        url = f"http://{where[1]}/api/v2/alerts"
+        request = urllib.request.Request(url, json.dumps(alerts_).encode(), {"Content-Type": "application/json"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT) as answer:
+            assert answer.status == 200
+        groups = eventually(lambda: notified(ask(f"{url}/groups").text, len(sent)), "it knows all alerts")
+    finally:
+        process.terminate()
+        process.wait(WAIT)
+    down = {f"n-{number}" for number in range(12)} - {"n-2"}
+    assert groups == {
+        ("on-call", "RevvlinkNodeDown", "a:9870"): down,
+        ("on-call", "RevvlinkFleetUnhealthy", "b:9870"): {""},
+        ("on-call", "RevvlinkCheckCritical", "b:9870"): {"m-2"},
+        ("nobody", "RevvlinkNodeSilenced", "a:9870"): {"n-2"},
+    }
+
+
+def notified(text: str, wanted: int) -> dict[tuple[str, str, str], set[str]] | None:
+    """By receiver, alert and exporter, the nodes that Alertmanager sends; None until it has all alerts."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    groups = json.loads(text)
+    if sum(len(group["alerts"]) for group in groups) < wanted:
+        return None
+    for group in groups:
+        for alert in group["alerts"]:
+            if alert["status"]["state"] == "unprocessed":
+                return None
+            if alert["status"]["state"] == "active":
+                labels = alert["labels"]
+                place = (group["receiver"]["name"], labels["alertname"], labels["instance"])
+                found.setdefault(place, set()).add(labels.get("node", ""))
+    return found
+
+
 def test_alertmanager_names_alerts_that_exist() -> None:
     """Every name and every pattern of an inhibition finds an alert of the rules."""
     text = ALERTMANAGER.read_text("utf-8")

@@ -11,9 +11,10 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from revvlink_cli.health.catalogue import MetricType
@@ -64,6 +65,13 @@ def test_what_is_served_can_be_read(write_config: Callable[..., Path]) -> None:
                 assert (family.documentation, family.type) == (metric.full_help, kind)
                 labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
                 assert len(set(labels)) == len(labels) > 0
+        accepted = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+        for path in ("/metrics", "/probe?target=eu-1"):
+            answer = ask(running.url + path, {"Accept": accepted})
+            assert answer.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            strict: Any = openmetrics.text_string_to_metric_families
+            kinds = {family.type for family in strict(answer.text)}
+            assert kinds == ({"gauge", "counter"} if path == "/metrics" else {"gauge"})
         probed = samples(ask(f"{running.url}/probe?target=eu-1").text)
         assert probed["probe_success", ()] == 1
         assert probed["revvlink_node_load_seconds", (("canary", "ytsearch:night"), ("node", "eu-1"))] > 0
