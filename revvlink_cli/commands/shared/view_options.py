@@ -114,7 +114,8 @@ def _columns(options: ViewOptions, kind: type) -> tuple[str, ...]:
     for asked in (options.columns or "").split(","):
         name = asked.strip().casefold()
         if not name:
-            raise typer.BadParameter("a name is missing: write names with commas between them", param_hint="--columns")
+            what = f"a name is missing: write names with commas between them, of {', '.join(known.values())}"
+            raise typer.BadParameter(what, param_hint="--columns")
         field = known.get(name) or known.get(name.replace(" ", "_").replace("-", "_")) or titles.get(name)
         if field is None:
             hint = nearest(name, list(dict.fromkeys((*known.values(), *titles))))
