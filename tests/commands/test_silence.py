@@ -90,6 +90,7 @@ def test_add_list_and_remove(typed: Typed, config: Path, monkeypatch: pytest.Mon
     path.write_text(json.dumps(document), encoding="utf-8")
     ran = typed("silence", "list", "-o", "table")
     assert many not in ran.out
+    assert ran.out.startswith("Silences of prod\n")
     assert "--expired shows 1 more" in ran.err
     assert [row["state"] for row in typed("silence", "list", "--expired", "-o", "json").rows] == ["expired"]
     assert typed("silence", "remove", "--all").code == 2

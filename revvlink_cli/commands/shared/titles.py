@@ -21,6 +21,7 @@ SUBJECTS = {
     "search": "Tracks",
     "play": "Nodes",
     "cache": "Cache",
+    "silence list": "Silences",
     "config show": "Configuration",
 }
 """Command, or group of commands -> what its table shows. A table without an entry here gets no title."""
