@@ -278,13 +278,13 @@ class Exporter:
         self._fleet.unsubscribe(self._events)
         self._gate.close()
         self._scrapes.shutdown(wait=False, cancel_futures=True)
-        if self._page is not None:
-            await self._page.close()
         tasks = {*self._joining, *self._tasks}
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if self._page is not None:
+            await self._page.close()
 
     async def _healthy(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")
