@@ -94,7 +94,7 @@ def history_path(context: str | None, configuration: Path | None) -> Path:
 
     Args:
         context: The context of the fleet, or None.
-        configuration: The configuration file, by which fleets without a context are told apart; None for none.
+        configuration: The configuration file, which distinguishes fleets without a context; None for none.
     """
     if context is not None:
         return state_folder(context) / "history.sqlite3"

@@ -63,7 +63,7 @@ class Channel(Protocol):
 
     @property
     def identity(self) -> str:
-        """What tells it from other channels, such as its address: a secret."""
+        """What distinguishes it from other channels, such as its address: a secret."""
 
     @property
     def problem(self) -> str | None:
