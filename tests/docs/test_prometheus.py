@@ -157,11 +157,15 @@ def test_the_rules_have_the_thresholds_of_check() -> None:
 def test_what_the_page_says_to_scrape_is_valid(isolated: Path) -> None:
     """The jobs that docs/prometheus.md shows make a configuration, the same as the example's."""
     blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    jobs = [block for block in blocks if "job_name" in block]
+    jobs = [block for block in blocks if block.startswith("  - job_name")]
     path = isolated / "prometheus.yml"
-    path.write_text("scrape_configs:\n" + "".join(jobs), encoding="utf-8")
-    done = subprocess.run([tool("promtool"), "check", "config", str(path)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    whole = [block for block in blocks if block.startswith("scrape_configs:")]
+    for text in ("scrape_configs:\n" + "".join(jobs), *whole):
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run(
+            [tool("promtool"), "check", "config", str(path)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
     shown = [line.split() for line in "".join(jobs).splitlines() if line.strip()]
     example = CONFIGURATION.read_text("utf-8").partition("scrape_configs:\n")[2]
     wanted = [line.split() for line in example.splitlines() if line.strip() and not line.strip().startswith("#")]
