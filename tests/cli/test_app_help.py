@@ -65,8 +65,8 @@ def test_no_help_is_cut_or_too_wide(columns: int, helps: dict[tuple[int, tuple[s
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a help, however it is laid out; a hyphen at the end of a line is one in the word."""
-    return re.sub(r"(?<=\w-)\n\s*(?=\w)", "", text).split()
+    """The words of a help, however it is laid out: a line may end after a hyphen, or between two choices."""
+    return re.sub(r"(?<=\w-)\n\s*(?=\w)|(?<=\|)\n\s*|\s+(?=\|)|(?<=\|) +", "", text).split()
 
 
 def is_breakable(text: str) -> bool:
@@ -187,7 +187,7 @@ def test_names_of_other_tools_suggest_the_own_ones() -> None:
         ("cordon us-1", "`revvlink nodes remove` or `revvlink silence add`?"),
         ("logs", "`revvlink events`?"),
         ("nodes ls", "`revvlink nodes list`?"),
-        ("ping us-1", "`revvlink nodes test`?"),
+        ("ping us-1", "`revvlink nodes test`"),
     ):
         ran = run_in_process(line.split())
         assert ran.code == 2
