@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -317,3 +318,19 @@ def test_an_echo_is_not_kept() -> None:
             assert_clean(await failure_of(uri))
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("at", [7, 12, 18])
+def test_a_password_over_two_lines_of_a_stack_trace(at: int) -> None:
+    """The reason of a failed load is one line of the trace: the part of a password that is on it does not show."""
+    trace = f"com.example.Failed\nCaused by: java.io.IOException: sent {PASSWORD[:at]}\r\n  {PASSWORD[at:]} in vain"
+    failure = {"message": None, "severity": "fault", "cause": "com.example.Failed", "causeStackTrace": trace}
+    body = json.dumps({"loadType": "error", "data": failure}).encode()
+
+    async def work() -> Any:
+        async with serving(answering("200 OK", path="/v4/loadtracks", body=body)) as uri:
+            return await failure_of(uri, lambda node: node.rest.load("ytsearch:night"))
+
+    error = asyncio.run(work())
+    assert str(error).startswith("java.io.IOException: sent ***")
+    assert PASSWORD[:7] not in str(error)

@@ -184,10 +184,9 @@ class Rest(HttpClient):
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
         wire = convert(data if isinstance(data, dict) else {}, WireException).value
+        trace = self.redact(wire.cause_stack_trace or "")  # before it is cut: a secret may go over two lines
         causes = [
-            line.removeprefix("Caused by: ").strip()
-            for line in (wire.cause_stack_trace or "").splitlines()
-            if line.startswith("Caused by: ")
+            line.removeprefix("Caused by: ").strip() for line in trace.splitlines() if line.startswith("Caused by: ")
         ]
         causes = [cause for cause in causes if cause]  # the YouTube plugin names some causes by their frames only
         reason = causes[-1] if causes else wire.message or wire.cause or "the node gave no reason"
@@ -195,7 +194,7 @@ class Rest(HttpClient):
             self.errors.excerpt(reason),
             severity=self.errors.excerpt(wire.severity or ""),
             cause=self.errors.excerpt(wire.cause or ""),
-            stack_trace=self.redact(wire.cause_stack_trace or "")[:STACK_TRACE_LENGTH],
+            stack_trace=trace[:STACK_TRACE_LENGTH],
             node=self._settings.identifier,
             hint="the node's log has the whole story",
         )
