@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import signal
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from tests.example_counts import examples
 from tests.warm_command_line import WarmCommandLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # `make test-all` tries more examples. Fixed times for one example fail on a machine that is busy with other tests.
@@ -53,6 +54,17 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(home)
     return home
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command line that runs in this process with ``-v`` shows the log; later tests must not."""
+    loggers = [logging.getLogger(name) for name in ("revvlink_cli", "asyncio")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @dataclass(frozen=True)

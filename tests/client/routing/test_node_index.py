@@ -75,6 +75,7 @@ class RandomFleet:
             breaker=CircuitBreaker(),
             unexpected_fields=set(),
             unknown={},
+            latency_s=None,
             dialect=None,
             rate_limiter=SimpleNamespace(reset=lambda: None),
         )
