@@ -331,7 +331,8 @@ def prometheus(folder: Path, url: str) -> Iterator[Callable[..., Any]]:
     text = text.replace("_interval: 15s", "_interval: 1s")
     text = text.replace("scrape_interval: 1m", "scrape_interval: 4s\n    scrape_timeout: 4s")
     (folder / "prometheus.yml").write_text(text, encoding="utf-8")
-    shutil.copy(RULES, folder)
+    rules = RULES.read_text("utf-8").replace("    interval: 1m\n", "    interval: 1s\n")
+    (folder / RULES.name).write_text(rules, encoding="utf-8")
     log = folder / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
