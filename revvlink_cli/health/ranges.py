@@ -19,7 +19,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from revvlink_cli._percent import percent
-from revvlink_cli._sizes import size
+from revvlink_cli._sizes import size, span
 
 _TIMES = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _SIZES = {"B": 1.0} | {
@@ -220,12 +220,5 @@ def number(value: float) -> str:
 
 def _span(seconds: float) -> str:
     """A span of a second or more in its two largest units."""
-    left = round(seconds)
-    if left < 60:
-        return f"{number(round(seconds, 1))} s"
-    parts: list[str] = []
-    for name, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, length)
-        if count or parts:
-            parts.append(f"{count}{name}")
-    return " ".join(parts[:2])
+    whole = round(seconds)
+    return span(whole) if whole >= 60 else f"{number(round(seconds, 1))} s"

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, assert_never
 
 from revvlink_cli._percent import percent
-from revvlink_cli._sizes import size
+from revvlink_cli._sizes import size, span
 from revvlink_cli.output.result import Column, Kind
 
 if TYPE_CHECKING:
@@ -159,13 +159,7 @@ def moment(value: Any) -> datetime | None:
 
 def duration(milliseconds: float) -> str:
     """A duration in its two largest units: ``3d 4h``, ``12m 5s``."""
-    seconds = int(milliseconds // 1000)
-    parts: list[str] = []
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, length)
-        if count or parts or unit == "s":
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
+    return span(int(milliseconds // 1000))
 
 
 def clock(milliseconds: int) -> str:
