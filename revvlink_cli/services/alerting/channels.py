@@ -74,22 +74,10 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class DiscordChannel:
-    """The webhook of a channel in Discord.
-
-    Attributes:
-        address: The address, a secret.
-        key: The key of the configuration that has it, for messages.
-        mention: Id of the role to mention, or None.
-        thread: Id of the thread of the channel, or None.
-    """
+class _Webhook:
+    """What has one secret address, which must be a secure one."""
 
     address: str
-    key: str = "discord.webhook"
-    mention: str | None = None
-    thread: str | None = None
-    name: str = "discord"
-    label: str = "Discord"
 
     @property
     def identity(self) -> str:
@@ -100,6 +88,24 @@ class DiscordChannel:
     def problem(self) -> str | None:
         """Why it cannot be used."""
         return None if is_secure(self.address) else INSECURE
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordChannel(_Webhook):
+    """The webhook of a channel in Discord.
+
+    Attributes:
+        address: The address, a secret.
+        key: The key of the configuration that has it, for messages.
+        mention: Id of the role to mention, or None.
+        thread: Id of the thread of the channel, or None.
+    """
+
+    key: str = "discord.webhook"
+    mention: str | None = None
+    thread: str | None = None
+    name: str = "discord"
+    label: str = "Discord"
 
     async def send(self, alert: Alert) -> Delivery:
         """Send an alert."""
@@ -117,7 +123,7 @@ class DiscordChannel:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookChannel:
+class WebhookChannel(_Webhook):
     """A server that takes JSON.
 
     Attributes:
@@ -125,20 +131,9 @@ class WebhookChannel:
         key: The key of the configuration that has it, for messages.
     """
 
-    address: str
     key: str = "alert.webhook"
     name: str = "webhook"
     label: str = "JSON webhook"
-
-    @property
-    def identity(self) -> str:
-        """The address."""
-        return self.address
-
-    @property
-    def problem(self) -> str | None:
-        """Why it cannot be used."""
-        return None if is_secure(self.address) else INSECURE
 
     async def send(self, alert: Alert) -> Delivery:
         """Send an alert."""
