@@ -227,7 +227,7 @@ class Listener:
                 raise
 
     def _start_handshake(self, guard: Guard, connection: socket.socket, tls: ssl.SSLContext) -> None:
-        """Begin the TLS handshake of a connection, in a task: a slow client delays nobody else."""
+        """Begin the TLS handshake of a connection, in a task: a slow client does not delay others."""
         task = asyncio.create_task(self._shake_hands(guard, connection, tls), name="handshake")
         guard.handshake = task
         self._handshakes[task] = guard

@@ -30,7 +30,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRow:
-    """What becomes of one node of a list.
+    """The outcome for one node of a list.
 
     `outcome` is ``added``, ``replaced``, ``exists`` for a node that is configured already, or ``duplicate`` for one
     with the address of an earlier one; after ``--dry-run`` it is what would be done. `line` is its line in the list.

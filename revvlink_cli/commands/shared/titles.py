@@ -1,4 +1,4 @@
-"""Titles of tables: they name the context, so that nobody mistakes one fleet for another."""
+"""Titles of tables: they name the context, so that one fleet is not mistaken for another."""
 
 from __future__ import annotations
 
