@@ -175,10 +175,10 @@ def _observed(state: AlertState, found: str, now: float, rules: Rules) -> AlertS
 def _when_unstable(state: AlertState, now: float, rules: Rules) -> tuple[AlertState, ChangeKind | None]:
     if now - state.found_since >= rules.unstable_window / STEADY_SHARE or not rules.unstable_changes:
         since = state.bad_since if state.found != OK and state.reported == OK else state.since
-        return (
-            state._replace(reported=state.found, since=since, reported_at=now, changes=(), unstable_since=None),
-            ChangeKind.STEADY,
-        )
+        # The last report says the verdict too: without a change since then there is nothing new to report.
+        has_changed = state.found_since > state.reported_at
+        steady = state._replace(reported=state.found, since=since, reported_at=now, changes=(), unstable_since=None)
+        return steady, ChangeKind.STEADY if has_changed else None
     if rules.remind is not None and now - state.reported_at >= rules.remind:
         return state._replace(reported_at=now), ChangeKind.UNSTABLE
     return state, None
