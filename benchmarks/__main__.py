@@ -1,64 +1,60 @@
 """Measures the speed that the product promises, beside other clients: ``python -m benchmarks [NAME...]``.
 
-Every figure is a ratio of two medians taken turn by turn in one run, because machines are noisy and differ. The peer is
-revvlink 1.0.5, an earlier client with the same API.
+Every figure is a ratio of two that were measured by turns in one run, because machines are noisy and differ. The peer
+is revvlink 1.0.5, an earlier client with the same API. A row that misses its target, or fails, makes the exit code 1.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+import traceback
 
-from benchmarks import checks, failover, library, live, processes, scrape, stores, storm
+from benchmarks.measure import Figure, digits, figure_of
+from benchmarks.rows import ROWS
 
-BENCHMARKS = {
-    "startup-region": processes.startup_region,
-    "startup-list": processes.startup_list,
-    "completion": processes.completion,
-    "status-200": processes.status_of_a_fleet,
-    "memory-per-node": processes.memory_per_node,
-    "get-node": library.get_node,
-    "get-node-and-change": library.get_node_and_change,
-    "get-node-changed-10": library.get_node_changed_10,
-    "get-node-changed-100": library.get_node_changed_100,
-    "get-node-changed-1000": library.get_node_changed_1000,
-    "region": library.region_from_endpoint,
-    "cache": library.cache,
-    "cache-peers": library.cache_of_peers,
-    "cache-hits": library.cache_hits,
-    "sqlite-hit": stores.hit,
-    "cache-stats": stores.stats,
-    "cached-search": stores.search,
-    "top": live.top,
-    "top-1000": live.top_1000,
-    "watch": live.watch,
-    "watch-1000": live.watch_1000,
-    "frame": live.frame,
-    "storm": storm.storm,
-    "failover": failover.failover,
-    "check-200": checks.healthy,
-    "check-holes": checks.with_holes,
-    "exporter-scrape-500": scrape.scrape_500,
-}
+WIDTH = max(map(len, ROWS)) + 1
 
 
 def main() -> int:
-    """Run the named benchmarks, or all; gives 1 when one misses its target."""
-    wanted = sys.argv[1:] or list(BENCHMARKS)
-    unknown = set(wanted) - set(BENCHMARKS)
-    if unknown:
-        print(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
+    """Run the named benchmarks, or all; gives 1 when one misses its target or fails, 2 for an unknown name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the speed of revvlink.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a row; all rows if none is named")
+    parser.add_argument("--list", action="store_true", help="print the names of the rows and what they mean")
+    arguments = parser.parse_args()
+    if arguments.list:
+        for name, row in ROWS.items():
+            print(f"{name:{WIDTH}} {row.meaning}")
+        return 0
+    names = arguments.names or list(ROWS)
+    if unknown := sorted(set(names) - set(ROWS)):
+        print(f"unknown: {', '.join(unknown)}; there are: {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    print(f"{'benchmark':21} {'ours':>12} {'beside':>12} {'ratio':>8}  target")
-    missed = 0
-    for name in wanted:
-        figure = BENCHMARKS[name]()
-        missed += not figure.is_met
+    missed = [name for name, figure in _measure(names) if figure is None or not figure.is_met]
+    if missed:
+        print(f"missed: {', '.join(missed)}", file=sys.stderr)
+    return int(bool(missed))
+
+
+def _measure(names: list[str]) -> list[tuple[str, Figure | None]]:
+    """Measure rows one after the other and print each; a row that fails has no figure and does not end the run."""
+    print(f"{'benchmark':{WIDTH}} {'ours':>12} {'beside':>12} {'ratio':>8}  {'spread':13}  target")
+    figures: list[tuple[str, Figure | None]] = []
+    for name in names:
+        try:
+            figure = figure_of(ROWS[name], ROWS[name].measure())
+        except Exception:  # noqa: BLE001 - the other rows are still of use
+            traceback.print_exc()
+            print(f"{name:{WIDTH}} FAILED", flush=True)
+            figures.append((name, None))
+            continue
         print(
-            f"{name:21} {figure.ours:>12} {figure.beside:>12} {figure.ratio:>8.2f}  "
+            f"{name:{WIDTH}} {figure.ours:>12} {figure.beside:>12} {digits(figure.ratio):>8}  {figure.spread:13}  "
             f"{figure.target}{'' if figure.is_met else '  MISSED'}",
             flush=True,
         )
-    return int(missed > 0)
+        figures.append((name, figure))
+    return figures
 
 
 if __name__ == "__main__":

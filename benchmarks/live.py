@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Figure
+from benchmarks.measure import A_LIMIT, Demand, Row, Samples, Unit, at_most
 from benchmarks.processes import BIN, config, fleet
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 NODES = 500
 SECONDS = 12.0
 """Time over which the load is measured, after everything is connected."""
+
+SLICES = 4
+"""Parts of that time, each of which is one sample."""
 
 SETTLED = 12.0
 """Seconds after which everything is connected."""
@@ -38,45 +42,46 @@ def _used(pid: int) -> tuple[float, float]:
     return ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _load(pid: int) -> tuple[float, float]:
-    """The share of one core that a process uses, and its MiB at the end."""
+def _load(pid: int) -> tuple[list[float], float]:
+    """The share of one core that a process uses, in slices of the time, and its MiB at the end."""
     time.sleep(SETTLED)
-    before, _ = _used(pid)
-    time.sleep(SECONDS)
-    after, memory = _used(pid)
-    return (after - before) / SECONDS, memory
+    loads = []
+    for _ in range(SLICES):
+        (before, _), began = _used(pid), time.monotonic()
+        time.sleep(SECONDS / SLICES)
+        after, memory = _used(pid)
+        loads.append((after - before) / (time.monotonic() - began))
+    return loads, memory
 
 
-def _figure(load: float, memory: float) -> Figure:
-    is_met = load <= 0.5 and memory <= 150
-    return Figure(f"{load:.0%} of a core", f"{memory:.0f} MiB", load / 0.5, "below 50 % and 150 MiB", is_met)
+def _samples(loads: list[float], memory: float) -> Samples:
+    demand = Demand(f"at most 150 MiB ({memory:.0f} MiB)", memory <= 150)
+    return Samples(loads, [0.5], Unit.SHARE_OF_A_CORE, demands=[demand])
 
 
-def top() -> Figure:
+def top() -> Samples:
     """``revvlink top`` of 500 nodes on a terminal of 120x40."""
     with fleet(NODES, 0.0, stats_interval=1.0) as addresses:
-        return _figure(*_load_of_top(addresses))
+        return _samples(*_load_of_top(addresses))
 
 
-def top_1000() -> Figure:
+def top_1000() -> Samples:
     """``revvlink top`` of 1,000 nodes that send statistics every minute, as Lavalink does, and the time of a frame."""
     with fleet(1000, 0.0, stats_interval=60.0) as addresses:
-        load, _ = _load_of_top(addresses)
-    took = _frame_time(1000)
-    is_met = load <= 0.15 and took <= 0.03
-    return Figure(
-        f"{load:.1%} of a core", f"{took * 1000:.1f} ms", max(load / 0.15, took / 0.03), "below 15 % and 30 ms", is_met
-    )
+        loads, _ = _load_of_top(addresses)
+    took = statistics.median(_frame_times(1000))
+    demand = Demand(f"a frame within 30 ms ({Unit.SECONDS.text(took)})", took <= 0.03)
+    return Samples(loads, [0.15], Unit.SHARE_OF_A_CORE, demands=[demand])
 
 
-def watch_1000() -> Figure:
+def watch_1000() -> Samples:
     """``revvlink nodes status --watch`` of the same nodes on a terminal."""
     with fleet(1000, 0.0, stats_interval=60.0) as addresses:
-        load, memory = _load_of_top(addresses, "nodes", "status", "--watch")
-    return Figure(f"{load:.1%} of a core", f"{memory:.0f} MiB", load / 0.15, "below 15 %", load <= 0.15)
+        loads, _ = _load_of_top(addresses, "nodes", "status", "--watch")
+    return Samples(loads, [0.15], Unit.SHARE_OF_A_CORE)
 
 
-def _load_of_top(addresses: Sequence[str], *command: str) -> tuple[float, float]:
+def _load_of_top(addresses: Sequence[str], *command: str) -> tuple[list[float], float]:
     """The share of a core and the MiB of a command on a terminal of 120x40, which is `top` if none is given."""
     with tempfile.TemporaryDirectory() as folder:
         path = config(folder, addresses)
@@ -97,27 +102,27 @@ def _load_of_top(addresses: Sequence[str], *command: str) -> tuple[float, float]
 
         reader = threading.Thread(target=read)
         reader.start()
-        load, memory = _load(pid)
+        loads, memory = _load(pid)
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
         is_over.set()
         reader.join()
         os.close(terminal)
-    return load, memory
+    return loads, memory
 
 
-def watch() -> Figure:
+def watch() -> Samples:
     """``revvlink nodes penalties --watch`` through a pipe."""
     with fleet(NODES, 0.0, stats_interval=1.0) as addresses, tempfile.TemporaryDirectory() as folder:
         command = [str(BIN / "revvlink"), "--config", config(folder, addresses), "nodes", "penalties", "--watch"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            load, memory = _load(process.pid)
+            loads, memory = _load(process.pid)
             process.terminate()
-    return _figure(load, memory)
+    return _samples(loads, memory)
 
 
 _DRAW = """
-import statistics, sys, time
+import sys, time
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.protocol.models import NodeStats
 from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
@@ -154,17 +159,41 @@ for _ in range(40):
     model = Model(rows=rows, snapshots={}, now=now, time=time.time(), trends=seen.trends, events=events)
     screen.draw(Picture(view.draw(model, ScreenState(), view.Size(40, 120)).lines))
     took.append(time.process_time() - begun)
-print(statistics.median(took))
+print(*took, sep="\n")
 """
 
 
-def frame() -> Figure:
+def frame() -> Samples:
     """One frame of 500 nodes on 120x40: the sample, the rows, sorting, totals, regions and drawing; beside 50 ms."""
-    took = _frame_time(NODES)
-    return Figure(f"{took * 1000:.1f} ms", "50 ms", took / 0.05, "below 50 ms", took < 0.05)
+    return Samples(_frame_times(NODES), [0.05])
 
 
-def _frame_time(nodes: int) -> float:
-    """CPU seconds of one frame."""
+def _frame_times(nodes: int) -> list[float]:
+    """CPU seconds of each of several frames."""
     command = [sys.executable, "-c", _DRAW, str(nodes)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(line) for line in done.stdout.split()]
+
+
+ROWS = {
+    "top": Row(
+        top, A_LIMIT, at_most(1),
+        "What `top` of 500 nodes costs on a terminal of 120x40 while each node sends statistics every second.",
+    ),
+    "top-1000": Row(
+        top_1000, A_LIMIT, at_most(1),
+        "What `top` of 1,000 nodes costs while they send statistics every minute, as Lavalink does.",
+    ),
+    "watch": Row(
+        watch, A_LIMIT, at_most(1),
+        "What `nodes penalties --watch` of 500 nodes costs through a pipe.",
+    ),
+    "watch-1000": Row(
+        watch_1000, A_LIMIT, at_most(1),
+        "What `nodes status --watch` of 1,000 nodes costs on a terminal.",
+    ),
+    "frame": Row(
+        frame, A_LIMIT, at_most(1),
+        "Processor time of one picture of `top` with 500 nodes: how soon a key takes effect.",
+    ),
+}  # fmt: skip

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Figure, seconds, shown, turn_by_turn
+from benchmarks.measure import A_LIMIT, Centre, Row, Samples, Unit, at_most, by_turns, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,42 +71,36 @@ def config(folder: str, addresses: Sequence[str]) -> str:
     return str(path)
 
 
-def startup_region() -> Figure:
-    """``revvlink region X``, beside importing Typer alone."""
+def beside_typer(*command: str, folder: str, **more: str) -> Samples:
+    """Seconds of a whole run of a command, beside a Python that imports Typer and ends."""
+    return by_turns(
+        lambda: run(str(BIN / "revvlink"), *command, cwd=folder, **more),
+        lambda: run(sys.executable, "-c", "import typer", cwd=folder),
+        repeats=31,
+        centre=Centre.MINIMUM,
+    )
+
+
+def startup_region() -> Samples:
+    """``revvlink region X``."""
     with tempfile.TemporaryDirectory() as folder:
-        ours, typer = turn_by_turn(
-            lambda: run(str(BIN / "revvlink"), "region", "us-east1.discord.gg", cwd=folder),
-            lambda: run(sys.executable, "-c", "import typer", cwd=folder),
-            repeats=25,
-        )
-    return Figure(shown(ours), shown(typer), ours / typer, "at most 1.5x `import typer`", ours / typer <= 1.5)
+        return beside_typer("region", "us-east1.discord.gg", folder=folder)
 
 
-def startup_list() -> Figure:
-    """``revvlink nodes list``, beside importing Typer alone."""
+def startup_list() -> Samples:
+    """``revvlink nodes list``."""
     with tempfile.TemporaryDirectory() as folder:
-        path = config(folder, ["http://127.0.0.1:1"])
-        ours, typer = turn_by_turn(
-            lambda: run(str(BIN / "revvlink"), "--config", path, "nodes", "list", cwd=folder),
-            lambda: run(sys.executable, "-c", "import typer", cwd=folder),
-            repeats=15,
-        )
-    return Figure(shown(ours), shown(typer), ours / typer, "at most 2x `import typer`", ours / typer <= 2)
+        return beside_typer("--config", config(folder, ["http://127.0.0.1:1"]), "nodes", "list", folder=folder)
 
 
-def completion() -> Figure:
-    """Completion of node names, beside importing Typer alone."""
+def completion() -> Samples:
+    """Completion of node names."""
     with tempfile.TemporaryDirectory() as folder:
         line = f"revvlink --config {config(folder, ['http://127.0.0.1:1'] * 2)} nodes status n"
-        ours, typer = turn_by_turn(
-            lambda: run(str(BIN / "revvlink"), " :", line, cwd=folder, _REVVLINK_COMPLETE="bash"),
-            lambda: run(sys.executable, "-c", "import typer", cwd=folder),
-            repeats=25,
-        )
-    return Figure(shown(ours), shown(typer), ours / typer, "at most 1.6x `import typer`", ours / typer <= 1.6)
+        return beside_typer(" :", line, folder=folder, _REVVLINK_COMPLETE="bash")
 
 
-def status_of_a_fleet() -> Figure:
+def status_of_a_fleet() -> Samples:
     """``nodes status`` over 200 nodes with answers after 0.3 s, minus the time for one node without a delay."""
     with fleet(200, ANSWER) as many, fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
         whole, bare = config(folder, many), config(folder, one)
@@ -114,11 +108,11 @@ def status_of_a_fleet() -> Figure:
         for path in (whole, bare) * 4:
             command = (str(BIN / "revvlink"), "--config", path, "nodes", "status", "--output", "json")
             took.append(seconds(lambda command=command: run(*command)))  # type: ignore[misc] # bound at once
-    ours = statistics.median(took[0::2]) - statistics.median(took[1::2])
-    return Figure(shown(ours), shown(ANSWER), ours / ANSWER, "at most 3x one answer", ours / ANSWER <= 3)
+    start = statistics.median(took[1::2])
+    return Samples([whole - start for whole in took[0::2]], [ANSWER])
 
 
-def memory_per_node() -> Figure:
+def memory_per_node() -> Samples:
     """Resident memory for each idle connected node."""
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
@@ -142,9 +136,34 @@ def memory_per_node() -> Figure:
 
     with fleet(count + 1, 0.0) as addresses:
         each = asyncio.run(grown(addresses))
-    limit = 64 * 1024
-    return Figure(f"{each / 1024:.1f} KiB", "64 KiB", each / limit, "less than 64 KiB", each < limit)
+    return Samples([each], [38 * 1024], Unit.BYTES)
 
 
 def _resident() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+ROWS = {
+    "startup-region": Row(
+        startup_region, "`import typer`", at_most(1.2),
+        "How long a command that asks no node takes, from Enter to its output. A prompt or a script that calls it "
+        "often waits hardly longer than for the library of the command line itself.",
+    ),
+    "startup-list": Row(
+        startup_list, "`import typer`", at_most(1.25),
+        "The same for a command that reads the configuration.",
+    ),
+    "completion": Row(
+        completion, "`import typer`", at_most(1.25),
+        "How long the shell waits after Tab for the names of nodes.",
+    ),
+    "status-200": Row(
+        status_of_a_fleet, "one answer", at_most(3),
+        "How long `nodes status` of 200 nodes takes when each answers after 0.3 s, start-up taken off. All nodes are "
+        "asked at once, so the slowest sets the time.",
+    ),
+    "memory-per-node": Row(
+        memory_per_node, A_LIMIT, at_most(1),
+        "Memory that each further connected node takes while nothing plays.",
+    ),
+}  # fmt: skip

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from benchmarks.measure import Figure
+from benchmarks.measure import Demand, Row, Samples, Unit, at_least
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -188,7 +188,7 @@ async def _take(name: str, uri: str) -> None:
     os._exit(0)  # some clients have no way to be closed
 
 
-def storm() -> Figure:
+def storm() -> Samples:
     """Updates a second that one core handles."""
     loop = asyncio.new_event_loop()
     node = _Node()
@@ -213,10 +213,17 @@ def storm() -> Figure:
     medians = {name: statistics.median(measured) for name, measured in rates.items()}
     ours = medians.pop("ours")
     best = max(medians, key=lambda name: medians[name])
-    ratio = ours / medians[best]
-    target = f"at least 2x the best ({best}) and {PROMISED:,} a second"
-    return Figure(f"{ours:,.0f}/s", f"{medians[best]:,.0f}/s", ratio, target, ratio >= 2 and ours >= PROMISED)
+    demands = [Demand(f"at least {PROMISED:,}/s (the best is {best})", ours >= PROMISED)]
+    return Samples(rates["ours"], rates[best], Unit.PER_SECOND, demands=demands)
 
+
+ROWS = {
+    "storm": Row(
+        storm, "the best other client", at_least(2),
+        "Player updates that a bot takes in with one core, beside revvlink 1.0.5, wavelink 3.5.2 and "
+        "lavalink.py 5.11.1.",
+    ),
+}  # fmt: skip
 
 if __name__ == "__main__":
     asyncio.run(_take(sys.argv[1], sys.argv[2]))
