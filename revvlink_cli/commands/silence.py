@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+EXAMPLE = "revvlink silence add NODE --for 1h --reason 'new disk'"
+"""What to type for a silence."""
+
 
 def _until(row: SilenceRow) -> str:
     return local_time(datetime.fromisoformat(row.until).timestamp())
@@ -235,8 +238,10 @@ def list_(
     current = sorted((silence for silence in known if silence not in over), key=lambda silence: silence.until)
     shown = [*current, *(sorted(over, key=lambda silence: -silence.until) if expired else ())]
     notes = () if expired or not over else (f"--expired shows {len(over)} more, which have ended",)
+    if not current:
+        notes = (f"no silence is in force; add one with `{EXAMPLE}`", *notes)
     if expired and len(over) >= MOST_EXPIRED:
-        notes = (f"the file keeps the last {MOST_EXPIRED} that have ended",)
+        notes = (*notes, f"the file keeps the last {MOST_EXPIRED} that have ended")
     return Result(tuple(_row(each, settings, now) for each in shown), SilenceRow, notes=notes, is_ordered=True)
 
 

@@ -76,7 +76,8 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise _problem(path, f"it cannot be read: {error.strerror or error}") from None
+        hint = "let this user read the file and its folder" if isinstance(error, PermissionError) else ""
+        raise _problem(path, f"it cannot be read: {error.strerror or error}", hint) from None
     if len(data) > MAX_SIZE:
         raise _problem(path, f"it is larger than {MAX_SIZE} bytes")
     if not data.strip():  # made by hand, so that it has the mode that the other user needs
@@ -150,7 +151,9 @@ def _read_time(value: Any) -> float:
         raise ValueError("has a wrong time")
     try:
         at = datetime.fromisoformat(value)
-    except ValueError:
+        if at.tzinfo is not None:
+            at = at.astimezone(UTC)  # not every time at the ends of the calendar is one in UTC
+    except (ValueError, OverflowError):
         raise ValueError("has a wrong time") from None
     if at.tzinfo is None:
         raise ValueError("has a time without a zone")
@@ -198,6 +201,7 @@ def add_silence(path: Path, silence: Silence, *, configuration: Path, now: float
     """
     with changing(path):
         known = read_silences(path)
+        _refuse_unreadable(path, silence)
         if sum(each.state_at(now) is not SilenceState.EXPIRED for each in known) >= MOST:
             hint = "remove some with `revvlink silence remove`; a pattern or a tag silences many nodes at once"
             raise ConfigError([Problem(f"there are {MOST} active silences already", path, hint=hint)])
@@ -206,6 +210,20 @@ def add_silence(path: Path, silence: Silence, *, configuration: Path, now: float
             silence = replace(silence, id="".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(5)))
         _write(path, (*known, silence), configuration, now)
     return silence
+
+
+def _refuse_unreadable(path: Path, silence: Silence) -> None:
+    """Refuse selectors that are too many or too long.
+
+    Raises:
+        ConfigError: They are.
+    """
+    hint = "a pattern, a tag or --all silences many nodes at once"
+    if max(len(silence.nodes), len(silence.tags)) > MOST_SELECTORS:
+        raise ConfigError([Problem(f"a silence has at most {MOST_SELECTORS} names, and tags", path, hint=hint)])
+    if any(len(text) > LONGEST_SELECTOR for text in (*silence.nodes, *silence.tags, silence.region or "")):
+        message = f"a name, a tag or a region has at most {LONGEST_SELECTOR} characters"
+        raise ConfigError([Problem(message, path, hint=hint)])
 
 
 def remove_silences(
@@ -229,6 +247,27 @@ def remove_silences(
             ids = {silence.id for silence in gone}
             _write(path, [silence for silence in known if silence.id not in ids], configuration, now)
     return gone
+
+
+def rewrite_silences(
+    path: Path, plan: Callable[[Sequence[Silence]], Sequence[Silence]], *, configuration: Path, now: float
+) -> None:
+    """Replace the silences of a file.
+
+    Args:
+        path: The file.
+        plan: Makes the new silences from the old ones. What it raises leaves the file unchanged.
+        configuration: The configuration file.
+        now: Seconds since the epoch.
+
+    Raises:
+        ConfigError: The file is damaged or cannot be written.
+    """
+    with changing(path):
+        known = read_silences(path)
+        wanted = tuple(plan(known))
+        if wanted != known:
+            _write(path, wanted, configuration, now)
 
 
 def clear_silences(path: Path, *, configuration: Path) -> int | None:
@@ -256,6 +295,9 @@ def _write(path: Path, silences: Iterable[Silence], configuration: Path, now: fl
     dropped = {each.id for each in expired[:-MOST_EXPIRED]}
     entries = [_written(each) for each in kept if each.id not in dropped]
     text = json.dumps({"revvlink_silences": VERSION, "silences": entries}, indent=2, ensure_ascii=False) + "\n"
+    if len(text.encode("utf-8", "backslashreplace")) > MAX_SIZE:
+        hint = "remove some with `revvlink silence remove`; a pattern or a tag silences many nodes at once"
+        raise ConfigError([Problem(f"would be larger than {MAX_SIZE} bytes, and could not be read", path, hint=hint)])
     mode, owner, is_new = 0o600, None, not path.exists()
     with contextlib.suppress(OSError):
         about = configuration.stat()

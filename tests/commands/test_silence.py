@@ -63,6 +63,11 @@ def test_add_list_and_remove(typed: Typed, config: Path, monkeypatch: pytest.Mon
     """Active ones come first, expired ones on request; a node removes only what is for this node alone."""
     monkeypatch.setenv("SUDO_USER", "ann\x1b")
     assert typed("silence", "list", "-o", "json").rows == []
+    assert typed("silence", "list").out == ""
+    none = typed("silence", "list", "-o", "table").err
+    assert (
+        none == "note: no silence is in force; add one with `revvlink silence add NODE --for 1h --reason 'new disk'`\n"
+    )
     one, many = add(typed, "us-1", reason=" new \x1b[2J\n disk "), add(typed, "us-*", "--tag", "prod")
     rows = typed("silence", "list", "-o", "json").rows
     assert [(row["id"], row["state"], row["target"], row["silences"]) for row in rows] == [
@@ -91,6 +96,7 @@ def test_add_list_and_remove(typed: Typed, config: Path, monkeypatch: pytest.Mon
     ran = typed("silence", "list", "-o", "table")
     assert many not in ran.out
     assert ran.out.startswith("Silences of prod\n")
+    assert ran.err.startswith("note: no silence is in force; ")
     assert "--expired shows 1 more" in ran.err
     assert [row["state"] for row in typed("silence", "list", "--expired", "-o", "json").rows] == ["expired"]
     assert typed("silence", "remove", "--all").code == 2
@@ -226,3 +232,103 @@ def test_a_named_file_and_a_question(typed: Typed, config: Path) -> None:
         terminal.press("n\r")
         assert terminal.end() == 130
     assert len(typed("silence", "list", "-o", "json").rows) == 1
+
+
+def notes(ran: Ran) -> list[str]:
+    """The notes of a run with a table."""
+    return [line.removeprefix("note: ") for line in ran.err.splitlines() if line.startswith("note: ")]
+
+
+def test_a_renamed_node_keeps_its_silence_and_a_removed_one_leaves_none(typed: Typed, config: Path) -> None:
+    """Names follow; a silence of removed nodes alone goes; each effect of a name, a tag or a region is one line."""
+    one, both = add(typed, "us-1"), add(typed, "us-1", "us-2", "eu-*", "--tag", "prod")
+    path = config.with_name("prod.silences.json")
+    ran = typed("nodes", "rename", "us-1", "us-east-1", "-o", "table")
+    assert notes(ran) == [
+        f"changed {config}",
+        f"silence {one} is for us-east-1 now",
+        f"silence {both} is for us-east-1, us-2, eu-*, tag prod now",
+    ]
+    rows = typed("silence", "list", "-o", "json").rows
+    assert [row["silences"] for row in rows] == [["us-east-1"], ["us-east-1", "us-2"]]
+    assert typed("config", "validate").err == ""
+
+    ran = typed("nodes", "edit", "us-2", "--untag", "prod", "--tag", "test", "-o", "table")
+    assert notes(ran)[1:] == [f"us-2 is no longer silenced: {both} is for us-east-1, us-2, eu-*, tag prod"]
+    (back,) = notes(typed("nodes", "edit", "us-2", "--tag", "prod", "-o", "table"))[1:]
+    assert back.startswith(f"us-2 is silenced now, by {both} (us-east-1, us-2, eu-*, tag prod), until 2")
+    (lost,) = notes(typed("nodes", "rename", "us-2", "eu-2", "-o", "table"))[1:]
+    assert lost == f"silence {both} is for us-east-1, eu-2, eu-*, tag prod now"
+
+    ran = typed("nodes", "remove", "us-east-1", "eu-2", "--yes", "-o", "table")
+    assert notes(ran)[1:] == [
+        f"removed silence {one} of us-east-1: new disk",
+        f"silence {both} is for eu-*, tag prod now",
+    ]
+    path.write_text("{", encoding="utf-8")
+    ran = typed("nodes", "rename", "eu-1", "eu-3", "-o", "table")
+    assert ran.code == 0
+    (warning,) = [line for line in ran.err.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith(f"warning: the silences stay as they were: {path}: no silence applies: it is damaged")
+
+
+def test_a_file_that_several_contexts_name(typed: Typed, config: Path) -> None:
+    """A name that another context has too stays in the silences, and is not reported as missing."""
+    text = '[silences]\nfile = "../shared.json"\n' + config.read_text(encoding="utf-8")
+    for path in (config, config.with_name("other.toml")):
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+    own, region = add(typed, "us-1"), add(typed, "--region", "us")
+    assert notes(typed("nodes", "rename", "us-1", "us-9", "-o", "table"))[1:] == [
+        f"silence {own} is for us-1, us-9 now"
+    ]
+    assert typed("config", "validate").err == ""
+    assert notes(typed("nodes", "remove", "us-9", "us-2", "--yes", "-o", "table"))[1:] == [
+        f"silence {own} is for us-1 now"
+    ]
+    assert typed("config", "validate").err == ""
+    config.with_name("other.toml").unlink()
+    assert [line.partition(": silence ")[2] for line in typed("config", "validate").err.splitlines()] == [
+        f"{own}: no node is named us-1 (`revvlink silence remove {own}` ends it)",
+        f"{region}: no node is in region us (`revvlink silence remove {region}` ends it)",
+    ]
+
+
+def test_validate_and_doctor_read_the_silences(typed: Typed, config: Path) -> None:
+    """A silence of what does not exist is a warning; a file that is damaged or out of reach is a mistake."""
+    doctor = ("doctor", "eu-1", "--only", "silences", "-o", "json")
+    assert [(row["state"], row["message"]) for row in typed(*doctor).rows] == [("ok", "there are none")]
+    ids = [add(typed, "us-1", "us-2"), add(typed, "us-*"), add(typed, "us-1", "--region", "us"), add(typed, "--all")]
+    tag, _ = add(typed, "--tag", "prod"), add(typed, "eu-*", "--tag", "test")
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('"prod"', '"old"').replace('us-1"', 'eu-9"'), encoding="utf-8")
+    assert typed("config", "validate", "-o", "json").rows["warnings"] == [
+        f"{config.with_name('prod.silences.json')}: silence {which}: {what} (`revvlink silence remove {which}` ends it)"
+        for which, what in (
+            (ids[0], "no node is named us-1"),
+            (ids[2], "no node is named us-1"),
+            (tag, "no node has tag prod"),
+        )
+    ]
+    config.write_text(
+        text.replace('"test"', '"old"')
+        .replace('us-2"', 'us-3"')
+        .replace('prod"]\n[[nodes]]\nidentifier = "us-3', 'test"]\n[[nodes]]\nidentifier = "us-3'),
+        encoding="utf-8",
+    )
+    found = typed(*doctor)
+    assert found.code == 0
+    assert [(row["state"], row["message"].partition(": ")[2]) for row in found.rows] == [
+        ("warning", "no node is named us-2"),
+        ("warning", "no node fits all of eu-*, tag test"),
+    ]
+    path = config.with_name("prod.silences.json")
+    path.write_text("[]", encoding="utf-8")
+    ran = typed("config", "validate")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    assert "no silence applies: it is damaged: not a file of silences (correct the file, or " in ran.err
+    assert [row["state"] for row in typed(*doctor).rows] == ["failed"]
+    path.unlink()
+    path.mkdir()
+    assert "it cannot be read: Is a directory" in typed("config", "validate").err

@@ -54,6 +54,18 @@ def test_the_number_of_silences_is_bounded(isolated: Path, monkeypatch: pytest.M
     add_silence(path, ONE, configuration=configuration, now=NOW + 60)
     assert [each.until - NOW for each in read_silences(path)] == [2, 3, 3600]
 
+    monkeypatch.setattr(silences, "MAX_SIZE", path.stat().st_size + 100)
+    before = path.read_text(encoding="utf-8")
+    for wide, message in (
+        ({"nodes": ("x",) * 1001}, "at most 1000 names"),
+        ({"tags": ("x" * 201,)}, "at most 200 characters"),
+        ({"region": "x" * 201}, "at most 200 characters"),
+        ({"nodes": ("x" * 200,)}, "could not be read"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            add_silence(path, replace(ONE, **wide), configuration=configuration, now=NOW + 60)
+    assert path.read_text(encoding="utf-8") == before
+
 
 def changed(**values: Any) -> str:
     """The text of a file whose one silence has these values."""
@@ -81,6 +93,8 @@ def changed(**values: Any) -> str:
         (changed(until="2027-01-01T01:00:00"), "without a zone"),
         (changed(until="soon"), "wrong time"),
         (changed(until=1), "wrong time"),
+        (changed(until="9999-12-31T23:59:59-01:00"), "wrong time"),
+        (changed(created_at="0001-01-01T00:00:00+01:00"), "wrong time"),
         (changed(until="2029-01-01T01:00:00+00:00"), "longer than a year"),
         (changed().replace("]}", "") + ",", "not JSON"),
         ("x" * (1024 * 1024 + 1), "larger than"),

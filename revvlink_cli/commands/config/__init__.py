@@ -13,7 +13,7 @@ from revvlink_cli.commands.config import edit, values
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import Record, Rows, command, make_app, options_of
 from revvlink_cli.config.load import parse
-from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 
@@ -86,19 +86,33 @@ class ValidRecord:
 def validate(ctx: typer.Context) -> Result:
     """Check the configuration and report every mistake.
 
-    Passwords are read too. No node is contacted.
+    Passwords and the file of the silences are read too. A silence of nodes that do not exist is a warning. No node is
+    contacted.
     """
+    import time
+
+    from revvlink_cli.config.silence_nodes import stale_silences
+
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
+    mistakes: list[Problem] = []
+    stale: tuple[Problem, ...] = ()
     try:
         settings.resolve(strict=True)
     except ConfigError as error:
-        raise node_selection.config_failure(error, options) from None
+        mistakes += error.problems
+    try:
+        stale = stale_silences(settings, time.time())
+    except ConfigError as error:
+        mistakes += error.problems
+    if mistakes:
+        raise node_selection.config_failure(ConfigError(mistakes), options)
     check_options.refuse_out_of_reach(settings.policy, settings, len(settings.nodes), options.usage_exit_code)
     where = str(settings.source.path) if settings.source.path is not None else None
-    record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=tuple(map(str, settings.warnings)))
+    usual, doubtful = tuple(map(str, settings.warnings)), tuple(f"{each} ({each.hint})" for each in stale)
+    record = ValidRecord(path=where, nodes=len(settings.nodes), warnings=(*usual, *doubtful))
     count = f"{len(settings.nodes)} node{'' if len(settings.nodes) == 1 else 's'}"
-    return Result(record, text=f"{where or 'the environment'}: ok, {count}", notes=record.warnings)
+    return Result(record, text=f"{where or 'the environment'}: ok, {count}", notes=usual, warnings=doubtful)
 
 
 @command(app, "schema", prints=lambda: {"": Record(None)}, examples=("revvlink config schema > revvlink.schema.json",))

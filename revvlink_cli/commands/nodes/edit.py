@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands.nodes.add import PasswordEnv, PasswordFile, PasswordStdin
-from revvlink_cli.commands.shared import key_changes, node_selection
+from revvlink_cli.commands.shared import key_changes, node_selection, silence_changes
 from revvlink_cli.commands.shared.command import Rows, command, options_of
 from revvlink_cli.commands.shared.node_keys import NodeKeysCommand, key_values, read_password
 from revvlink_cli.commands.shared.options import node_names as complete_nodes
@@ -85,7 +85,12 @@ def edit(
         failure = Failure("usage", "nothing to change", hint=f"add an option, see `{ctx.command_path} --help`")
         raise CommandError(failure, exit_code=ExitCode.USAGE)
     found = {name: key_changes.find(f"nodes[{node}].{name}", document, options) for name in values}
-    return key_changes.change(options, [(found[name], value) for name, value in values.items()])
+    before = silence_changes.find_entry(options, node)
+    return key_changes.change(
+        options,
+        [(found[name], value) for name, value in values.items()],
+        lambda after: silence_changes.after_edit(before, after, node),
+    )
 
 
 def refuse_unless_one(name: str, document: Mapping[str, Any]) -> None:

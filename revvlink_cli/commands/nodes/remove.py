@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli.commands.shared import config_file, key_changes, node_selection
+from revvlink_cli.commands.shared import config_file, key_changes, node_selection, silence_changes
 from revvlink_cli.commands.shared.command import Rows, command, confirm, options_of
 from revvlink_cli.commands.shared.options import node_names
 from revvlink_cli.config import key_names
@@ -52,7 +52,7 @@ def remove(
 ) -> Result:
     """Remove nodes from the configuration file.
 
-    Comments outside of the tables of these nodes stay.
+    Comments outside of the tables of these nodes stay. Silences that are for these nodes alone are removed.
     """
     from revvlink_cli.config.toml_edit import Remove
 
@@ -70,8 +70,10 @@ def remove(
         rows.extend(RemovedRow(node=node["identifier"], uri=node.get("uri")) for node in found)
         return [Remove(("nodes", position)) for position in reversed(positions)]
 
-    _, path, warnings = config_file.change_file(options, plan)
-    return Result(tuple(rows), RemovedRow, notes=(f"changed {path}",), warnings=warnings)
+    edited, path, warnings = config_file.change_file(options, plan)
+    followed = silence_changes.after_removal(edited.settings, names)
+    notes = (f"changed {path}", *followed.notes)
+    return Result(tuple(rows), RemovedRow, notes=notes, warnings=(*warnings, *followed.warnings))
 
 
 def _names(patterns: Sequence[str], document: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from revvlink_cli.commands.nodes.edit import NodeName, refuse_unless_one
-from revvlink_cli.commands.shared import key_changes
+from revvlink_cli.commands.shared import key_changes, silence_changes
 from revvlink_cli.commands.shared.command import Rows, command, options_of
 from revvlink_cli.output.result import Result
 
@@ -29,9 +29,11 @@ def rename(
 ) -> Result:
     """Rename a node in the configuration file.
 
-    Recordings, cached searches and the state of alerts keep the old name.
+    Its silences get the new name. Recordings, cached searches and the state of alerts keep the old one.
     """
     options = options_of(ctx)
     document = key_changes.read_document(options)
     refuse_unless_one(node, document)
-    return key_changes.change(options, [(key_changes.find(f"nodes[{node}].identifier", document, options), new)])
+    wanted = [(key_changes.find(f"nodes[{node}].identifier", document, options), new)]
+    before = silence_changes.find_entry(options, node)
+    return key_changes.change(options, wanted, lambda after: silence_changes.after_rename(before, after, node, new))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.commands.shared import config_file, node_selection
+from revvlink_cli.commands.shared.silence_changes import SilenceChanges
 from revvlink_cli.config import schema
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text
@@ -15,9 +16,10 @@ from revvlink_cli.config.show import MASK
 from revvlink_cli.output.result import CommandError, Failure, Result, column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.commands.shared.command import Options
+    from revvlink_cli.config.settings import Settings
     from revvlink_cli.config.toml_edit import Change
 
 
@@ -56,12 +58,17 @@ def find(name: str, document: Mapping[str, Any], options: Options) -> NamedKey:
         raise CommandError(failure, exit_code=options.usage_exit_code) from None
 
 
-def change(options: Options, wanted: Sequence[tuple[NamedKey, Any]]) -> Result:
+def change(
+    options: Options,
+    wanted: Sequence[tuple[NamedKey, Any]],
+    follow: Callable[[Settings], SilenceChanges] | None = None,
+) -> Result:
     """Set these keys, and remove those whose value is None.
 
     Args:
         options: The global options.
         wanted: The keys, each with its value, or with a function that makes it from the value in the file.
+        follow: Brings the silences in step with the changed configuration, and says what that means for them.
 
     Raises:
         CommandError: The result would be wrong, or cannot be written.
@@ -86,7 +93,9 @@ def change(options: Options, wanted: Sequence[tuple[NamedKey, Any]]) -> Result:
     edited, path, warnings = config_file.change_file(options, plan)
     if not edited.is_changed:
         return Result((), ChangedRow, notes=(f"no change in {path}",))
-    return Result(tuple(rows), ChangedRow, notes=(f"changed {path}",), warnings=warnings)
+    followed = follow(edited.settings) if follow is not None else SilenceChanges()
+    notes = (f"changed {path}", *followed.notes)
+    return Result(tuple(rows), ChangedRow, notes=notes, warnings=(*warnings, *followed.warnings))
 
 
 def _replaced_by(named: NamedKey) -> list[NamedKey]:

@@ -81,7 +81,8 @@ class DoctorContext:
         timeout: Seconds until the nodes' deadline.
         fixes: Whether to repair permissions.
         source: The location of the configuration, None when there is none.
-        settings: The configuration, None when it cannot be used.
+        settings: The configuration, None when it cannot be used. Its nodes are those to examine.
+        whole: The same with all of its nodes.
         policy: The requirements for the nodes in place of the configured ones, or None.
         error: Why the configuration cannot be used, None when it can.
     """
@@ -112,6 +113,7 @@ class DoctorContext:
             self.settings = load(self.source)
         except ConfigError as error:
             self.error = error
+        self.whole = self.settings
 
     async def node_report(self) -> NodeReport | str:
         """Check the nodes, once for all checkups; gives the reason when that is not possible."""

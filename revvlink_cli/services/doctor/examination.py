@@ -23,6 +23,7 @@ CHECKUPS: dict[str, Callable[[DoctorContext], Awaitable[Found]]] = {
     "machine": local_checks.machine,
     "folders": local_checks.folders,
     "configuration": local_checks.configuration,
+    "silences": local_checks.silences,
     "permissions": local_checks.permissions,
     "cache": local_checks.cache,
     "names": node_checks.names,

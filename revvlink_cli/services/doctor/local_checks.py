@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,6 +125,25 @@ async def configuration(context: DoctorContext) -> Found:
         fix = "review it, then run `revvlink config trust`"
         found.append(find.warn(f"{where} is not trusted yet: it cannot read the environment or other files", fix))
     return found
+
+
+async def silences(context: DoctorContext) -> Found:
+    """Whether silences can be read, and whether each is for nodes that exist."""
+    from revvlink_cli.config.silence_nodes import stale_silences
+
+    find = Finder("silences")
+    settings = context.whole
+    if settings is None or settings.silences_file is None:
+        return find.skip("there is no configuration" if settings is None else "the environment has no file for them")
+    subject = str(settings.silences_file)
+    try:
+        stale = stale_silences(settings, time.time())
+    except ConfigError as error:
+        return [find.fail(each.without_file, each.hint or "correct it", subject) for each in error.problems]
+    if stale:
+        return [find.warn(each.without_file, each.hint or "see `revvlink silence list`", subject) for each in stale]
+    is_there = settings.silences_file.exists()
+    return [find.ok("each silence is for nodes that exist" if is_there else "there are none", subject)]
 
 
 async def permissions(context: DoctorContext) -> Found:
