@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import A_LIMIT, Centre, Row, Samples, Unit, at_most, by_turns, seconds
+from benchmarks.measure import A_LIMIT, Centre, Row, Samples, Unit, at_most, by_turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,16 +100,42 @@ def completion() -> Samples:
         return beside_typer(" :", line, folder=folder, _REVVLINK_COMPLETE="bash")
 
 
+_BARE = """
+import asyncio, sys, aiohttp
+async def main():
+    headers = {"Authorization": "benchmark", "User-Id": "170939974227541168", "Client-Name": "benchmark"}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        async def describe(uri):
+            async with session.get(f"{uri}/v4/info") as response:
+                await response.json()
+        async def listen(uri):
+            async with session.ws_connect(f"{uri}/v4/websocket") as socket:
+                for op in ("ready", "stats"):
+                    assert (await socket.receive_json())["op"] == op
+        await asyncio.gather(*(ask(uri) for uri in sys.argv[1:] for ask in (describe, listen)))
+asyncio.run(main())
+"""
+
+
 def status_of_a_fleet() -> Samples:
-    """``nodes status`` over 200 nodes with answers after 0.3 s, minus the time for one node without a delay."""
+    """``nodes status`` over 200 nodes with answers after 0.3 s, beside the same requests sent with aiohttp alone.
+
+    The time for one node without a delay, which is start-up, is taken off both.
+    """
     with fleet(200, ANSWER) as many, fleet(1, 0.0) as one, tempfile.TemporaryDirectory() as folder:
-        whole, bare = config(folder, many), config(folder, one)
-        took = []
-        for path in (whole, bare) * 4:
-            command = (str(BIN / "revvlink"), "--config", path, "nodes", "status", "--output", "json")
-            took.append(seconds(lambda command=command: run(*command)))  # type: ignore[misc] # bound at once
-    start = statistics.median(took[1::2])
-    return Samples([whole - start for whole in took[0::2]], [ANSWER])
+
+        def by_fleet(addresses: Sequence[str]) -> Samples:
+            path = config(folder, addresses)
+            return by_turns(
+                lambda: run(str(BIN / "revvlink"), "--config", path, "nodes", "status", "--output", "json"),
+                lambda: run(sys.executable, "-c", _BARE, *addresses),
+                repeats=7,
+            )
+
+        whole, start = by_fleet(many), by_fleet(one)
+    mine, theirs = statistics.median(start.ours), statistics.median(start.beside)
+    return Samples([took - mine for took in whole.ours], [took - theirs for took in whole.beside])
 
 
 def memory_per_node() -> Samples:
@@ -158,7 +184,7 @@ ROWS = {
         "How long the shell waits after Tab for the names of nodes.",
     ),
     "status-200": Row(
-        status_of_a_fleet, "one answer", at_most(3),
+        status_of_a_fleet, "the requests by aiohttp alone", at_most(1.3),
         "How long `nodes status` of 200 nodes takes when each answers after 0.3 s, start-up taken off. All nodes are "
         "asked at once, so the slowest sets the time.",
     ),

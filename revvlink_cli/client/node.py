@@ -362,7 +362,8 @@ class Node:
 
     def _join(self, observer: NodeObserver, transport: Transport, *, user_id: int | None) -> None:
         """Begin a new life in a fleet; see `join`."""
-        self._state = NodeState(self.settings)
+        if self._state.supervisor is not None or self._state.is_cordoned:
+            self._state = NodeState(self.settings)
         self._state.join(
             observer,
             transport,

@@ -39,6 +39,9 @@ MASK = "***"
 SHORTEST = 4
 """Length from which on a secret is masked everywhere."""
 
+KEPT, KEPT_LENGTH = 1024, 64
+"""Texts without a secret that a redactor remembers, and the characters of the longest."""
+
 LONGEST_ECHO = 65_536
 """Bytes of an answer that are searched before an excerpt is shown, so that no secret is cut in two."""
 
@@ -130,6 +133,7 @@ class Redactor:
         self._secrets = dict.fromkeys(secret for secret in secrets if secret.value.strip())
         self._public = set(public)
         self._search: _Search | None = None
+        self._clean: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything to mask."""
@@ -143,6 +147,7 @@ class Redactor:
             self._secrets.update(dict.fromkeys(new))
             self._public |= shown
             self._search = None
+            self._clean.clear()
 
     def add_node(self, settings: NodeSettings) -> None:
         """Add the secrets of a node."""
@@ -153,8 +158,17 @@ class Redactor:
         return bool(self._secrets) and self._compiled().may_be_in(text)
 
     def __call__(self, text: str) -> str:
-        """The text with every secret in it masked."""
+        """The text with every secret in it masked.
+
+        The nodes of a fleet send many equal short texts, such as names of sources: each is searched once.
+        """
+        if (known := self._clean.get(text)) is not None:
+            return known
         if not self.may_be_in(text):
+            if len(text) <= KEPT_LENGTH:
+                if len(self._clean) >= KEPT:
+                    self._clean.clear()
+                self._clean[text] = text
             return text
         spans = self._compiled().spans(text)
         if not spans:

@@ -75,8 +75,8 @@ class Handshake:
             RevvlinkException: Why there is no websocket.
         """
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._identify())
             group.create_task(self._shake_hands(resume))
+            await self._identify()
         self._check_both()
 
     async def _identify(self) -> None:

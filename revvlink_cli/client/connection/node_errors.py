@@ -52,7 +52,10 @@ class NodeErrors:
 
     def excerpt(self, text: str) -> str:
         """The first words of a server's text on one line, without the secrets it may echo."""
-        line = " ".join(self._redact(text).split())
+        masked = self._redact(text)
+        line = " ".join(masked.split())
+        if line == masked:
+            line = masked  # the same object for all nodes that sent it
         return line if len(line) <= 200 else f"{line[:199]}…"
 
     def failure(

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict, deque
-from contextlib import asynccontextmanager
+from collections import defaultdict
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -70,13 +70,9 @@ class RateLimiter:
         self._pace = permits
         self._tokens = float(self.BURST)
         self._filled_at = time.monotonic()
-        self._recent: deque[float] = deque(maxlen=TRAITS[Dialect.NODELINK].requests_per_10s)
-        self._turns = {purpose: asyncio.Lock() for purpose in Purpose}
-        # Loads have slots of their own: a slow upstream must not hold up the players.
-        self._slots = {
-            Purpose.PLAYER: asyncio.Semaphore(TRAITS[Dialect.LAVALINK].players_at_once),
-            Purpose.LOAD: asyncio.Semaphore(self.LOADS_AT_ONCE),
-        }
+        self._recent: list[float] = []
+        self._turns: defaultdict[Purpose, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._slots: dict[Purpose, asyncio.Semaphore] = {}
         self._stuck = 0
         self._endpoints: dict[str, tuple[int, float]] = {}
         self.dialect: Dialect | None = None
@@ -88,14 +84,14 @@ class RateLimiter:
         Raises:
             StuckError: Every slot for players is held by a voice request that never ended.
         """
-        slots = self._slots.get(purpose)
+        slots = self._slots_of(purpose)
         if slots is not None:
             await slots.acquire()
         slot = Slot()
         try:
             if purpose is Purpose.PLAYER and self._are_all_stuck:
                 raise StuckError("voice requests that never ended hold every slot for players")
-            async with self._paced():
+            async with self._paced(self._pace) if self._pace is not None else nullcontext():
                 await self._admit(purpose)
                 yield slot
         finally:
@@ -103,6 +99,17 @@ class RateLimiter:
             # The last slot is released even if kept: each waiting request gets it in turn, and raises StuckError.
             if slots is not None and (not slot.is_kept or self._are_all_stuck):
                 slots.release()
+
+    def _slots_of(self, purpose: Purpose) -> asyncio.Semaphore | None:
+        """Its slots, made when they are needed: a large fleet has many nodes without players or loads."""
+        if purpose is Purpose.OBSERVER:
+            return None
+        if purpose not in self._slots:
+            # Loads have slots of their own: a slow upstream must not hold up the players.
+            is_load = purpose is Purpose.LOAD
+            at_once = self.LOADS_AT_ONCE if is_load else TRAITS[Dialect.LAVALINK].players_at_once
+            self._slots[purpose] = asyncio.Semaphore(at_once)
+        return self._slots[purpose]
 
     @property
     def _are_all_stuck(self) -> bool:
@@ -126,38 +133,45 @@ class RateLimiter:
 
     def reset(self) -> None:
         """Free all slots: the server is another process now, and the hung requests ended with the old one."""
+        slots = self._slots_of(Purpose.PLAYER)
         for _ in range(self._stuck - self._are_all_stuck):
-            self._slots[Purpose.PLAYER].release()
+            if slots is not None:
+                slots.release()
         self._stuck = 0
         self._endpoints.clear()
 
     async def _admit(self, purpose: Purpose) -> None:
-        async with self._turns[purpose]:  # first come, first served
-            while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
-                await asyncio.sleep(wait)
-            self._recent.append(time.monotonic())
-            if purpose is Purpose.OBSERVER:
-                self._tokens -= 1.0
+        if purpose in self._turns or self._wait(purpose) > 0:
+            async with self._turns[purpose]:  # first come, first served
+                while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
+                    await asyncio.sleep(wait)
+                self._note_sent(purpose)
+        else:
+            self._note_sent(purpose)
+
+    def _note_sent(self, purpose: Purpose) -> None:
+        """Count a request. The times are needed of NodeLink only, and of a server of which nothing is known yet."""
+        if purpose is Purpose.OBSERVER:
+            self._tokens -= 1.0
+        if self.dialect is not Dialect.LAVALINK:
+            self._recent = [*self._recent[1 - self._most_recent :], time.monotonic()]
 
     @asynccontextmanager
-    async def _paced(self) -> AsyncIterator[None]:
+    async def _paced(self, pace: asyncio.Semaphore) -> AsyncIterator[None]:
         """Hold one permit of the limit per second during a request.
 
         The permit is free one second after the answer, since the request arrived before that. A request without an
         answer is taken to have arrived after `ARRIVED` seconds, connecting included.
         """
-        if self._pace is None:
-            yield
-            return
-        await self._pace.acquire()
+        await pace.acquire()
         loop = asyncio.get_running_loop()
-        latest = loop.call_later(self.ARRIVED + 1.0, self._pace.release)
+        latest = loop.call_later(self.ARRIVED + 1.0, pace.release)
         try:
             yield
         finally:
             if latest.when() > loop.time() + 1.0:
                 latest.cancel()
-                loop.call_later(1.0, self._pace.release)
+                loop.call_later(1.0, pace.release)
 
     def _wait(self, purpose: Purpose) -> float:
         """Seconds until the next request fits."""
@@ -171,8 +185,12 @@ class RateLimiter:
             wait = max(wait, self._recent[0] + self.WINDOW - now)
         return wait
 
+    @property
+    def _most_recent(self) -> int:
+        return TRAITS[Dialect.NODELINK].requests_per_10s or 0
+
     def _is_full(self) -> bool:
-        return len(self._recent) == self._recent.maxlen
+        return len(self._recent) == self._most_recent
 
 
 class SharedPaces:

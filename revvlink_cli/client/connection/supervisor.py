@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.connection.supervised_node import SupervisedNode
+    from revvlink_cli.client.protocol.models import Decoded, WireStats
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ class NodeSupervisor:
         self._user_id = user_id
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._is_woken = False
+        self._pause_over: asyncio.Event | None = None
         self._outcome: asyncio.Future[RevvlinkException | None] | None = None
         self._lost_session: str | None = None
         self._session_tries = 0
@@ -111,11 +113,17 @@ class NodeSupervisor:
         if self._outcome is None or self._outcome.done():
             self._outcome = asyncio.get_running_loop().create_future()
             if self.status is not NodeStatus.CONNECTING:  # else its outcome is that of the attempt under way
-                self._wake.set()
+                self._wake()
         if not self.is_supervised:
             self.is_supervised = True
             self._task = group.create_task(self._supervise(), name=f"node {self._node.settings.identifier}")
         return self._outcome
+
+    def _wake(self) -> None:
+        """End the pause before a retry, or let none begin."""
+        self._is_woken = True
+        if self._pause_over is not None:
+            self._pause_over.set()
 
     async def close(self) -> None:
         """Close the connection, if there is one, and stop trying."""
@@ -134,11 +142,11 @@ class NodeSupervisor:
         self.attempts = 0
         try:
             while True:
-                self._wake.clear()
+                self._is_woken = False
                 ended = await self._run_connection()
                 if self._is_final(ended):
                     break
-                if self._wake.is_set():
+                if self._is_woken:
                     continue  # `start` asked for another attempt while this connection was being closed
                 if self._asks_again:
                     await self._pause(SESSION_PAUSE)
@@ -185,11 +193,15 @@ class NodeSupervisor:
     async def _pause(self, delay: float) -> None:
         self.retry_at = time.monotonic() + delay
         self._node.on_change()
+        self._pause_over = asyncio.Event()
         try:
             async with asyncio.timeout(delay):
-                await self._wake.wait()
+                if not self._is_woken:
+                    await self._pause_over.wait()
         except TimeoutError:
             pass  # the pause is over, and `start` was not called
+        finally:
+            self._pause_over = None
         self.retry_at = None
 
     async def _run_connection(self) -> RevvlinkException:
@@ -201,7 +213,7 @@ class NodeSupervisor:
             self._session,
             user_id=self._user_id,
             session_players=self._node.session_players,
-            on_stats=self._node.on_stats,
+            on_stats=self._take_stats,
             on_event=self._node.on_event,
             on_change=self._node.on_change,
         )
@@ -271,29 +283,30 @@ class NodeSupervisor:
 
     async def _serve(self, connection: WebSocketConnection) -> RevvlinkException:
         """Listen until the connection ends, and send the requests that a new connection needs."""
-        async with asyncio.TaskGroup() as group:
-            chores = [
-                group.create_task(self._set_up(connection)),
-                group.create_task(self._report_connected()),
-                group.create_task(self.rest_watch.run()),
-            ]
-            try:
-                await connection.listen()
-            except RevvlinkException as error:
-                for chore in chores:
+        late = asyncio.get_running_loop().call_later(FIRST_STATS, self._set_outcome, None)
+        try:
+            async with asyncio.TaskGroup() as group:
+                chore = group.create_task(self._attend(connection))
+                try:
+                    await connection.listen()
+                except RevvlinkException as error:
                     chore.cancel()
-                self._set_outcome(None)  # it was ready, even if not for long
-                ended = error
+                    self._set_outcome(None)  # it was ready, even if not for long
+                    ended = error
+        finally:
+            late.cancel()
         return ended
 
-    async def _report_connected(self) -> None:
-        """End the wait for the outcome once statistics are there: then the node can be ranked."""
-        try:
-            async with asyncio.timeout(FIRST_STATS):
-                await self._node.until_stats()
-        except TimeoutError:
-            log.debug("%s: ready before its statistics", self._node.settings.identifier)
-        self._set_outcome(None)
+    def _take_stats(self, stats: Decoded[WireStats]) -> None:
+        """Pass statistics on, and end the wait for the outcome: now the node can be ranked."""
+        self._node.on_stats(stats)
+        if self.status is NodeStatus.CONNECTED:
+            self._set_outcome(None)
+
+    async def _attend(self, connection: WebSocketConnection) -> None:
+        """Send the requests of a new connection, then check whether the node answers requests, until cancelled."""
+        await self._set_up(connection)
+        await self.rest_watch.run()
 
     async def _set_up(self, connection: WebSocketConnection) -> None:
         """Switch on resuming, and ask for statistics if the node sends none.
