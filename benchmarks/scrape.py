@@ -1,7 +1,8 @@
-"""The text of one scrape of a large fleet, beside prometheus_client's."""
+"""One scrape of a large fleet: its text beside prometheus_client's, and how long it blocks the event loop."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from dataclasses import replace
@@ -21,6 +22,7 @@ from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import samples
 from revvlink_cli.health.policy import Policy
+from revvlink_cli.services.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +33,16 @@ if TYPE_CHECKING:
 NODES = 500
 REGIONS = ("us", "eu", "asia", "oceania")
 MOST = 0.010
-"""Seconds that the text may keep the event loop busy."""
+"""Seconds that a scrape may block the event loop at a time."""
+
+REPEATS = 30
+
+TICK = 0.001
+"""Seconds between two steps of the task that a blocked loop delays."""
 
 
-def report_on(size: int) -> Report:
-    """The report on a healthy fleet that sends every figure."""
+def fleet_of(size: int) -> FleetSnapshot:
+    """A healthy fleet that sends every figure."""
     source = random.Random(1)
     info = NodeInfo("4.2.2", None, "", "", "17", "2.2.6", ("http", "youtube"), ("timescale",), (Plugin("x", "1.0"),))
     nodes, penalties = [], {}
@@ -60,7 +67,12 @@ def report_on(size: int) -> Report:
                 certificate_expires=time.time() + source.random() * 1e7,
             )
         )
-    return assess(FleetSnapshot(100.0, tuple(nodes), penalties), Policy(), timeout=5.0)
+    return FleetSnapshot(100.0, tuple(nodes), penalties)
+
+
+def report_on(size: int) -> Report:
+    """The report on such a fleet."""
+    return assess(fleet_of(size), Policy(), timeout=5.0)
 
 
 class _Families:
@@ -89,7 +101,7 @@ class _Families:
 
 
 def scrape_500() -> Samples:
-    """The text of 500 nodes with all their figures, from the report on."""
+    """The text of 500 nodes with all their figures, from the report on; and the loop beside the whole scrape."""
     report = report_on(NODES)
     registry = CollectorRegistry()
     registry.register(_Families(samples(report)))
@@ -103,9 +115,39 @@ def scrape_500() -> Samples:
         centre=Centre.MINIMUM,
         clock=time.thread_time,
     )
-    took = min(measured.ours)
-    demand = Demand(f"at most {Unit.SECONDS.text(MOST)} of the processor", took <= MOST)
+    blocked = asyncio.run(_blocked(NODES))
+    what = f"a loop that is blocked for at most {Unit.SECONDS.text(MOST)} ({Unit.SECONDS.text(blocked)})"
+    demand = Demand(what, blocked <= MOST)
     return replace(measured, demands=[demand])
+
+
+async def _blocked(size: int) -> float:
+    """The longest time for which the loop cannot run while the exporter works on a scrape.
+
+    It is that of the best of several scrapes: programs beside it make it longer, and nothing shorter.
+    """
+    fleet, text, worker = fleet_of(size), FleetText(), Worker("scrape")
+    delays: list[float] = []
+
+    def scrape() -> bytes:
+        return text.write(assess(fleet, Policy(), timeout=5.0), ()).encode()
+
+    async def tick() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(TICK)
+            delays.append(time.perf_counter() - began - TICK)
+
+    ticking = asyncio.create_task(tick())
+    longest = []
+    for _ in range(REPEATS):
+        delays.clear()
+        await worker.run(scrape)
+        longest.append(max(delays, default=0.0))
+    ticking.cancel()
+    await asyncio.wait([ticking])
+    worker.close()
+    return min(longest)
 
 
 ROWS = {

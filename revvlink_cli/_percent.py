@@ -22,7 +22,7 @@ def percent(share: float, decimals: int = 0) -> str:
     if share in (0, 1):
         return f"{value:.0f}%"
     nearest = min(abs(value), abs(100 - value))
-    digits = max(decimals, next((count for count, from_ in enumerate((10.0, 1.0, 0.1)) if nearest >= from_), _DIGITS))
+    digits = max(decimals, 0 if nearest >= 10 else 1 if nearest >= 1 else 2 if nearest >= 0.1 else _DIGITS)
     step = 10.0**-digits
     if round(value, digits) in (0, 100):
         value = (0 if nearest == abs(value) else 100) + (step if value > 100 or 0 < value < 50 else -step)

@@ -140,7 +140,7 @@ class _NodeText:
         label: The label of the node: ``node="us-1"``.
         start: The same between braces, with a space: the start of most of its lines.
         verdicts: The verdicts that the following texts show: check, verdict, check, verdict, ...
-        state, check_state, check_status: Their lines, each without the name of the metric at its start.
+        state, check_state, check_status: Their lines, each with its end.
         facts: What the server is, which the next text shows.
         info: The line of that.
     """
@@ -167,12 +167,12 @@ class _NodeText:
             return
         self.verdicts = verdicts
         labels = {check: f'{self.label},check="{check}"' for check in checks}
-        self.state = _join(NODE_STATE, _state_lines(self.label, worst(checks.values())))
-        self.check_state = _join(
+        self.state = _lines(NODE_STATE, _state_lines(self.label, worst(checks.values())))
+        self.check_state = _lines(
             CHECK_STATE,
             [line for check, found in checks.items() for line in _state_lines(labels[check], found.verdict)],
         )
-        self.check_status = _join(
+        self.check_status = _lines(
             CHECK_STATUS, [f"{{{labels[check]}}} {found.verdict.value}" for check, found in checks.items()]
         )
 
@@ -210,31 +210,30 @@ class FleetText:
     def write(self, report: Report, others: Iterable[Sample], form: TextFormat = TextFormat.PROMETHEUS) -> str:
         """The text of a report on one fleet that has no context, and of other samples."""
         self._nodes = {name: self._nodes.get(name) or _NodeText(name, self._mask) for name in report.ready}
-        lines, more = self._lines_of_nodes(report)
+        texts, more = self._texts_of_nodes(report)
         singles: dict[Metric, dict[Labels, Sample]] = {}
         for sample in (*more, *others):
             singles.setdefault(sample.metric, {})[sample.labels] = sample
         known, self._labels = self._labels, {}
-        counters: dict[Metric, list[str]] = {}
         for metric, by_labels in singles.items():
             shown = [
                 (sample, known.get(labels) or label_text(labels, self._mask)) for labels, sample in by_labels.items()
             ]
             self._labels.update((sample.labels, text) for sample, text in shown)
             if metric.type is MetricType.COUNTER:
-                counters[metric] = _counter_lines(shown, form)
+                text = "\n".join([*_counter_lines(shown, form), ""])
             else:
-                of_metric = lines.setdefault(metric, [])
-                of_metric += [line for sample, text in shown for line in _bare_lines(sample, text)]
+                text = _lines(metric, [line for sample, label in shown for line in _bare_lines(sample, label)])
+            texts.setdefault(metric, []).append(text)
         parts: list[str] = []
-        for metric in sorted((*lines, *counters), key=lambda metric: _ORDER.get(metric, len(_ORDER))):
-            if metric in counters:
-                parts += [*_header(metric, form), *counters[metric]]
-            elif lines[metric]:
-                parts += [*_header(metric, form), metric.full_name + _join(metric, lines[metric])]
-        return "\n".join([*parts, *(["# EOF"] if form is TextFormat.OPENMETRICS else [])]) + "\n"
+        for metric in sorted(texts, key=lambda metric: _ORDER.get(metric, len(_ORDER))):
+            if any(texts[metric]):
+                parts += ["\n".join([*_header(metric, form), ""]), *texts[metric]]
+        if form is TextFormat.OPENMETRICS:
+            parts.append("# EOF\n")
+        return "".join(parts)  # the only copy of the whole text, which has megabytes
 
-    def _lines_of_nodes(self, report: Report) -> tuple[dict[Metric, list[str]], list[Sample]]:
+    def _texts_of_nodes(self, report: Report) -> tuple[dict[Metric, list[str]], list[Sample]]:
         """The figures and the verdicts of nodes, which are nearly all lines, and the samples with other labels."""
         nodes = self._nodes
         figures: dict[int, _Figures] = {}
@@ -245,7 +244,7 @@ class FleetText:
         of_the_fleet: dict[str, Finding] = {}
         others: list[Sample] = []
         current: str | None = None
-        node = _NodeText("", self._mask)
+        node, start, ok = _NodeText("", self._mask), "", Verdict.OK
         of_node: dict[str, Finding] = {}
         shown: list[object] = []
         for finding in report.outcomes:
@@ -258,9 +257,10 @@ class FleetText:
                 continue
             if name is not current:
                 current, node, of_node, shown = name, nodes[name], checks[name], verdicts[name]
+                start = node.start
             of_node[check] = graver_of(of_node[check], finding) if check in of_node else finding
             shown += (check, verdict)
-            if verdict is not Verdict.OK:
+            if verdict is not ok:
                 failing[name] = None
             if finding.facts:
                 facts[name] = node.show_facts(finding.facts, self._mask)
@@ -268,40 +268,40 @@ class FleetText:
                 others += [sample_of(finding, figure) for figure in finding.figures]
                 continue
             for figure in finding.figures:
-                metric = figure.metric
-                place = id(metric)
-                if place not in figures:
-                    figures[place] = _Figures(metric)
-                of_metric = figures[place]
-                of_metric.add_start(node.start)
+                of_metric = figures.get(id(figure.metric))
+                if of_metric is None:
+                    of_metric = figures[id(figure.metric)] = _Figures(figure.metric)
+                of_metric.add_start(start)
                 of_metric.add_value(figure.value)
         hanging = hanging_nodes(report)
         lines = {
             UP: [f"{nodes[name].start}{int(is_up)}" for name, is_up in report.ready.items()],
             HANGING: [f"{node.start}{int(name in hanging)}" for name, node in nodes.items()],
             SILENCED: [f"{node.start}{int(name in report.silenced)}" for name, node in nodes.items()],
+            NODE_INFO: list(facts.values()),
         }
         for found in figures.values():
             lines[found.metric] = list(map(add, found.starts, value_texts(found.metric, found.values)))
-        lines[NODE_INFO] = list(facts.values())
+        texts = {metric: [_lines(metric, of_metric)] for metric, of_metric in lines.items()}
         judged = [name for name in nodes if checks[name]]
         for name in judged:
             nodes[name].show(verdicts[name], checks[name])
-        lines[NODE_STATE] = [nodes[name].state for name in judged]
-        lines[CHECK_STATE] = [nodes[name].check_state for name in judged]
-        lines[CHECK_STATUS] = [nodes[name].check_status for name in judged]
+        texts[NODE_STATE] = [nodes[name].state for name in judged]
+        texts[CHECK_STATE] = [nodes[name].check_state for name in judged]
+        texts[CHECK_STATUS] = [nodes[name].check_status for name in judged]
         others += [
             Sample(CHECK_FAILURE, (("node", name), ("check", check), *why(finding)), 1.0)
             for name in failing
             for check, finding in checks[name].items()
             if finding.verdict is not Verdict.OK
         ]
-        return lines, [*others, *states((), of_the_fleet), *of_fleet(report)]
+        return texts, [*others, *states((), of_the_fleet), *of_fleet(report)]
 
 
-def _join(metric: Metric, lines: Iterable[str]) -> str:
-    """Lines without the name of their metric as one text, which has the name before each but the first."""
-    return f"\n{metric.full_name}".join(lines)
+def _lines(metric: Metric, lines: Sequence[str]) -> str:
+    """Lines without the name of their metric as one text, with the name before each; "" for none."""
+    name = metric.full_name
+    return name + f"\n{name}".join(lines) + "\n" if lines else ""
 
 
 _ESCAPES: Mapping[int, str] = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})

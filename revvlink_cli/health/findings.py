@@ -129,13 +129,13 @@ def subject_of(outcome: Outcome, *, fleet: str = "fleet") -> str:
 
 def graver(*verdicts: Verdict) -> Verdict:
     """The gravest of them."""
-    return max(verdicts, key=lambda verdict: verdict.gravity)
+    return max(verdicts, key=_GRAVITY.__getitem__)
 
 
 def worst(outcomes: Iterable[Outcome]) -> Verdict:
     """The gravest verdict, of OK < UNKNOWN < WARNING < CRITICAL; UNKNOWN when nothing was found."""
     verdicts = (outcome.verdict for outcome in outcomes if isinstance(outcome, Finding))
-    return max(verdicts, key=lambda verdict: verdict.gravity, default=Verdict.UNKNOWN)
+    return max(verdicts, key=_GRAVITY.__getitem__, default=Verdict.UNKNOWN)
 
 
 def is_healthy(outcomes: Iterable[Outcome]) -> bool | None:

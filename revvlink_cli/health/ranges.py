@@ -152,6 +152,9 @@ class Bounds(NamedTuple):
 
     def of(self, unit: Unit) -> Bounds:
         """Only the ranges in this unit."""
+        warning, critical = self
+        if (warning is None or warning.unit is unit) and (critical is None or critical.unit is unit):
+            return self
         return Bounds(*(limit if limit is not None and limit.unit is unit else None for limit in self))
 
 

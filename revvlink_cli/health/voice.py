@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli.client.protocol.dialects import Dialect
@@ -46,8 +47,7 @@ def voice_ability(info: NodeInfo | None, dialect: Dialect | None) -> VoiceAbilit
     """Judges by a node's version whether it can serve voice channels."""
     if info is None:
         return VoiceAbility(None, "the node sent no information about itself")
-    found = re.match(r"v?(\d+)\.(\d+)", info.version)
-    numbers = (int(found[1]), int(found[2])) if found else None
+    numbers = _numbers(info.version)
     if dialect is Dialect.NODELINK:
         if numbers is not None and numbers >= NODELINK_SINCE:
             return VoiceAbility(True, f"NodeLink {info.version} speaks DAVE")
@@ -64,6 +64,13 @@ def voice_ability(info: NodeInfo | None, dialect: Dialect | None) -> VoiceAbilit
             False, f"a development build of {moment:%Y-%m-%d} cannot speak DAVE: it is from before 4.2.0"
         )
     return VoiceAbility(None, "neither its version nor the time of its commit is known")
+
+
+@lru_cache(64)  # a fleet has few versions, and an exporter judges every node at each scrape
+def _numbers(version: str) -> tuple[int, int] | None:
+    """The first two numbers of a version; None for a development build."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def advice_without_dave(ability: VoiceAbility) -> str | None:

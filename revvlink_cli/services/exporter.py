@@ -15,7 +15,6 @@ import platform
 import re
 import time
 from collections import defaultdict, deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
@@ -47,6 +46,7 @@ from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.status_page import PagePlan, StatusPage
 from revvlink_cli.services.watching import follow
 from revvlink_cli.services.web_gate import Gate
+from revvlink_cli.services.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -174,9 +174,7 @@ class Exporter:
         self._paces = paces
         self._is_current = True
         self._text = FleetText(redact)
-        # One thread for the scrapes, so that they neither block the loop nor each other's text: those of 500 nodes take
-        # more than a tenth of a second.
-        self._scrapes = ThreadPoolExecutor(1, "scrape")
+        self._scrapes = Worker("scrape")  # that of 500 nodes takes about a tenth of a second
         self._joining: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
@@ -277,7 +275,7 @@ class Exporter:
         """Cancel the canaries, the counting and the tasks that connect new nodes, and wait for them."""
         self._fleet.unsubscribe(self._events)
         self._gate.close()
-        self._scrapes.shutdown(wait=False, cancel_futures=True)
+        self._scrapes.close()
         tasks = {*self._joining, *self._tasks}
         for task in tasks:
             task.cancel()
@@ -347,7 +345,7 @@ class Exporter:
             duration = Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun)
             return text.write(report, [*found, duration], form).encode()
 
-        return _text(await asyncio.get_running_loop().run_in_executor(self._scrapes, write), form)
+        return _text(await self._scrapes.run(write), form)
 
     async def _probe(self, request: web.Request) -> web.Response:
         name = request.query.get("target")

@@ -123,12 +123,15 @@ class CheckContext(NamedTuple):
         verdict: Verdict = Verdict.OK,
         *,
         figures: tuple[Figure, ...] = (),
+        facts: tuple[tuple[str, str], ...] = (),
         code: str | None = None,
         stage: str | None = None,
         hint: str | None = None,
     ) -> Finding:
         """Makes a finding on this node. A figure outside its thresholds raises the verdict and extends the message."""
         for figure in figures:
+            if figure.bounds == NO_BOUNDS:
+                continue
             judged = judge(figure.value, figure.bounds)
             if judged.gravity > verdict.gravity:
                 limit = figure.bounds.critical if judged is Verdict.CRITICAL else figure.bounds.warning
@@ -140,6 +143,7 @@ class CheckContext(NamedTuple):
             verdict=verdict,
             message=message,
             figures=figures,
+            facts=facts,
             code=code,
             stage=stage,
             hint=hint,

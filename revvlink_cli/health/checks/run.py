@@ -11,7 +11,8 @@ from revvlink_cli.health.checks import canaries, connection, on_demand, playing,
 from revvlink_cli.health.findings import Finding, Outcome, Skipped, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from revvlink_cli.client.errors import RevvlinkException
     from revvlink_cli.health.checks.context import CheckContext, NodeCheck
@@ -30,6 +31,8 @@ CHECKS: Mapping[str, NodeCheck] = {code: _FUNCTIONS.pop(code) for code in NODE_C
 
 if _FUNCTIONS:
     raise LookupError(f"revvlink_cli.health.catalogue lists no {', '.join(_FUNCTIONS)}")
+
+_ALL = frozenset(NODE_CHECKS)
 
 _NO_LAVALINK = {Code.NOT_LAVALINK, Code.LAVALINK_V3, Code.REDIRECTED}
 """Answers of servers that did not check the password."""
@@ -57,39 +60,40 @@ _REPORTS_FAILURE_OF = {"certificate": ("reach",), "auth": ()}
 
 def check_node(context: CheckContext) -> tuple[Outcome, ...]:
     """Runs all checks on one node, and leaves out those that its requirements skip."""
-    return select_checks(run_checks(context), frozenset(NODE_CHECKS) - context.requirements.skip)
+    return select_checks(run_checks(context), _ALL - context.requirements.skip)
 
 
 def run_checks(context: CheckContext) -> tuple[Outcome, ...]:
     """Runs all checks on one node, in the order of the table; those that depend on a failed one are skipped."""
     node = context.node
+    is_ready = node.ready_ms is not None and node.hanging is None
     found: dict[str, Sequence[Outcome]] = {}
     needs = "stats"
-    if node.ready_ms is None or node.hanging is not None:
+    if not is_ready:
         failed = _failure(context)
         needs = failed.check
         for code in _passed(failed, node.error):
             found[code] = (context.finding(code, connection.PASSED[code]),)
         found[failed.check] = (failed,)
-    else:
-        found = {code: check.run(context) for code, check in CHECKS.items()}
+    outcomes: list[Outcome] = []
     for code, check in CHECKS.items():
         reason = check.why_not(context)
         if reason is not None:
-            found[code] = (Skipped(node.identifier, code, reason),)
-    return tuple(
-        outcome
-        for code in CHECKS
-        for outcome in found.get(code) or (Skipped(node.identifier, code, f"{needs} failed", needs),)
-    )
+            outcomes.append(Skipped(node.identifier, code, reason))
+        else:
+            made = check.run(context) if is_ready else found.get(code)
+            outcomes += made or (Skipped(node.identifier, code, f"{needs} failed", needs),)
+    return tuple(outcomes)
 
 
-def select_checks(outcomes: Iterable[Outcome], codes: Collection[str]) -> tuple[Outcome, ...]:
+def select_checks(outcomes: tuple[Outcome, ...], codes: AbstractSet[str]) -> tuple[Outcome, ...]:
     """The outcomes of these checks on one node.
 
     Leaving out a check never makes a dead node healthy. Where a left-out check failed, the first selected check that
     needs it reports the failure. Where no check may report it, the first one that could not be made is UNKNOWN.
     """
+    if codes >= _ALL:
+        return outcomes
     selected: list[Outcome] = []
     failures: list[Finding] = []
     for outcome in outcomes:

@@ -37,7 +37,7 @@ def _version(context: CheckContext) -> Sequence[Outcome]:
         ("runtime", info.runtime or ""),
         ("lavaplayer", info.lavaplayer or ""),
     )
-    finding = replace(context.finding("version", shown), facts=facts)
+    finding = context.finding("version", shown, facts=facts)
     if wanted is None or server == "NodeLink":
         return (finding,)
     have = _comparable(info.version)
@@ -117,7 +117,7 @@ def _unmet(wanted: PluginRequirement, info: NodeInfo) -> tuple[Verdict, str]:
 
 
 def _missing(kind: str, wanted: Sequence[str], there: Collection[str] | None) -> str:
-    if there is None:
+    if there is None or not wanted:
         return ""
     known = {name.casefold() for name in there}
     gone = [name for name in wanted if name.casefold() not in known]

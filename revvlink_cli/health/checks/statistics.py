@@ -50,15 +50,16 @@ def _cpu(context: CheckContext, stats: NodeStats) -> Finding:
     more += [context.figure("cpu", "cpu_cores", stats.cores, Unit.COUNT)] if stats.cores else []
     message, judged = f"load {Unit.RATIO.show(load.value)}{cores}", load
     now = judge(load.value, load.bounds)
-    if now is not Verdict.OK:
-        earlier = context.node.earlier_stats
-        before = earlier.stats.system_load if earlier is not None else None
-        if before is None:
-            message += " in the only sample"
-        else:  # a burst passes: the milder of two samples is judged
-            message += f", {Unit.RATIO.show(before)} in the sample before"
-            if judge(before, load.bounds).gravity < now.gravity:
-                judged = replace(load, value=before)
+    if now is Verdict.OK:
+        return context.finding("cpu", message, figures=(load, *more))
+    earlier = context.node.earlier_stats
+    before = earlier.stats.system_load if earlier is not None else None
+    if before is None:
+        message += " in the only sample"
+    else:  # a burst passes: the milder of two samples is judged
+        message += f", {Unit.RATIO.show(before)} in the sample before"
+        if judge(before, load.bounds).gravity < now.gravity:
+            judged = replace(load, value=before)
     return replace(context.finding("cpu", message, figures=(judged,)), figures=(load, *more))
 
 
