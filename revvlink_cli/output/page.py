@@ -70,7 +70,9 @@ h2{{margin-top:1.2rem}}}}
 """
 
 
-def document(title: str, body: Iterable[str], *, style: str = "", has_landmarks: bool = False) -> str:
+def document(
+    title: str, body: Iterable[str], *, style: str = "", has_landmarks: bool = False, window: str | None = None
+) -> str:
     """A whole page.
 
     Args:
@@ -78,13 +80,15 @@ def document(title: str, body: Iterable[str], *, style: str = "", has_landmarks:
         body: Its parts, as HTML.
         style: More rules of style.
         has_landmarks: Whether the parts are landmarks for screen readers, so that the heading has to be in one too.
+        window: The title of the browser's window; the heading if left out.
     """
     heading = f"<h1>{html_text(title)}</h1>"
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{html_text(title)}</title><style>{_STYLE}{style}</style></head><body>",
+        f"<title>{html_text(window if window is not None else title)}</title>",
+        f"<style>{_STYLE}{style}</style></head><body>",
         f"<header>{heading}</header>" if has_landmarks else heading,
         *body,
         "</body></html>",

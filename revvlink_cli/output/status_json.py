@@ -30,15 +30,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 def status_schema() -> dict[str, Any]:
     """The JSON Schema of ``/status.json``, draft 2020-12. A reader accepts keys that it does not know."""
-    import msgspec
-
-    from revvlink_cli.services.status_view import VERSION, DayShare, StatusView
+    from revvlink_cli.services.status_view import VERSION, StatusView
 
     found = _open(record_schema(StatusView))
     found["properties"]["revvlink_status"] = {"const": VERSION}
-    _, days = msgspec.json.schema_components([DayShare])
-    day = {key: value for key, value in days["DayShare"].items() if key not in ("title", "description")}
-    found["properties"]["nodes"]["items"]["properties"]["days"]["items"] = day
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "revvlink exporter --page, /status.json",

@@ -29,7 +29,7 @@ from revvlink_cli.services.history_store import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from revvlink_cli.services.history_store import Buckets, ByNode
@@ -75,6 +75,9 @@ class Sample(NamedTuple):
     reason: str = ""
 
 
+_NOTHING = Times(0, 0)
+
+
 class NodePast(NamedTuple):
     """What the history has of one node.
 
@@ -87,6 +90,50 @@ class NodePast(NamedTuple):
     since: float | None
     windows: tuple[Times, ...]
     days: Mapping[date, Times]
+
+
+class HistoryView(NamedTuple):
+    """The history at one moment. It does not change, so a thread may read it while the history goes on.
+
+    Attributes:
+        at: The moment, in seconds since the epoch.
+        shown: The days that are shown, the last one today.
+        incidents: The newest incidents, those that last first.
+        marks: The last verdict on each node.
+        windows: The times of each node in each of `WINDOWS`, without what waits.
+        days: The times of each node on each day, without what waits.
+        waiting: Bucket -> its day, and the times of each node that are not in the file yet.
+    """
+
+    at: float
+    shown: tuple[date, ...]
+    incidents: tuple[Incident, ...]
+    marks: Mapping[str, Mark]
+    windows: tuple[Mapping[str, Times], ...]
+    days: Mapping[str, Mapping[date, Times]]
+    waiting: Mapping[int, tuple[date, Mapping[str, Times]]]
+
+    def of_nodes(self, names: Iterable[str]) -> dict[str, NodePast]:
+        """The history of nodes, by their names."""
+        return {name: self._past(name) for name in names}
+
+    def _past(self, name: str) -> NodePast:
+        mark, quarter = self.marks.get(name), int(self.at // QUARTER)
+        windows = [window.get(name, _NOTHING) for window in self.windows]
+        days = dict(self.days.get(name, {}))
+        for bucket, (day, nodes) in self.waiting.items():
+            if bucket > quarter or (new := nodes.get(name)) is None:
+                continue
+            for number, length in enumerate(WINDOWS):
+                if quarter - length < bucket:
+                    windows[number] = _sum(windows[number], new)
+            days[day] = _sum(days.get(day, _NOTHING), new)
+        since = min(mark.since_ms / 1000, self.at) if mark is not None else None
+        return NodePast(since, tuple(windows), days)
+
+
+def _sum(first: Times, second: Times) -> Times:
+    return Times(first.up_ms + second.up_ms, first.down_ms + second.down_ms)
 
 
 def history_path(context: str | None, configuration: Path | None) -> Path:
@@ -129,8 +176,9 @@ class History:
         self._before: tuple[int, int, Mapping[str, Sample]] | None = None
         self._waiting: Buckets = {}
         self._quarter = 0
+        self._last_loaded = 0
         self._windows: tuple[ByNode, ...] = tuple({} for _ in WINDOWS)
-        self._days: dict[str, dict[date, Times]] = {}
+        self._days: dict[str, Mapping[date, Times]] = {}
         self._day_of: dict[int, date] = {}
         self._marks: dict[str, Mark] = {}
         self._open: dict[str, Incident] = {}
@@ -169,19 +217,22 @@ class History:
             if sample.is_up is not None:
                 self._mark(name, sample, at_ms)
 
-    def of_nodes(self, names: tuple[str, ...], at: float) -> dict[str, NodePast]:
-        """The history of nodes.
+    def view(self, at: float) -> HistoryView:
+        """The history as it is now, for another thread. It costs about a millisecond, whatever waits for the disk.
 
         Args:
-            names: Their names.
             at: The time, in seconds since the epoch.
         """
-        return {name: self._past(name, at) for name in names}
-
-    def incidents(self) -> list[Incident]:
-        """The newest incidents, those that last first."""
         lasting = sorted(self._open.values(), key=lambda each: -each.begun_ms)
-        return [*lasting, *reversed(self._ended)]
+        return HistoryView(
+            at=at,
+            shown=tuple(self.last_days(at)),
+            incidents=(*lasting, *reversed(self._ended)),
+            marks=dict(self._marks),
+            windows=tuple(map(dict, self._windows)),
+            days=dict(self._days),
+            waiting={bucket: (self._day(bucket), dict(nodes)) for bucket, nodes in self._waiting.items()},
+        )
 
     def last_days(self, at: float) -> list[date]:
         """The days that are shown, the last one today."""
@@ -200,20 +251,21 @@ class History:
         written, self._waiting = self._waiting, {}
         marks, unsaved = dict(self._marks), dict(self._unsaved)
         ahead = quarter - self._quarter
-        slide = self._slide(quarter) if 0 < ahead <= WINDOWS[0] else None
+        can_slide = 0 < ahead <= WINDOWS[0] and self._last_loaded <= self._quarter
+        slide = self._slide(quarter) if can_slide else None
         try:
             found = await self._in_thread(partial(self._store.save, written, marks, unsaved.values(), slide))
         except HistoryUnavailable as error:
-            for bucket, nodes in written.items():
-                for name, (up, down) in nodes.items():
-                    self._put(bucket, name, up, down)
+            meanwhile, self._waiting = self._waiting, written
+            for bucket, nodes in meanwhile.items():
+                merge(self._waiting.setdefault(bucket, {}), nodes)
             self._refuse(error)
             return
         self._has_complained = False
         for key, incident in unsaved.items():
             if self._unsaved.get(key) == incident:
                 del self._unsaved[key]
-        self._apply(written)
+        self._apply(written, quarter)
         if not self._is_loaded:  # the old file was set aside
             await self._load(quarter)
         elif slide is not None:
@@ -222,7 +274,7 @@ class History:
                 merge(window, leaving, -1)
             self._quarter = quarter
             self._forget_days(at)
-        elif ahead:  # a clock that was set
+        elif ahead:  # the clock was set, or reaches times that were written before it was set back
             await self._load(quarter)
         await self._trim()
 
@@ -246,9 +298,9 @@ class History:
             length -= part
 
     def _put(self, bucket: int, name: str, up: int, down: int) -> None:
-        times = self._waiting.setdefault(bucket, {}).setdefault(name, [0, 0])
-        times[0] += up
-        times[1] += down
+        nodes = self._waiting.setdefault(bucket, {})
+        before = nodes.get(name, _NOTHING)
+        nodes[name] = Times(before.up_ms + up, before.down_ms + down)
 
     def _mark(self, name: str, sample: Sample, at_ms: int) -> None:
         """Note since when a verdict holds, and the begin and the end of an incident."""
@@ -271,21 +323,6 @@ class History:
         self._ended = [*self._ended, ended][-_MOST_INCIDENTS:]
         self._unsaved[ended.node, ended.begun_ms] = ended
 
-    def _past(self, name: str, at: float) -> NodePast:
-        mark, quarter = self._marks.get(name), int(at // QUARTER)
-        windows = [window.get(name, Times(0, 0)) for window in self._windows]
-        days = dict(self._days.get(name, {}))
-        for bucket, nodes in self._waiting.items():
-            if (new := nodes.get(name)) is None:
-                continue
-            for number, length in enumerate(WINDOWS):
-                if quarter - length < bucket <= quarter:
-                    windows[number] = Times(windows[number].up_ms + new[0], windows[number].down_ms + new[1])
-            day = self._day(bucket)
-            before = days.get(day, Times(0, 0))
-            days[day] = Times(before.up_ms + new[0], before.down_ms + new[1])
-        return NodePast(min(mark.since_ms / 1000, at) if mark is not None else None, tuple(windows), days)
-
     def _day(self, bucket: int) -> date:
         """The local day of a bucket."""
         if bucket not in self._day_of:
@@ -305,17 +342,25 @@ class History:
         leaving = tuple((self._quarter - length + 1, quarter - length + 1) for length in WINDOWS)
         return Slide(leaving, (self._quarter + 1, quarter + 1))
 
-    def _apply(self, written: Buckets) -> None:
-        """Add what is in the file now to the sums; what is behind the end of the windows comes when they move."""
+    def _apply(self, written: Buckets, quarter: int) -> None:
+        """Add what is in the file now to the sums; what is behind the end of the windows comes when they move.
+
+        A clock that was set back may have written times of the future: they are read once the clock is there.
+        """
+        self._last_loaded = max(self._last_loaded, *(bucket for bucket in written if bucket > quarter), 0)
+        fresh: dict[str, dict[date, Times]] = {}  # copies: a view may have the old ones
         for bucket, nodes in written.items():
             for window, length in zip(self._windows, WINDOWS, strict=True):
                 if self._quarter - length < bucket <= self._quarter:
                     merge(window, nodes)
+            if bucket > quarter:
+                continue
             day = self._day(bucket)
-            for name, (up, down) in nodes.items():
-                days = self._days.setdefault(name, {})
-                before = days.get(day, Times(0, 0))
-                days[day] = Times(before.up_ms + up, before.down_ms + down)
+            for name, times in nodes.items():
+                if name not in fresh:
+                    fresh[name] = dict(self._days.get(name, {}))
+                fresh[name][day] = _sum(fresh[name].get(day, _NOTHING), times)
+        self._days.update(fresh)
 
     def _forget_days(self, at: float) -> None:
         """Forget the days that are no longer shown."""
@@ -333,10 +378,12 @@ class History:
         except HistoryUnavailable as error:
             self._refuse(error)
             return False
-        self._quarter, self._windows, self._days = quarter, found.windows, {}
+        by_node: dict[str, dict[date, Times]] = {}
         for day, nodes in found.days.items():
             for name, times in nodes.items():
-                self._days.setdefault(name, {})[day] = times
+                by_node.setdefault(name, {})[day] = times
+        self._quarter, self._last_loaded = quarter, found.last
+        self._windows, self._days = found.windows, dict(by_node)
         if not self._is_loaded:
             self._marks = {**found.marks, **self._marks}
             known = {(each.node, each.begun_ms) for each in (*self._ended, *self._open.values())}

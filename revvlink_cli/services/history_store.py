@@ -77,10 +77,10 @@ class Times(NamedTuple):
     down_ms: int
 
 
-Buckets: TypeAlias = "dict[int, dict[str, list[int]]]"
-"""Bucket -> node -> milliseconds up and down."""
-
 ByNode: TypeAlias = "dict[str, Times]"
+
+Buckets: TypeAlias = "dict[int, ByNode]"
+"""Bucket -> node -> its times."""
 
 
 class Mark(NamedTuple):
@@ -116,8 +116,13 @@ class Incident(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What a file holds of the time until now."""
+    """What a file holds of the time until now.
 
+    Attributes:
+        last: Its last bucket, which is behind now where the clock was set back; 0 for none.
+    """
+
+    last: int
     windows: tuple[ByNode, ...]
     days: dict[date, ByNode]
     marks: dict[str, Mark]
@@ -255,7 +260,8 @@ def _load(connection: sqlite3.Connection, ranges: list[tuple[int, int]], runs: l
         )
         if node in names
     ]
-    return Loaded(tuple(_sums(connection, *bounds) for bounds in ranges), days, marks, incidents)
+    (last,) = connection.execute("SELECT max(bucket) FROM quarter").fetchone()
+    return Loaded(last or 0, tuple(_sums(connection, *bounds) for bounds in ranges), days, marks, incidents)
 
 
 def _save(
@@ -294,7 +300,7 @@ def _ids(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT name, id FROM node"))
 
 
-def merge(into: ByNode, more: Mapping[str, Times | list[int]], sign: int = 1) -> None:
+def merge(into: ByNode, more: Mapping[str, Times], sign: int = 1) -> None:
     """Add times, or subtract them with a sign of -1."""
     for name, (up, down) in more.items():
         before = into.get(name, _NONE)

@@ -1,14 +1,16 @@
 """Serves the status page of a fleet: samples it, keeps its history, and answers with what one sample makes for all.
 
-A sample reads what the websockets have brought, so it sends no request to a node. The page, its JSON and the badges are
-made when the first reader asks for them, and all readers share them until the next sample.
+A sample reads what the websockets have brought, so it sends no request to a node. A thread makes the page, its JSON and
+the badges when the first reader asks for them, and all readers share them until the next sample. What somebody asked
+for is made again before the next sample is shown, so that its readers need not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 
@@ -18,8 +20,7 @@ from revvlink_cli.services.history import INTERVAL, History
 from revvlink_cli.services.status_view import DayCache, samples_of, status_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from revvlink_cli.client.fleet import Fleet
@@ -27,16 +28,16 @@ if TYPE_CHECKING:
     from revvlink_cli.config.silences import SilenceWatch
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
-    from revvlink_cli.services.history import Sample
+    from revvlink_cli.services.history import HistoryView, Sample
     from revvlink_cli.services.status_view import NodeView, StatusView
-
-T = TypeVar("T")
 
 FLUSH_EVERY = 60.0
 """Seconds between two writes of the history: a crash loses so much at most."""
 
 TITLE = "Status"
 """The heading of a page without a title."""
+
+_PAGE, _JSON = "/status", "/status.json"
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -47,14 +48,14 @@ class PageRenderers(NamedTuple):
     """Makes of a view what readers see.
 
     Attributes:
-        html: The page, from a view and the days that are shown.
+        html: The page.
         json: The view for programs.
         node_badge: The picture of one node.
         fleet_badge: The picture of the fleet.
         policy: The ``Content-Security-Policy`` of the page.
     """
 
-    html: Callable[[StatusView, Sequence[date]], str]
+    html: Callable[[StatusView], str]
     json: Callable[[StatusView], bytes]
     node_badge: Callable[[NodeView], str]
     fleet_badge: Callable[[StatusView], str]
@@ -80,12 +81,17 @@ class PageSetup(NamedTuple):
     renderers: PageRenderers
 
 
-class _Taken(NamedTuple):
-    """One sample."""
+class _Taken:
+    """One sample, and what a thread makes of it."""
 
-    at: float
-    fleet: FleetSnapshot
-    report: Report
+    def __init__(self, number: int, title: str, fleet: FleetSnapshot, report: Report, past: HistoryView) -> None:
+        self.number = number
+        self.title = title
+        self.fleet = fleet
+        self.report = report
+        self.past = past
+        self.view: asyncio.Future[tuple[StatusView, Mapping[str, NodeView]]] | None = None
+        self.bodies: dict[str, asyncio.Future[bytes]] = {}
 
 
 class StatusPage:
@@ -115,8 +121,10 @@ class StatusPage:
         self._history = History(setup.history, complain)
         self._taken: _Taken | None = None
         self._has_sample = asyncio.Event()
-        self._made: dict[str, Any] = {}
         self._days = DayCache()
+        # One thread, which has the cache of days to itself; two would only take the processor from the loop.
+        self._drawing = ThreadPoolExecutor(1, "status page")
+        self._asked: set[str] = set()
         self._number = 0
         self._begun = int(time.time())
         self._stop = asyncio.Event()
@@ -125,15 +133,15 @@ class StatusPage:
     def routes(self) -> list[web.RouteDef]:
         """What the page serves."""
         return [
-            web.get("/status", self._page),
-            web.get("/status.json", self._json),
+            web.get(_PAGE, self._page),
+            web.get(_JSON, self._json),
             web.get("/badge/fleet.svg", self._fleet_badge),
             web.get(r"/badge/node/{name:.+}.svg", self._node_badge),
         ]
 
     def is_public(self, path: str) -> bool:
         """Whether a request for this path needs no password."""
-        return self._plan()[0].is_public and (path in ("/status", "/status.json") or path.startswith("/badge/"))
+        return self._plan()[0].is_public and (path in (_PAGE, _JSON) or path.startswith("/badge/"))
 
     def start(self) -> None:
         """Begin to sample."""
@@ -160,6 +168,7 @@ class StatusPage:
                     continue
             await self._sample()
         finally:
+            self._drawing.shutdown(wait=False, cancel_futures=True)
             await self._history.close(time.time())
 
     async def _sample(self) -> None:
@@ -175,78 +184,97 @@ class StatusPage:
 
         report, samples = await asyncio.to_thread(judge)  # that of 500 nodes takes tens of milliseconds
         self._history.add(at, clock, samples)
-        self._taken, self._made = _Taken(at, fleet, report), {}
+        await self._show(fleet, report, at)
+
+    async def _show(self, fleet: FleetSnapshot, report: Report, at: float) -> None:
+        """Show a sample from now on, once what readers asked for of the last one is made of it."""
         self._number += 1
+        taken = _Taken(self._number, self._plan()[0].title, fleet, report, self._history.view(at))
+        asked, self._asked = self._asked, set()
+        await asyncio.gather(*(self._body(taken, path) for path in asked), return_exceptions=True)
+        self._taken = taken
         self._has_sample.set()
 
-    def _shared(self, name: str, make: Callable[[], T]) -> T:
-        """Something that is made once for each sample."""
-        if name not in self._made:
-            self._made[name] = make()
-        made: T = self._made[name]
-        return made
-
-    def _view(self) -> StatusView:
-        return self._shared("view", self._make_view)
-
-    def _make_view(self) -> StatusView:
+    async def _shown(self) -> _Taken:
+        """The sample that is shown; waits for the first one."""
+        await self._has_sample.wait()
         if self._taken is None:
-            raise AssertionError("a request waits for the first sample")
-        at, fleet, report = self._taken
-        plan = self._plan()[0]
-        past = self._history.of_nodes(tuple(node.identifier for node in fleet.nodes), at)
-        return status_view(
-            plan.title,
-            at,
-            fleet,
-            report,
-            past,
-            self._history.last_days(at),
-            self._history.incidents(),
+            raise AssertionError("the event is set once there is a sample")
+        return self._taken
+
+    async def _view(self, taken: _Taken) -> tuple[StatusView, Mapping[str, NodeView]]:
+        """What a sample shows, and its nodes by the names that are shown."""
+        if taken.view is None:
+            taken.view = asyncio.get_running_loop().run_in_executor(self._drawing, self._make_view, taken)
+        return await asyncio.shield(taken.view)  # a reader who leaves does not take it from the others
+
+    def _make_view(self, taken: _Taken) -> tuple[StatusView, Mapping[str, NodeView]]:
+        past = taken.past
+        view = status_view(
+            taken.title,
+            past.at,
+            taken.fleet,
+            taken.report,
+            past.of_nodes(node.identifier for node in taken.fleet.nodes),
+            past.shown,
+            past.incidents,
             self._days,
         )
+        return view, {node.name: node for node in view.nodes}
+
+    async def _body(self, taken: _Taken, path: str) -> bytes:
+        """The page of a sample, or its JSON."""
+        view, _ = await self._view(taken)
+        if path not in taken.bodies:
+            make = self._renderers.json if path == _JSON else self._page_of
+            taken.bodies[path] = asyncio.get_running_loop().run_in_executor(self._drawing, make, view)
+        return await asyncio.shield(taken.bodies[path])
+
+    def _page_of(self, view: StatusView) -> bytes:
+        return self._renderers.html(view).encode("utf-8", "replace")
 
     async def _page(self, request: web.Request) -> web.Response:
-        await self._has_sample.wait()
-
-        def draw() -> bytes:
-            view = self._view()
-            days = self._history.last_days(self._taken.at if self._taken is not None else time.time())
-            return self._renderers.html(view, days).encode("utf-8", "replace")
-
-        return self._answer(request, "page", draw, "text/html", self._renderers.policy)
+        return await self._large(request, _PAGE, "text/html", self._renderers.policy)
 
     async def _json(self, request: web.Request) -> web.Response:
-        await self._has_sample.wait()
-        return self._answer(request, "json", lambda: self._renderers.json(self._view()), "application/json")
+        return await self._large(request, _JSON, "application/json")
+
+    async def _large(self, request: web.Request, path: str, kind: str, policy: str = "") -> web.Response:
+        """The page or its JSON, made once for all readers; one who has it already gets 304."""
+        taken = await self._shown()
+        self._asked.add(path)
+        headers = self._headers(taken, policy)
+        if _is_known(request, headers):
+            return web.Response(status=304, headers=headers)
+        body = await self._body(taken, path)
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
     async def _fleet_badge(self, request: web.Request) -> web.Response:
-        await self._has_sample.wait()
-
-        def draw() -> bytes:
-            return self._renderers.fleet_badge(self._view()).encode("utf-8", "replace")
-
-        return self._answer(request, "badge", draw, "image/svg+xml", _SVG_POLICY)
+        taken = await self._shown()
+        view, _nodes = await self._view(taken)
+        return self._badge(request, taken, self._renderers.fleet_badge(view))
 
     async def _node_badge(self, request: web.Request) -> web.Response:
-        await self._has_sample.wait()
-        nodes = self._shared("nodes", lambda: {node.name: node for node in self._view().nodes})
+        taken = await self._shown()
+        _view, nodes = await self._view(taken)
         node = nodes.get(request.match_info["name"])
         if node is None:
             return web.Response(status=404, text="there is no such node\n", headers=_HEADERS)
+        return self._badge(request, taken, self._renderers.node_badge(node))
 
-        def draw() -> bytes:
-            return self._renderers.node_badge(node).encode("utf-8", "replace")
-
-        return self._answer(request, f"badge {node.name}", draw, "image/svg+xml", _SVG_POLICY)
-
-    def _answer(
-        self, request: web.Request, name: str, make: Callable[[], bytes], kind: str, policy: str = ""
-    ) -> web.Response:
-        """A response that the readers of one sample share; one who has it already gets 304."""
-        tag = f'W/"{self._begun:x}-{self._number:x}"'
-        headers = {**_HEADERS, "ETag": tag, **({"Content-Security-Policy": policy} if policy else {})}
-        if tag in request.headers.get("If-None-Match", ""):
+    def _badge(self, request: web.Request, taken: _Taken, text: str) -> web.Response:
+        headers = self._headers(taken, _SVG_POLICY)
+        if _is_known(request, headers):
             return web.Response(status=304, headers=headers)
-        body = self._shared(name, make)
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+        body = text.encode("utf-8", "replace")
+        return web.Response(body=body, content_type="image/svg+xml", charset="utf-8", headers=headers)
+
+    def _headers(self, taken: _Taken, policy: str) -> dict[str, str]:
+        """The headers of a response; its tag names the sample."""
+        headers = {**_HEADERS, "ETag": f'W/"{self._begun:x}-{taken.number:x}"'}
+        return {**headers, "Content-Security-Policy": policy} if policy else headers
+
+
+def _is_known(request: web.Request, headers: Mapping[str, str]) -> bool:
+    """Whether the reader has this answer already."""
+    return headers["ETag"] in request.headers.get("If-None-Match", "")

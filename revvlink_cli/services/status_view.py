@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health.findings import Verdict, worst
 from revvlink_cli.health.public_reasons import CONNECTING, OTHER, WORDS, reason_of, reason_of_findings
 from revvlink_cli.services.history import Sample
+from revvlink_cli.services.history_store import Times
 from revvlink_cli.services.recording import CONNECTED
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.findings import Outcome
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.services.history import NodePast
-    from revvlink_cli.services.history_store import Incident, Times
+    from revvlink_cli.services.history_store import Incident
 
 VERSION = 1
 """Version of ``/status.json``. A new key does not change it; a removed one, or another meaning, does."""
@@ -35,21 +34,20 @@ VERSION = 1
 MOST_INCIDENTS = 20
 """Incidents that are shown."""
 
+_NOTHING = Times(0, 0)
 
-class DayShare(Struct, frozen=True, gc=False):
-    """One node on one day of the local zone. A page of 500 nodes has 45 000, so it is a struct, which is made fast.
+
+@dataclass(frozen=True, slots=True)
+class NodeDays:
+    """One node on each of the page's days, the oldest first. Lists: an object a day makes a page ten times as large.
 
     Attributes:
-        date: The day, as ``2026-11-29``.
-        up_seconds: Seconds in which it was connected.
-        down_seconds: Seconds in which it was not; the rest of the day was not observed.
-        availability_ratio: The share of the observed time in which it was connected; null without any.
+        availability_ratio: The share of the observed time in which it was connected; null where nothing was observed.
+        down_seconds: Seconds in which it was not connected, rounded up: 0 is a day without an outage.
     """
 
-    date: str
-    up_seconds: float
-    down_seconds: float
-    availability_ratio: float | None
+    availability_ratio: tuple[float | None, ...]
+    down_seconds: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class NodeView:
         playing: Those of them that play, or null.
         in_maintenance: Whether a maintenance is announced for it now.
         availability: Shares of time.
-        days: The days that were observed, the oldest first.
+        days: It on each of the page's days.
     """
 
     name: str
@@ -97,7 +95,7 @@ class NodeView:
     playing: int | None
     in_maintenance: bool
     availability: AvailabilityShares
-    days: tuple[DayShare, ...]
+    days: NodeDays
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +144,7 @@ class StatusView:
         players: Players on all nodes.
         playing: Those of them that play.
         availability: Shares of the time of all nodes.
+        days: The days that are shown, such as ``2026-11-29``, in the zone of the exporter; the last one is today.
         nodes: The nodes in the order of the configuration.
         incidents: The newest incidents, those that last first.
         maintenance: The announced maintenance of now.
@@ -160,6 +159,7 @@ class StatusView:
     players: int
     playing: int
     availability: AvailabilityShares
+    days: tuple[str, ...]
     nodes: tuple[NodeView, ...]
     incidents: tuple[IncidentView, ...]
     maintenance: tuple[MaintenanceView, ...]
@@ -169,16 +169,17 @@ class DayCache:
     """Keeps the shares of past days, which rarely change: a page of 500 nodes has 45 000 of them."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Mapping[date, Times], tuple[DayShare, ...]]] = {}
+        self._known: dict[str, tuple[date, Mapping[date, Times], NodeDays]] = {}
 
-    def shares(self, name: str, days: Sequence[tuple[date, str]], past: Mapping[date, Times]) -> tuple[DayShare, ...]:
-        """The shares of a node on these days, the last one today."""
-        (today, text), first = days[-1], days[0][1]
+    def days_of(self, name: str, days: Sequence[date], past: Mapping[date, Times]) -> NodeDays:
+        """A node on these days, the last one today."""
+        today = days[-1]
         closed = {day: times for day, times in past.items() if day != today}
         known = self._known.get(name)
-        if known is None or known[0] != first or known[1] != closed:
-            known = self._known[name] = first, closed, _shares_of(days[:-1], closed)
-        return known[2] if today not in past else (*known[2], *_shares_of([(today, text)], past))
+        if known is None or known[0] != today or known[1] != closed:
+            known = self._known[name] = today, closed, _days_of(days[:-1], closed)
+        new = _days_of((today,), past)
+        return NodeDays(known[2].availability_ratio + new.availability_ratio, known[2].down_seconds + new.down_seconds)
 
 
 def samples_of(fleet: FleetSnapshot, report: Report) -> dict[str, Sample]:
@@ -217,7 +218,6 @@ def status_view(
     """
     outcomes = _by_node(report)
     names = public_names(fleet)
-    written = [(day, day.isoformat()) for day in days]
     silenced = set(report.silenced)
     maintenance: dict[float, list[str]] = {}
     for name, silence in sorted(report.silenced.items(), key=lambda each: each[1].until):
@@ -229,7 +229,7 @@ def status_view(
             fleet,
             outcomes.get(node.identifier, ()),
             past[node.identifier],
-            written,
+            days,
             silenced,
             cache,
         )
@@ -247,6 +247,7 @@ def status_view(
         players=sum(node.players or 0 for node in nodes),
         playing=sum(node.playing or 0 for node in nodes),
         availability=_shares([_total(each) for each in zip(*totals, strict=True)] if totals else ()),
+        days=tuple(day.isoformat() for day in days),
         nodes=nodes,
         incidents=tuple(_incident_view(names[each.node], each) for each in shown[:MOST_INCIDENTS]),
         maintenance=tuple(MaintenanceView(tuple(some), _moment(until)) for until, some in maintenance.items()),
@@ -298,7 +299,7 @@ def _node_view(
     fleet: FleetSnapshot,
     outcomes: Sequence[Outcome],
     past: NodePast,
-    days: Sequence[tuple[date, str]],
+    days: Sequence[date],
     silenced: set[str],
     cache: DayCache,
 ) -> NodeView:
@@ -321,17 +322,14 @@ def _node_view(
         playing=stats.playing if stats is not None else None,
         in_maintenance=node.identifier in silenced,
         availability=_shares(past.windows),
-        days=cache.shares(node.identifier, days, past.days),
+        days=cache.days_of(node.identifier, days, past.days),
     )
 
 
-def _shares_of(days: Sequence[tuple[date, str]], past: Mapping[date, Times]) -> tuple[DayShare, ...]:
-    return tuple(
-        [
-            DayShare(text, times[0] / 1000, times[1] / 1000, _rounded_down(times[0], times[1]))
-            for day, text in days
-            if (times := past.get(day)) is not None
-        ]
+def _days_of(days: Sequence[date], past: Mapping[date, Times]) -> NodeDays:
+    times = [past.get(day, _NOTHING) for day in days]
+    return NodeDays(
+        tuple([_rounded_down(up, down) for up, down in times]), tuple([-(-down // 1000) for _, down in times])
     )
 
 

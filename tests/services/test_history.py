@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from revvlink_cli.services.history import WINDOWS, History, Sample
@@ -64,10 +64,10 @@ class Machine:
         await self.start()
 
     def windows(self, node: str) -> tuple[Times, ...]:
-        return self.history.of_nodes((node,), self.at)[node].windows
+        return self.history.view(self.at).of_nodes((node,))[node].windows
 
     def days(self, node: str) -> dict[date, Times]:
-        found = self.history.of_nodes((node,), self.at)[node].days
+        found = self.history.view(self.at).of_nodes((node,))[node].days
         return {day: found[day] for day in self.history.last_days(self.at) if day in found}
 
 
@@ -104,6 +104,8 @@ STEPS = st.lists(
 )
 
 
+@example(steps=[("sample", 1.0, UP), ("sample", 1.0, UP), ("set", -3.0, UP), ("flush", 0.0, UP), ("set", 1.0, UP)])
+@example(steps=[("sample", 1.0, UP), ("set", -18.0, UP), ("flush", 0.0, UP), ("pause", 16.0, UP)])
 @given(steps=STEPS)
 @settings(max_examples=examples(30, 1000), deadline=None)
 def test_time_is_neither_lost_nor_counted_twice(steps: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -203,16 +205,16 @@ async def test_incidents_and_verdicts_survive_a_restart(machine: Machine) -> Non
     machine.sample(5, us=DOWN, eu=UP)
     await machine.restart(30)
     machine.sample(0, us=DOWN, eu=DOWN)
-    incidents = machine.history.incidents()
+    incidents = machine.history.view(machine.at).incidents
     assert [(each.node, each.ended_ms is None) for each in incidents] == [("eu", True), ("us", True), ("gone", False)]
-    past = machine.history.of_nodes(("us", "eu"), machine.at)
+    past = machine.history.view(machine.at).of_nodes(("us", "eu"))
     assert (past["us"].since, past["eu"].since) == (begun, machine.at)
     await machine.restart(3600)
     machine.sample(0, us=UP, eu=UP)
-    assert {each.node: each.ended_ms for each in machine.history.incidents() if each.node != "gone"} == {
+    assert {each.node: each.ended_ms for each in machine.history.view(machine.at).incidents if each.node != "gone"} == {
         "us": round((begun + 40) * 1000), "eu": round((begun + 40) * 1000)}  # fmt: skip
-    assert machine.history.of_nodes(("us",), machine.at)["us"].since == machine.at
-    assert machine.history.incidents()[0].reason == "timeout"
+    assert machine.history.view(machine.at).of_nodes(("us",))["us"].since == machine.at
+    assert machine.history.view(machine.at).incidents[0].reason == "timeout"
     await machine.history.close(machine.at)
 
 
@@ -321,7 +323,7 @@ async def test_ninety_days_of_twenty_nodes(machine: Machine) -> None:
     took = []
     for _ in range(3):
         begun = time.perf_counter()
-        machine.history.of_nodes(tuple(f"n{number}" for number in range(20)), machine.at)
+        machine.history.view(machine.at).of_nodes(f"n{number}" for number in range(20))
         took.append(time.perf_counter() - begun)
     assert min(took) < 0.02
     await machine.history.close(machine.at)
