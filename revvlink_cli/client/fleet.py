@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
@@ -287,8 +288,15 @@ class Fleet:
         """Whether `close` has begun and has not ended."""
         return self._is_ending
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    def spawn(
+        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
+    ) -> asyncio.Task[None]:
         """Start a background task; the fleet owns it, and `close` cancels it.
+
+        Args:
+            work: What it does.
+            name: Its name, for logs.
+            on_end: Called when it has ended in any way, also when it was cancelled before it had begun.
 
         Raises:
             NodeException: The fleet is not connected.
@@ -297,17 +305,18 @@ class Fleet:
             work.close()
             raise NodeException("the pool is not connected", code=Code.NOT_CONNECTED, hint="connect it first")
 
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:  # the supervision boundary: a defect in one task must not end the pool
-                log.exception("defect in: %s", name)
-
-        task = self._group.create_task(guarded(), name=name)
+        task = self._group.create_task(_guarded(work, name), name=name)
         self._background_tasks.add(task)
-        task.add_done_callback(self._background_tasks.discard)
-        task.add_done_callback(lambda _: work.close())  # the pool may close before the task has begun
+        task.add_done_callback(partial(self._on_task_end, work, on_end))
         return task
+
+    def _on_task_end(
+        self, work: Coroutine[Any, Any, None], on_end: Callable[[], object] | None, task: asyncio.Task[None]
+    ) -> None:
+        self._background_tasks.discard(task)
+        work.close()  # the pool may close before the task has begun
+        if on_end is not None:
+            on_end()
 
     async def close(self) -> None:
         """See `Pool.close`."""
@@ -646,3 +655,11 @@ class Fleet:
         """See `Pool.use_store`."""
         self._discard_dead_loop()
         self._searches.use_store(store, ttl)
+
+
+async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
+    """Do the work of a background task. A defect in one task must not end the pool."""
+    try:
+        await work
+    except Exception:  # the supervision boundary
+        log.exception("defect in: %s", name)

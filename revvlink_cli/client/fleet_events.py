@@ -144,7 +144,7 @@ class FleetEvents:
         """Handle a player's event that a node has sent."""
         player = self._fleet.get_player(event.guild_id) if event.guild_id else None
         if player is not None and isinstance(event, TrackEnd) and self._depends_on_move(player, node, event):
-            player.deferred_events.append((node, event))
+            player.deferred_events += ((node, event),)
             return
         if isinstance(event, TrackStart) and player is not None and node is (player.target_node or player.node):
             player.note_started(event.track)
@@ -168,7 +168,7 @@ class FleetEvents:
 
     def on_move_ended(self, player: Player) -> None:
         """Handle the ends of tracks that came while the player moved; call it after success and after failure."""
-        held, player.deferred_events = player.deferred_events, []
+        held, player.deferred_events = player.deferred_events, ()
         for node, event in held:
             self.on_event(node, event)
 

@@ -10,15 +10,17 @@ half of it elsewhere would need all of them.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
 from revvlink_cli.client.routing.effects import Effects, is_same
 from revvlink_cli.client.routing.wishes import (
+    NO_WISHES,
     TRACK_FIELDS,
     VoiceState,
     Wishes,
@@ -102,9 +104,9 @@ class Player:
         self.turn = placement.turn_of(self.guild_id)
         self.refusal: RevvlinkException | None = None
         self.effects = Effects()
-        self.deferred_events: list[tuple[Node, TrackEnd]] = []
+        self.deferred_events: tuple[tuple[Node, TrackEnd], ...] = ()
         self._placement = placement
-        self._wishes = Wishes()
+        self._wishes = NO_WISHES
         self._accepted: Wishes | None = None  # the state before the deferred changes, None without any
         self._all_deferred = self._wishes  # all deferred changes, while some of them are left out
         self._fallbacks: list[Wishes] | None = None  # the states to try next, with fewer deferred changes

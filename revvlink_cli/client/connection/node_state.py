@@ -242,6 +242,38 @@ class NodeState:
 
     # What is known of the node.
 
+    @property
+    def timed_stats(self) -> TimedStats | None:
+        """Its last statistics of any age, None if it sent none since it was connected."""
+        return self._stats
+
+    @property
+    def reserved(self) -> int:
+        """Players assigned to it that its statistics do not show."""
+        return self.players.unseen(self._stats.stats.players or 0 if self._stats is not None else 0)
+
+    @property
+    def tripped_until(self) -> float | None:
+        """Monotonic second until which it is out of routing because requests to it failed, or None."""
+        return self.rest.breaker.tripped_until if self.rest is not None else None
+
+    @property
+    def can_serve(self) -> bool:
+        """Whether it is connected, answers, and is not cordoned; it may be tripped."""
+        supervisor = self.supervisor
+        return (
+            supervisor is not None
+            and supervisor.status is NodeStatus.CONNECTED
+            and not self.is_cordoned
+            and supervisor.rest_watch.failure is None
+        )
+
+    @property
+    def hanging(self) -> RevvlinkException | None:
+        """Why it is considered hanging although it is connected, or None."""
+        supervisor = self.supervisor
+        return supervisor.rest_watch.failure if supervisor is not None and supervisor.live is not None else None
+
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
         known = self._snapshot
@@ -285,13 +317,13 @@ class NodeState:
             unparsed=supervisor.unparsed if supervisor else 0,
             unexpected_fields=tuple(sorted(rest.unexpected_fields)) if rest else (),
             unknown=dict(rest.unknown) if rest else {},
-            reserved=self.players.unseen(self._stats.stats.players or 0 if self._stats is not None else 0),
+            reserved=self.reserved,
             is_cordoned=self.is_cordoned,
-            tripped_until=rest.breaker.tripped_until if rest else None,
+            tripped_until=self.tripped_until,
             held=len(self.players.guilds),
             stats_error=supervisor.stats_error if supervisor else None,
             certificate_expires=live.handshake.certificate_expires if live else None,
-            hanging=supervisor.rest_watch.failure if supervisor and live else None,
+            hanging=self.hanging,
             rest_latency_s=rest.latency_s if rest else None,
         )
 

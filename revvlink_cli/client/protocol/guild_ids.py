@@ -36,6 +36,8 @@ def checked_guild_id(value: object) -> int:
         TypeError: It is neither.
         ValueError: No guild can have it.
     """
+    if type(value) is int and 0 < value <= MAX_ID:  # nearly every call
+        return value
     if not isinstance(value, int | str) or isinstance(value, bool):
         raise TypeError(f"guild_id must be an int, or its digits as str, not {type(value).__name__}")
     guild_id = read_guild_id(value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
     from revvlink_cli.client.events import PoolEvent
     from revvlink_cli.client.node import Node
@@ -98,5 +98,7 @@ class FleetAccess(Protocol):
             RuntimeError: It runs on another loop, or in another thread.
         """
 
-    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-        """Start a task of the fleet."""
+    def spawn(
+        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
+    ) -> asyncio.Task[None]:
+        """Start a task of the fleet; `on_end` is called when it has ended in any way."""

@@ -19,15 +19,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.routing.penalty import PER_PLAYER
 from revvlink_cli.client.routing.regions import nearest_regions
-from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from revvlink_cli.client.connection.node_state import NodeState
     from revvlink_cli.client.node import Node
-    from revvlink_cli.client.snapshot import NodeSnapshot, TimedStats
+    from revvlink_cli.client.snapshot import TimedStats
 
 NEVER = float("inf")
 
@@ -60,7 +61,7 @@ class _Entry:
         node: The node.
         position: Its place in the order of the configuration.
         groups: All nodes, and those of its region.
-        key: Its key in the lists.
+        key: Its key in the lists, a `Key` or an `UnmeasuredKey`.
         lists: The lists that have the key, none while it cannot serve.
         cpu: The cost of its CPU among those of all nodes, None when it has none there.
         due: Monotonic second at which the heap has the node read again.
@@ -69,7 +70,7 @@ class _Entry:
     node: Node
     position: int
     groups: tuple[_Group, ...]
-    key: Key | UnmeasuredKey | None = None
+    key: Any = None
     lists: tuple[list[Any], ...] = ()
     cpu: float | None = None
     due: float = NEVER
@@ -95,8 +96,12 @@ class NodeIndex:
 
     def on_change(self, identifier: str, now: float) -> None:
         """A node has changed, joined or left: read it again, at once, so that `best` only has to look it up."""
-        self._changed.add(identifier)
-        self._refresh(now)
+        entry = self._entries.get(identifier)
+        if entry is not None and self._nodes.get(identifier) is entry.node:
+            self._read(entry, identifier, now)
+        else:
+            self._changed.add(identifier)
+            self._refresh(now)
 
     def best(
         self, now: float, region: str | None = None, *, neighbours: bool = True, exclude: Collection[str] = ()
@@ -167,17 +172,16 @@ class NodeIndex:
                 changed.add(identifier)
         for identifier in changed:
             entry = entries.get(identifier)
-            if entry is not None:
+            if entry is not None and self._nodes.get(identifier) is not entry.node:  # it left
                 self._take_out(entry)
-                if self._nodes.get(identifier) is not entry.node:  # it left
-                    del entries[identifier]
+                del entries[identifier]
         if self._nodes and next(reversed(self._nodes)) not in entries:
             self._add_new()
         if changed:
             for identifier in changed:
                 entry = entries.get(identifier)
                 if entry is not None:
-                    self._put_in(entry, identifier, now)
+                    self._read(entry, identifier, now)
             changed.clear()
 
     def _add_new(self) -> None:
@@ -189,26 +193,31 @@ class NodeIndex:
             new.append(identifier)
         for identifier in reversed(new):
             node = self._nodes[identifier]
-            region = node.snapshot().region
+            region = node.region
             own = (self._regions.setdefault(region.casefold(), _Group()),) if region else ()
             self._entries[identifier] = _Entry(node, self._positions, (self._all, *own))
             self._positions += 1
             self._changed.add(identifier)
 
-    def _put_in(self, entry: _Entry, identifier: str, now: float) -> None:
-        node = entry.node.snapshot()
-        timed, until, due = node.timed_stats, node.tripped_until, entry.due
+    def _read(self, entry: _Entry, identifier: str, now: float) -> None:
+        """Read a node again, and move it to its place."""
+        state, cpu, due = state_of(entry.node), None, entry.due
+        timed, until = state.timed_stats, state.tripped_until
         if timed is not None and now >= timed.expires:
             timed = None
         if timed is not None:
             due = min(due, timed.expires)
             if timed.stats.system_load is not None:
-                entry.cpu = timed.penalty.cpu
-                insort(self._cpus, entry.cpu)
+                cpu = timed.penalty.cpu
+        if cpu != entry.cpu:
+            self._set_cpu(entry, cpu)
+        for keys in entry.lists:
+            del keys[bisect_left(keys, entry.key)]
+        entry.lists = ()
         if until is not None and now < until:
             due = min(due, until)
-        elif node.status is NodeStatus.CONNECTED and not node.is_cordoned and node.hanging is None:
-            self._set_key(entry, node, timed)
+        elif state.can_serve:
+            self._set_key(entry, identifier, state, timed)
             for keys in entry.lists:
                 insort(keys, entry.key)
         if due < entry.due:  # otherwise the heap has the node read too early, which does no harm
@@ -216,9 +225,9 @@ class NodeIndex:
             heappush(self._due, (due, identifier))
 
     @staticmethod
-    def _set_key(entry: _Entry, node: NodeSnapshot, timed: TimedStats | None) -> None:
+    def _set_key(entry: _Entry, identifier: str, state: NodeState, timed: TimedStats | None) -> None:
         """Set the key of a node that can serve, and its lists; `timed` is None without young statistics."""
-        identifier, reserved, held = node.identifier, node.reserved, node.held
+        reserved, held = state.reserved, len(state.players.guilds)
         if timed is None:
             entry.key = (NEVER, reserved, held, entry.position, identifier)
         elif entry.cpu is not None:
@@ -231,10 +240,17 @@ class NodeIndex:
             return
         entry.lists = tuple([group.measured for group in entry.groups])
 
-    def _take_out(self, entry: _Entry) -> None:
+    def _set_cpu(self, entry: _Entry, cpu: float | None) -> None:
+        """Replace the cost of a node's CPU among those of all nodes."""
         if entry.cpu is not None:
             del self._cpus[bisect_left(self._cpus, entry.cpu)]
-            entry.cpu = None
+        if cpu is not None:
+            insort(self._cpus, cpu)
+        entry.cpu = cpu
+
+    def _take_out(self, entry: _Entry) -> None:
+        """Take a node that has left out of the lists."""
+        self._set_cpu(entry, None)
         for keys in entry.lists:
             del keys[bisect_left(keys, entry.key)]
         entry.lists = ()

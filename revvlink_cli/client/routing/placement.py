@@ -15,6 +15,7 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
@@ -33,7 +34,7 @@ from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable
 
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.routing.fleet_access import FleetAccess
@@ -65,24 +66,27 @@ class _Search:
         rejecting: The nodes that refused it for good.
         no_candidate: The reason why no node is left to ask, None while there may be one.
         pause: Seconds, at most, before the nodes in `retryable` are asked again.
-        wake: Set to end a pause early.
+        wake: Set to end a pause early; None before the first pause.
     """
 
     player: Player
     start: tuple[Node | None, str | None]
     exclude: frozenset[str]
     deadline: float
-    refused: list[tuple[str, RevvlinkException]] = field(default_factory=list)
-    retryable: set[str] = field(default_factory=set)
-    rejecting: set[str] = field(default_factory=set)
+    refused: tuple[tuple[str, RevvlinkException], ...] = ()
+    retryable: frozenset[str] = frozenset()
+    rejecting: frozenset[str] = frozenset()
     no_candidate: InvalidNodeException | None = None
     pause: float = field(default_factory=lambda: ROUND_PAUSE)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: asyncio.Event | None = None
 
     def note(self, node: Node, error: RevvlinkException) -> None:
         """Note that a node did not accept the player."""
-        self.refused.append((node.identifier, error))
-        (self.rejecting if is_refusal(error) else self.retryable).add(node.identifier)
+        self.refused += ((node.identifier, error),)
+        if is_refusal(error):
+            self.rejecting |= {node.identifier}
+        else:
+            self.retryable |= {node.identifier}
 
     @property
     def is_refused(self) -> bool:
@@ -150,11 +154,12 @@ class Placement:
                 self.check(player)
                 if self._is_placed(player, search) or (is_first and player.refusal is not seen):
                     break
-                if await player.turn.finish(lambda: self._try_next(player, search)):
+                await self._slots.acquire()  # here, because each waiting step would be a task
+                if await self._begin_try(player, search):
                     break
                 if search.is_refused and player.drop_deferred(search.refused[-1][1], voice=not is_first):
                     seen = player.refusal
-                    search.rejecting.clear()
+                    search.rejecting = frozenset()
                     continue
                 if search.is_over(self._fleet.members):
                     self._give_up(player, search)
@@ -172,27 +177,37 @@ class Placement:
             is_back and node is not None and node.identifier not in search.exclude
         )
 
+    def _begin_try(self, player: Player, search: _Search) -> asyncio.Future[bool]:
+        """Begin `_try_next`, with a slot that is released afterwards."""
+        try:
+            self.check(player)
+            return player.turn.begin(partial(self._try_next, player, search), on_end=self._slots.release)
+        except RevvlinkException:
+            self._slots.release()  # the pool closes
+            raise
+
     async def _try_next(self, player: Player, search: _Search) -> bool:
         """Ask the best node that was not asked yet to accept the player; return whether it did."""
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
-        async with self._slots:
-            try:
-                node = self._fleet.best(region, exclude=search.exclude | search.retryable | search.rejecting)
-            except InvalidNodeException as error:
-                search.no_candidate = error
-                return False
-            search.no_candidate = None
-            try:
-                await self._assign(player, node, search.refused)
-            except RevvlinkException as error:
-                log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
-                search.note(node, error)
-                return False
+        try:
+            node = self._fleet.best(region, exclude=search.exclude | search.retryable | search.rejecting)
+        except InvalidNodeException as error:
+            search.no_candidate = error
+            return False
+        search.no_candidate = None
+        try:
+            await self._assign(player, node, search.refused)
+        except RevvlinkException as error:
+            log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
+            search.note(node, error)
+            return False
         return True
 
-    async def _assign(self, player: Player, node: Node, refused: Sequence[tuple[str, RevvlinkException]] = ()) -> None:
+    async def _assign(
+        self, player: Player, node: Node, refused: tuple[tuple[str, RevvlinkException], ...] = ()
+    ) -> None:
         """Move the player to a node, and destroy it on its former node.
 
         Raises:
@@ -226,7 +241,7 @@ class Placement:
                 guild_id=guild,
                 origin=origin.identifier if origin is not None else None,
                 target=node.identifier,
-                refused=tuple(refused),
+                refused=refused,
             )
         )
 
@@ -271,8 +286,8 @@ class Placement:
         serving = self._find_serving()
         if serving - search.retryable - search.rejecting - search.exclude:
             return  # a node can serve that could not when the round ended
-        search.retryable.clear()
-        search.wake.clear()
+        search.retryable = frozenset()
+        wake = search.wake = asyncio.Event()
         waited = random.uniform(search.pause / 2, search.pause)  # noqa: S311 - no secret
         search.pause *= 2
         if not self._paused:
@@ -280,7 +295,7 @@ class Placement:
         self._paused.append(search)
         try:
             async with asyncio.timeout(min(waited, left)):
-                await search.wake.wait()
+                await wake.wait()
         except TimeoutError:
             return
         finally:
@@ -302,7 +317,7 @@ class Placement:
     def end_pauses(self, player: Player | None = None) -> None:
         """End the pauses between two rounds of a player's search, or of all searches, at once."""
         for search in self._paused:
-            if player is None or search.player is player:
+            if search.wake is not None and (player is None or search.player is player):
                 search.wake.set()
 
     async def switch(self, player: Player, node: Node) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
@@ -69,30 +70,45 @@ class Turn:
         Raises:
             NodeException: The pool was closed before the step had ended; or the exception of the step.
         """
+        return await self.begin(step)
+
+    def begin(
+        self, step: Callable[[], Coroutine[Any, Any, T]], *, on_end: Callable[[], object] | None = None
+    ) -> asyncio.Future[T]:
+        """Begin a step, as `finish` does; the future has its outcome.
+
+        Args:
+            step: Makes the step.
+            on_end: Called when the step has ended in any way.
+
+        Raises:
+            NodeException: The pool is closed: the step was not begun.
+        """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        ended = partial(self._ended, outcome, on_end)
+        self._step = self._spawn(self._run(step, outcome), name=f"player {self._guild_id}", on_end=ended)
+        return outcome
 
-        async def work() -> None:
-            try:
-                result = await step()
-            except Exception as error:
-                if not outcome.done():
-                    outcome.set_exception(error)
-                elif isinstance(error, RevvlinkException):
-                    log.info("guild %s: a change whose caller was cancelled: %s", self._guild_id, error)
-                else:
-                    raise  # a defect: the fleet logs it
-            else:
-                if not outcome.done():
-                    outcome.set_result(result)
-
-        def closed(_: asyncio.Task[None]) -> None:
+    async def _run(self, step: Callable[[], Coroutine[Any, Any, T]], outcome: asyncio.Future[T]) -> None:
+        try:
+            result = await step()
+        except Exception as error:
             if not outcome.done():
-                message = f"the pool was closed while the player of guild {self._guild_id} was changed"
-                outcome.set_exception(NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again"))
+                outcome.set_exception(error)
+            elif isinstance(error, RevvlinkException):
+                log.info("guild %s: a change whose caller was cancelled: %s", self._guild_id, error)
+            else:
+                raise  # a defect: the fleet logs it
+        else:
+            if not outcome.done():
+                outcome.set_result(result)
 
-        self._step = self._spawn(work(), name=f"player {self._guild_id}")
-        self._step.add_done_callback(closed)
-        return await outcome
+    def _ended(self, outcome: asyncio.Future[Any], on_end: Callable[[], object] | None) -> None:
+        if on_end is not None:
+            on_end()
+        if not outcome.done():
+            message = f"the pool was closed while the player of guild {self._guild_id} was changed"
+            outcome.set_exception(NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again"))
 
     def doubt(self, seconds: float) -> None:
         """Note that a request got no answer: the server may still carry it out within so many seconds."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from revvlink_cli.client.protocol.models import NOTHING
 from revvlink_cli.client.protocol.tracks import Playable
@@ -18,8 +18,7 @@ TRACK_FIELDS = ("track", "position", "end_time", "paused")
 """The fields that are sent together with a track."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoiceState:
+class VoiceState(msgspec.Struct, frozen=True, kw_only=True):
     """The data that a node needs to connect to a guild's voice channel.
 
     Attributes:
@@ -61,8 +60,7 @@ class VoiceState:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be in no cycle
     """The wanted state of a player.
 
     Attributes:
@@ -81,7 +79,7 @@ class Wishes:
     end_time: int | None = None
     paused: bool = False
     volume: int = 100
-    filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    filters: Mapping[str, Any] = NOTHING
 
     def payload(self) -> dict[str, Any]:
         """All fields, for a node that does not have the player."""
@@ -122,8 +120,7 @@ class Wishes:
 
     def differing(self, other: Wishes) -> set[str]:
         """The names of the fields in which the two differ."""
-        names = (each.name for each in fields(self))
-        return {name for name in names if getattr(self, name) != getattr(other, name)}
+        return {name for name in self.__struct_fields__ if getattr(self, name) != getattr(other, name)}
 
     def without(self, accepted: Wishes, *, voice: bool) -> list[Wishes]:
         """The states that leave out changes which may have been refused, from few left out to all.
@@ -144,6 +141,10 @@ class Wishes:
     def idle(self) -> Wishes:
         """The same without a track."""
         return replace(self, track=None, end_time=None, position=0)
+
+
+NO_WISHES = Wishes()
+"""The state of a new player."""
 
 
 def check_track(track: object) -> None:
