@@ -164,7 +164,7 @@ def result_from(payload: Any) -> Loaded:
 
     match payload:
         case {"loadType": "search", "data": data}:
-            return tuple(readable(data).values())
+            return tuple(readable(data))
         case {"loadType": "playlist", "data": data}:
             return Playlist.from_payload(data)
         case {"loadType": "empty"}:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from revvlink_cli.client.connection.exchange import MAX_BODY, Answer
 from revvlink_cli.client.connection.http_client import HttpClient
 from revvlink_cli.client.connection.rate_limits import Purpose
@@ -19,6 +21,7 @@ from revvlink_cli.client.errors import (
 )
 from revvlink_cli.client.protocol import dialects
 from revvlink_cli.client.protocol.dialects import Dialect
+from revvlink_cli.client.protocol.load_answers import Turns, read_playlist, read_search, value_of
 from revvlink_cli.client.protocol.messages import read_guild
 from revvlink_cli.client.protocol.models import (
     Decoded,
@@ -31,9 +34,10 @@ from revvlink_cli.client.protocol.models import (
     convert,
     decode,
     decode_json,
+    split_object,
 )
 from revvlink_cli.client.protocol.plugin_answers import RoutePlanner, has_refresh_token
-from revvlink_cli.client.protocol.tracks import Playable, Playlist, readable
+from revvlink_cli.client.protocol.tracks import Playable, Playlist
 from revvlink_cli.client.redaction import LONGEST_ECHO
 
 if TYPE_CHECKING:
@@ -152,30 +156,43 @@ class Rest(HttpClient):
                     hint="enable the source on the node, or search elsewhere with --source",
                 ) from error
             raise
-        raw = self._value(answer, "/v4/loadtracks")
-        if not isinstance(raw, dict):
-            raise self._bad_answer("answered /v4/loadtracks with JSON that is no object")
-        data: Any = raw.get("data")
         try:
-            match raw.get("loadType"):
-                case "track":
-                    return [Playable.from_payload(data)]
-                case "search":
-                    tracks = list(readable(data or ()).values())
-                    self._note_lost("/v4/loadtracks data[]", data or (), tracks)
-                    return tracks
-                case "playlist":
-                    playlist = Playlist.from_payload(data)
-                    self._note_lost("/v4/loadtracks data.tracks[]", data["tracks"], playlist)
-                    return playlist
-                case "empty":
-                    return []
-                case "error":
-                    raise self._load_failure(data if data is not None else raw.get("exception"))
-                case other:
-                    raise self._bad_answer(f"answered /v4/loadtracks with load type {self.errors.excerpt(str(other))}")
+            return await self._read_load(answer)
+        except UndecodableError as error:
+            raise self._bad_answer(f"answered /v4/loadtracks with something that is {error}") from None
         except (TypeError, ValueError) as error:
             raise self._bad_answer(f"answered /v4/loadtracks with a bad track: {error}") from None
+
+    async def _read_load(self, answer: Answer) -> list[Playable] | Playlist:
+        """Read an answer of ``/v4/loadtracks``; raises as `load` does, UndecodableError, or ValueError for a track."""
+        turns = Turns(answer.body)
+        await turns.pause()
+        parts = split_object(answer.body)
+        if parts is None:
+            raise self._bad_answer("answered /v4/loadtracks with JSON that is no object")
+        await turns.pause()
+        data = parts.pop("data", msgspec.Raw(b"null"))
+        raw = {key: value_of(part) for key, part in parts.items()}
+        match raw.get("loadType"):
+            case "track":
+                return [Playable.from_payload(value_of(data))]
+            case "search":
+                reader = await read_search(data, turns)
+                if reader.has_left_out:
+                    self.unexpected_fields.add("/v4/loadtracks data[]")
+                return reader.tracks()
+            case "playlist":
+                playlist, reader = await read_playlist(data, turns)
+                if reader.has_left_out:
+                    self.unexpected_fields.add("/v4/loadtracks data.tracks[]")
+                return playlist
+            case "empty":
+                return []
+            case "error":
+                failure = value_of(data)
+                raise self._load_failure(failure if failure is not None else raw.get("exception"))
+            case other:
+                raise self._bad_answer(f"answered /v4/loadtracks with load type {self.errors.excerpt(str(other))}")
 
     def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
         """Record that some items of an answer could not be read."""

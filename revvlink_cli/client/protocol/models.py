@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T", bound=msgspec.Struct)
+S = TypeVar("S")
 
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer of at most 64 bits: a larger one is not a value of any server."""
@@ -270,6 +271,28 @@ def decode_json(data: bytes | str) -> Any:
     if opened > MAX_NESTING and _is_deeper(value, MAX_NESTING):
         raise UndecodableError("JSON nested too deep")
     return value
+
+
+def split_object(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
+    """The values of a JSON object, which are not decoded yet; None for JSON of another kind.
+
+    Raises:
+        UndecodableError: As with `decode_json`.
+    """
+    return _split(data, dict[str, msgspec.Raw])
+
+
+def split_array(data: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
+    """The items of a JSON array; as with `split_object`."""
+    return _split(data, list[msgspec.Raw])
+
+
+def _split(data: bytes | msgspec.Raw, kind: type[S]) -> S | None:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        decode_json(bytes(data))  # raises the right exception if it is no JSON
+        return None
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

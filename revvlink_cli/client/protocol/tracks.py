@@ -6,6 +6,7 @@ Everything here is immutable all the way down: the cache keeps an object and giv
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
@@ -292,19 +293,25 @@ class Playlist:
         """
         if not isinstance(data, Mapping) or not isinstance(data.get("tracks"), (list, tuple)):
             raise ValueError("a playlist without a list of tracks")
-        info = data.get("info")
-        info = info if isinstance(info, Mapping) else {}
-        plugin = _object(data, "pluginInfo")
-        name, url = _text(info, "name"), _optional(plugin, "url")
-        tracks = readable(data["tracks"], PlaylistInfo(name, url))
-        selected = _integer(info, "selectedTrack", -1)
-        places = list(tracks)
+        reader = TrackReader(playlist_info(data))
+        for track in data["tracks"]:
+            reader.add(track)
+        return cls.from_parts(data, reader)
+
+    @classmethod
+    def from_parts(cls, data: Mapping[str, Any], reader: TrackReader) -> Playlist:
+        """A playlist from what a node sends, and the reader that has read its tracks.
+
+        Raises:
+            ValueError: Not one of the tracks can be read.
+        """
+        info, plugin, named = _object(data, "info"), _object(data, "pluginInfo"), playlist_info(data)
         return cls(
-            name=name,
-            selected=places.index(selected) if selected in tracks else -1,
-            tracks=tuple(tracks.values()),
+            name=named.name,
+            selected=reader.place_of(_integer(info, "selectedTrack", -1)),
+            tracks=tuple(reader.tracks()),
             type=_optional(plugin, "type"),
-            url=url,
+            url=named.url,
             author=_optional(plugin, "author"),
             artwork=_optional(plugin, "artworkUrl"),
             plugin_info=plugin,
@@ -312,24 +319,62 @@ class Playlist:
         )
 
 
-def readable(data: Any, playlist: PlaylistInfo | None = None) -> dict[int, Playable]:
-    """The tracks of a list as a node sends it, by index; one that cannot be read is left out.
+class TrackReader:
+    """Reads the tracks of a list, one after the other; those that cannot be read are left out."""
+
+    def __init__(self, playlist: PlaylistInfo | None = None) -> None:
+        self._playlist = playlist
+        self._tracks: list[Playable] = []
+        self._left_out: list[int] = []
+        self._fault: ValueError | None = None
+
+    def add(self, track: Any) -> None:
+        """Read the next track of the list, as a node sends it."""
+        try:
+            self._tracks.append(Playable.from_payload(track, self._playlist))
+        except ValueError as error:
+            self._fault = error
+            self._left_out.append(len(self._tracks) + len(self._left_out))
+
+    @property
+    def has_left_out(self) -> bool:
+        """Whether a track could not be read."""
+        return bool(self._left_out)
+
+    def tracks(self) -> list[Playable]:
+        """The tracks that could be read.
+
+        Raises:
+            ValueError: There are some, and not one could be read.
+        """
+        if self._fault is not None and not self._tracks:
+            raise self._fault
+        return self._tracks
+
+    def place_of(self, index: int) -> int:
+        """The index among `tracks` of the track at an index of the list; -1 if it is not there."""
+        if not 0 <= index < len(self._tracks) + len(self._left_out) or index in self._left_out:
+            return -1
+        return index - bisect(self._left_out, index)
+
+
+def readable(data: Any) -> list[Playable]:
+    """The tracks of a list as a node sends it; one that cannot be read is left out.
 
     Raises:
         ValueError: It is no list, or not one of its tracks can be read.
     """
     if not isinstance(data, (list, tuple)):
         raise ValueError("no list of tracks")
-    tracks: dict[int, Playable] = {}
-    fault: ValueError | None = None
-    for place, track in enumerate(data):
-        try:
-            tracks[place] = Playable.from_payload(track, playlist)
-        except ValueError as error:
-            fault = error
-    if fault is not None and not tracks:
-        raise fault
-    return tracks
+    reader = TrackReader()
+    for track in data:
+        reader.add(track)
+    return reader.tracks()
+
+
+def playlist_info(data: Mapping[str, Any]) -> PlaylistInfo:
+    """What the tracks of a playlist know of it, from the playlist as a node sends it."""
+    return PlaylistInfo(_text(_object(data, "info"), "name"), _optional(_object(data, "pluginInfo"), "url"))
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
