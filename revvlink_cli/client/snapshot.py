@@ -90,6 +90,7 @@ class NodeSnapshot:
         stats_error: Why a request for its statistics failed, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
         hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.
+        refusal: Why requests to a connected node fail although it does not hang: a proxy refuses them, say. Else None.
         rest_latency_s: Seconds that the last answer over REST took, without connecting and without loads; or None.
     """
 
@@ -120,6 +121,7 @@ class NodeSnapshot:
     stats_error: RevvlinkException | None = None
     certificate_expires: float | None = None
     hanging: RevvlinkException | None = None
+    refusal: RevvlinkException | None = None
     rest_latency_s: float | None = None
 
     def condition(self, now: float) -> str:

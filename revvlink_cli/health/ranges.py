@@ -55,7 +55,8 @@ class Unit(Enum):
             case Unit.RATIO:
                 return percent(value, 1)
             case Unit.DAYS:
-                return f"{number(round(value / 86_400, 1))} days"
+                days = number(round(value / 86_400, 1))
+                return f"{days} day{'' if days == '1' else 's'}"
             case Unit.SECONDS if abs(value) < 1:
                 return f"{number(round(value * 1000, 1))} ms"
             case Unit.SECONDS:

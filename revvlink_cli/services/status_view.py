@@ -189,7 +189,7 @@ def samples_of(fleet: FleetSnapshot, report: Report) -> dict[str, Sample]:
     for node in fleet.nodes:
         some = outcomes.get(node.identifier, ())
         is_up = _is_up(node, fleet.at)
-        reason = (_reason(node) if node.error is not None or node.hanging is not None else "") or OTHER
+        reason = (_reason(node) if node.error or node.hanging or node.refusal else "") or OTHER
         found[node.identifier] = Sample(is_up, int(_verdict(some)), "" if is_up else reason)
     return found
 
@@ -272,12 +272,12 @@ def share_of(times: tuple[int, int]) -> float | None:
 def _is_up(node: NodeSnapshot, now: float) -> bool | None:
     if node.condition(now) in CONNECTED:
         return True
-    is_tried = node.error is not None or node.hanging is not None or node.attempts > 1
+    is_tried = node.error or node.hanging or node.refusal or node.attempts > 1
     return False if is_tried else None
 
 
 def _reason(node: NodeSnapshot) -> str:
-    error = node.hanging or node.error
+    error = node.hanging or node.refusal or node.error
     return reason_of(error.code if error is not None else None)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -267,5 +269,47 @@ def test_a_hanging_node_that_is_closed() -> None:
             assert shot(watched, "a").hanging is None
             await asyncio.sleep(0.1)
             assert not watched.told(NodeAnswering)
+
+    run(work)
+
+
+def test_proxies_that_answer_in_place_of_nodes() -> None:
+    """Two such answers in a row are a refusal, which the snapshot has with its reason; players are placed as before.
+
+    A proxy that refuses the version only, and passes on what bots ask for, is none.
+    """
+    answers = {
+        "forbidden": (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", Code.FORBIDDEN),
+        "limited": (b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", Code.RATE_LIMITED),
+        "redirect": (b"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", Code.REDIRECTED),
+        "page": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<html", Code.BAD_ANSWER),
+    }
+
+    async def work() -> None:
+        async with fleet(*profiles(*answers), networked=True, **QUICK) as watched:
+            asked: Counter[str] = Counter()
+
+            def only_the_version(name: str, line: bytes) -> bytes | None:
+                asked[name] += b"/version" in line
+                return answers[name][0] if b"/version" in line else None
+
+            for name in answers:
+                watched.networks[name].answer = partial(only_the_version, name)
+            await watched.until(lambda: all(asked[name] >= 4 for name in answers))
+            assert not any(shot(watched, name).refusal for name in answers)
+
+            for name, (answer, _) in answers.items():
+                watched.networks[name].answer = lambda _, answer=answer: answer  # type: ignore[misc]
+            await watched.until(lambda: all(shot(watched, name).refusal for name in answers))
+            refusals = {name: shot(watched, name).refusal for name in answers}
+            assert {name: why.code for name, why in refusals.items() if why} == {
+                name: code for name, (_, code) in answers.items()
+            }
+            assert not watched.told(NodeHanging)
+            assert watched.pool.get_node().identifier in answers
+
+            for name in answers:
+                watched.networks[name].answer = lambda _: None
+            await watched.until(lambda: not any(shot(watched, name).refusal for name in answers))
 
     run(work)

@@ -324,6 +324,7 @@ class NodeState:
             stats_error=supervisor.stats_error if supervisor else None,
             certificate_expires=live.handshake.certificate_expires if live else None,
             hanging=self.hanging,
+            refusal=supervisor.rest_watch.refusal if supervisor and live else None,
             rest_latency_s=rest.latency_s if rest else None,
         )
 

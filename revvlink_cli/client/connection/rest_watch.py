@@ -3,6 +3,9 @@
 A Lavalink whose HTTP workers all wait for an unreachable voice server answers no request, while its websocket still
 sends statistics and pongs. So the supervisor of each connected node sends ``GET /version``, but only when the node has
 answered no other request for a while.
+
+Something else may answer in the node's place: a proxy that refuses everything, or shows a page. Then the watch asks for
+what every v4 node answers, ``GET /v4/info``. If that fails twice in a row, too, requests do not reach the node.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from typing import TYPE_CHECKING
 from revvlink_cli.client.connection.http_client import GATEWAY_STATUSES, LOOP_LAG
 from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
+from revvlink_cli.client.protocol import dialects
 from revvlink_cli.client.settings import host_and_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from revvlink_cli.client.connection.exchange import Answer
     from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.settings import NodeSettings
 
@@ -36,7 +41,7 @@ SOONER = 3.0
 """Divides the interval after a request without an answer, so that the state is soon certain."""
 
 MISSES = 2
-"""Requests in a row without an answer after which the node is considered hanging."""
+"""Requests in a row without an answer after which the node is considered hanging; also refused ones for `refusal`."""
 
 JITTER = 0.2
 """The largest random share by which an interval is shortened, so that a fleet's nodes are asked at different times."""
@@ -44,7 +49,7 @@ JITTER = 0.2
 _SILENCES = (Code.SILENT, Code.TIMEOUT)
 
 _NO_ANSWER = (*_SILENCES, Code.RESET, Code.REFUSED)
-"""Failures of the node. Other failures, such as a certificate or a limit of this machine, prove nothing about it."""
+"""Failures with which the node itself is silent. Others are refusals: they do not prove that it hangs."""
 
 
 class RestWatch:
@@ -52,6 +57,8 @@ class RestWatch:
 
     Attributes:
         failure: Why the node is considered hanging, None while it answers.
+        refusal: Why requests fail that get an answer, or fail before they reach the node; None while it serves them.
+            A pool goes on with such a node, because the refusal may be for this client or these requests only.
     """
 
     def __init__(self, settings: NodeSettings, rest: Rest, on_change: Callable[[], None]) -> None:
@@ -63,11 +70,13 @@ class RestWatch:
             on_change: Called when `failure` has changed.
         """
         self.failure: NodeException | None = None
+        self.refusal: RevvlinkException | None = None
         self._settings = settings
         self._rest = rest
         self._on_change = on_change
         self._interval = min(max(2 * settings.heartbeat, SHORTEST_INTERVAL), INTERVAL)
         self._misses = 0
+        self._refusals = 0
         rest.on_answer = self.answered
 
     def answered(self) -> None:
@@ -81,35 +90,62 @@ class RestWatch:
     def reset(self) -> None:
         """Forget what is known: the connection has ended, and the next one starts anew."""
         self._misses, self.failure = 0, None
+        self._refusals, self.refusal = 0, None
 
     async def run(self) -> None:
         """Send a request whenever there was no answer for an interval, until cancelled."""
         asked_at = time.monotonic()
         while True:
-            quiet = self._interval / SOONER if self._misses else self._interval
+            quiet = self._interval / SOONER if self._misses or self._refusals else self._interval
             quiet *= random.uniform(1.0 - JITTER, 1.0)  # noqa: S311 - no secret
             while (wait := max(asked_at, self._rest.answered_at) + quiet - time.monotonic()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(wait)
             asked_at = time.monotonic()
-            failure = await self._ask()
-            if failure is not None:
-                self._missed(failure)
+            await self._ask()
 
-    async def _ask(self) -> RevvlinkException | None:
-        """Ask for the version; return the failure if it shows that the node does not answer."""
+    async def _ask(self) -> None:
+        """Ask for the version, and note what the outcome says about the node."""
         progress = Progress()
         try:
-            await self._rest.request("GET", "/version", accept="*/*", progress=progress)
+            answer = await self._rest.request("GET", "/version", accept="*/*", progress=progress)
         except RevvlinkException as error:
             now, began = time.monotonic(), progress.began
-            if began is None or self._rest.answered_at >= began:
-                return None  # the request was not sent, or the node has answered it or another one
-            if now - began > self._settings.timeout + LOOP_LAG:
-                return None  # this program was busy: the answer may have arrived unread
-            if isinstance(error, LavalinkException):
-                return error if error.status in GATEWAY_STATUSES else None
-            return error if error.code in _NO_ANSWER and error.stage is not Stage.RESOLVE else None
-        return None
+            if began is None:
+                return  # the request was not sent
+            if not _is_silence(error):
+                await self._ask_what_it_is()
+            elif self._rest.answered_at < began and now - began <= self._settings.timeout + LOOP_LAG:
+                # Otherwise the node has answered another request, or this program was busy: an answer may be unread.
+                self._missed(error)
+        else:
+            if _is_page(answer):
+                await self._ask_what_it_is()
+            else:
+                self._served()
+
+    async def _ask_what_it_is(self) -> None:
+        """Ask for what the node is, after an odd answer: a proxy may serve ``/v4`` only, or nothing at all."""
+        try:
+            await self._rest.info()
+        except RevvlinkException as error:
+            if not _is_silence(error):
+                self._refused(error)
+        else:
+            self._served()
+
+    def _served(self) -> None:
+        self._refusals = 0
+        if self.refusal is not None:
+            self.refusal = None
+            log.info("%s: serves requests again", self._settings.identifier)
+            self._rest.on_health()
+
+    def _refused(self, refusal: RevvlinkException) -> None:
+        self._refusals += 1
+        log.info("%s: a request failed (%s)", self._settings.identifier, refusal)
+        if self._refusals >= MISSES:
+            self.refusal = refusal
+            self._rest.on_health()
 
     def _missed(self, failure: RevvlinkException) -> None:
         self._misses += 1
@@ -127,3 +163,15 @@ class RestWatch:
             timed_out=failure.code in _SILENCES,
         )
         self._on_change()
+
+
+def _is_silence(error: RevvlinkException) -> bool:
+    """Whether the node is silent: it gave no answer, or a proxy says so."""
+    if isinstance(error, LavalinkException):
+        return error.status in GATEWAY_STATUSES
+    return error.code in _NO_ANSWER and error.stage is not Stage.RESOLVE
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether an answer is a web page of something else than a node."""
+    return dialects.from_headers(answer.headers) is None and "html" in answer.headers.get("Content-Type", "").lower()

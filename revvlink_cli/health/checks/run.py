@@ -48,8 +48,11 @@ _CHECK_OF_STAGE = {
     Stage.REQUEST: "reach",
 }
 
-_CHECK_OF_CODE = {Code.CLOSED: "websocket"}
-"""Failures that belong to a later check than their stage says: a websocket was ready before it was closed."""
+_CHECK_OF_CODE = {Code.CLOSED: "websocket", Code.FORBIDDEN: "reach"}
+"""Failures that belong to another check than their stage says.
+
+A websocket was ready before it was closed. What a proxy or a guard forbids says nothing about the password.
+"""
 
 _PASSED_BEFORE = {"auth": ("reach",), "version": ("reach", "auth"), "websocket": ("reach", "auth", "version")}
 """Check that failed -> the checks that the node passed before."""
@@ -66,13 +69,13 @@ def check_node(context: CheckContext) -> tuple[Outcome, ...]:
 def run_checks(context: CheckContext) -> tuple[Outcome, ...]:
     """Runs all checks on one node, in the order of the table; those that depend on a failed one are skipped."""
     node = context.node
-    is_ready = node.ready_ms is not None and node.hanging is None
+    is_ready = node.ready_ms is not None and node.hanging is None and node.refusal is None
     found: dict[str, Sequence[Outcome]] = {}
     needs = "stats"
     if not is_ready:
         failed = _failure(context)
         needs = failed.check
-        for code in _passed(failed, node.error):
+        for code in _passed(failed, node.refusal or node.error):
             found[code] = (context.finding(code, connection.PASSED[code]),)
         found[failed.check] = (failed,)
     outcomes: list[Outcome] = []
@@ -122,8 +125,8 @@ def _may_report(check: str, failed: str) -> bool:
 
 
 def _failure(context: CheckContext) -> Finding:
-    """The finding of the check that failed on a node that is not ready, or hangs."""
-    error = context.node.hanging or context.node.error
+    """The finding of the check that failed on a node that is not ready, hangs, or serves no request."""
+    error = context.node.hanging or context.node.refusal or context.node.error
     if error is None:
         stage = context.node.stage
         check = _CHECK_OF_STAGE[stage] if stage is not None else "reach"

@@ -119,6 +119,27 @@ def test_silence_that_is_to_be_unknown(code: Code) -> None:
     assert worst(outcomes(snapshot(**DOWN, error=REFUSED), **mild)) is Verdict.CRITICAL
 
 
+@pytest.mark.parametrize(
+    ("code", "stage", "check"),
+    [
+        (Code.FORBIDDEN, Stage.AUTH, "reach"),
+        (Code.RATE_LIMITED, Stage.REQUEST, "reach"),
+        (Code.CERTIFICATE_EXPIRED, Stage.TLS, "reach"),
+        (Code.REDIRECTED, Stage.VERSION, "version"),
+        (Code.WRONG_PASSWORD, Stage.AUTH, "auth"),
+    ],
+)
+def test_requests_that_fail_while_the_websocket_is_open(code: Code, stage: Stage, check: str) -> None:
+    """Such a node is CRITICAL, for the same check as if it were not connected; `auth` is for the password only."""
+    refusal = NodeException("x", code=code, stage=stage)
+
+    for found in (outcomes(snapshot(refusal=refusal)), outcomes(snapshot(**DOWN, error=refusal))):
+        finding = one(found, check)
+        assert isinstance(finding, Finding)
+        assert (finding.verdict, finding.code) == (Verdict.CRITICAL, str(code))
+        assert [finding.check for finding in found if isinstance(finding, Finding) and finding.code] == [check]
+
+
 @pytest.mark.parametrize("code", NODE_CHECKS)
 def test_leaving_checks_out_never_makes_a_dead_node_look_well(code: str) -> None:
     """Whatever is skipped, and whichever check is the only one, a node that is down is CRITICAL.
