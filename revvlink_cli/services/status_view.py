@@ -270,7 +270,7 @@ def share_of(times: tuple[int, int]) -> float | None:
 
 
 def _is_up(node: NodeSnapshot, now: float) -> bool | None:
-    if node.condition(now) in CONNECTED:
+    if node.refusal is None and node.condition(now) in CONNECTED:
         return True
     is_tried = node.error or node.hanging or node.refusal or node.attempts > 1
     return False if is_tried else None
