@@ -10,9 +10,11 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +23,12 @@ import pytest
 
 from revvlink_cli.health.catalogue import BY_CODE
 from revvlink_cli.health.metrics import METRICS
-from tests.services.running_exporter import HELP, WAIT, ask, configured, eventually, exporter, fleet
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import run_cli
+from tests.services.running_exporter import HELP, PASSWORD, WAIT, ask, configured, eventually, exporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -33,7 +37,11 @@ FOLDER = DOCS / "prometheus"
 RULES = FOLDER / "rules.yml"
 CONFIGURATION = FOLDER / "prometheus.yml"
 ALERTMANAGER = FOLDER / "alertmanager.yml"
+BLACKBOX = FOLDER / "blackbox.yml"
 DASHBOARD = FOLDER / "grafana-dashboard.json"
+MANAGER = ("alertmanager", "prometheus-alertmanager")
+OUTSIDE = ("blackbox_exporter", "prometheus-blackbox-exporter")
+"""Names of programs, the second one Debian's."""
 VARIABLES = {"$job": "revvlink", "$node": ".*"}
 """What the dashboard's variables stand for when nobody has chosen."""
 SILENT = {"revvlink_node_certificate_left_seconds", "revvlink_check_failure", "revvlink_node_frames_lost_ratio"}
@@ -41,9 +49,8 @@ SILENT = {"revvlink_node_certificate_left_seconds", "revvlink_check_failure", "r
 
 
 def test_promtool_is_content() -> None:
-    """The configuration and the rules are valid, and every unit test of the rules passes."""
-    for arguments in (("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml"),
-                      ("test", "rules", "rules_test.yml")):  # fmt: skip
+    """The configuration and the rules are valid."""
+    for arguments in (("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml")):
         done = subprocess.run(
             [tool("promtool"), *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=120, check=False
         )
@@ -69,9 +76,6 @@ def test_amtool_is_content() -> None:
 
 def test_a_real_alertmanager(isolated: Path) -> None:
     """Nodes that fail together are one message, and what follows from another alert is held back."""
-    path = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
-    if path is None:
-        pytest.skip("prometheus-alertmanager is not installed")
     sent = [
         *(("RevvlinkNodeDown", "critical", "a:9870", f"n-{number}") for number in range(12)),
         ("RevvlinkNodeCpuHigh", "warning", "a:9870", "n-1"),
@@ -84,22 +88,9 @@ def test_a_real_alertmanager(isolated: Path) -> None:
         {"labels": {"alertname": name, "severity": severity, "job": "revvlink", "instance": instance, "node": node}}
         for name, severity, instance, node in sent
     ]
-    log = isolated / "log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [path, f"--config.file={ALERTMANAGER}", f"--storage.path={isolated / 'data'}",
-             "--web.listen-address=127.0.0.1:0", "--cluster.listen-address="], stdout=stderr, stderr=stderr,
-        )  # fmt: skip
-    try:
-        where = eventually(lambda: re.search(r'Listening on"? *"?address=(\S+)', log.read_text("utf-8")), "it listens")
-        url = f"http://{where[1]}/api/v2/alerts"
-        request = urllib.request.Request(url, json.dumps(alerts_).encode(), {"Content-Type": "application/json"})
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT) as answer:
-            assert answer.status == 200
-        groups = eventually(lambda: notified(ask(f"{url}/groups").text, len(sent)), "it knows all alerts")
-    finally:
-        process.terminate()
-        process.wait(WAIT)
+    with alertmanager(isolated / "alertmanager") as url:
+        post(f"{url}/api/v2/alerts", alerts_)
+        groups = eventually(lambda: notified(ask(f"{url}/api/v2/alerts/groups").text, len(sent)), "it knows all alerts")
     down = {f"n-{number}" for number in range(12)} - {"n-2"}
     assert groups == {
         ("on-call", "RevvlinkNodeDown", "a:9870"): down,
@@ -266,46 +257,203 @@ def test_the_dashboard_is_sound() -> None:
     assert used == VARIABLES.keys()
 
 
-def test_a_real_prometheus(write_config: Callable[..., Path], isolated: Path) -> None:
-    """It scrapes and probes a fleet, takes the rules, answers what the dashboard asks, and sees a node die."""
-    tool("prometheus")
-    with (
-        fleet() as simulator,
-        exporter(configured(write_config, simulator, check={"canaries": ["ytsearch:night"]})) as running,
-        prometheus(isolated / "prometheus", running.url) as asked,
-    ):
+def test_a_real_prometheus_with_a_real_alertmanager(write_config: Callable[..., Path], isolated: Path) -> None:
+    """They run the shipped files: scrapes, probes, discovery and rules of a fleet; when nodes die, one message.
+
+    The message names all of them, without those that `revvlink silence` or a silence of Alertmanager is for. A
+    blackbox_exporter beside the exporter sees the same death. Meanwhile every unit test of the rules passes.
+    """
+    for names in (("prometheus",), MANAGER, OUTSIDE):
+        tool(*names)
+    with ExitStack() as stack:
+        stack.enter_context(rules_in_unit_tests())
+        simulator = stack.enter_context(Simulator(many_nodes()))
+        config = configured(write_config, simulator, check={"canaries": ["ytsearch:night"]})
+        assert run_cli("--config", str(config), "silence", "add", "us-4", "--for", "1h", "--reason", "disk").code == 0
+        running = stack.enter_context(exporter(config))
+        messages, receiver = stack.enter_context(webhook())
+        manager = stack.enter_context(alertmanager(isolated / "alertmanager", receiver))
+        outside = stack.enter_context(blackbox(isolated / "blackbox"))
+        uris = {name: simulator[name].uri for name in ("us-1", "us-2")}
+        asked = stack.enter_context(prometheus(isolated / "prometheus", running.url, manager, outside, uris))
+
+        silence = {"matchers": [{"name": "node", "value": "eu-2", "isRegex": False, "isEqual": True}],
+                   "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2126-01-01T00:00:00Z",
+                   "createdBy": "test", "comment": "a new disk"}  # fmt: skip
+        post(f"{manager}/api/v2/silences", silence)
+
         targets = eventually(lambda: settled(asked), "all targets are up")
-        assert sorted(targets) == [("revvlink", running.url.removeprefix("http://")), ("revvlink-probe", "eu-1"),
-                                   ("revvlink-probe", "us-1")]  # fmt: skip
+        assert sorted(targets) == sorted(
+            [("revvlink", running.url.removeprefix("http://")), ("revvlink-probe", "us-1"), ("revvlink-probe", "eu-1"),
+             ("discovered", "asia-1"),
+             *(("lavalink-outside", f"{uri}/version") for uri in uris.values())]
+        )  # fmt: skip
         up = 'revvlink_node_up{job="revvlink"}'
-        everybody = {"us-1": 1.0, "us-2": 1.0, "eu-1": 1.0}
+        everybody = {node.profile.identifier: 1.0 for node in simulator}
         eventually(lambda: by_label(asked, up, "node") == everybody, "every node is up")
-        eventually(lambda: by_label(asked, "probe_success", "instance") == {"us-1": 1.0, "eu-1": 1.0}, "probes succeed")
+        probes = 'probe_success{job!="lavalink-outside"}'
+        well = dict.fromkeys(("us-1", "eu-1", "asia-1"), 1.0)
+        eventually(lambda: by_label(asked, probes, "instance") == well, "probes succeed")
 
         rules = eventually(lambda: evaluated(asked), "every rule was evaluated")
         assert {rule["name"] for rule in rules if rule["type"] == "alerting"} == alerts().keys()
         assert [rule["lastError"] for rule in rules if rule["health"] != "ok"] == []
-        assert firing(rules) == set()
+        assert firing(rules) <= {("RevvlinkNodeSilenced", "us-4")}
         for expression in expressions():
             for name, value in VARIABLES.items():
                 expression = expression.replace(name, value)  # noqa: PLW2901 - what Grafana does
             found = asked("query", query=expression)["result"]
             assert found or any(metric in expression for metric in SILENT), expression
 
-        simulator["us-2"].kill()
-        eventually(lambda: by_label(asked, up, "node") == everybody | {"us-2": 0.0}, "one node is down, the others up")
-        # What follows from a death (its canary, its error budget) is pending sooner or later.
-        pending = eventually(lambda: of_node(asked, "RevvlinkNodeDown"), "its alert is pending")
-        assert {node for _, node in pending} == {"us-2"}
+        dead = {"us-2", "us-3", "us-4", "eu-2"}
+        for name in dead:
+            simulator[name].kill()
+        alive = everybody | dict.fromkeys(dead, 0.0)
+        eventually(lambda: by_label(asked, up, "node") == alive, "four nodes are down, the others up")
+        seen = {f"{uris['us-1']}/version": 1.0, f"{uris['us-2']}/version": 0.0}
+        eventually(lambda: by_label(asked, 'probe_success{job="lavalink-outside"}', "instance") == seen, "both see it")
+
+        # What follows from a death (its canary, the error budget) has alerts of its own, sooner or later.
+        held = {"us-2": (False, False), "us-3": (False, False), "us-4": (True, False), "eu-2": (False, True)}
+        eventually(lambda: held_back(f"{manager}/api/v2/alerts") == held, "Alertmanager has the alerts, and holds two")
+        eventually(lambda: {"us-2", "us-3"} in [told[2] for told in down(messages)], "one message names both nodes")
+        places = {(receiver_, instance) for receiver_, instance, _ in down(messages)}
+        assert places == {("on-call", running.url.removeprefix("http://"))}
+        assert {node for *_, nodes in down(messages) for node in nodes} == {"us-2", "us-3"}
+        assert "RevvlinkNodeSilenced" not in {message["groupLabels"]["alertname"] for message in messages}
 
 
-def tool(name: str) -> str:
-    """The path of a program of Prometheus."""
-    path = shutil.which(name)
+@contextmanager
+def rules_in_unit_tests() -> Iterator[None]:
+    """Runs the unit tests of the rules beside the block; they must pass."""
+    command = [tool("promtool"), "test", "rules", "rules_test.yml"]
+    process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield
+        said, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
+        process.wait(WAIT)
+
+
+def many_nodes() -> list[NodeProfile]:
+    """Eight nodes, so that the fleet is healthy with half of them."""
+    regions = {"us": 5, "eu": 2, "asia": 1}
+    return [
+        NodeProfile(identifier=f"{region}-{number}", region=region, password=PASSWORD, players=9, playing=9)
+        for region, count in regions.items()
+        for number in range(1, count + 1)
+    ]
+
+
+def held_back(url: str) -> dict[str, tuple[bool, bool]]:
+    """By node that is down: whether its alert is inhibited, and whether it is silenced."""
+    return {
+        alert["labels"]["node"]: (bool(alert["status"]["inhibitedBy"]), bool(alert["status"]["silencedBy"]))
+        for alert in json.loads(ask(url).text)
+        if alert["labels"]["alertname"] == "RevvlinkNodeDown"
+    }
+
+
+def down(messages: list[dict[str, Any]]) -> list[tuple[str, str, set[str]]]:
+    """The messages on nodes that are down: receiver, exporter and nodes of each."""
+    return [
+        (
+            message["receiver"],
+            message["groupLabels"]["instance"],
+            {alert["labels"]["node"] for alert in message["alerts"]},
+        )
+        for message in list(messages)
+        if message["groupLabels"]["alertname"] == "RevvlinkNodeDown"
+    ]
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[list[dict[str, Any]], str]]:
+    """A receiver of messages; gives the messages and its address."""
+    messages: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield messages, f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def post(url: str, data: object) -> None:
+    """Send JSON, which must be accepted."""
+    request = urllib.request.Request(url, json.dumps(data).encode(), {"Content-Type": "application/json"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=WAIT) as answer:
+        assert answer.status == 200
+
+
+@contextmanager
+def serving(folder: Path, names: tuple[str, ...], *arguments: str) -> Iterator[str]:
+    """A program that listens on a free port and logs where; gives its address."""
+    folder.mkdir(exist_ok=True)
+    log = folder / "log"
+    with log.open("wb") as stderr:
+        command = [tool(*names), *arguments, "--web.listen-address=127.0.0.1:0"]
+        process = subprocess.Popen(command, cwd=folder, stdout=stderr, stderr=stderr)
+    try:
+        where = eventually(lambda: re.search(r'"?Listening on"?.*address=(\S+)', log.read_text("utf-8")), "it listens")
+        yield where[1]
+        assert "level=error" not in log.read_text("utf-8")
+    finally:
+        process.terminate()
+        try:
+            process.wait(WAIT)
+        finally:
+            process.kill()
+            process.wait(WAIT)
+
+
+@contextmanager
+def alertmanager(folder: Path, receiver: str | None = None) -> Iterator[str]:
+    """An Alertmanager with the example's configuration; gives its URL.
+
+    Args:
+        folder: Where its files are.
+        receiver: The address for messages, which it then sends in a hurry; None for those of the example.
+    """
+    folder.mkdir()
+    text = ALERTMANAGER.read_text("utf-8")
+    if receiver is not None:
+        text = text.replace("127.0.0.1:9999", receiver)
+        text = text.replace("group_wait: 30s ", "group_wait: 1s ").replace("group_interval: 5m ", "group_interval: 1s ")
+    (folder / ALERTMANAGER.name).write_text(text, encoding="utf-8")
+    arguments = (f"--config.file={ALERTMANAGER.name}", "--storage.path=data", "--cluster.listen-address=")
+    with serving(folder, MANAGER, *arguments) as address:
+        yield f"http://{address}"
+
+
+@contextmanager
+def blackbox(folder: Path) -> Iterator[str]:
+    """A blackbox_exporter with the example's module; gives its address."""
+    with serving(folder, OUTSIDE, f"--config.file={BLACKBOX}") as address:
+        yield address
+
+
+def tool(*names: str) -> str:
+    """The path of a program of Prometheus, by one of its names."""
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         if os.environ.get("REVVLINK_TEST_PROMETHEUS"):
-            pytest.fail(f"{name} is not installed, and REVVLINK_TEST_PROMETHEUS wants it")
-        pytest.skip(f"{name} is not installed")
+            pytest.fail(f"{names[0]} is not installed, and REVVLINK_TEST_PROMETHEUS wants it")
+        pytest.skip(f"{names[0]} is not installed")
     return path
 
 
@@ -326,48 +474,57 @@ def expressions() -> list[str]:
 
 
 @contextmanager
-def prometheus(folder: Path, url: str) -> Iterator[Callable[..., Any]]:
-    """A Prometheus with the example's configuration, in a hurry; gives what asks its API and returns the data."""
+def prometheus(
+    folder: Path, url: str, manager: str, outside: str, uris: Mapping[str, str]
+) -> Iterator[Callable[..., Any]]:
+    """A Prometheus with the example's configuration, in a hurry; gives what asks its API and returns the data.
+
+    Args:
+        folder: Where its files are.
+        url: The exporter.
+        manager: The Alertmanager.
+        outside: The blackbox_exporter.
+        uris: The nodes that it probes.
+    """
     folder.mkdir()
-    text = CONFIGURATION.read_text("utf-8").replace("127.0.0.1:9870", url.removeprefix("http://"))
+    text = CONFIGURATION.read_text("utf-8").replace("# alerting:", "alerting:")
+    text = re.sub(r"^#( +(?:alertmanagers|- static_configs|- targets))", r" \1", text, flags=re.MULTILINE)
+    text += shown("scrape_configs:\n  - job_name: lavalink-outside").removeprefix("scrape_configs:\n")
+    # Discovered targets, of which only the result of the probe is kept: the rules know one job of probes.
+    text += "  - job_name: discovered\n    scrape_interval: 1m\n"
+    text += shown("    http_sd_configs:") + shown("    relabel_configs:")
+    text += "    metric_relabel_configs: [{source_labels: [__name__], regex: 'probe_.*', action: keep}]\n"
+    text = text.replace(
+        '["http://us-1.example.com:2333/version"]', json.dumps([f"{uri}/version" for uri in uris.values()])
+    )
+    for written, real in (("127.0.0.1:9870", url), ("127.0.0.1:9093", manager), ("127.0.0.1:9115", outside)):
+        assert written in text
+        text = text.replace(written, real.removeprefix("http://"))
     text = text.replace("_interval: 15s", "_interval: 1s")
-    text = text.replace("scrape_interval: 1m", "scrape_interval: 4s\n    scrape_timeout: 4s")
+    text = text.replace("scrape_interval: 1m", "scrape_interval: 3s\n    scrape_timeout: 3s")
     (folder / "prometheus.yml").write_text(text, encoding="utf-8")
     rules = RULES.read_text("utf-8").replace("    interval: 1m\n", "    interval: 1s\n")
+    rules = rules.replace("        for: 2m\n", "        for: 1s\n")
     (folder / RULES.name).write_text(rules, encoding="utf-8")
-    log = folder / "log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [
-                tool("prometheus"),
-                "--config.file=prometheus.yml",
-                "--storage.tsdb.path=data",
-                "--web.listen-address=127.0.0.1:0",
-            ],
-            cwd=folder,
-            stdout=stderr,
-            stderr=stderr,
-        )
-    try:
-        where = eventually(lambda: re.search(r'"?Listening on"?.*address=(\S+)', log.read_text("utf-8")), "it listens")
+    arguments = ("--config.file=prometheus.yml", "--storage.tsdb.path=data")
+    with serving(folder, ("prometheus",), *arguments) as address:
 
         def asked(what: str, **parameters: str) -> Any:
-            answer = ask(f"http://{where[1]}/api/v1/{what}?{urllib.parse.urlencode(parameters)}")
+            answer = ask(f"http://{address}/api/v1/{what}?{urllib.parse.urlencode(parameters)}")
             assert answer.status == 200, answer.text
             told = json.loads(answer.text)
             assert told["status"] == "success", told
             return told["data"]
 
-        eventually(lambda: ask(f"http://{where[1]}/-/ready").status == 200, "it is ready")
+        eventually(lambda: ask(f"http://{address}/-/ready").status == 200, "it is ready")
         yield asked
-        assert "level=error" not in log.read_text("utf-8")
-    finally:
-        process.terminate()
-        try:
-            process.wait(WAIT)
-        finally:
-            process.kill()
-            process.wait(WAIT)
+
+
+def shown(start: str) -> str:
+    """The block of the page that begins like this."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (found,) = (block for block in blocks if block.startswith(start))
+    return str(found)
 
 
 def settled(asked: Callable[..., Any]) -> list[tuple[str, str]]:
@@ -387,12 +544,6 @@ def evaluated(asked: Callable[..., Any]) -> list[dict[str, Any]]:
 def firing(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """Names and nodes of the alerts that are pending or firing."""
     return {(rule["name"], alert["labels"].get("node", "")) for rule in rules for alert in rule.get("alerts", ())}
-
-
-def of_node(asked: Callable[..., Any], name: str) -> set[tuple[str, str]]:
-    """Every alert that is pending or firing, once the one of this name is."""
-    found = firing(evaluated(asked))
-    return found if name in {its_name for its_name, _ in found} else set()
 
 
 def by_label(asked: Callable[..., Any], query: str, label: str) -> dict[str, float]:
