@@ -124,6 +124,11 @@ class NodeSnapshot:
     refusal: RevvlinkException | None = None
     rest_latency_s: float | None = None
 
+    @property
+    def is_tried(self) -> bool:
+        """Whether an attempt to connect has ended, with success or without."""
+        return self.ready_ms is not None or bool(self.error or self.hanging or self.refusal) or self.attempts > 1
+
     def condition(self, now: float) -> str:
         """Its status at `now` (monotonic seconds), or the reason why a connected node gets no players."""
         if self.status is not NodeStatus.CONNECTED:

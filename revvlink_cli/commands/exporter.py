@@ -87,7 +87,8 @@ def exporter(
         silences = SilenceWatch(settings.silences_file, _warn)
         from revvlink_cli.services.exporter import Plan  # slow, so a wrong configuration is reported before
 
-        plan = Plan(chosen, policy, settings.regions, settings.play, web, silences, _page_plan(settings))
+        rules = settings.alert.rules()
+        plan = Plan(chosen, policy, settings.regions, settings.play, web, silences, _page_plan(settings), rules)
         return plan, settings
 
     plan, settings = read_plan()

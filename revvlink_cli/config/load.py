@@ -12,7 +12,6 @@ from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
-from revvlink_cli.config.hold import Hold
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.settings import (
     AlertSettings,
@@ -26,6 +25,7 @@ from revvlink_cli.config.settings import (
     beside,
 )
 from revvlink_cli.config.values import read_duration, read_texts, read_threshold, read_value
+from revvlink_cli.health.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -415,8 +415,8 @@ def _alert(values: Mapping[str, Any], value: Callable[[str], Any]) -> AlertSetti
         next((name for name in keys if name in values), None) for keys in (schema.WEBHOOKS, schema.HEARTBEATS)
     )
     return AlertSettings(
-        after=values.get("after", Hold()),
-        recover_after=values.get("recover_after", Hold()),
+        after=values.get("after", Hold(value("after"))),
+        recover_after=values.get("recover_after", Hold(value("recover_after"))),
         unstable_changes=value("unstable_changes"),
         unstable_window_s=read_duration(value("unstable_window")),
         remind_s=values.get("remind"),

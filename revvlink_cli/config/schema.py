@@ -204,13 +204,14 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             help="Id of a thread of the webhook's channel, which then gets the messages"),
     ),
     "alert": (
-        Key(name="after", kind=Kind.HOLD, default=1, example="2",
-            help='Runs in a row, or a time such as "5m", for which a problem must last before it is reported'),
-        Key(name="recover_after", kind=Kind.HOLD, default=1, example="2",
-            help="Runs in a row, or a time, for which a problem must be gone before its end is reported"),
+        Key(name="after", kind=Kind.HOLD, default=2, example="2",
+            help='Runs of `check` in a row, or samples of the exporter, or a time such as "5m", for which a problem '
+            "must last before it is reported, or shown in the exporter's verdicts"),
+        Key(name="recover_after", kind=Kind.HOLD, default=2, example="2",
+            help="The same for the end of a problem"),
         Key(name="unstable_changes", kind=Kind.INTEGER, default=6, minimum=0, maximum=1000, example="6",
-            help="Changes within unstable_window above which a check of a node is reported once, as unstable; 0 for "
-            "never"),
+            help="Changes within unstable_window above which a check of a node is unstable, which is reported once; 0 "
+            "for never"),
         Key(name="unstable_window", kind=Kind.DURATION, default="1h", example='"1h"',
             help="Time in which changes are counted; without a change for a quarter of it, the check is steady again"),
         Key(name="remind", kind=Kind.DURATION, example='"6h"',

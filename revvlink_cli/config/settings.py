@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from revvlink_cli.config.address import Address
-    from revvlink_cli.config.hold import Hold
     from revvlink_cli.config.source import Source
+    from revvlink_cli.health.damping import Rules
+    from revvlink_cli.health.hold import Hold
     from revvlink_cli.health.policy import Policy
 
 
@@ -127,11 +128,11 @@ class DiscordSettings(NamedTuple):
 
 
 class AlertSettings(NamedTuple):
-    """When changes are reported, and the channels beside Discord.
+    """When changes are reported and shown, and the channels beside Discord.
 
     Attributes:
-        after: How long a problem must last before it is reported.
-        recover_after: How long it must be gone before its end is reported.
+        after: How long a problem must last before it is reported, or shown by an exporter.
+        recover_after: How long it must be gone before its end is reported or shown.
         unstable_changes: Changes within the window above which a check is unstable; 0 for never.
         unstable_window_s: Seconds in which they are counted.
         remind_s: Seconds after which a lasting problem is reported again, None for never.
@@ -152,6 +153,22 @@ class AlertSettings(NamedTuple):
     heartbeat_key: str | None
     heartbeat: str
     apprise: tuple[str, ...]
+
+    def rules(self, remind_s: float | None = None) -> Rules:
+        """The rules of damping.
+
+        Args:
+            remind_s: Seconds in place of `remind_s`, None for those.
+        """
+        from revvlink_cli.health.damping import Rules
+
+        return Rules(
+            after=self.after,
+            recover_after=self.recover_after,
+            remind=remind_s if remind_s is not None else self.remind_s,
+            unstable_changes=self.unstable_changes,
+            unstable_window=self.unstable_window_s,
+        )
 
     @property
     def holds_address(self) -> bool:

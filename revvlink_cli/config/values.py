@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.settings import is_proxy, normalise_uri
 from revvlink_cli.config.address import Address
-from revvlink_cli.config.hold import Hold
 from revvlink_cli.config.schema import Kind
+from revvlink_cli.health.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.snapshot import FleetSnapshot
     from revvlink_cli.health.checks.context import Load, OnDemand, Played
+    from revvlink_cli.health.damped_findings import Damping
     from revvlink_cli.health.policy import Policy
     from revvlink_cli.health.silences import Silence
 
@@ -131,6 +132,7 @@ def assess(
     played: Mapping[str, Sequence[Played]] | None = None,
     on_demand: Mapping[str, OnDemand] | None = None,
     silenced: Mapping[str, Silence] | None = None,
+    damping: Damping | None = None,
 ) -> Report:
     """Checks every node and the fleet.
 
@@ -145,9 +147,11 @@ def assess(
         played: By node, the results of its playing canaries.
         on_demand: By node, its answers for checks on demand; those checks are skipped on other nodes.
         silenced: The silenced nodes, each with its silence.
+        damping: Damps the verdicts; without it they are those of this moment. It changes neither `Report.ready` nor
+            `Report.made`.
     """
     silenced = {node.identifier: found for node in fleet.nodes if (found := (silenced or {}).get(node.identifier))}
-    all_outcomes = {
+    raw_outcomes = {
         node.identifier: run_checks(
             CheckContext(
                 node,
@@ -162,6 +166,9 @@ def assess(
         )
         for node in fleet.nodes
     }
+    all_outcomes = raw_outcomes
+    if damping is not None:
+        all_outcomes = {node.identifier: damping.of_node(node, raw_outcomes[node.identifier]) for node in fleet.nodes}
     wanted = {name: frozenset(NODE_CHECKS) - policy.of(name).skip for name in all_outcomes}
     state = {name: is_healthy(select_checks(outcomes, wanted[name])) for name, outcomes in all_outcomes.items()}
     healthy = sum(is_well is True for is_well in state.values())
@@ -171,14 +178,15 @@ def assess(
     }
     context = FleetContext(fleet, policy, state, ready, frozenset(silenced))
     of_fleet = tuple(check(context) for check in CHECKS.values())
+    shown_of_fleet = of_fleet if damping is None else tuple(map(damping.of_fleet, of_fleet))
     selected: list[Outcome] = []
     quorum = context.quorum
     for name, outcomes in all_outcomes.items():
         codes = wanted[name] & policy.only if policy.only else wanted[name]
         chosen = _silenced(select_checks(outcomes, codes), silenced.get(name))
         selected += map(_softened, chosen) if quorum is not None and healthy >= quorum else chosen
-    selected += [outcome for outcome in of_fleet if policy.wants(outcome.check)]
-    all_made = (_silenced(outcomes, silenced.get(name)) for name, outcomes in all_outcomes.items())
+    selected += [outcome for outcome in shown_of_fleet if policy.wants(outcome.check)]
+    all_made = (_silenced(outcomes, silenced.get(name)) for name, outcomes in raw_outcomes.items())
     made = tuple(found for found in chain(*all_made, of_fleet) if isinstance(found, Finding))
     return Report(
         worst(selected),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from revvlink_cli.client.errors import Code
 from revvlink_cli.health.catalogue import BY_CODE, FLEET, FLEET_CHECKS, NODE_CHECKS, Metric, MetricType
+from revvlink_cli.health.damping import UNSTABLE
 from revvlink_cli.health.failure_codes import FailureCode
 from revvlink_cli.health.findings import Finding, Verdict, worst
 from revvlink_cli.health.ranges import Unit
@@ -263,6 +264,7 @@ REASONS = frozenset(
         "threshold",
         "too_old",
         "unserved",
+        UNSTABLE,
     )
 )
 """The values of the label ``reason``. A code that is not listed is ``other``: labels must have few values."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code
 from revvlink_cli.health.catalogue import BY_CODE
+from revvlink_cli.health.damping import UNSTABLE
 from revvlink_cli.health.findings import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ WORDS = {
     **{str(code): words for code, words in REASONS.items()},
     CONNECTING: "the first attempt to connect is not over",
     OTHER: "a check failed",
+    UNSTABLE: "it is well and not well in turn",
     **{f"check_{check}": _OF_CHECK.get(check, f"its {check.replace('_', ' ')} is out of bounds") for check in BY_CODE},
 }
 """Every reason that a public page may show -> its words."""

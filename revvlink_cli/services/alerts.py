@@ -19,12 +19,13 @@ from revvlink_cli.config.files import write_atomically
 from revvlink_cli.config.locking import locked
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.services.alerting.message import make_alert
-from revvlink_cli.services.alerting.state import AlertState, Rules, changes, dumped, read, unsent
+from revvlink_cli.services.alerting.state import changes, dumped, read, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from revvlink_cli.health.damping import CheckState, Rules
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.services.alerting.channels import Channel
 
@@ -112,7 +113,7 @@ def _insist_on_file(path: Path) -> None:
         raise OSError(f"{path} is not a file")
 
 
-def _read(path: Path) -> dict[str, AlertState]:
+def _read(path: Path) -> dict[str, CheckState]:
     """Read the states; a file that cannot be read counts as empty."""
     _insist_on_file(path)
     try:
@@ -121,5 +122,5 @@ def _read(path: Path) -> dict[str, AlertState]:
         return {}
 
 
-def _write(path: Path, states: Mapping[str, AlertState]) -> None:
+def _write(path: Path, states: Mapping[str, CheckState]) -> None:
     write_atomically(path, dumped(states))

@@ -2,6 +2,7 @@
 
 ``/metrics`` shows the current state. Its figures arrive over the websockets, so a scrape sends no request to a node.
 Canaries that play do so at a slow pace of their own, and a scrape shows how each last played.
+Verdicts are damped, figures are not: the exporter samples the verdicts every few seconds.
 ``/probe`` connects to one configured node and checks it, canaries included, within the timeout of the scrape. It
 accepts names from the configuration only: with an address, anybody could have a node's password sent to any host.
 ``/sd`` lists these probes as targets for Prometheus. A web configuration adds TLS and passwords to all paths.
@@ -30,6 +31,7 @@ from revvlink_cli.client.errors import Code
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health import metrics
 from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
+from revvlink_cli.health.damping import Rules
 from revvlink_cli.health.exposition import FleetText, exposition
 from revvlink_cli.health.findings import Verdict, is_healthy
 from revvlink_cli.health.fleet import assess
@@ -44,6 +46,7 @@ from revvlink_cli.services.current_tls import CurrentTls
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.status_page import PagePlan, StatusPage
+from revvlink_cli.services.verdicts import VerdictLoop
 from revvlink_cli.services.watching import follow
 from revvlink_cli.services.web_gate import Gate
 from revvlink_cli.services.worker import Worker
@@ -88,6 +91,7 @@ class Plan(NamedTuple):
         web: TLS, users and headers; None for plain HTTP without passwords.
         silences: The silences to honour; None for none.
         page: What the status page shows.
+        rules: When a verdict has held.
     """
 
     chosen: Sequence[NodeSettings]
@@ -97,6 +101,7 @@ class Plan(NamedTuple):
     web: WebConfig | None = None
     silences: SilenceWatch | None = None
     page: PagePlan = PagePlan()
+    rules: Rules = Rules()
 
     @property
     def for_page(self) -> tuple[PagePlan, Policy, SilenceWatch | None]:
@@ -180,12 +185,13 @@ class Exporter:
         self._following = asyncio.Lock()
         self._counters = Counters()
         self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play), self._counters.add_canary)
+        self._verdicts = VerdictLoop(fleet, lambda: (self._plan.policy, self._plan.rules), timeout)
         self._events = fleet.subscribe()
         self._reloaded_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._page: StatusPage | None = None
         if page is not None:
-            self._page = StatusPage(fleet, page, lambda: self._plan.for_page, timeout, complain)
+            self._page = StatusPage(fleet, page, lambda: self._plan.for_page, timeout, complain, self._verdicts)
             self._gate.is_public = self._page.is_public
         self._use(plan)
 
@@ -263,10 +269,11 @@ class Exporter:
         self._listener.accepts = self._gate.accepts
 
     def start(self) -> None:
-        """Begin to play canaries, at their own pace, and to count events; to sample for the status page."""
+        """Begin to sample verdicts, to play canaries, at their own pace, and to count events; and the status page."""
         if self._page is not None:
             self._page.start()
         self._tasks = [
+            asyncio.create_task(self._verdicts.run(), name="verdicts"),
             asyncio.create_task(self._canaries.run(), name="canaries"),
             asyncio.create_task(self._counters.count_events(self._events), name="count events"),
         ]
@@ -338,10 +345,10 @@ class Exporter:
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_TIMESTAMP, (), self._reloaded_at),
         ]
-        form, text, timeout = _format(request), self._text, self._timeout
+        form, text, timeout, damping = _format(request), self._text, self._timeout, self._verdicts.view()
 
         def write() -> bytes:
-            report = assess(snapshot, policy, timeout=timeout, silenced=silenced)
+            report = assess(snapshot, policy, timeout=timeout, silenced=silenced, damping=damping)
             duration = Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun)
             return text.write(report, [*found, duration], form).encode()
 

@@ -61,6 +61,18 @@ _TRIMMED_EVERY = 86_400.0
 """Seconds between two times at which old parts of the file are deleted."""
 
 
+class Outage(NamedTuple):
+    """Whether a node is lost for longer than a moment.
+
+    Attributes:
+        lasts: Whether it is.
+        turned_s: Seconds before the sample at which it was lost, or came back.
+    """
+
+    lasts: bool
+    turned_s: float = 0.0
+
+
 class Sample(NamedTuple):
     """One node at one moment.
 
@@ -68,11 +80,13 @@ class Sample(NamedTuple):
         is_up: Whether it is connected; None while that is not known.
         verdict: The verdict on it, as a number.
         reason: Code of the reason why it is not connected.
+        outage: Whether an incident lasts, which short losses do not begin or end; None for what `is_up` says.
     """
 
     is_up: bool | None
     verdict: int
     reason: str = ""
+    outage: Outage | None = None
 
 
 _NOTHING = Times(0, 0)
@@ -310,10 +324,12 @@ class History:
         if lasting is not None and at_ms - lasting.seen_ms > RESUMED:
             self._end(lasting, lasting.seen_ms)  # what was in between was not observed
             lasting = None
-        if sample.is_up and lasting is not None:
-            self._end(lasting, max(at_ms, lasting.begun_ms))
-        elif not sample.is_up:
-            fresh = lasting or Incident(name, at_ms, None, at_ms, sample.reason)
+        outage = sample.outage or Outage(not sample.is_up)
+        turned_ms = at_ms - round(outage.turned_s * 1000)
+        if not outage.lasts and lasting is not None:
+            self._end(lasting, max(turned_ms, lasting.begun_ms))
+        elif outage.lasts:
+            fresh = lasting or Incident(name, turned_ms, None, at_ms, sample.reason)
             self._open[name] = fresh._replace(seen_ms=at_ms)
             self._unsaved[name, fresh.begun_ms] = self._open[name]
 

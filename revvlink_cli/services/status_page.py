@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from revvlink_cli.config.silences import SilenceWatch
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
-    from revvlink_cli.services.history import HistoryView, Sample
+    from revvlink_cli.services.history import HistoryView, Outage, Sample
     from revvlink_cli.services.status_view import NodeView, StatusView
+    from revvlink_cli.services.verdicts import VerdictLoop
 
 FLUSH_EVERY = 60.0
 """Seconds between two writes of the history: a crash loses so much at most."""
@@ -84,12 +85,21 @@ class PageSetup(NamedTuple):
 class _Taken:
     """One sample, and what a thread makes of it."""
 
-    def __init__(self, number: int, title: str, fleet: FleetSnapshot, report: Report, past: HistoryView) -> None:
+    def __init__(
+        self,
+        number: int,
+        title: str,
+        fleet: FleetSnapshot,
+        report: Report,
+        past: HistoryView,
+        outages: Mapping[str, Outage],
+    ) -> None:
         self.number = number
         self.title = title
         self.fleet = fleet
         self.report = report
         self.past = past
+        self.outages = outages
         self.view: asyncio.Future[tuple[StatusView, Mapping[str, NodeView]]] | None = None
         self.bodies: dict[str, asyncio.Future[bytes]] = {}
 
@@ -104,6 +114,7 @@ class StatusPage:
         plan: Callable[[], tuple[PagePlan, Policy, SilenceWatch | None]],
         timeout: float,
         complain: Callable[[str], object],
+        verdicts: VerdictLoop,
     ) -> None:
         """Prepare; `start` begins to sample.
 
@@ -113,11 +124,13 @@ class StatusPage:
             plan: Gives what is shown, what is required, and which silences are maintenance, as of now.
             timeout: Seconds that a request to a node may take, for messages.
             complain: Receives a message when the history cannot be kept.
+            verdicts: Damps the verdicts.
         """
         self._fleet = fleet
         self._renderers = setup.renderers
         self._plan = plan
         self._timeout = timeout
+        self._verdicts = verdicts
         self._history = History(setup.history, complain)
         self._taken: _Taken | None = None
         self._has_sample = asyncio.Event()
@@ -175,21 +188,22 @@ class StatusPage:
         at, clock = time.time(), time.monotonic()
         fleet = self._fleet.snapshot()
         _, policy, silences = self._plan()
+        outages = self._verdicts.outages
         silenced = silences.silenced(fleet.nodes) if silences is not None else None
-        policy, timeout = without_canaries(policy), self._timeout
+        policy, timeout, damping = without_canaries(policy), self._timeout, self._verdicts.view()
 
         def judge() -> tuple[Report, Mapping[str, Sample]]:
-            report = assess(fleet, policy, timeout=timeout, silenced=silenced)
-            return report, samples_of(fleet, report)
+            report = assess(fleet, policy, timeout=timeout, silenced=silenced, damping=damping)
+            return report, samples_of(fleet, report, outages)
 
         report, samples = await asyncio.to_thread(judge)  # that of 500 nodes takes tens of milliseconds
         self._history.add(at, clock, samples)
-        await self._show(fleet, report, at)
+        await self._show(fleet, report, at, outages)
 
-    async def _show(self, fleet: FleetSnapshot, report: Report, at: float) -> None:
+    async def _show(self, fleet: FleetSnapshot, report: Report, at: float, outages: Mapping[str, Outage]) -> None:
         """Show a sample from now on, once what readers asked for of the last one is made of it."""
         self._number += 1
-        taken = _Taken(self._number, self._plan()[0].title, fleet, report, self._history.view(at))
+        taken = _Taken(self._number, self._plan()[0].title, fleet, report, self._history.view(at), outages)
         asked, self._asked = self._asked, set()
         await asyncio.gather(*(self._body(taken, path) for path in asked), return_exceptions=True)
         self._taken = taken
@@ -219,6 +233,7 @@ class StatusPage:
             past.shown,
             past.incidents,
             self._days,
+            taken.outages,
         )
         return view, {node.name: node for node in view.nodes}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
     from revvlink_cli.health.findings import Outcome
     from revvlink_cli.health.fleet import Report
-    from revvlink_cli.services.history import NodePast
+    from revvlink_cli.services.history import NodePast, Outage
     from revvlink_cli.services.history_store import Incident
 
 VERSION = 1
@@ -182,15 +183,22 @@ class DayCache:
         return NodeDays(known[2].availability_ratio + new.availability_ratio, known[2].down_seconds + new.down_seconds)
 
 
-def samples_of(fleet: FleetSnapshot, report: Report) -> dict[str, Sample]:
-    """What the history keeps of each node: a node that was never tried yet is neither up nor down."""
+def samples_of(fleet: FleetSnapshot, report: Report, outages: Mapping[str, Outage]) -> dict[str, Sample]:
+    """What the history keeps of each node: a node that was never tried yet is neither up nor down.
+
+    Args:
+        fleet: The nodes.
+        report: The findings about them.
+        outages: By node, whether it is lost.
+    """
     outcomes = _by_node(report)
     found: dict[str, Sample] = {}
     for node in fleet.nodes:
         some = outcomes.get(node.identifier, ())
-        is_up = _is_up(node, fleet.at)
+        is_up = is_connected(node, fleet.at)
         reason = (_reason(node) if node.error or node.hanging or node.refusal else "") or OTHER
-        found[node.identifier] = Sample(is_up, int(_verdict(some)), "" if is_up else reason)
+        outage = outages.get(node.identifier)
+        found[node.identifier] = Sample(is_up, int(_verdict(some)), "" if is_up else reason, outage)
     return found
 
 
@@ -203,6 +211,7 @@ def status_view(
     days: Sequence[date],
     incidents: Sequence[Incident],
     cache: DayCache,
+    outages: Mapping[str, Outage] = MappingProxyType({}),
 ) -> StatusView:
     """Make the view.
 
@@ -215,6 +224,7 @@ def status_view(
         days: The days that are shown.
         incidents: The incidents, the most important first.
         cache: Remembers shares from view to view.
+        outages: By node, whether it is lost; a loss of a moment is not shown.
     """
     outcomes = _by_node(report)
     names = public_names(fleet)
@@ -232,6 +242,7 @@ def status_view(
             days,
             silenced,
             cache,
+            outages.get(node.identifier),
         )
         for node in fleet.nodes
     )
@@ -269,11 +280,11 @@ def share_of(times: tuple[int, int]) -> float | None:
     return _rounded_down(*times)
 
 
-def _is_up(node: NodeSnapshot, now: float) -> bool | None:
+def is_connected(node: NodeSnapshot, now: float) -> bool | None:
+    """Whether a node is connected; None before the first attempt is over."""
     if node.refusal is None and node.condition(now) in CONNECTED:
         return True
-    is_tried = node.error or node.hanging or node.refusal or node.attempts > 1
-    return False if is_tried else None
+    return False if node.is_tried else None
 
 
 def _reason(node: NodeSnapshot) -> str:
@@ -302,8 +313,11 @@ def _node_view(
     days: Sequence[date],
     silenced: set[str],
     cache: DayCache,
+    outage: Outage | None,
 ) -> NodeView:
-    is_up, verdict = _is_up(node, fleet.at), _verdict(outcomes)
+    is_up, verdict = is_connected(node, fleet.at), _verdict(outcomes)
+    if is_up is False and outage is not None and not outage.lasts:
+        is_up = True
     reason = reason_of_findings(outcomes)
     if is_up is None:
         verdict, reason = Verdict.UNKNOWN, CONNECTING

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from revvlink_cli.health.damping import CheckState, Rules
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report
-from revvlink_cli.services.alerting.state import KEPT, AlertState, Rules, changes
+from revvlink_cli.services.alerting.state import KEPT, changes
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import Ran
+
+
+ALERT = {"after": 1, "recover_after": 1}
+"""Rules that report what one run finds."""
 
 
 class Webhook:
@@ -98,7 +103,7 @@ def run(
     secret.touch(mode=0o600)
     secret.write_text(f"{webhook.address}\n", encoding="utf-8")
     nodes = [{"identifier": node.profile.identifier, "uri": node.uri, "password": "pw"} for node in simulator]
-    path = write_config(*nodes, discord={"webhook_file": "webhook"})
+    path = write_config(*nodes, discord={"webhook_file": "webhook"}, alert=ALERT)
 
     def check(*arguments: str) -> Ran:
         ran = run_cli("check", "--config", str(path), "--notify", "discord", *arguments)
@@ -174,7 +179,7 @@ def test_every_outage_is_reported(
     """Also where the check that fails is left out: each begins and ends with a message, which names that check."""
     for password in ("no", "pw") * 2:
         node = {"identifier": "a", "uri": simulator["a"].uri, "password": password}
-        path = write_config(node, discord={"webhook": webhook.address}, check={"skip": skip})
+        path = write_config(node, discord={"webhook": webhook.address}, alert=ALERT, check={"skip": skip})
         for _ in range(2):
             run_cli("check", "--config", str(path), "--notify", "discord")
 
@@ -303,7 +308,7 @@ def report(**states: Verdict) -> Report:
 def test_a_hundred_flapping_runs(seed: int) -> None:
     """However nodes flap, there is at most one message for each run that found something else than the one before."""
     chance = random.Random(seed)
-    reported: dict[str, AlertState] = {}
+    reported: dict[str, CheckState] = {}
     before = {"a": Verdict.OK, "b": Verdict.OK}
     for second in range(100):
         now = {node: chance.choice([verdict, verdict, *Verdict]) for node, verdict in before.items()}
@@ -340,7 +345,9 @@ def test_a_webhook_that_hangs(simulator: Simulator, write_config: Callable[..., 
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
         node = simulator["a"]
         node.freeze()
-        path = write_config({"identifier": "a", "uri": node.uri, "password": "pw"}, discord={"webhook": address})
+        path = write_config(
+            {"identifier": "a", "uri": node.uri, "password": "pw"}, discord={"webhook": address}, alert=ALERT
+        )
         ran = run_cli("check", "--config", str(path), "--notify", "discord", "--timeout", "2")
 
     assert (ran.code, ran.out.partition(":")[0]) == (2, "CRITICAL")
@@ -372,7 +379,7 @@ def test_parts_of_a_fleet_with_a_quorum(
 ) -> None:
     """That a quorum holds for all and says nothing of a part makes no change of what is wrong."""
     nodes = [{"identifier": node.profile.identifier, "uri": node.uri, "password": "pw"} for node in simulator]
-    path = write_config(*nodes, discord={"webhook": webhook.address}, check={"min_healthy": 1})
+    path = write_config(*nodes, discord={"webhook": webhook.address}, alert=ALERT, check={"min_healthy": 1})
     simulator["a"].stop()
     codes = [
         run_cli("check", "--config", str(path), "--notify", "discord", *part).code for part in ((), ("a",), (), ("a",))

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from revvlink_cli.commands.shared.check_options import CheckOptions
     from revvlink_cli.config.settings import NodeEntry, Settings
+    from revvlink_cli.health.damping import Rules
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.services.alerting.channels import Channel
-    from revvlink_cli.services.alerting.state import Rules
 
 Messenger: TypeAlias = "Callable[[Report], Coroutine[None, None, tuple[str, ...]]]"
 """Sends notifications about a report; returns warnings, and never raises."""
@@ -171,17 +171,8 @@ def _refuse_unconfigured(settings: Settings, wanted: Sequence[str]) -> None:
 
 
 def _rules(settings: Settings, channel: str, pause: float | None) -> Rules:
-    from revvlink_cli.services.alerting.state import Rules
-
-    alert = settings.alert
     own = settings.discord.remind_s if channel == "discord" else None
-    return Rules(
-        after=alert.after,
-        recover_after=alert.recover_after,
-        remind=next((each for each in (pause, own, alert.remind_s) if each is not None), None),
-        unstable_changes=alert.unstable_changes,
-        unstable_window=alert.unstable_window_s,
-    )
+    return settings.alert.rules(pause if pause is not None else own)
 
 
 async def _call_heartbeat(settings: Settings, report: Report) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.health.damping import ChangeKind
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.services.alerting.message import LONGEST_TEXT, shortened, visible
-from revvlink_cli.services.alerting.state import ChangeKind
 
 if TYPE_CHECKING:
     from revvlink_cli.services.alerting.message import Alert, Group

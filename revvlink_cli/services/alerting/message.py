@@ -9,13 +9,14 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.secrets_in_use import redacted
+from revvlink_cli.health.damping import OK, ChangeKind
 from revvlink_cli.health.findings import Verdict
-from revvlink_cli.services.alerting.state import OK, Change, ChangeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from revvlink_cli.health.fleet import Report
+    from revvlink_cli.services.alerting.state import Change
 
 FLEET = "fleet"
 """The name of the whole fleet in messages."""

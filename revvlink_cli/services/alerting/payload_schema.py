@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from revvlink_cli.health.damping import ChangeKind
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.services.alerting.message import MOST_CHANGES, PAYLOAD_VERSION
-from revvlink_cli.services.alerting.state import ChangeKind
 
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}

@@ -175,7 +175,8 @@ def test_alerts_are_kept_apart(contexts: Path, isolated: Path, typed: Typed) -> 
     for name in ("prod", "staging"):
         path = contexts / f"{name}.toml"
         path.write_text(
-            f'[discord]\nwebhook = "http://127.0.0.1:1/{name}"\n{path.read_text("utf-8")}', encoding="utf-8"
+            f'[alert]\nafter = 1\n[discord]\nwebhook = "http://127.0.0.1:1/{name}"\n{path.read_text("utf-8")}',
+            encoding="utf-8",
         )
 
     ran = typed("check", "--notify", "discord", "--min-version", "99")

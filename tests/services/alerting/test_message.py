@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from revvlink_cli.client.redaction import Secret
 from revvlink_cli.config import secrets_in_use
+from revvlink_cli.health.damping import CheckState, Rules
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report
 from revvlink_cli.services.alerting.discord import discord_body
 from revvlink_cli.services.alerting.message import Alert, common_text, make_alert, make_test_alert, payload
-from revvlink_cli.services.alerting.state import AlertState, Rules, changes
+from revvlink_cli.services.alerting.state import changes
 
 HOSTILE = st.sampled_from([
     "@everyone", "<@&170939974227541168>", "**", "`", "```", "\\", "[x](https://evil.example)", "\n# big", "\u202e",
@@ -32,8 +33,8 @@ def finding(node: str | None, message: str, *, check: str = "reach", verdict: Ve
     return Finding(node=node, check=check, verdict=verdict, message=message, code=code, hint=hint)
 
 
-def alert_on(*findings: Finding, states: dict[str, AlertState] | None = None, now: float = 1e9,
-             context: str | None = None, rules: Rules = Rules()) -> tuple[Alert, dict[str, AlertState]]:  # noqa: B008  # fmt: skip
+def alert_on(*findings: Finding, states: dict[str, CheckState] | None = None, now: float = 1e9,
+             context: str | None = None, rules: Rules = Rules()) -> tuple[Alert, dict[str, CheckState]]:  # noqa: B008  # fmt: skip
     """The alert on a report with these findings, and the states after it."""
     report = Report(worst(findings), findings, len(findings), 0, context=context)
     found, after = changes(report, states or {}, rules, now=now, scope="")

@@ -9,20 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.config.hold import Hold
+from revvlink_cli.health.damping import ChangeKind, CheckState, Rules, advance
 from revvlink_cli.health.findings import Finding, Verdict
 from revvlink_cli.health.fleet import Report
+from revvlink_cli.health.hold import Hold
 from revvlink_cli.health.silences import Silence
-from revvlink_cli.services.alerting.state import (
-    AlertState,
-    ChangeKind,
-    Rules,
-    advance,
-    changes,
-    dumped,
-    read,
-    unsent,
-)
+from revvlink_cli.services.alerting.state import changes, dumped, read, unsent
 
 VERDICTS = st.sampled_from(["OK", "OK", "WARNING", "CRITICAL", "UNKNOWN"])
 HOLDS = st.one_of(st.integers(1, 4).map(Hold), st.integers(1, 600).map(lambda seconds: Hold(seconds=float(seconds))))
@@ -39,7 +31,7 @@ C, W, OK = "CRITICAL", "WARNING", "OK"
 
 def played(found: list[str], rules: Rules, *, every: float = 60.0) -> list[ChangeKind | None]:
     """What each of these runs reports."""
-    state: AlertState | None = None
+    state: CheckState | None = None
     kinds = []
     for run, verdict in enumerate(found):
         state, kind = advance(state, verdict, 1e9 + run * every, rules)
@@ -96,7 +88,7 @@ def test_flapping_is_two_messages(limit: int, lead: int) -> None:
 @given(st.lists(VERDICTS, max_size=60), RULES)
 def test_the_end_is_right(found: list[str], rules: Rules) -> None:
     """After a long calm the reported verdict is what is the case, and nothing is left to remember of a sound check."""
-    state: AlertState | None = None
+    state: CheckState | None = None
     for run, verdict in enumerate([*found, *[OK] * 200]):
         state, _ = advance(state, verdict, 1e9 + run * 120.0, rules)
 
@@ -106,7 +98,7 @@ def test_the_end_is_right(found: list[str], rules: Rules) -> None:
 @given(st.lists(VERDICTS, min_size=1, max_size=60), RULES, st.randoms(use_true_random=False))
 def test_a_message_that_was_not_sent_comes_later(found: list[str], rules: Rules, chance: object) -> None:
     """With a channel that fails now and then, messages come late, and the last one says what is the case."""
-    state: AlertState | None = None
+    state: CheckState | None = None
     told = OK
     for run, verdict in enumerate([*found, *[C] * 200]):
         after, kind = advance(state, verdict, 1e9 + run * 120.0, rules)
@@ -123,9 +115,9 @@ def test_a_message_that_was_not_sent_comes_later(found: list[str], rules: Rules,
 @given(st.dictionaries(st.sampled_from(["a", "b"]), st.lists(VERDICTS, min_size=1, max_size=20)), RULES)
 def test_the_file_keeps_everything(found: dict[str, list[str]], rules: Rules) -> None:
     """What is read again is what was written, but for checks with nothing to remember."""
-    states: dict[str, AlertState] = {}
+    states: dict[str, CheckState] = {}
     for node, verdicts in found.items():
-        state: AlertState | None = None
+        state: CheckState | None = None
         for run, verdict in enumerate(verdicts):
             state, _ = advance(state, verdict, 1e9 + run, rules)
         if state is not None and not state.is_idle:
@@ -137,7 +129,7 @@ def test_the_file_keeps_everything(found: dict[str, list[str]], rules: Rules) ->
 def test_no_message_is_sent_about_a_silenced_node() -> None:
     """What happens during a silence is not reported; what lasts at its end is, also if it was reported before."""
     silence = Silence(id="s", is_for_all=True, reason="x", created_by="x", created_at=0.0, until=9e9)
-    states: dict[str, AlertState] = {}
+    states: dict[str, CheckState] = {}
     kinds: dict[str, list[str]] = {"a": [], "b": [], "c": [], "d": []}
     # Each node's runs: CRITICAL or OK; capitals are silenced.
     runs = {"a": "cCCc", "b": "oCCc", "c": "cCOo", "d": "cOOo"}
