@@ -159,7 +159,7 @@ for _ in range(40):
     model = Model(rows=rows, snapshots={}, now=now, time=time.time(), trends=seen.trends, events=events)
     screen.draw(Picture(view.draw(model, ScreenState(), view.Size(40, 120)).lines))
     took.append(time.process_time() - begun)
-print(*took, sep="\n")
+print(*took)
 """
 
 

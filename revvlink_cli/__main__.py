@@ -8,6 +8,10 @@ import sys
 
 from revvlink_cli import _interrupts
 
+TYPE_CHECKING = False  # `typing` would be loaded before Ctrl-C is handled, see `_interrupts`
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
@@ -23,6 +27,25 @@ def main() -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has ended, and its exit code stands
     except KeyboardInterrupt:  # also one between the end of the command and the line above
         code = _interrupts.EXIT_CODE
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process with its exit code.
+
+    Python takes its modules apart one by one when it ends, which takes a tenth of the time of a command that asks no
+    node. Where nothing is left to close, as nothing has used the network or threads, the system frees them at once.
+    """
+    threading = sys.modules.get("threading")
+    is_alone = threading is None or threading.active_count() == 1
+    if is_alone and "asyncio" not in sys.modules and not sys.flags.dev_mode and sys.gettrace() is None:
+        import atexit
+
+        atexit._run_exitfuncs()  # noqa: SLF001 - as `multiprocessing` does in processes that end this way
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()  # all is written already, see `Output`
+        os._exit(code)
     sys.exit(code)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from revvlink_cli._folders import user_config_folder, user_state_folder
 from revvlink_cli._suggestions import closest
 from revvlink_cli.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 FOLDER = "contexts"
 
@@ -51,9 +52,7 @@ def check_name(name: str) -> None:
 
 def contexts_folder() -> Path:
     """The folder with the configuration of each context."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_path("revvlink")) / FOLDER
+    return user_config_folder() / FOLDER
 
 
 def context_path(name: str) -> Path:
@@ -130,7 +129,5 @@ def state_folder(context: str | None) -> Path:
     Args:
         context: The context; None for a configuration that is none.
     """
-    import platformdirs
-
-    folder = Path(platformdirs.user_state_path("revvlink"))
+    folder = user_state_folder()
     return folder if context is None else folder / FOLDER / context

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from revvlink_cli._folders import user_state_folder
 from revvlink_cli.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE = 10.0
 """Seconds to wait for another run that changes the same file."""
@@ -51,9 +52,7 @@ def changing(path: Path) -> Iterator[None]:
     """
     import hashlib
 
-    import platformdirs
-
-    folder = Path(platformdirs.user_state_path("revvlink")) / "locks"
+    folder = user_state_folder() / "locks"
     name = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     with ExitStack() as stack:
         try:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from revvlink_cli._folders import site_config_folder, user_config_folder
 from revvlink_cli.config.contexts import chosen_context, context_names, find_context
 from revvlink_cli.config.problems import ConfigError, Problem
 
@@ -170,13 +171,9 @@ def _is_file(path: Path) -> bool:
 
 def user_path() -> Path:
     """The user's own configuration file."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_path("revvlink")) / FILE_NAME
+    return user_config_folder() / FILE_NAME
 
 
 def site_path() -> Path:
     """The configuration file for everybody on this machine."""
-    import platformdirs
-
-    return Path(platformdirs.site_config_path("revvlink")) / FILE_NAME
+    return site_config_folder() / FILE_NAME

@@ -15,6 +15,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._folders import user_state_folder
 from revvlink_cli.config.files import write_atomically
 from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError
@@ -28,9 +29,7 @@ MAX_AUTHORITIES = 4 * 1024 * 1024
 
 def trust_file() -> Path:
     """The file with the approvals: a hash and a path on each line."""
-    import platformdirs
-
-    return Path(platformdirs.user_state_path("revvlink")) / "trusted"
+    return user_state_folder() / "trusted"
 
 
 def is_trusted(path: Path, text: str) -> bool:

@@ -99,3 +99,15 @@ def test_importing_the_package_loads_nothing() -> None:
     )
 
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_command_that_asks_no_node_ends_as_others_do(isolated: Path) -> None:
+    """Exit handlers run, what they print arrives, and the exit code is that of the command."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    code = (
+        "import atexit, sys; atexit.register(print, 'handled', end=''); from revvlink_cli.__main__ import main; main()"
+    )
+
+    for arguments, exit_code in ((["nodes", "list"], 0), (["region", ""], 1), (["nodes", "list", "nobody"], 2)):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.endswith("handled")) == (exit_code, True), done.stderr

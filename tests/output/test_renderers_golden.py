@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli._sizes import size
-from revvlink_cli.commands.nodes import InfoRecord
+from revvlink_cli.commands.nodes.info import InfoRecord
 from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.formats import COMMON, Format
 from revvlink_cli.output.renderers import create_renderer

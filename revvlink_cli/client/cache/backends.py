@@ -6,13 +6,14 @@ where it is, and how it behaves. A new backend is a module with its store, and a
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from revvlink_cli._folders import user_cache_folder
 from revvlink_cli.client.cache.addresses import address_of, url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from revvlink_cli.client.cache.store import OpenStore
 
@@ -80,9 +81,7 @@ class CacheBackend(NamedTuple):
 
 def cache_folder(context: str | None) -> Path:
     """The usual folder of the entries of a fleet; `context` is as in `BackendSettings`."""
-    import platformdirs
-
-    folder = Path(platformdirs.user_cache_path("revvlink"))
+    folder = user_cache_folder()
     return folder if context is None else folder / "contexts" / context
 
 

@@ -7,7 +7,6 @@ which only the host name shows. A search for codes anywhere in the address would
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from revvlink_cli.client.routing.region_table import LABEL_OF
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping, Sequence
-
-log = logging.getLogger(__name__)
 
 GLOBAL = "global"
 """The region of an address that names no place."""
@@ -137,7 +134,9 @@ def count_unknown_place(endpoint: str, counts: Counter[str]) -> None:
         if len(counts) >= _MOST_UNKNOWN:
             name = OTHERS
         else:
-            log.warning("unknown voice region %s, served as %s; please report it", name, GLOBAL)
+            import logging  # late: `region` needs no log
+
+            logging.getLogger(__name__).warning("unknown voice region %s, served as %s; please report it", name, GLOBAL)
     counts[name] += 1
 
 

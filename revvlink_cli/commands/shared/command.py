@@ -6,9 +6,10 @@ This file has more than 400 lines because the options of a command, its help and
 """
 
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import typer
@@ -397,6 +398,44 @@ class Group(TyperGroup):
         return _use_output_for_help(super().get_help_option(ctx))
 
 
+class _LateCommands(Mapping[str, Any]):
+    """The commands of a group by name. The module of a command is loaded when the command is looked up."""
+
+    def __init__(self, package: str, modules: Mapping[str, str]) -> None:
+        self._package = package
+        self._modules = modules
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            app = make_app()
+            # As the statement does, so that `-X importtime` lists it, which is how start-up is measured and tested.
+            __import__(f"{self._package}.{self._modules[name]}", fromlist=["add_to"]).add_to(app)
+            self._loaded.update(typer.main.get_group(app).commands)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+class LateGroup(Group):
+    """A group that loads the module of a command when the command is used; made by `make_group`."""
+
+    package = ""
+    modules: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _LateCommands(self.package, self.modules)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
+        """The commands, in the order of the table."""
+        return list(self.commands)
+
+
 class Command(TyperCommand):
     """A command that accepts the global options too."""
 
@@ -552,6 +591,19 @@ def make_app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+
+
+def make_group(package: str, modules: Mapping[str, str]) -> typer.Typer:
+    """Make the Typer app of a group whose commands are loaded when they are used.
+
+    Args:
+        package: Full name of the group's package.
+        modules: Command -> its module in the package, whose `add_to` adds it to an app; in the order of the help.
+    """
+    app = make_app()
+    app.info.cls = type("Group", (LateGroup,), {"package": package, "modules": modules})
+    app.callback()(lambda: None)  # Typer makes no group of an app that has neither commands nor this
+    return app
 
 
 def options_of(ctx: typer.Context) -> Options:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._suggestions import closest
-from revvlink_cli.config.load import load
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.source import find, one_node
 from revvlink_cli.output import diagnostics
@@ -38,6 +37,8 @@ def load_settings(options: Options, *, for_verdict: bool = False) -> Settings:
     Raises:
         CommandError: There is none, it is wrong, or it is not trusted; every problem is reported.
     """
+    from revvlink_cli.config.load import load  # late: `region` does without a configuration where there is none
+
     try:
         return load(find_source(options, for_verdict=for_verdict))
     except ConfigError as error:

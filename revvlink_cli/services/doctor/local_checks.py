@@ -8,9 +8,9 @@ import shutil
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from revvlink_cli._folders import user_cache_folder, user_state_folder
 from revvlink_cli._version import __version__
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.settings import beside
@@ -18,6 +18,8 @@ from revvlink_cli.config.source import user_path
 from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, State
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from revvlink_cli.config.settings import NodeEntry, Settings
 
 ROOM = 16 * 1024 * 1024
@@ -75,13 +77,11 @@ async def machine(context: DoctorContext) -> Found:
 
 async def folders(_: DoctorContext) -> Found:
     """Whether the cache and state folders can be written to."""
-    import platformdirs
-
     find = Finder("folders")
     found: Found = []
     for what, path in (
-        ("cache", Path(platformdirs.user_cache_path("revvlink"))),
-        ("state", Path(platformdirs.user_state_path("revvlink"))),
+        ("cache", user_cache_folder()),
+        ("state", user_state_folder()),
     ):
         there = next(folder for folder in (path, *path.parents) if folder.exists())
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
