@@ -82,6 +82,17 @@ def _judged(
     return Finding(node=None, check=check, verdict=verdict, message=message, figures=(figure,), code=code, hint=hint)
 
 
+def _lowered(limit: Range | None, counted: int) -> Range | None:
+    """A threshold for healthy nodes that `counted` nodes can meet, because silenced ones are left out."""
+    if limit is None:
+        return None
+    if not limit.inside:
+        return replace(limit, start=min(limit.start, counted), text="")
+    if limit.start > 0:  # no lower limit
+        return limit
+    return replace(limit, end=min(limit.end, counted - 1), text="") if counted > 0 else None
+
+
 def _quorum(context: FleetContext) -> Outcome:
     """Whether enough nodes are healthy. A node that was not shown to be healthy is not counted as such.
 
@@ -90,12 +101,13 @@ def _quorum(context: FleetContext) -> Outcome:
     policy, ready = context.policy, context.is_ready
     state = {name: context.is_healthy[name] for name in context.counted}
     wanted = context.quorum
-    if wanted is None:
-        bounds = policy.common.bounds_of("quorum")
-        if bounds == NO_BOUNDS:
-            return Skipped(None, "quorum", "no quorum set (--min-healthy)")
-    else:
-        bounds = Bounds(policy.common.bounds_of("quorum").warning, Range(wanted, INFINITY))
+    bounds = policy.common.bounds_of("quorum")
+    if wanted is None and bounds == NO_BOUNDS:
+        return Skipped(None, "quorum", "no quorum set (--min-healthy)")
+    if len(state) < len(context.is_healthy):
+        bounds = Bounds(*(_lowered(limit, len(state)) for limit in bounds))
+    if wanted is not None:
+        bounds = Bounds(bounds.warning, Range(wanted, INFINITY))
     healthy = sum(well is True for well in state.values())
     unsure = sum(well is None and not ready[name] for name, well in state.items())
     share = f" ({policy.min_healthy})" if isinstance(policy.min_healthy, str) else ""

@@ -15,6 +15,7 @@ from revvlink_cli.health.findings import Finding, Skipped, Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy, Requirements
 from revvlink_cli.health.ranges import Bounds, Unit, parse
+from revvlink_cli.health.silences import Silence
 from tests.health.judged_nodes import DOWN, INFO, NOW, PROXY, REFUSED, SILENT, STATS, snapshot, timed
 
 
@@ -57,6 +58,48 @@ def test_a_quorum(errors: tuple[Any, ...], quorum: int | str, expected: Verdict,
 
     assert of_fleet(nodes, min_healthy=quorum)["quorum"].verdict is expected
     assert assess(nodes, Policy(min_healthy=quorum), timeout=5.0).verdict is whole
+
+
+ANY = Silence(id="a", is_for_all=True, reason="x", created_by="x", created_at=0.0, until=1000.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "silenced", "expected"),
+    [
+        ({"min_healthy": 3}, (2,), Verdict.OK),
+        ({"min_healthy": "100%"}, (2,), Verdict.OK),
+        ({"min_healthy": "60%"}, (1, 2), Verdict.OK),
+        ({"min_healthy": 2}, (0,), Verdict.CRITICAL),  # another node is down, and only one is left
+        ({"critical": "3:"}, (2,), Verdict.OK),
+        ({"warning": "3:"}, (2,), Verdict.OK),
+        ({"min_healthy": 2, "warning": "3:"}, (2,), Verdict.OK),
+        ({"critical": "@0:2"}, (2,), Verdict.OK),
+        ({"critical": "3:"}, (0,), Verdict.CRITICAL),
+        ({"critical": "3:"}, (0, 1, 2), Verdict.OK),
+        ({"critical": "@0:2"}, (0, 1, 2), Verdict.OK),
+        ({"critical": "0:1"}, (2,), Verdict.CRITICAL),  # an upper limit stays
+    ],
+)
+def test_maintenance_alone_never_misses_a_quorum(
+    policy: dict[str, Any], silenced: tuple[int, ...], expected: Verdict
+) -> None:
+    """A share, a number and a threshold leave out silenced nodes that are down; other nodes that are down count.
+
+    The last node is down, and of several silenced nodes all are.
+    """
+    down = {2, *(silenced if len(silenced) > 1 else ())}
+    nodes = fleet(*(snapshot(**DOWN, error=REFUSED) if number in down else snapshot() for number in range(3)))
+    if silenced == (0,):  # the silenced one is down, and one that is not
+        nodes = fleet(snapshot(**DOWN, error=REFUSED), snapshot(), snapshot(**DOWN, error=REFUSED))
+    limits = [parse(policy[name], Unit.COUNT) if name in policy else None for name in ("warning", "critical")]
+    demands = Policy(min_healthy=policy.get("min_healthy"), common=Requirements(bounds={"quorum": Bounds(*limits)}))
+    report = assess(nodes, demands, timeout=5.0, silenced={f"n{number}": ANY for number in silenced})
+
+    found = {each.check: each for each in report.findings if each.node is None}
+    assert found["quorum"].verdict is expected
+    if expected is Verdict.OK:
+        assert report.verdict is Verdict.OK
+        assert found["quorum"].message.endswith(f"without {len(silenced)} silenced")
 
 
 def test_nodes_that_were_not_proven_healthy() -> None:
