@@ -178,7 +178,7 @@ def _page_setup(settings: Settings) -> PageSetup:
     from revvlink_cli.services.status_page import PageRenderers, PageSetup
 
     renderers = PageRenderers(status_page, status_json, node_badge, fleet_badge, POLICY)
-    return PageSetup(history_path(settings.context, settings.source.path), renderers)
+    return PageSetup(settings.page.history or history_path(settings.context, settings.source.path), renderers)
 
 
 def _served(url: str, names: list[str], context: str | None, *, has_page: bool) -> str:

@@ -386,7 +386,10 @@ def _settings(
             interval_s=read_duration(value("play", "interval")),
         ),
         page=PageSettings(
-            enabled=value("page", "enabled"), public=value("page", "public"), title=value("page", "title")
+            enabled=value("page", "enabled"),
+            public=value("page", "public"),
+            title=value("page", "title"),
+            history=beside(source, path) if (path := value("page", "history")) is not None else None,
         ),
         discord=_discord(sections.get("discord", {})),
         alert=_alert(sections.get("alert", {}), partial(value, "alert")),

@@ -188,6 +188,10 @@ SECTIONS: Mapping[str, tuple[Key, ...]] = {
             help="Whether the page needs no password where --web.config.file asks one for the rest"),
         Key(name="title", kind=Kind.TEXT, example='"Music nodes"',
             help="Heading of the page; `Status`, with the name of the context, if left out"),
+        Key(name="history", reaches_out=True, names_file=True, kind=Kind.TEXT,
+            example='"/var/lib/revvlink/history.sqlite3"',
+            help="Database of its history, in the user's state folder if left out; a relative path starts in this "
+            "file's folder"),
     ),
     "discord": (
         Key(name="webhook_env", reaches_out=True, kind=Kind.TEXT, example='"DISCORD_WEBHOOK"',

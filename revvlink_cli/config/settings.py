@@ -210,11 +210,13 @@ class PageSettings(NamedTuple):
         enabled: Whether it is served.
         public: Whether it needs no password.
         title: Its heading; None for the usual one.
+        history: The file of its history; None for the usual one.
     """
 
     enabled: bool
     public: bool
     title: str | None
+    history: Path | None
 
 
 class Settings(NamedTuple):

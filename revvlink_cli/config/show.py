@@ -63,7 +63,9 @@ def effective(settings: Settings) -> tuple[Effective, ...]:
         for name in ("listen", "advertise", "cert", "key")
     }
     plain |= {("play", "duration"): f"{play.duration_s:g}s", ("play", "interval"): f"{play.interval_s:g}s"}
-    plain |= {("page", name): getattr(settings.page, name) for name in ("enabled", "public", "title")}
+    page = settings.page
+    plain |= {("page", name): getattr(page, name) for name in ("enabled", "public", "title")}
+    plain["page", "history"] = str(page.history) if page.history is not None else None
     policy = settings.policy
     plain["check", "min_healthy"] = policy.min_healthy
     for (section, name), value in plain.items():
@@ -164,7 +166,7 @@ def uses(settings: Settings) -> tuple[str, ...]:
     cache, discord, alert = settings.cache, settings.discord, settings.alert
     for section, name, value in (("cache", "path", cache.path), ("cache", "url", cache.url),
                                  ("play", "listen", settings.play.listen), ("play", "cert", settings.play.cert),
-                                 ("play", "key", settings.play.key),
+                                 ("play", "key", settings.play.key), ("page", "history", settings.page.history),
                                  ("discord", discord.key, discord.value), ("alert", alert.webhook_key, alert.webhook),
                                  ("alert", alert.heartbeat_key, alert.heartbeat),
                                  ("silences", "file", _named_silences(settings))):  # fmt: skip

@@ -164,7 +164,8 @@ class DemoFleet:
                 }
                 for node in self._simulator
             ]
-            path.write_text(tomli_w.dumps({"cache": {"path": "cache.sqlite3"}, "nodes": nodes}), encoding="utf-8")
+            files = {"cache": {"path": "cache.sqlite3"}, "page": {"history": "history.sqlite3"}}
+            path.write_text(tomli_w.dumps({**files, "nodes": nodes}), encoding="utf-8")
             try:
                 self._simulator.call(self._start())
                 yield path

@@ -6,6 +6,7 @@ and no text of a server: reasons are those of `revvlink_cli.health.public_reason
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -266,13 +267,18 @@ def status_view(
 
 
 def public_names(fleet: FleetSnapshot) -> dict[str, str]:
-    """The name that is shown of each node: a node that is named after its address is shown by its place."""
+    """The name that is shown of each node: a node whose name has an address in it is shown by its place."""
+    hosts = {host for node in fleet.nodes if (host := urlsplit(node.uri).hostname) and ("." in host or ":" in host)}
     found: dict[str, str] = {}
     for number, node in enumerate(fleet.nodes, 1):
-        host = urlsplit(node.uri).hostname or ""
-        is_address = ("." in host or ":" in host) and host in node.identifier.lower()
-        found[node.identifier] = f"node-{number}" if is_address else redact(node.identifier)
+        name = node.identifier
+        may_be_address = "." in name or ":" in name
+        is_address = may_be_address and (_IPV4.search(name) or any(host in name.lower() for host in hosts))
+        found[name] = f"node-{number}" if is_address else redact(name)
     return found
+
+
+_IPV4 = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b")
 
 
 def share_of(times: tuple[int, int]) -> float | None:

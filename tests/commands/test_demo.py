@@ -92,6 +92,22 @@ def test_tour_that_is_terminated_leaves_nothing(isolated: Path) -> None:
     assert not list(isolated.glob("revvlink-demo-*"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_page_of_the_demo_leaves_nothing(isolated: Path) -> None:
+    """The history of the status page of a simulated fleet is gone with the fleet."""
+    home = isolated / "home"
+    home.mkdir()
+    environment = {**os.environ, "TMPDIR": str(home), "XDG_STATE_HOME": str(home), "HOME": str(home)}
+    command = [sys.executable, "-m", "revvlink_cli", "demo", "--", "exporter", "--page", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"http://127.0.0.1:")
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

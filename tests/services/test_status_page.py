@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import jsonschema
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from revvlink_cli.cli.json_schemas import FOLDER
+from revvlink_cli.client.errors import Code, NodeException, Stage
+from revvlink_cli.client.snapshot import FleetSnapshot
+from revvlink_cli.health.damping import Rules
+from revvlink_cli.health.fleet import assess
+from revvlink_cli.health.policy import Policy
+from revvlink_cli.output.badges import fleet_badge, node_badge
+from revvlink_cli.output.status_json import status_json
+from revvlink_cli.output.status_page import POLICY, status_page
+from revvlink_cli.services.history import NodePast
+from revvlink_cli.services.history_store import Incident, Times
+from revvlink_cli.services.status_page import PagePlan, PageRenderers, PageSetup, StatusPage
+from revvlink_cli.services.status_view import DayCache, samples_of, status_view
+from revvlink_cli.services.verdicts import VerdictLoop
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.health.judged_nodes import DOWN, NOW, snapshot
 from tests.services.running_exporter import PASSWORD, ask, configured, eventually, exporter
 
 if TYPE_CHECKING:
@@ -22,6 +41,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+
+    from revvlink_cli.client.fleet import Fleet
+    from revvlink_cli.services.status_view import StatusView
 
 HOSTILE = """<b>x&'"</b>/a#c%41"""
 
@@ -101,10 +123,103 @@ def test_the_page_of_a_fleet(
         assert kept["us-1"] > 0
 
 
+SECRET = "hunter2-Zw9"
+
+LEAKS = (SECRET, "10.9.8.7", "node.internal", "Node.Internal", "2333", "/srv/secret", "fd00::7", "Bearer")
+
+
+def test_errors_show_only_their_reason() -> None:
+    """Whatever an error says - an address, a password, a path - none of it is in the page, its JSON or a badge."""
+    text = f"ws://:{SECRET}@10.9.8.7:2333 [fd00::7] node.internal /srv/secret Authorization: Bearer {SECRET}"
+    names = ("us-1", "10.9.8.7:2333", "eu at Node.Internal", "10.9.8.7 (old)")
+    uris = ("http://node.internal:2333", "http://10.9.8.7:2333", "https://node.internal:2333", "http://[fd00::7]:2333")
+    for code in Code:
+        error = NodeException(text, code=code, stage=Stage.CONNECT, hint=text)
+        down = {**DOWN, "error": error, "hanging": error if code == Code.REST_UNRESPONSIVE else None, "attempts": 3}
+        fleet = FleetSnapshot(
+            at=NOW,
+            nodes=tuple(
+                snapshot(identifier=name, uri=uri, region="us", **down) for name, uri in zip(names, uris, strict=True)
+            ),
+            penalties={},
+        )
+        report = assess(fleet, Policy(), timeout=5.0)
+        samples = samples_of(fleet, report, {})
+        past = {name: NodePast(1.0, (Times(0, 5),) * 3, {}) for name in names}
+        incidents = [Incident(name, 1000, None, 1000, samples[name].reason) for name in names[:4]]
+        incidents.append(Incident("us-1", 1, 2, 2, text))  # as of a file that somebody has edited
+        days = [date(2026, 11, 29)]
+        view = status_view("Nodes", 1.0, fleet, report, past, days, incidents, DayCache())
+        made = [status_page(view), status_json(view).decode(), fleet_badge(view), *map(node_badge, view.nodes)]
+        assert [(leak, code) for leak in LEAKS for each in made if leak in each] == []
+
+
+class Recorder:
+    """Draws as usual, and notes in which threads."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+
+    def html(self, view: StatusView) -> str:
+        """The page."""
+        self.threads.append(threading.current_thread())
+        return status_page(view)
+
+
+class FakeFleet:
+    """Nodes that do not change."""
+
+    def snapshot(self) -> FleetSnapshot:
+        """The nodes."""
+        nodes = tuple(snapshot(identifier=f"node-{number}", region="us") for number in range(100))
+        return FleetSnapshot(at=NOW, nodes=nodes, penalties={})
+
+
+def test_many_readers_cost_one_drawing(tmp_path: Path) -> None:
+    """The page is drawn once for 500 readers of a sample, and not in the thread of the event loop."""
+    recorder = Recorder()
+    renderers = PageRenderers(recorder.html, status_json, node_badge, fleet_badge, POLICY)
+    said: list[str] = []
+
+    async def live() -> tuple[set[bytes], set[int]]:
+        fleet = cast("Fleet", FakeFleet())
+        page = StatusPage(
+            fleet,
+            PageSetup(tmp_path / "history.sqlite3", renderers),
+            lambda: (PagePlan(), Policy(), None),
+            5.0,
+            said.append,
+            VerdictLoop(fleet, lambda: (Policy(), Rules()), 5.0),
+        )
+        app = web.Application()
+        app.add_routes(page.routes())
+        page.start()
+        async with TestClient(TestServer(app)) as client:
+
+            async def read() -> tuple[bytes, int]:
+                async with client.get("/status") as answer:
+                    tag = answer.headers["ETag"]
+                    body = await answer.read()
+                async with client.get("/status", headers={"If-None-Match": tag}) as again:
+                    return body, again.status
+
+            answers = await asyncio.gather(*(read() for _ in range(500)))
+            await page.close()
+        return {body for body, _ in answers}, {status for _, status in answers}
+
+    bodies, statuses = asyncio.run(live())
+    assert bodies
+    assert statuses <= {200, 304}, "200 where a sample came in between"
+    samples_seen = len(bodies)
+    assert len(recorder.threads) <= samples_seen + 1, "the next sample's page is made before it is shown"
+    assert threading.main_thread() not in recorder.threads
+    assert said == []
+
+
 def test_who_may_read_the_page(
     write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With `public`, it needs no password, and the rest does."""
+    """With `public`, it needs no password, and the rest does. Its history is where the configuration says."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     import bcrypt
 
@@ -112,11 +227,23 @@ def test_who_may_read_the_page(
     (tmp_path / "web.yml").write_text(f"basic_auth_users:\n  ops: {hashed}\n", encoding="utf-8")
     web = ("--web.config.file", str(tmp_path / "web.yml"))
     with Simulator([NodeProfile(identifier="us-1", region="us", password=PASSWORD)]) as simulator:
-        with exporter(configured(write_config, simulator, page={"public": True}), "--page", *web) as running:
+        public = {"public": True, "history": "h/h.sqlite3"}
+        path = configured(write_config, simulator, page=public)
+        with exporter(path, "--page", *web) as running:
             paths = ("/status", "/status.json", "/badge/fleet.svg", "/badge/node/us-1.svg")
             assert [ask(running.url + path).status for path in paths] == [200] * 4
-            closed = ("/", "/metrics", "/status/../metrics", "/probe?target=us-1")
-            assert [ask(running.url + path).status for path in closed] == [401] * 4
+            assert (path.parent / "h" / "h.sqlite3").exists()
+            closed = (
+                "/",
+                "/metrics",
+                "/status/../metrics",
+                "/probe?target=us-1",
+                "/sd",
+                "/-/reload",
+                "/statusx",
+                "/status/",
+            )
+            assert [ask(running.url + path).status for path in closed] == [401] * 8
             assert ask(f"{running.url}/badge/../metrics").status in (401, 404)
         with exporter(configured(write_config, simulator, page={"enabled": True}), *web) as running:
             assert ask(f"{running.url}/status").status == 401
