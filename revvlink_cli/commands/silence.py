@@ -137,6 +137,8 @@ def add(
     if all_ == bool(nodes or tag or region):
         message = "--all goes without other nodes" if all_ else "which nodes?"
         raise _failure(message, "name nodes, or give --tag, --region or --all")
+    if region is not None and not region.strip():
+        raise _failure("--region is empty", "name a region, or leave it out")
     text = silences.clean_line(reason or "")
     if not text:
         raise _failure("a silence needs a reason", "add --reason 'new disk', for example")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds to wait for another run that changes the same file."""
+
+POLL = 0.02
+"""Seconds between two attempts to take a lock."""
 
 
 @contextmanager
@@ -31,7 +37,7 @@ def locked(lock: Path, *, patience: float = 0.0) -> Iterator[bool]:
 
     held = FileLock(lock, mode=0o600)
     try:
-        held.acquire(timeout=patience, poll_interval=0.02)
+        held.acquire(timeout=patience, poll_interval=POLL)
     except Timeout:
         yield False
         return
@@ -64,3 +70,42 @@ def changing(path: Path) -> Iterator[None]:
             message = f"another run has been changing it for {PATIENCE:g} s"
             raise ConfigError([Problem(message, path, hint="wait for that run, or end it")])
         yield
+
+
+@contextmanager
+def changing_shared(path: Path) -> Iterator[None]:
+    """Like `changing`, for a file that several users change: each user has a state folder, and so locks, of its own.
+
+    It also locks the folder of the file, which needs no further file. Windows and some network file systems have no
+    such lock.
+
+    Raises:
+        ConfigError: Another run has held a lock for too long.
+    """
+    with changing(path), ExitStack() as stack:
+        if sys.platform != "win32" and not _lock_folder(path.resolve().parent, stack):
+            message = f"another user has been changing it for {PATIENCE:g} s"
+            raise ConfigError([Problem(message, path, hint="wait for that run, or end it")])
+        yield
+
+
+if sys.platform != "win32":
+    import fcntl
+
+    def _lock_folder(folder: Path, stack: ExitStack) -> bool:
+        """Lock a folder until the stack ends; False if another run holds the lock for too long."""
+        deadline = time.monotonic() + PATIENCE
+        try:
+            number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, number)  # releases the lock
+            while True:
+                try:
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        return False
+                    time.sleep(POLL)
+                    continue
+                return True
+        except OSError:  # there is no such folder yet, or it cannot be locked
+            return True

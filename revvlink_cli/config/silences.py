@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.config.files import MAX_SIZE, write_atomically
-from revvlink_cli.config.locking import changing
+from revvlink_cli.config.locking import changing_shared
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.health.silences import Silence, SilenceState, silenced_nodes
 
@@ -199,7 +199,7 @@ def add_silence(path: Path, silence: Silence, *, configuration: Path, now: float
     Raises:
         ConfigError: The file is damaged or cannot be written, or has too many active silences. It is unchanged.
     """
-    with changing(path):
+    with changing_shared(path):
         known = read_silences(path)
         _refuse_unreadable(path, silence)
         if sum(each.state_at(now) is not SilenceState.EXPIRED for each in known) >= MOST:
@@ -208,6 +208,10 @@ def add_silence(path: Path, silence: Silence, *, configuration: Path, now: float
         taken = {each.id for each in known}
         while not silence.id or silence.id in taken:
             silence = replace(silence, id="".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(5)))
+        try:
+            _read(_written(silence))
+        except (ValueError, OverflowError) as error:
+            raise ConfigError([Problem(f"this silence cannot be kept: it {error}", path)]) from None
         _write(path, (*known, silence), configuration, now)
     return silence
 
@@ -240,7 +244,7 @@ def remove_silences(
     Raises:
         ConfigError: The file is damaged or cannot be written.
     """
-    with changing(path):
+    with changing_shared(path):
         known = read_silences(path)
         gone = tuple(choose(known))
         if gone:
@@ -263,7 +267,7 @@ def rewrite_silences(
     Raises:
         ConfigError: The file is damaged or cannot be written.
     """
-    with changing(path):
+    with changing_shared(path):
         known = read_silences(path)
         wanted = tuple(plan(known))
         if wanted != known:
@@ -279,7 +283,7 @@ def clear_silences(path: Path, *, configuration: Path) -> int | None:
     Raises:
         ConfigError: The file cannot be written.
     """
-    with changing(path):
+    with changing_shared(path):
         try:
             count = len(read_silences(path))
         except ConfigError:
@@ -302,7 +306,14 @@ def _write(path: Path, silences: Iterable[Silence], configuration: Path, now: fl
     with contextlib.suppress(OSError):
         about = configuration.stat()
         mode, owner = stat.S_IMODE(about.st_mode) & 0o666, (about.st_uid, about.st_gid)
-    write_atomically(path, text, mode=mode, keeps_mode=True)
+    try:
+        write_atomically(path, text, mode=mode, keeps_mode=True)
+    except ConfigError as error:
+        problem = error.problems[0]
+        if os.access(path.resolve().parent, os.W_OK):
+            raise
+        hint = "run it as a user who can write there, with sudo for example"
+        raise ConfigError([problem._replace(hint=hint)]) from None
     if is_new and owner is not None and sys.platform != "win32":
         _give(path, owner)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.config import silences
+from revvlink_cli.config import locking, silences
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.config.silences import SilenceFile, SilenceWatch, add_silence, path_beside, read_silences
 from revvlink_cli.health.silences import Silence
@@ -136,3 +138,58 @@ def test_a_pipe_and_hostile_texts_are_harmless(isolated: Path) -> None:
     assert read_silences(path) == ()
     add_silence(path, ONE, configuration=isolated / "none.toml", now=NOW)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_what_readers_refuse_is_not_written(isolated: Path) -> None:
+    """One wrong silence would make the file useless, and with it all others."""
+    path, configuration = isolated / "s.json", isolated / "s.toml"
+    add_silence(path, ONE, configuration=configuration, now=NOW)
+    before = path.read_bytes()
+    for wrong in (replace(ONE, region=""), replace(ONE, nodes=("",)), replace(ONE, is_for_all=True)):
+        with pytest.raises(ConfigError, match="cannot be kept"):
+            add_silence(path, wrong, configuration=configuration, now=NOW)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the limit of a file's size is one of Unix")
+def test_a_full_disk_and_a_folder_that_is_read_only(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file stays as it is, nothing is left beside it, and the line says what to do."""
+    import resource
+
+    folder = isolated / "folder"
+    folder.mkdir()
+    path = folder / "s.json"
+    add_silence(path, ONE, configuration=isolated / "s.toml", now=NOW)
+    before = path.read_bytes()
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, usual[1]))
+    try:
+        with pytest.raises(ConfigError, match="cannot be written: File too large"):
+            add_silence(path, replace(ONE, reason="x" * 200), configuration=isolated / "s.toml", now=NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert path.read_bytes() == before
+    assert list(folder.iterdir()) == [path]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("revvlink_cli.config.files.replace_whole", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ConfigError) as caught:
+        add_silence(path, ONE, configuration=isolated / "s.toml", now=NOW)
+    (problem,) = caught.value.problems
+    assert problem.message == "cannot be written: Permission denied"
+    assert problem.hint == "run it as a user who can write there, with sudo for example"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows cannot lock a folder")
+def test_two_users_at_once_lose_no_silence(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each user has a state folder, and so a lock, of its own: here each thread is a user."""
+    monkeypatch.setattr(locking, "user_state_folder", lambda: isolated / f"user-{get_ident()}")
+    path, configuration = isolated / "s.json", isolated / "s.toml"
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(add_silence, path, ONE, configuration=configuration, now=NOW) for _ in range(20)]
+        made = {job.result().id for job in jobs}
+    assert {each.id for each in read_silences(path)} == made
+    assert len(made) == 20

@@ -31,4 +31,5 @@ def seconds(text: str) -> float:
     try:
         return read_duration(float(text) if text.replace(".", "", 1).isdecimal() else text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} {error}, or a number of seconds") from None
+        more = ", or a number of seconds" if str(error).startswith("must be a duration") else ""
+        raise typer.BadParameter(f"{text!r} {error}{more}") from None
