@@ -76,8 +76,7 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        hint = "let this user read the file and its folder" if isinstance(error, PermissionError) else ""
-        raise _problem(path, f"it cannot be read: {error.strerror or error}", hint) from None
+        raise _unreadable(path, error) from None
     if len(data) > MAX_SIZE:
         raise _problem(path, f"it is larger than {MAX_SIZE} bytes")
     if not data.strip():  # made by hand, so that it has the mode that the other user needs
@@ -104,6 +103,11 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
     if len({silence.id for silence in found}) < len(found):
         raise _problem(path, "it is damaged: two silences have one id")
     return tuple(found)
+
+
+def _unreadable(path: Path, error: OSError) -> ConfigError:
+    hint = "let this user read the file and its folder" if isinstance(error, PermissionError) else ""
+    return _problem(path, f"it cannot be read: {error.strerror or error}", hint)
 
 
 def _problem(path: Path, message: str, hint: str = "") -> ConfigError:
@@ -288,8 +292,13 @@ def clear_silences(path: Path, *, configuration: Path) -> int | None:
             count = len(read_silences(path))
         except ConfigError:
             count = None
-        if path.exists():
-            _write(path, (), configuration, 0.0)
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return count
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        _write(path, (), configuration, 0.0)
     return count
 
 
@@ -353,7 +362,7 @@ class SilenceFile:
         try:
             silences = read_silences(self.path)
         except ConfigError as error:
-            return {}, (str(error),)
+            return {}, tuple(f"{problem} ({problem.hint})" for problem in error.problems)
         return silenced_nodes(nodes, silences, time.time() if now is None else now), ()
 
 

@@ -111,6 +111,7 @@ def test_a_damaged_file_silences_nothing(isolated: Path, text: str, message: str
     assert found == {}
     (warning,) = warnings
     assert warning.startswith(f"{path}: no silence applies: it ")
+    assert warning.endswith(")"), "it says what to do"
     assert message in warning
     assert "\n" not in warning
     heard: list[str] = []
@@ -181,6 +182,27 @@ def test_a_full_disk_and_a_folder_that_is_read_only(isolated: Path, monkeypatch:
     (problem,) = caught.value.problems
     assert problem.message == "cannot be written: Permission denied"
     assert problem.hint == "run it as a user who can write there, with sudo for example"
+
+
+def test_a_folder_that_this_user_must_not_enter(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading, adding and clearing each end in one line, and change nothing."""
+    path, configuration = isolated / "s.json", isolated / "s.toml"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(type(path), "stat", refuse)
+    for attempt in (
+        lambda: read_silences(path),
+        lambda: silences.clear_silences(path, configuration=configuration),
+        lambda: add_silence(path, ONE, configuration=configuration, now=NOW),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            attempt()
+        (problem,) = caught.value.problems
+        assert problem.message == "no silence applies: it cannot be read: Permission denied"
+        assert problem.hint == "let this user read the file and its folder"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows cannot lock a folder")
