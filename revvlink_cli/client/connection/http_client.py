@@ -156,6 +156,7 @@ class HttpClient:
             max_body=max_body,
             sample=sample,
         )
+        request.progress.is_timed = purpose is Purpose.OBSERVER
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
                 async with self.rate_limiter.acquire(purpose) as slot:
@@ -179,7 +180,7 @@ class HttpClient:
                 if wait is None or wait > patience or tried == MAX_RETRY_AFTER:
                     raise
             else:
-                if purpose is Purpose.OBSERVER:
+                if request.progress.is_timed:
                     self._note_latency(request.progress)
                 self._note_health(ok=True)
                 return answer

@@ -38,16 +38,18 @@ class Progress:
     Attributes:
         stage: Where it is.
         began: Monotonic second at which it was sent, its turn having come; None before.
+        is_timed: Whether `sent` is wanted: only the latency of some requests is measured.
         sent: Monotonic second at which its headers were written to an open connection, and the seconds of processor
             time that this program had used by then; None before.
         sockets: Those that were made for it, until one of them is connected, TLS included.
     """
 
-    __slots__ = ("began", "sent", "sockets", "stage")
+    __slots__ = ("began", "is_timed", "sent", "sockets", "stage")
 
     def __init__(self) -> None:
         self.stage = Stage.CONNECT
         self.began: float | None = None
+        self.is_timed = False
         self.sent: tuple[float, float] | None = None
         self.sockets: list[socket.socket] = []
 
@@ -245,7 +247,7 @@ def _stages() -> aiohttp.TraceConfig:
 
     async def mark_sent(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
         progress = under_way.get()
-        if progress is not None:
+        if progress is not None and progress.is_timed:
             progress.sent = (time.monotonic(), time.process_time())
 
     def at(stage: Stage) -> Any:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.routing.penalty import PER_PLAYER
+from revvlink_cli.client.routing.ranking import penalty
 from revvlink_cli.client.routing.regions import nearest_regions
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.node_state import NodeState
     from revvlink_cli.client.node import Node
+    from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import TimedStats
 
 NEVER = float("inf")
 
 ROUNDING = 1e-9
-"""Totals are rounded. Costs that differ by a smaller share than this are added up and compared as `rank` does."""
+"""Totals are rounded: nodes whose costs differ by a smaller share than this may have equal totals with the median, so
+that the number of their players decides. Their totals are compared, not the sums without the median."""
 
 Terms = tuple[float, float, float, float]
 """The costs of a node without its CPU, in the order in which `Penalty.total` adds them."""
@@ -118,6 +121,15 @@ class NodeIndex:
                 if found is not None:
                     return found
         return self._best_of(self._all, exclude)
+
+    def penalty_of(self, node: Node, now: float) -> Penalty | None:
+        """The penalty of one node as `ranking.penalties` computes it; None when its statistics are unknown or old."""
+        self._refresh(now)
+        state = state_of(node)
+        timed = state.timed_stats
+        if timed is None or now >= timed.expires:
+            return None
+        return penalty(timed, state.reserved, self._median() if self._cpus else None)
 
     def _best_of(self, group: _Group | None, exclude: Collection[str]) -> str | None:
         if group is None:

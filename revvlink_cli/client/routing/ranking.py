@@ -18,7 +18,7 @@ from revvlink_cli.client.snapshot import NodeStatus
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from revvlink_cli.client.snapshot import NodeSnapshot
+    from revvlink_cli.client.snapshot import NodeSnapshot, TimedStats
 
 
 class Match(IntEnum):
@@ -101,9 +101,7 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
     for node in nodes:
         timed = node.timed_stats
         if timed is not None and now < timed.expires:
-            costs[node.identifier] = (
-                replace(timed.penalty, reserved=PER_PLAYER * node.reserved) if node.reserved else timed.penalty
-            )
+            costs[node.identifier] = penalty(timed, node.reserved, None)
             if timed.stats.system_load is None:
                 unmeasured.append(node)
     if unmeasured:
@@ -112,9 +110,21 @@ def penalties(nodes: Sequence[NodeSnapshot], now: float) -> dict[str, Penalty]:
         fallback = median(measured) if measured else None
         for node in unmeasured:
             if node.timed_stats is not None:
-                reserved = PER_PLAYER * node.reserved
-                costs[node.identifier] = compute(node.timed_stats.stats, cpu_fallback=fallback, reserved=reserved)
+                costs[node.identifier] = penalty(node.timed_stats, node.reserved, fallback)
     return costs
+
+
+def penalty(timed: TimedStats, reserved: int, cpu_fallback: float | None) -> Penalty:
+    """The penalty of one node.
+
+    Args:
+        timed: Its statistics.
+        reserved: Players that they do not show yet.
+        cpu_fallback: Cost of the CPU if the node has not measured it: the median of the pool.
+    """
+    if timed.stats.system_load is None:
+        return compute(timed.stats, cpu_fallback=cpu_fallback, reserved=PER_PLAYER * reserved)
+    return replace(timed.penalty, reserved=PER_PLAYER * reserved) if reserved else timed.penalty
 
 
 def rank(

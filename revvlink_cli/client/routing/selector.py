@@ -34,7 +34,6 @@ class NodeSelector:
         self._regions: Mapping[str, tuple[str, ...]] | None = None
         self._unknown_regions: Counter[str] = Counter()
         self._rankings: dict[str | None, Ranking] = {}
-        self._penalties: tuple[dict[str, Penalty], float] | None = None
 
     def use_regions(self, regions: Mapping[str, tuple[str, ...]] | None) -> None:
         """Use a map of regions in place of the built-in one; None restores that one."""
@@ -50,10 +49,9 @@ class NodeSelector:
         return region
 
     def on_change(self, node: Node) -> None:
-        """Discard the rankings and penalties, and update the index: the node has changed, joined or left."""
+        """Discard the rankings, and update the index: the node has changed, joined or left."""
         self._index.on_change(node.identifier, time.monotonic())
         self._rankings.clear()
-        self._penalties = None
 
     def snapshot(self) -> FleetSnapshot:
         """All nodes as they are now, with their penalties."""
@@ -63,12 +61,7 @@ class NodeSelector:
 
     def penalty_of(self, node: Node) -> Penalty | None:
         """The penalty of one node among the others; None when its statistics are unknown or too old."""
-        now = time.monotonic()
-        if self._penalties is None or now >= self._penalties[1]:
-            nodes = [member.snapshot() for member in self._nodes.values()]
-            expiries = [n.timed_stats.expires for n in nodes if n.timed_stats and now < n.timed_stats.expires]
-            self._penalties = (ranking.penalties(nodes, now), min(expiries, default=float("inf")))
-        return self._penalties[0].get(node.identifier)
+        return self._index.penalty_of(node, time.monotonic())
 
     def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
         """All nodes, ranked for a region. The ranking is cached until a node changes or statistics are too old."""

@@ -16,6 +16,7 @@ from revvlink_cli.client.errors import Code, NodeException
 from revvlink_cli.client.fleet import Fleet
 from revvlink_cli.client.fleet_events import FleetMember
 from revvlink_cli.client.node_access import state_of
+from revvlink_cli.client.protocol.dialects import Dialect
 from revvlink_cli.client.protocol.models import Decoded, WireCpu, WireFrames, WireStats
 from revvlink_cli.client.routing import ranking
 from revvlink_cli.client.snapshot import NodeStatus
@@ -42,14 +43,14 @@ class Clock:
 class RandomFleet:
     """A fleet without a network, whose nodes change at random."""
 
-    def __init__(self, source: random.Random, clock: Clock) -> None:
+    def __init__(self, source: random.Random, clock: Clock, *, size: int | None = None) -> None:
         self.source = source
         self.clock = clock
         self.fleet = Fleet()
         self.fleet._selector.use_regions({"moon": ("x",)} if source.random() < 0.2 else None)
         self.names = 0
         self.guilds = 0
-        for _ in range(source.randint(0, 8)):
+        for _ in range(source.randint(0, 8) if size is None else size):
             self.join()
 
     @property
@@ -187,6 +188,15 @@ class RandomFleet:
         """Time passes: statistics grow old, trips end."""
         self.clock.now += self.source.choice((0.1, 2.0, 10.0, 70.0, 200.0))
 
+    def change_all(self, _: Node) -> None:
+        """All nodes send statistics."""
+        for node in self.nodes:
+            self.send_stats(node)
+
+    def replace_regions(self, _: Node) -> None:
+        """The program sets regions of its own, or the built-in ones again."""
+        self.fleet._selector.use_regions(self.source.choice((None, {"moon": ("x",)})))
+
     def change(self) -> None:
         """One change."""
         if not self.nodes or self.source.random() < 0.05:
@@ -202,8 +212,16 @@ class RandomFleet:
             self.trip,
             self.hang,
             self.leave,
+            self.change_all,
+            self.replace_regions,
         )
         self.source.choice(changes)(self.source.choice(self.nodes))
+
+    def check_penalties(self) -> None:
+        """The penalty of each node is that of a ranking made from nothing."""
+        penalties = ranking.penalties([state_of(node)._take_snapshot() for node in self.nodes], self.clock.now)
+        for node in self.nodes:
+            assert node.penalty == penalties.get(node.identifier)
 
     def check(self) -> None:
         """The fleet chooses the node that a ranking made from nothing puts first, or fails with its reasons."""
@@ -236,3 +254,41 @@ def test_index_and_ranking_agree(monkeypatch: pytest.MonkeyPatch) -> None:
             fleet.change()
             if fleet.source.random() < 0.7:
                 fleet.check()
+            if fleet.source.random() < 0.1:
+                fleet.check_penalties()
+
+
+def test_equal_totals_after_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal totals of two nodes without a CPU: the one with fewer players is chosen, although it loses more frames.
+
+    The difference of their frames is so small that it is lost when the median CPU is added.
+    """
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    fleet = RandomFleet(random.Random(1), clock, size=3)
+    busy, lossy, other = fleet.nodes
+
+    def send(node: Node, load: float | None, expected: int = 0, lost: int = 0) -> None:
+        state = state_of(node)
+        assert state.rest is not None
+        rest: Any = state.rest
+        rest.dialect = Dialect.NODELINK  # its frames are shares of totals
+        frames = WireFrames(sent=expected - lost, nulled=0, deficit=lost, expected=expected)
+        cpu = WireCpu(1, load, load) if load is not None else None
+        state.on_stats(Decoded(WireStats(players=1, playing_players=0, uptime=1, cpu=cpu, frame_stats=frames)))
+
+    for node in fleet.nodes:
+        state_of(node).forget_stats()
+        fleet.set_status(node, NodeStatus.CONNECTED)
+    other.cordon()
+    send(other, 1.0)
+    for node, lost in ((busy, 0), (lossy, 1)):
+        send(node, None)
+        send(node, None, expected=6 * 10**16, lost=lost)
+    state_of(busy).players.add(1)
+    snapshots = [state_of(node)._take_snapshot() for node in fleet.nodes]
+    penalties = ranking.penalties(snapshots, clock.now)
+    assert penalties[busy.identifier].deficit < penalties[lossy.identifier].deficit
+    assert penalties[busy.identifier].total == penalties[lossy.identifier].total
+    assert ranking.rank(snapshots, clock.now).candidates[0].node.identifier == lossy.identifier
+    assert fleet.fleet.best() is lossy
