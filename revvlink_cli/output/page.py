@@ -1,7 +1,8 @@
 """Makes self-contained HTML pages: the frame, the style, tables and records. No script, nothing from the network.
 
 The style serves a wide screen, a phone and paper, in light and dark. A colour has one meaning: states have theirs and a
-sign beside them, so that they can be read without colours; the lines of charts have others.
+sign beside them, so that they can be read without colours; the lines of charts have others. A screen reader reads the
+word of a state and leaves out its sign.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ td{{overflow-wrap:anywhere}} td:first-child{{font-weight:600;white-space:nowrap}
 tr{{break-inside:avoid}} thead{{display:table-header-group}}
 .good{{color:var(--good)}} .warn{{color:var(--warn)}} .bad{{color:var(--bad)}} .gone{{color:var(--muted)}}
 td.state{{white-space:nowrap;font-weight:600}} td.number>span{{font-weight:600}}
-.good::before{{content:"\\25cf  "}} .warn::before{{content:"\\25b2  "}} .bad::before{{content:"\\2715  "}}
-.gone::before{{content:"\\25cb  "}}
+.good::before{{content:"\\25cf  ";content:"\\25cf  " / ""}} .warn::before{{content:"\\25b2  ";content:"\\25b2  " / ""}}
+.bad::before{{content:"\\2715  ";content:"\\2715  " / ""}} .gone::before{{content:"\\25cb  ";content:"\\25cb  " / ""}}
 .wide{{overflow-x:auto}}
 dl{{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.5rem}} dt{{color:var(--muted)}}
 dd{{margin:0;overflow-wrap:anywhere}}

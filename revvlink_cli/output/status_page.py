@@ -273,7 +273,7 @@ def _node(node: NodeView, days: Sequence[str]) -> str:
         f'<span class="verdict {kind}">{verdict}</span></h3>'
         f'<p class="about">{" · ".join(filter(None, facts))}</p>{reason}'
         f'{_bar(node.days, days)}<div class="span"><span>{_first(node.days, days)}</span> <span>today</span></div>'
-        f'<div class="shares">{shares}</div></li>\n'
+        f'<div class="shares" role="group" aria-label="Availability">{shares}</div></li>\n'
     )
 
 
