@@ -10,7 +10,7 @@ import argparse
 import sys
 import traceback
 
-from benchmarks.measure import Figure, digits, figure_of
+from benchmarks.measure import Figure, chart, digits, figure_of
 from benchmarks.rows import ROWS
 
 WIDTH = max(map(len, ROWS)) + 1
@@ -53,6 +53,8 @@ def _measure(names: list[str]) -> list[tuple[str, Figure | None]]:
             f"{figure.target}{'' if figure.is_met else '  MISSED'}",
             flush=True,
         )
+        for line in chart(figure) if figure.points else ():
+            print(f"  {line}", flush=True)
         figures.append((name, figure))
     return figures
 

@@ -39,7 +39,7 @@ def _no_rest() -> Any:
     return SimpleNamespace()
 
 
-def _ours(size: int = NODES) -> tuple[Fleet, list[Node]]:
+def make_fleet(size: int = NODES) -> tuple[Fleet, list[Node]]:
     """A fleet of so many nodes in the connected state, without a network."""
     fleet = Fleet()
     nodes = []
@@ -49,13 +49,14 @@ def _ours(size: int = NODES) -> tuple[Fleet, list[Node]]:
         link = state.supervisor = NodeSupervisor(state, _no_rest(), _no_rest(), user_id=1)
         link.status, link.was_connected = NodeStatus.CONNECTED, True
         state.observer = FleetMember(fleet, node)
-        state.on_stats(Decoded(_stats(playing, load)))
+        state.on_stats(Decoded(make_stats(playing, load)))
         fleet._nodes[name] = node
         nodes.append(node)
     return fleet, nodes
 
 
-def _stats(playing: int, load: float) -> WireStats:
+def make_stats(playing: int, load: float) -> WireStats:
+    """Statistics of a node with so many playing players and this load."""
     return WireStats(players=playing, playing_players=playing, uptime=1, cpu=WireCpu(4, load, load / 2))
 
 
@@ -77,7 +78,7 @@ def _peers(size: int = NODES) -> tuple[Any, list[Any]]:
 
 def get_node() -> Samples:
     """The best of 1,000 nodes in a region."""
-    (fleet, _), (peer, _) = _ours(), _peers()
+    (fleet, _), (peer, _) = make_fleet(), _peers()
     assert fleet.get_node(region="eu").identifier == peer.get_node(region="eu").identifier
     calls = 200
     return by_turns(
@@ -91,11 +92,11 @@ def get_node() -> Samples:
 
 def get_node_and_change() -> Samples:
     """The best of 1,000 nodes, together with the statistics that come in before every call."""
-    (fleet, nodes), (peer, theirs_nodes) = _ours(), _peers()
+    (fleet, nodes), (peer, theirs_nodes) = make_fleet(), _peers()
     turn = itertools.count()
 
     def ours_once() -> None:
-        state_of(nodes[next(turn) % NODES]).on_stats(Decoded(_stats(3, 0.3)))
+        state_of(nodes[next(turn) % NODES]).on_stats(Decoded(make_stats(3, 0.3)))
         fleet.get_node(region="eu")
 
     def theirs_once() -> None:
@@ -108,14 +109,14 @@ def get_node_and_change() -> Samples:
 
 def get_node_changed(size: int) -> Samples:
     """The best node of a region after one node's statistics have changed, which itself is not timed."""
-    (fleet, nodes), (peer, theirs_nodes) = _ours(size), _peers(size)
+    (fleet, nodes), (peer, theirs_nodes) = make_fleet(size), _peers(size)
     source = random.Random(2)
     ours, theirs = [], []
     for batch in range(CHANGES // BATCH):
         mine = other = 0.0
         for turn in range(batch * BATCH, (batch + 1) * BATCH):
             playing, load = source.randint(0, 200), source.random()
-            state_of(nodes[turn % size]).on_stats(Decoded(_stats(playing, load)))
+            state_of(nodes[turn % size]).on_stats(Decoded(make_stats(playing, load)))
             stats = SimpleNamespace(cpu=SimpleNamespace(system_load=load), frames=None, playing=playing)
             theirs_nodes[turn % size].stats = stats
             mine += seconds(lambda: fleet.get_node(region="eu"))

@@ -24,6 +24,7 @@ class Unit(enum.Enum):
     SHARE_OF_A_CORE = enum.auto()
     PER_SECOND = enum.auto()
     SHARE_OF_HITS = enum.auto()
+    EXPONENT = enum.auto()
 
     @property
     def is_less_better(self) -> bool:
@@ -43,6 +44,8 @@ class Unit(enum.Enum):
                 return f"{value:,.0f}/s"
             case Unit.SHARE_OF_HITS:
                 return f"{value:.1%}"
+            case Unit.EXPONENT:
+                return f"size^{value:.2f}"
 
 
 def _scaled(value: float, scales: Sequence[tuple[str, float]]) -> str:
@@ -91,6 +94,9 @@ class Samples:
         unit: What both count.
         centre: Which of the repetitions are compared.
         demands: Further demands.
+        points: Size -> cost in seconds, of a row that measures growth.
+        points_of: What the sizes count, such as ``nodes``.
+        spread: The ratios of the repetitions where `ours` is made of all of them.
     """
 
     ours: Sequence[float]
@@ -98,6 +104,9 @@ class Samples:
     unit: Unit = Unit.SECONDS
     centre: Centre = Centre.MEDIAN
     demands: Sequence[Demand] = ()
+    points: Sequence[tuple[int, float]] = ()
+    points_of: str = ""
+    spread: Sequence[float] = ()
 
 
 class Direction(enum.Enum):
@@ -174,6 +183,8 @@ class Figure:
         centre: ``median`` or ``minimum``.
         target: What is promised.
         is_met: Whether everything is kept.
+        points: Size -> cost in seconds, of a row that measures growth.
+        points_of: What the sizes count.
     """
 
     ours: str
@@ -185,6 +196,8 @@ class Figure:
     centre: str
     target: str
     is_met: bool
+    points: Sequence[tuple[int, float]] = ()
+    points_of: str = ""
 
     @property
     def spread(self) -> str:
@@ -203,7 +216,7 @@ def figure_of(row: Row, samples: Samples) -> Figure:
     ours, beside = samples.centre.of(samples.ours), samples.centre.of(samples.beside)
     ratio = ratio_of(ours, beside)
     is_paired = len(samples.ours) == len(samples.beside)
-    each = [
+    each = list(samples.spread) or [
         ratio_of(one, other)
         for one, other in zip(samples.ours, samples.beside if is_paired else [beside] * len(samples.ours), strict=True)
     ]
@@ -214,10 +227,12 @@ def figure_of(row: Row, samples: Samples) -> Figure:
         ratio=ratio,
         low=low,
         high=high,
-        repeats=len(samples.ours),
+        repeats=len(each),
         centre=samples.centre.value,
         target=", ".join([_target_text(row, samples), *(demand.text for demand in samples.demands)]),
         is_met=row.target.is_met(ratio) and all(demand.is_met for demand in samples.demands),
+        points=samples.points,
+        points_of=samples.points_of,
     )
 
 
@@ -233,6 +248,15 @@ def _target_text(row: Row, samples: Samples) -> str:
             return f"at least {limit:g}x {what} {row.beside}"
         case Direction.SHOWN:
             return "shown, without a target"
+
+
+def chart(figure: Figure, *, width: int = 40) -> list[str]:
+    """Cost against size as lines of text: a bar for each size, in proportion to its cost."""
+    most = max(cost for _, cost in figure.points)
+    return [
+        f"{size:>7,} {figure.points_of} {Unit.SECONDS.text(cost):>9}  {'#' * max(1, round(width * cost / most))}"
+        for size, cost in figure.points
+    ]
 
 
 def digits(ratio: float) -> str:
