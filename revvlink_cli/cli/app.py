@@ -7,7 +7,6 @@ code.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
@@ -297,6 +296,8 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
                 ended = int(result.exit_code)
             else:
                 if step.text and not options.quiet:
+                    import shlex
+
                     diagnostics.lines([f"$ revvlink {shlex.join(step.arguments)}"])
                 ended = _run(outcome, inner, output)
             code = code or (ended if ended not in step.exit_codes else 0)

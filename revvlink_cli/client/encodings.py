@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,27 +46,31 @@ ENCODED = re.compile(
 )
 """What a text without any encoding, line break or invisible character does not have."""
 
-_TOKEN = re.compile(
-    r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
-    r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"
-    r"|\\+(?:u\{?|U0{2,3}|x)(?P<code>(?<=x)[0-9A-Fa-f]{2}|(?<=[u{])[0-9A-Fa-f]{4,5}(?=\})|(?<=u)[0-9A-Fa-f]{4}"
-    r"|(?<=0)[0-9A-Fa-f]{5,6})\}?"
-    r"|\\+(?P<octal>[0-3][0-7]{2})"
-    r"|\\+(?P<space>[nrtvf])"
-    r"|\\+(?P<mark>[!-/:-@\[\]^-`{-~])"
-    r"|(?P<backslashes>\\{2,})"
-    r"|(?P<html>&#?\w{1,31};)"
-    r"|(?P<nothing>\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*"
-    r"|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
-    r"\U000e0000-\U000e007f]+)"
-    r"|(?P<gap>\s\s+|[^\S ])"
-)
+
+@cache
+def _token() -> re.Pattern[str]:
+    """One encoded character; compiled on demand, as few texts have any."""
+    return re.compile(
+        r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
+        r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"
+        r"|\\+(?:u\{?|U0{2,3}|x)(?P<code>(?<=x)[0-9A-Fa-f]{2}|(?<=[u{])[0-9A-Fa-f]{4,5}(?=\})|(?<=u)[0-9A-Fa-f]{4}"
+        r"|(?<=0)[0-9A-Fa-f]{5,6})\}?"
+        r"|\\+(?P<octal>[0-3][0-7]{2})"
+        r"|\\+(?P<space>[nrtvf])"
+        r"|\\+(?P<mark>[!-/:-@\[\]^-`{-~])"
+        r"|(?P<backslashes>\\{2,})"
+        r"|(?P<html>&#?\w{1,31};)"
+        r"|(?P<nothing>\s*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*"
+        r"|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+        r"\U000e0000-\U000e007f]+)"
+        r"|(?P<gap>\s\s+|[^\S ])"
+    )
 
 
 def decoded(view: View) -> View:
     """Decode a text, nested encodings too, and remove line breaks."""
     for _ in range(ROUNDS):
-        if _TOKEN.search(view.text) is None:
+        if _token().search(view.text) is None:
             break
         view = _decoded_once(view)
     return view
@@ -76,7 +81,7 @@ def _decoded_once(view: View) -> View:
     starts: list[int] = []
     ends: list[int] = []
     done = 0
-    for token in _TOKEN.finditer(view.text):
+    for token in _token().finditer(view.text):
         first, last = token.span()
         parts.append(view.text[done:first])
         starts += view.starts[done:first]
@@ -139,4 +144,4 @@ _MEANINGS: dict[str, Callable[[str], str]] = {
     "nothing": lambda _: "",
     "gap": lambda _: " ",
 }
-"""Group of `_TOKEN` -> what its text stands for."""
+"""Group of `_token` -> what its text stands for."""

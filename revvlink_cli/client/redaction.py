@@ -240,7 +240,7 @@ class _Search:
             for match in pattern.finditer(seen.text) if pattern is not None else ():
                 start, end = seen.starts[match.start()], seen.ends[match.end(1) - 1]
                 yield _whole_token(text, start, end) if pattern is self._exact else (start, end)
-        for match in _BASIC.finditer(view.text) if self._short else ():
+        for match in re.finditer(_BASIC, view.text) if self._short else ():
             if any(secret in _from_base64(match[1]) for secret in self._short):
                 yield view.starts[match.start(1)], view.ends[match.end(1) - 1]
         for match in self._weak.finditer(view.text) if self._weak is not None else ():
@@ -337,9 +337,9 @@ def _as_base64(value: str) -> str:
     return rf"(?<![A-Za-z0-9+/_-]){re.escape(encoded)}(?![A-Za-z0-9+/_-])"
 
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*")
+_BASE64 = r"[A-Za-z0-9+/_-]*"
 
-_BASIC = re.compile(r"basic[\s:\"']+([A-Za-z0-9+/_-]+={0,2})", re.IGNORECASE)
+_BASIC = r"(?i)basic[\s:\"']+([A-Za-z0-9+/_-]+={0,2})"
 """User and password as HTTP writes them: the only place where a short secret is searched within base64."""
 
 
@@ -355,9 +355,10 @@ _STANDARD = str.maketrans("-_", "+/")
 
 def _whole_token(text: str, start: int, end: int) -> tuple[int, int]:
     """The base64 around a part of it: the rest could not be decoded, or would reveal a letter."""
-    while start and _BASE64.fullmatch(text[start - 1]):
+    base64 = re.compile(_BASE64)
+    while start and base64.fullmatch(text[start - 1]):
         start -= 1
-    found = _BASE64.match(text, end)
+    found = base64.match(text, end)
     end = found.end() if found is not None else end
     while end < len(text) and text[end] == "=":
         end += 1

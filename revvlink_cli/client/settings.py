@@ -88,7 +88,7 @@ class NodeSettings:
         self._check_types()
         if not self.identifier or not self.identifier.isprintable():
             raise ValueError(f"identifier is one line of visible text, not {self.identifier!r}")
-        if _CONTROL.search(self.password):
+        if re.search(_CONTROL, self.password):
             raise ValueError("password must not have control characters: no header can carry them")
         for name in ("heartbeat", "timeout"):
             check_seconds(name, getattr(self, name))
@@ -102,9 +102,9 @@ class NodeSettings:
         if self.per_second is not None and self.per_second < 1:
             raise ValueError(f"per_second is a number from 1, or None, not {self.per_second!r}")
         for name, value in self.headers:
-            if not _TOKEN.fullmatch(name):
+            if not re.fullmatch(_HEADER_NAME, name):
                 raise ValueError(f"{name!r} is no name of a header")
-            if _CONTROL.search(value):
+            if re.search(_CONTROL, value):
                 raise ValueError(f"the header {name} must not have control characters")
         if self.proxy is not None and not is_proxy(self.proxy):
             raise ValueError("proxy is the address of an HTTP proxy, as in http://127.0.0.1:3128")
@@ -130,9 +130,9 @@ class NodeSettings:
         raise TypeError("NodeSettings cannot be pickled or copied: they hold a password; use dataclasses.replace")
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110, 5.6.2
 
 
 def is_proxy(address: str) -> bool:

@@ -23,7 +23,7 @@ from revvlink_cli.config.files import read_text, write_atomically
 from revvlink_cli.config.load import parse
 from revvlink_cli.config.locking import changing
 from revvlink_cli.config.problems import ConfigError, Problem
-from revvlink_cli.config.silences import path_beside
+from revvlink_cli.config.silences_path import path_beside
 from revvlink_cli.config.source import Source, SourceKind
 from revvlink_cli.config.toml_edit import CannotEditError, Set, edit
 

@@ -24,6 +24,7 @@ from revvlink_cli.config.settings import (
     Settings,
     beside,
 )
+from revvlink_cli.config.silences_path import path_beside
 from revvlink_cli.config.values import read_duration, read_texts, read_threshold, read_value
 from revvlink_cli.health.hold import Hold
 
@@ -400,8 +401,6 @@ def _settings(
 
 
 def _silences_file(source: Source, name: str | None) -> Path | None:
-    from revvlink_cli.config.silences import path_beside
-
     if name is not None:
         return beside(source, name)
     return path_beside(source.path) if source.path is not None else None

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VERSION = 1
 """Version of the format of the file."""
 
-ENDING = ".silences.json"
 
 MOST = 200
 """Silences that may be active at the same time."""
@@ -54,11 +53,6 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 """Characters of ids, without those that look alike."""
 
 _KEYS = frozenset({"id", "nodes", "tags", "region", "all", "reason", "created_by", "created_at", "until"})
-
-
-def path_beside(configuration: Path) -> Path:
-    """The file of the silences of a configuration file: ``revvlink.silences.json`` beside ``revvlink.toml``."""
-    return configuration.with_name(f"{configuration.stem}{ENDING}")
 
 
 def read_silences(path: Path) -> tuple[Silence, ...]:

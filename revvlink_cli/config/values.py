@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from revvlink_cli.health.plugin_requirements import PluginRequirement
     from revvlink_cli.health.versions import Version
 
-_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?")
+_DURATION = r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?"
 _UNITS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CONTROL = r"[\x00-\x1f\x7f]"
 
 
 MOST_RUNS = 1000
@@ -37,7 +37,7 @@ def read_duration(value: Any) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         seconds = float(value)
     else:
-        found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+        found = re.fullmatch(_DURATION, value) if isinstance(value, str) and value else None
         if found is None:
             raise ValueError('must be a duration such as "90s", "1h" or "1d3h"')
         seconds = sum(int(count) * unit for count, unit in zip(found.groups(), _UNITS, strict=True) if count)
@@ -74,7 +74,7 @@ def _text(key: Key, value: Any) -> str:
         raise ValueError(f"must be text in quotes{f', such as {key.example}' if key.example else ''}")
     if not value.strip():
         raise ValueError("must not be empty")
-    if _CONTROL.search(value):
+    if re.search(_CONTROL, value):
         raise ValueError("must not have control characters or line breaks")
     if key.choices and value not in key.choices:
         raise ValueError(f"must be one of {', '.join(key.choices)}")
@@ -121,9 +121,9 @@ def _headers(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise ValueError('must be a table of texts, such as { "X-Name" = "value" }')
     for name, item in value.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not re.fullmatch(_HEADER_NAME, name):
             raise ValueError("has a name that is not valid for an HTTP header")
-        if _CONTROL.search(item):
+        if re.search(_CONTROL, item):
             raise ValueError(f"has control characters in {name}")
         if name.lower() in ("authorization", "user-id", "client-name", "session-id", "host"):
             raise ValueError(f"must not set {name}: the client sets it")

@@ -9,16 +9,16 @@ import sys
 from revvlink_cli.output.streams import wants_colour
 from revvlink_cli.output.text import clean_lines
 
-_HEADING = re.compile(r"Usage:|\S.*:$|\[+[\w.]+\]+$")
+_HEADING = r"Usage:|\S.*:$|\[+[\w.]+\]+$"
 """``Usage:`` before a command line, a heading, or the name of a section of the configuration."""
 
-_ENTRY = re.compile(r" {0,2}(\S(?:\S| (?! ))*)(?=  )")
+_ENTRY = r" {0,2}(\S(?:\S| (?! ))*)(?=  )"
 """The name at the start of an entry: what stands before two spaces."""
 
-_LONG_ENTRY = re.compile(r" {2}(-\S.*)$")
+_LONG_ENTRY = r" {2}(-\S.*)$"
 """An option so long that its text stands on the next line."""
 
-_OPTION = re.compile(r"--[a-z][\w-]*")
+_OPTION = r"--[a-z][\w-]*"
 
 _BOLD, _CYAN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 
@@ -38,7 +38,7 @@ def coloured(text: str) -> str:
     """A help text with its headings in bold, and the names of its options and commands in cyan."""
     lines, heading = [], ""
     for line in text.split("\n"):
-        is_heading = _HEADING.match(line) is not None
+        is_heading = re.match(_HEADING, line) is not None
         heading = line if is_heading else heading if line else ""
         lines.append(_coloured(line, heading))
     return "\n".join(lines)
@@ -46,11 +46,11 @@ def coloured(text: str) -> str:
 
 def _coloured(line: str, heading: str) -> str:
     """One line below its heading, "" for none; the heading itself is bold."""
-    if found := _HEADING.match(line):
+    if found := re.match(_HEADING, line):
         return f"{_BOLD}{found.group()}{_RESET}{line[found.end() :]}"
     if heading == "Global options:":
-        return _OPTION.sub(rf"{_CYAN}\g<0>{_RESET}", line)
-    entry = _ENTRY.match(line) or (_LONG_ENTRY.match(line) if heading else None)
+        return re.sub(_OPTION, rf"{_CYAN}\g<0>{_RESET}", line)
+    entry = re.match(_ENTRY, line) or (re.match(_LONG_ENTRY, line) if heading else None)
     if entry is None or heading == "Examples:":
         return line
     return f"{line[: entry.start(1)]}{_CYAN}{entry[1]}{_RESET}{line[entry.end(1) :]}"

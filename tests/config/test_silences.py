@@ -15,7 +15,8 @@ import pytest
 
 from revvlink_cli.config import locking, silences
 from revvlink_cli.config.problems import ConfigError
-from revvlink_cli.config.silences import SilenceFile, SilenceWatch, add_silence, path_beside, read_silences
+from revvlink_cli.config.silences import SilenceFile, SilenceWatch, add_silence, read_silences
+from revvlink_cli.config.silences_path import path_beside
 from revvlink_cli.health.silences import Silence
 
 if TYPE_CHECKING:
