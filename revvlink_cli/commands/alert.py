@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -38,12 +38,13 @@ class ChannelRow:
 def test(ctx: typer.Context) -> Work:
     """Send a test message to every configured channel.
 
-    Exit code 0 if each of them took it, else 1. The state of alerts does not change.
+    The heartbeat is called too, as after a run that found all nodes OK. Exit code 0 if each of them took it, else 1.
+    The state of alerts does not change.
     """
     options = options_of(ctx)
     settings = node_selection.load_settings(options)
     channels = notifying.read_channels(settings)
-    if not channels.found and not channels.broken:
+    if not channels.found and not channels.broken and settings.alert.heartbeat_key is None:
         raise CommandError(
             Failure("configuration", "no channel is configured", hint=notifying.HINTS["all"]), exit_code=ExitCode.USAGE
         )
@@ -69,6 +70,8 @@ async def _test(settings: Settings, channels: Channels) -> Result:
     sent = await asyncio.gather(*map(send, channels.found))
     rows = [_row(channel.label, delivery, took) for channel, (delivery, took) in zip(channels.found, sent, strict=True)]
     rows += [_row(label, Delivery(reason, may_have_arrived=False), None) for label, reason in channels.broken]
+    if settings.alert.heartbeat_key is not None:
+        rows.append(await _beat(settings, message.headline))
     failures = tuple(Failure("not_sent", f"{row.channel}: {row.message}") for row in rows if row.state == "failed")
     return Result(
         tuple(rows),
@@ -77,6 +80,24 @@ async def _test(settings: Settings, channels: Channels) -> Result:
         failures,
         has_errors_in_table=True,
     )
+
+
+async def _beat(settings: Settings, text: str) -> ChannelRow:
+    """Call the heartbeat."""
+    import time
+
+    from revvlink_cli.config.problems import ConfigError
+    from revvlink_cli.services.alerting.channels import Delivery
+    from revvlink_cli.services.alerting.heartbeat import call_heartbeat
+
+    try:
+        address = settings.heartbeat() or ""
+    except ConfigError as error:
+        return _row("heartbeat", Delivery(str(error), may_have_arrived=False), None)
+    started = time.monotonic()
+    delivery = await call_heartbeat(address, f"alert.{settings.alert.heartbeat_key}", is_up=True, text=text, took=0.0)
+    row = _row("heartbeat", delivery, (time.monotonic() - started) * 1000)
+    return row if row.message is not None else replace(row, message="called: the service counts this as a run")
 
 
 def _row(label: str, delivery: Delivery, took_ms: float | None) -> ChannelRow:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -176,63 +175,10 @@ class AppriseChannel:
 
     async def send(self, alert: Alert) -> Delivery:
         """Send an alert."""
-        import asyncio
+        from revvlink_cli.services.alerting.apprise import send_with_apprise
 
-        apprise, service = await asyncio.to_thread(_load_apprise)
-        if not service.add(self.address):
-            return Delivery(
-                "apprise cannot read the address in alert.apprise: see https://github.com/caronc/apprise/wiki",
-                may_have_arrived=False,
-            )
-        try:
-            async with asyncio.timeout(TOTAL_TIMEOUT):
-                has_arrived = await service.async_notify(
-                    title=alert.headline,
-                    body="\n".join([*alert.lines(), alert.origin]),
-                    notify_type=_apprise_type(alert, apprise),
-                    body_format=apprise.NotifyFormat.TEXT,
-                )
-        except TimeoutError:
-            return Delivery(f"the service did not answer within {TOTAL_TIMEOUT:g} s, and {PERHAPS}")
-        if has_arrived:
-            return Delivery()
-        return Delivery(
-            "the service could not be reached, or refused the message: check its address in alert.apprise",
-            may_have_arrived=False,
-        )
+        return await send_with_apprise(self.address, alert)
 
-
-def _load_apprise() -> tuple[Any, Any]:
-    """Import apprise with its services, which takes a second, and make what sends; it says nothing itself."""
-    import logging
-    import warnings
-
-    words = logging.getLogger("apprise")  # they may hold parts of the address
-    words.propagate = False
-    words.addHandler(logging.NullHandler())
-    with _loading, warnings.catch_warnings():  # it imports modules that Python has deprecated
-        warnings.simplefilter("ignore")
-        import apprise
-
-        service = apprise.Apprise()
-        service.add("json://127.0.0.1")  # the first address loads all services
-        service.clear()
-    return apprise, service
-
-
-def _apprise_type(alert: Alert, apprise: Any) -> Any:
-    from revvlink_cli.health.findings import Verdict
-
-    if alert.is_test:
-        return apprise.NotifyType.INFO
-    return {
-        Verdict.OK: apprise.NotifyType.SUCCESS,
-        Verdict.CRITICAL: apprise.NotifyType.FAILURE,
-    }.get(alert.verdict, apprise.NotifyType.WARNING)
-
-
-_loading = Lock()
-"""Held while apprise is loaded: the channels do that at the same time, each in a thread."""
 
 PERHAPS = "the message may not have arrived"
 
@@ -309,10 +255,31 @@ async def _attempt(
     except TimeoutError:  # sent, but not answered: repeating it with every run would be worse than losing it
         failed = Delivery(f"{what} did not answer within {limit:g} s, and {PERHAPS}")
     except (aiohttp.ClientConnectorError, ValueError) as error:
-        failed = Delivery(f"{what} cannot be reached ({type(error).__name__})", may_have_arrived=False)
+        failed = Delivery(f"{what} cannot be reached: {_why_unreachable(error)}", may_have_arrived=False)
+    except aiohttp.ClientResponseError:
+        failed = Delivery(f"{what} answered something that is no HTTP, {PERHAPS}")
     except (aiohttp.ClientError, OSError) as error:  # it may have taken the message before it closed
         failed = Delivery(f"{what} closed the connection ({type(error).__name__}), {PERHAPS}")
     return 0, None, failed
+
+
+def _why_unreachable(error: Exception) -> str:
+    """Why there is no connection, without the address."""
+    import aiohttp
+
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its name is not found"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not valid"
+        case aiohttp.ClientConnectorSSLError():
+            return "no secure connection is possible"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            return "nothing listens there"
+        case aiohttp.ClientConnectorError() if error.os_error.strerror:
+            return error.os_error.strerror.lower()
+        case _:
+            return "its address makes no sense"
 
 
 def _pause(retry_after: str | None) -> float:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health.findings import Verdict
-from revvlink_cli.services.alerting.channels import is_secure, request
+from revvlink_cli.services.alerting.channels import Delivery, is_secure, request
 
 if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report
@@ -32,21 +32,38 @@ async def send_heartbeat(report: Report, address: str, key: str = "alert.heartbe
     Returns:
         Warnings: why the service does not know of the run.
     """
+    delivery = await call_heartbeat(
+        address,
+        key,
+        is_up=report.verdict in (Verdict.OK, Verdict.WARNING),
+        text=f"{report.verdict.name}: {report.healthy_nodes}",
+        took=report.took,
+    )
+    return () if delivery.failure is None else (f"heartbeat not sent: {delivery.failure}",)
+
+
+async def call_heartbeat(address: str, key: str, *, is_up: bool, text: str, took: float) -> Delivery:
+    """Call the address.
+
+    Args:
+        address: The address, a secret.
+        key: The key of the configuration that has it, for messages.
+        is_up: Whether the fleet works.
+        text: The verdict in words.
+        took: Seconds that the run took.
+    """
     if not is_secure(address):
-        return (f"heartbeat not sent: the address in {key} must begin with https://",)
-    text = redact(f"{report.verdict.name}: {report.healthy_nodes}")[:LONGEST_TEXT]
-    is_up = report.verdict in (Verdict.OK, Verdict.WARNING)
+        return Delivery(f"the address in {key} must begin with https://", may_have_arrived=False)
+    text = redact(text)[:LONGEST_TEXT]
     advice = dict.fromkeys((401, 403, 404), f"check the address in {key}")
     what = "the heartbeat's address"
     try:
-        called = heartbeat_address(address, is_up=is_up, text=text, took=report.took)
+        called = heartbeat_address(address, is_up=is_up, text=text, took=took)
     except ValueError:
-        return (f"heartbeat not sent: the address in {key} is no address",)
+        return Delivery(f"the address in {key} is no address", may_have_arrived=False)
     if called.is_push:
-        delivery = await request("GET", called.address, what=what, advice=advice)
-    else:
-        delivery = await request("POST", called.address, text=text, what=what, advice=advice)
-    return () if delivery.failure is None else (f"heartbeat not sent: {delivery.failure}",)
+        return await request("GET", called.address, what=what, advice=advice)
+    return await request("POST", called.address, text=text, what=what, advice=advice)
 
 
 class Call(NamedTuple):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 
-from revvlink_cli.services.alerting.channels import Delivery, DiscordChannel, request
+from revvlink_cli.services.alerting.channels import AppriseChannel, Delivery, DiscordChannel, request
 from revvlink_cli.services.alerting.message import make_test_alert
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.services.alerting.alert_server import AlertServer
@@ -102,8 +105,8 @@ def test_every_channel_gets_each_change_once(
         )
         ran = run_cli("check", "--config", path, "--notify", "apprise")
         assert ran.err == (
-            "warning: alert to apprise service 1 not sent: the service could not be reached, or refused the message: "
-            "check its address in alert.apprise\n"
+            "warning: alert to apprise service 1 not sent: the service answered 404: "
+            "check the address in alert.apprise\n"
         )
         for _ in range(2):
             assert run_cli("check", "--config", path, "--notify", "all").err == ""
@@ -119,12 +122,18 @@ def test_a_test_message(server: AlertServer, write_config: Callable[..., Path], 
     ran = run_cli("alert", "test", "--config", path)
     assert (ran.code, "no channel is configured" in ran.err) == (2, True)
 
-    alert = {"webhook": server.address("/json/canary-token")}
+    alert = {"webhook": server.address("/json/canary-token"), "heartbeat": server.address("/beat/canary-token")}
     path = str(write_config(node, alert=alert, discord={"webhook": server.address("/discord/canary-token")}))
     ran = run_cli("alert", "test", "--config", path, "-o", "json")
     rows = json.loads(ran.out)["data"]
     assert (ran.code, ran.err) == (0, "")
-    assert [(row["channel"], row["state"]) for row in rows] == [("Discord", "ok"), ("JSON webhook", "ok")]
+    assert [(row["channel"], row["state"]) for row in rows] == [
+        ("Discord", "ok"), ("JSON webhook", "ok"), ("heartbeat", "ok"),
+    ]  # fmt: skip
+    assert rows[-1]["message"] == "called: the service counts this as a run"
+    (beat,) = [each for each in server.taken if each.path.startswith("/beat")]
+    assert (beat.method, beat.path, beat.body) == (
+        "POST", "/beat/canary-token", "Test: alerts of revvlink arrive here")  # fmt: skip
     bodies: list[Any] = [json.loads(each.body) for each in server.taken if each.path.startswith("/json")]
     jsonschema.validate(bodies[0], schema())
     assert (bodies[0]["kind"], bodies[0]["changes"]) == ("test", [])
@@ -144,3 +153,52 @@ def test_a_test_message(server: AlertServer, write_config: Callable[..., Path], 
 def schema() -> Any:
     """The schema in the package."""
     return json.loads(files("revvlink_cli").joinpath("schemas/alert.json").read_text("utf-8"))
+
+
+def test_apprise_is_bounded_and_says_why(server: AlertServer) -> None:
+    """A limit is tried again once; a service that is not there, and an address that is none, are named."""
+    pytest.importorskip("apprise")
+    server.answers = [503]
+    messages = {
+        "sent again": server.address("/x"),
+        "no service": "http://127.0.0.1:1/canary-token",
+        "no address": "slack://canary-token",
+    }
+
+    async def send_all() -> dict[str, Delivery]:
+        alert = make_test_alert(None, 1, 1e9)
+        channels = [AppriseChannel(address.replace("http:", "json:")) for address in messages.values()]
+        sent = await asyncio.gather(*(channel.send(alert) for channel in channels))
+        return dict(zip(messages, sent, strict=True))
+
+    assert asyncio.run(send_all()) == {
+        "sent again": Delivery(),
+        "no service": Delivery(
+            "nothing listens at the address of the service: check the address in alert.apprise", may_have_arrived=False
+        ),
+        "no address": Delivery(
+            "apprise cannot read the address of the service Slack in alert.apprise: "
+            "see https://github.com/caronc/apprise/wiki",
+            may_have_arrived=False,
+        ),
+    }
+    assert len(server.taken) == 2
+
+
+def test_apprise_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never answers holds neither the run nor its end, and may have the message."""
+    pytest.importorskip("apprise")
+    monkeypatch.setattr("revvlink_cli.services.alerting.apprise.TOTAL_TIMEOUT", 0.5)
+    with slow_server() as address:
+        began = time.monotonic()
+        sent = asyncio.run(AppriseChannel(address).send(make_test_alert(None, 1, 1e9)))
+        took = time.monotonic() - began
+    assert sent == Delivery("the service did not answer within 0.5 s, and the message may not have arrived")
+    assert took < 25, "a machine that is busy loads apprise slowly"
+
+
+@contextmanager
+def slow_server() -> Iterator[str]:
+    """A server that takes a connection and never answers, under an address of apprise."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"json://127.0.0.1:{listening.getsockname()[1]}/x"
