@@ -77,7 +77,7 @@ def exposition(
         lines += _header(metric, form)
         shown = [(sample, label_text(sample.labels, mask)) for sample in families[metric].values()]
         if metric.type is MetricType.COUNTER:
-            lines += _counter_lines(shown, form)
+            lines += _counter_lines(metric, shown, form)
         else:
             lines += [f"{metric.full_name}{line}" for sample, labels in shown for line in _bare_lines(sample, labels)]
     if form is TextFormat.OPENMETRICS:
@@ -113,14 +113,16 @@ def _state_lines(labels: str, value: float) -> list[str]:
     return [f'{start}state="{state}"}} {int(place == value)}' for place, state in enumerate(_STATES)]
 
 
-def _counter_lines(found: Iterable[tuple[Sample, str]], form: TextFormat) -> list[str]:
+def _counter_lines(metric: Metric, found: Sequence[tuple[Sample, str]], form: TextFormat) -> list[str]:
     """The lines of a counter's samples with their labels. OpenMetrics has the time of 0 right after each value."""
+    name, created_name, is_open = metric.full_name, f"{metric.family}_created", form is TextFormat.OPENMETRICS
+    values = value_texts(metric, [sample.value for sample, _ in found])
     lines: list[str] = []
-    for sample, labels in found:
+    for (sample, labels), value in zip(found, values, strict=True):
         braced = _braced(labels)
-        lines.append(f"{sample.metric.full_name}{braced} {value_text(sample.metric, sample.value)}")
-        if form is TextFormat.OPENMETRICS and sample.created is not None:
-            lines.append(f"{sample.metric.family}_created{braced} {sample.created:.3f}")
+        lines.append(f"{name}{braced} {value}")
+        if is_open and sample.created is not None:
+            lines.append(f"{created_name}{braced} {sample.created:.3f}")
     return lines
 
 
@@ -177,6 +179,9 @@ class _NodeText:
         )
 
 
+_NOTHING: Mapping[Labels, tuple[Sample, str]] = {}
+
+
 class _Figures:
     """The values of one metric, each with the start of its line."""
 
@@ -205,23 +210,25 @@ class FleetText:
         """
         self._mask = mask
         self._nodes: dict[str, _NodeText] = {}
-        self._labels: dict[Labels, str] = {}
+        self._singles: dict[int, dict[Labels, tuple[Sample, str]]] = {}
 
     def write(self, report: Report, others: Iterable[Sample], form: TextFormat = TextFormat.PROMETHEUS) -> str:
         """The text of a report on one fleet that has no context, and of other samples."""
         self._nodes = {name: self._nodes.get(name) or _NodeText(name, self._mask) for name in report.ready}
         texts, more = self._texts_of_nodes(report)
-        singles: dict[Metric, dict[Labels, Sample]] = {}
+        known, self._singles = self._singles, {}
         for sample in (*more, *others):
-            singles.setdefault(sample.metric, {})[sample.labels] = sample
-        known, self._labels = self._labels, {}
-        for metric, by_labels in singles.items():
-            shown = [
-                (sample, known.get(labels) or label_text(labels, self._mask)) for labels, sample in by_labels.items()
-            ]
-            self._labels.update((sample.labels, text) for sample, text in shown)
+            number = id(sample.metric)  # a fraction of the time of a metric's hash
+            if number not in self._singles:
+                self._singles[number] = {}
+            was = known.get(number, _NOTHING).get(sample.labels)
+            text = was[1] if was is not None else label_text(sample.labels, self._mask)
+            self._singles[number][sample.labels] = (sample, text)
+        for by_labels in self._singles.values():
+            shown = list(by_labels.values())
+            metric = shown[0][0].metric
             if metric.type is MetricType.COUNTER:
-                text = "\n".join([*_counter_lines(shown, form), ""])
+                text = "\n".join([*_counter_lines(metric, shown, form), ""])
             else:
                 text = _lines(metric, [line for sample, label in shown for line in _bare_lines(sample, label)])
             texts.setdefault(metric, []).append(text)
