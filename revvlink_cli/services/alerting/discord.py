@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.health.damping import ChangeKind
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.services.alerting.message import LONGEST_TEXT, shortened, visible
 
@@ -75,7 +74,7 @@ def _embed(group: Group, alert: Alert) -> dict[str, Any]:
     fields: list[dict[str, Any]] = []
     if len(group.names) > 1:
         fields.append({"name": f"Nodes ({len(group.names)})", "value": _listed(group)})
-    if group.kind in (ChangeKind.BEGAN, ChangeKind.CHANGED, ChangeKind.LASTS, ChangeKind.UNSTABLE):
+    if group.lasts:
         at = int(group.since)
         fields.append({"name": "Since", "value": f"<t:{at}:f>, <t:{at}:R>", "inline": True})
     if group.hint:

@@ -74,6 +74,11 @@ class Group:
             return self.verdict.gravity > Verdict[self.before].gravity
         return self.kind in (ChangeKind.BEGAN, ChangeKind.UNSTABLE)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it is a problem that is there now, so that readers ask since when."""
+        return self.kind in (ChangeKind.BEGAN, ChangeKind.CHANGED, ChangeKind.LASTS, ChangeKind.UNSTABLE)
+
     def place(self) -> str:
         """Where: ``us-1 reach``, ``12 nodes reach``."""
         name = self.names[0] if len(self.names) == 1 else f"{len(self.names)} nodes"
@@ -86,7 +91,7 @@ class Group:
         are = "is" if len(self.names) == 1 else "are"
         match self.kind:
             case ChangeKind.RECOVERED:
-                return f"{are} OK again, after {'' if len(self.names) == 1 else 'up to '}{span}"
+                return f"{are} OK again, after {'' if len(self.names) == 1 else 'up to '}{span} of {self.before}"
             case ChangeKind.LASTS:
                 return f"{self.verdict.name}, for {span}"
             case ChangeKind.CHANGED:
@@ -148,13 +153,17 @@ class Alert:
         return f"revvlink on {self.host}" + (f", fleet {self.fleet}" if self.fleet is not None else "")
 
     def lines(self) -> list[str]:
-        """The groups as plain text, one line for each, then its names and its hint."""
+        """The groups as plain text, one line for each, then its names, since when it lasts, and its hint."""
         found: list[str] = []
         for group in self.groups:
             text = group.text[:LONGEST_TEXT]
             found.append(_one_line(f"{group.place()} {group.what()}{f': {text}' if text else ''}"))
             if len(group.names) > 1:
-                found += [_one_line(f"  {line}") for line in group.listed()]
+                names = group.listed()
+                names = names if len(set(group.texts)) > 1 else [", ".join(names)]
+                found += [_one_line(f"  {line}") for line in names]
+            if group.lasts:
+                found.append(f"  since {_utc(group.since)}")
             if group.hint:
                 found.append(_one_line(f"  what to do: {group.hint[:LONGEST_TEXT]}"))
         return found
@@ -192,7 +201,7 @@ def _groups(found: Iterable[Change], now: float) -> tuple[Group, ...]:
     for change in found:
         finding = change.finding
         code = (finding.code, finding.verdict) if finding is not None else None
-        before = change.before if change.kind is ChangeKind.CHANGED else None
+        before = change.before if change.kind in (ChangeKind.CHANGED, ChangeKind.RECOVERED) else None
         by_cause.setdefault((change.kind, json.loads(change.key)[1], before, code), []).append(change)
     groups = [_group(changes, now) for changes in by_cause.values()]
     return tuple(sorted(groups, key=lambda group: (not group.is_worse, -group.verdict.gravity, -len(group.names))))
@@ -202,11 +211,7 @@ def _group(found: list[Change], now: float) -> Group:
     first = found[0]
     finding = first.finding
     hints = [change.finding.hint for change in found if change.finding is not None and change.finding.hint]
-    starts = [change.state.since for change in found]
-    if first.kind is ChangeKind.UNSTABLE:
-        starts = [change.state.unstable_since or now for change in found]
-    if first.kind is ChangeKind.STEADY:
-        starts = [change.state.found_since for change in found]
+    starts = [_began(change) for change in found]
     ends = [change.state.found_since if first.kind is ChangeKind.RECOVERED else now for change in found]
     return Group(
         kind=first.kind,
@@ -220,6 +225,13 @@ def _group(found: list[Change], now: float) -> Group:
         until=max(ends),
         changed=max(len(change.state.changes) for change in found),
     )
+
+
+def _began(change: Change) -> float:
+    """When what a change reports began."""
+    if change.kind is ChangeKind.UNSTABLE and change.state.unstable_since is not None:
+        return change.state.unstable_since
+    return change.state.found_since if change.kind is ChangeKind.STEADY else change.state.since
 
 
 def _name(change: Change) -> str:
@@ -298,7 +310,7 @@ def payload(alert: Alert) -> dict[str, Any]:
         "nodes": alert.nodes,
         "healthy": alert.healthy,
         "headline": _one_line(alert.headline),
-        "text": "\n".join([_one_line(alert.headline), *alert.lines()])[:4000],
+        "text": "\n".join([_one_line(alert.headline), _one_line(alert.origin), *alert.lines()])[:4000],
         "changes": [_change(change) for change in alert.changes[:MOST_CHANGES]],
         "omitted": max(len(alert.changes) - MOST_CHANGES, 0),
     }
@@ -318,9 +330,16 @@ def _change(change: Change) -> dict[str, Any]:
         "code": finding.code if finding is not None else None,
         "message": finding.message if finding is not None else None,
         "hint": finding.hint if finding is not None else None,
-        "since": _iso(change.state.since),
+        "since": _iso(_began(change)),
         "lasted_s": max(change.state.found_since - change.state.since, 0.0) if is_over else None,
     }
+
+
+def _utc(moment: float) -> str:
+    """A moment for readers of whom no zone is known."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _iso(moment: float) -> str:

@@ -39,7 +39,7 @@ CHANGE_FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "code": ("Stable name of the failure, or null", _TEXT_OR_NULL),
     "message": ("What was found; null when the check is OK", _TEXT_OR_NULL),
     "hint": ("What to do, or null", _TEXT_OR_NULL),
-    "since": ("When the problem began", _MOMENT),
+    "since": ("When the problem, or what else is reported, began", _MOMENT),
     "lasted_s": ("Seconds that it lasted, when it is over; else null", {"type": ["number", "null"], "minimum": 0}),
 }
 """Field of a change -> its meaning and its schema."""

@@ -16,6 +16,7 @@ from revvlink_cli.config import secrets_in_use
 from revvlink_cli.health.damping import CheckState, Rules
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, worst
 from revvlink_cli.health.fleet import Report
+from revvlink_cli.health.hold import Hold
 from revvlink_cli.services.alerting.discord import discord_body
 from revvlink_cli.services.alerting.message import Alert, common_text, make_alert, make_test_alert, payload
 from revvlink_cli.services.alerting.state import changes
@@ -50,7 +51,9 @@ def test_one_cause_is_one_entry() -> None:
     first, *names = alert.lines()
     assert first == "12 nodes reach CRITICAL: nothing listens on \N{HORIZONTAL ELLIPSIS}"
     assert names[0] == "  eu-0: nothing listens on eu-0:2333"
-    assert names[12:] == ["  what to do: start Lavalink", "us-1 cpu WARNING: the CPU is at 93 %"]
+    since = "  since 2001-09-09 01:46 UTC"
+    assert names[12:] == [since, "  what to do: start Lavalink", "us-1 cpu WARNING: the CPU is at 93 %", since]
+    assert payload(alert)["text"].split("\n")[:2] == [alert.headline, f"revvlink on {alert.host}, fleet prod"]
     body = discord_body(alert)
     assert [field["name"] for field in body["embeds"][0]["fields"]] == ["Nodes (12)", "Since", "What to do"]
     assert body["embeds"][0]["color"] != body["embeds"][1]["color"]
@@ -63,8 +66,28 @@ def test_the_end_says_how_long_it_lasted() -> None:
     _, states = alert_on(finding("a", "x"))
     alert, _ = alert_on(finding("a", "", verdict=Verdict.OK), states=states, now=1e9 + 300)
 
-    assert alert.lines() == ["a reach is OK again, after 5m 0s"]
+    assert alert.lines() == ["a reach is OK again, after 5m 0s of CRITICAL"]
     assert payload(alert)["changes"][0]["lasted_s"] == 300
+
+
+def test_a_flapping_check_began_to_flap_at_one_time() -> None:
+    """Every channel names the same moment, and says how often the verdict changed; names of one text share a line."""
+    states: dict[str, CheckState] = {}
+    alert = None
+    for run in range(5):
+        verdict = Verdict.OK if run % 2 else Verdict.CRITICAL
+        found = [finding(name, "" if run % 2 else "nothing listens", verdict=verdict) for name in ("a", "b")]
+        rules = Rules(after=Hold(9), unstable_changes=4)
+        alert, states = alert_on(*found, states=states, now=1e9 + 60 * run, rules=rules)
+
+    assert alert is not None
+    assert alert.lines() == [
+        "2 nodes reach are unstable, 5 changes within 4m 0s, now CRITICAL: nothing listens",
+        "  a, b",
+        "  since 2001-09-09 01:46 UTC",
+    ]
+    assert {change["since"] for change in payload(alert)["changes"]} == {"2001-09-09T01:46:40Z"}
+    assert "<t:1000000000:f>" in json.dumps(discord_body(alert))
 
 
 def test_only_the_role_is_mentioned_and_only_when_something_got_worse() -> None:
