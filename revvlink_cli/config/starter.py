@@ -54,6 +54,7 @@ def _thresholds_text() -> str:
         "",
         "# [check]",
         "# defaults = true        # false: figures are judged by your own thresholds only",
+        '# canaries = ["ytsearch:night"]  # each node loads these in every run; without one, no track is tried',
     ]
     for index, level in enumerate(("warning", "critical")):
         lines += ["", f"# [check.{level}]"]

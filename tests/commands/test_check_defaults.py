@@ -131,12 +131,14 @@ def test_where_a_threshold_comes_from(write_config: Callable[..., Path], key: st
 
 def test_what_init_writes_is_what_applies(isolated: Path) -> None:
     """The thresholds in the starter are comments that, taken as settings, are the defaults of every check."""
-    text = re.sub(r"^# (?=\[check|defaults = |\w+ = \"[^\"]*\" +# )", "", starter_text(), flags=re.MULTILINE)
+    commented = r"^# (?=\[check|(?:defaults|canaries) = |\w+ = \"[^\"]*\" +# )"
+    text = re.sub(commented, "", starter_text(), flags=re.MULTILINE)
     path = isolated / "starter.toml"
     path.write_text(text, encoding="utf-8")
 
     shown = run_cli("config", "show", "--config", str(path), "-o", "json", LAVALINK_PASSWORD=PASSWORD)
     written = {row["key"]: row["value"] for row in shown.rows if row["origin"] == str(path)}
+    assert "ytsearch:night" in str(written["check.canaries"]), "what no threshold sees has its key there, too"
     for check_ in CHECKS:
         for level, limit in zip(("warning", "critical"), check_.bounds, strict=True):
             found = written.get(f"check.{level}.{check_.code}")
