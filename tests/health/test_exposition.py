@@ -168,6 +168,14 @@ def test_a_secret_in_a_label_is_masked() -> None:
     assert 'node="***",check="reach",state="ok"' in text
 
 
+PROMETHEUS_3 = (
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+"""What Prometheus 3 sends where native histograms are on."""
+
+
 @pytest.mark.parametrize(("accept", "is_openmetrics"), [
     ((), False),
     (("*/*",), False),
@@ -176,6 +184,8 @@ def test_a_secret_in_a_label_is_masked() -> None:
     (("application/openmetrics-text",), True),
     (("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3",), True),
     (("application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",), True),
+    ((PROMETHEUS_3,), True),
+    (("text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5",), False),
     (("application/openmetrics-text;version=2.0.0",), False),
     (("application/openmetrics-text;q=0.2", "text/plain"), False),
     (('APPLICATION/OPENMETRICS-TEXT;Version="1.0.0"',), True),
