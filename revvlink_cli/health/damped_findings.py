@@ -118,6 +118,9 @@ def _sampled(shown: Shown | None, found: Finding, evidence: object, rules: Rules
         if not rules.unstable_changes or len(state.changes) <= rules.unstable_changes:
             has_held = _has_held(state.found_runs, now - state.found_since, found, rules)
             return Shown(state, found, problem, evidence, has_held)
+    known = shown.state
+    if shown.has_held and verdict == known.found == known.reported and known.unstable_since is None:
+        return shown._replace(finding=found, problem=problem, evidence=evidence)  # nearly always: nothing to decide
     advanced, _ = advance(shown.state, verdict, now, rules)
     state = advanced if advanced is not None else initial(now)
     finding = found if state.reported == verdict else shown.finding
