@@ -28,23 +28,27 @@ if TYPE_CHECKING:
 
 
 class VerdictLoop:
-    """The damped verdicts of one fleet, sampled every `INTERVAL` seconds.
+    """The damped verdicts of one fleet, sampled again and again.
 
     Attributes:
         outages: By node, whether it is lost for longer than a moment; nothing on nodes that were not tried yet.
     """
 
-    def __init__(self, fleet: Fleet, plan: Callable[[], tuple[Policy, Rules]], timeout: float) -> None:
+    def __init__(
+        self, fleet: Fleet, plan: Callable[[], tuple[Policy, Rules]], timeout: float, interval: float = INTERVAL
+    ) -> None:
         """Prepare; `run` samples.
 
         Args:
             fleet: The nodes.
             plan: Gives what is required, and when a verdict has held, as of now.
             timeout: Seconds that a request to a node may take, for messages.
+            interval: Seconds between two samples.
         """
         self._fleet = fleet
         self._plan = plan
         self._timeout = timeout
+        self._interval = interval
         self._known: Known = {}
         self._connections: dict[str, CheckState] = {}
         self.outages: Mapping[str, Outage] = {}
@@ -57,7 +61,7 @@ class VerdictLoop:
         """Sample until cancelled."""
         while True:
             await self._sample()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(self._interval)
 
     async def _sample(self) -> None:
         fleet = self._fleet.snapshot()
