@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
 
-.PHONY: demo test test-all bench lint types contracts schemas docs completions build clean
+.PHONY: demo test test-all bench lint types contracts schemas docs site completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -37,6 +37,10 @@ schemas: $(VENV)/.developed  ## Write the JSON Schemas of the commands into the 
 docs: $(VENV)/.developed  ## Write what of the documentation comes from the code, and the manual page
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/man.py
+	$(BIN)/python docs/commands.py
+
+site: $(VENV)/.documented  ## Build the documentation's site into site/, and check every link within it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 completions: $(VENV)/.developed  ## Write the scripts that complete command lines
 	$(BIN)/python -m revvlink_cli.cli.completion completions
@@ -58,9 +62,13 @@ $(VENV)/.developed: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
+$(VENV)/.documented: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $@
+
 $(VENV)/.benched: $(VENV)/.developed
 	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

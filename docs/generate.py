@@ -36,6 +36,7 @@ FILES = (
     HERE / "monitoring.md",
     HERE / "other-clients.md",
     HERE / "prometheus.md",
+    HERE / "explanation" / "routing.md",
     HERE.parent / "README.md",
 )
 

@@ -132,7 +132,7 @@ def play(
     It needs no bot token and no Discord. Each node gets a player of its own, which is destroyed in the end. Without
     --listen a Lavalink shows whether the track starts; with it, whether it sounds.
 
-    To hear it on a voice server of its own: `revvlink play sim-1 --node eu-* --listen 0.0.0.0:8443
+    To hear it on a voice server of its own: `revvlink play night --node 'eu-*' --listen 0.0.0.0:8443
     --advertise voice.example.org:8443 --cert voice.pem`.
     """  # fmt: skip
     options = options_of(ctx)
