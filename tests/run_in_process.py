@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from revvlink_cli.cli.app import run
 from tests.conftest import Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class TerminalText(io.StringIO):
@@ -26,6 +27,19 @@ class TerminalText(io.StringIO):
     def isatty(self) -> bool:
         """Yes."""
         return True
+
+
+@contextlib.contextmanager
+def log_kept() -> Iterator[None]:
+    """A command line that runs in this process with ``-v`` shows the log; later ones must not."""
+    loggers = [logging.getLogger(name) for name in ("revvlink_cli", "asyncio")]
+    before = [(logger.level, list(logger.handlers)) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, (level, handlers) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
 
 
 def run_in_process(arguments: Sequence[str], stdout: io.StringIO | None = None, **environment: str) -> Ran:

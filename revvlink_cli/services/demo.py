@@ -141,6 +141,11 @@ class DemoFleet:
         return len(self._simulator)
 
     @property
+    def simulator(self) -> Simulator:
+        """The nodes."""
+        return self._simulator
+
+    @property
     def players(self) -> int:
         """The number of the bot's players."""
         return len(GUILDS)

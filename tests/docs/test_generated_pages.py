@@ -55,6 +55,15 @@ def test_the_manual_page_is_current() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_pages_of_the_commands_are_current() -> None:
+    """Each command has a page that says what ``--help`` says; `make docs` writes them."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "commands.py"), "--check"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_manual_page_is_one() -> None:
     """The formatter of manual pages takes it without a complaint, and every command is in it."""
     if shutil.which("man") is None:
