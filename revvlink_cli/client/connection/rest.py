@@ -173,9 +173,8 @@ class Rest(HttpClient):
         await turns.pause()
         data = parts.pop("data", msgspec.Raw(b"null"))
         raw = {key: value_of(part) for key, part in parts.items()}
-        match raw.get("loadType"):
-            case "track":
-                return [Playable.from_payload(value_of(data))]
+        kind = raw.get("loadType")
+        match kind:
             case "search":
                 reader = await read_search(data, turns)
                 if reader.has_left_out:
@@ -186,11 +185,14 @@ class Rest(HttpClient):
                 if reader.has_left_out:
                     self.unexpected_fields.add("/v4/loadtracks data.tracks[]")
                 return playlist
+        value = value_of(data)  # also where it is not needed: it must be JSON
+        match kind:
+            case "track":
+                return [Playable.from_payload(value)]
             case "empty":
                 return []
             case "error":
-                failure = value_of(data)
-                raise self._load_failure(failure if failure is not None else raw.get("exception"))
+                raise self._load_failure(value if value is not None else raw.get("exception"))
             case other:
                 raise self._bad_answer(f"answered /v4/loadtracks with load type {self.errors.excerpt(str(other))}")
 

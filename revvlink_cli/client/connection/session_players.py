@@ -20,13 +20,14 @@ from revvlink_cli.client.protocol.messages import (
     TrackStart,
     TrackStuck,
     VoiceClosed,
+    WireTrackEvent,
     read_guild,
 )
 from revvlink_cli.client.protocol.models import NOTHING
 from revvlink_cli.client.protocol.tracks import Playable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _Natural = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -56,17 +57,22 @@ class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", r
     state: PlayerState
 
 
-_decode_update = msgspec.json.Decoder(_Update).decode
+_decode_frequent: Callable[[str], _Update | WireTrackEvent] = msgspec.json.Decoder(_Update | WireTrackEvent).decode
 
 
-def read_update(text: str) -> tuple[int, PlayerState] | None:
-    """Guild and state of a ``playerUpdate``, in one pass; None for another message, or one with an unusual form."""
+def read_frequent(text: str) -> tuple[int, PlayerState] | TrackStart | TrackEnd | None:
+    """A frequent message, in one pass: guild and state of a ``playerUpdate``, or the beginning or end of a track.
+
+    None for another message, or one with an unusual form.
+    """
     try:
-        update = _decode_update(text)
-    except (msgspec.MsgspecError, UnicodeError):
+        message = _decode_frequent(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    guild = guild_id_in(update.guild_id)
-    return (guild, update.state) if guild is not None else None
+    if isinstance(message, _Update):
+        guild = guild_id_in(message.guild_id)
+        return (guild, message.state) if guild is not None else None
+    return message.event()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,12 +162,17 @@ class SessionPlayers:
 
     def __init__(self) -> None:
         self._players: dict[int, RemotePlayer] = {}
+        # Messages change these often, so they stand apart; those in `_players` are of the last answer.
+        self._tracks: dict[int, Playable | None] = {}
         self._states: dict[int, tuple[PlayerState, float]] = {}
 
     @property
     def players(self) -> Mapping[int, RemotePlayer]:
         """The players by guild; a copy."""
-        return {guild: replace(player, state=self._states[guild][0]) for guild, player in self._players.items()}
+        return {
+            guild: replace(player, track=self._tracks[guild], state=self._states[guild][0])
+            for guild, player in self._players.items()
+        }
 
     def state_of(self, guild_id: int) -> tuple[PlayerState, float] | None:
         """A player's state, and the monotonic second at which the node sent it; None without such a player."""
@@ -170,6 +181,7 @@ class SessionPlayers:
     def replace(self, players: Iterable[RemotePlayer]) -> None:
         """Replace all players with these."""
         self._players.clear()
+        self._tracks.clear()
         self._states.clear()
         for player in players:
             self.put(player)
@@ -177,26 +189,28 @@ class SessionPlayers:
     def put(self, player: RemotePlayer) -> None:
         """Add or replace one player."""
         self._players[player.guild_id] = player
+        self._tracks[player.guild_id] = player.track
         self._states[player.guild_id] = (player.state, time.monotonic())
 
     def drop(self, guild_id: int) -> None:
         """Remove a player."""
         self._players.pop(guild_id, None)
+        self._tracks.pop(guild_id, None)
         self._states.pop(guild_id, None)
 
-    def update(self, guild_id: int, state: PlayerState) -> None:
-        """Apply a ``playerUpdate``."""
-        if guild_id in self._players:
-            self._states[guild_id] = (state, time.monotonic())
+    def update(self, guild_id: int, state: PlayerState, now: float) -> None:
+        """Apply a ``playerUpdate`` that came at a monotonic second."""
+        if guild_id in self._states:
+            self._states[guild_id] = (state, now)
 
     def apply(self, event: Event) -> bool:
         """Apply an event; returns False when this client does not know its type."""
         match event:
             case TrackStart(guild_id=guild, track=track):
-                self._change(guild, track=track)
+                self._set_track(guild, track)
             case TrackEnd(guild_id=guild, reason=reason):
                 if reason != "replaced":  # the next track has begun, or is about to
-                    self._change(guild, track=None)
+                    self._set_track(guild, None)
             case VoiceClosed(guild_id=guild):
                 if guild in self._states:
                     state, at = self._states[guild]
@@ -223,6 +237,10 @@ class SessionPlayers:
             case kind:
                 return kind in _QUIET
         return True
+
+    def _set_track(self, guild_id: int, track: Playable | None) -> None:
+        if guild_id in self._tracks:
+            self._tracks[guild_id] = track
 
     def _change(self, guild_id: int, **fields: Any) -> None:
         player = self._players.get(guild_id)

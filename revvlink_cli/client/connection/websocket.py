@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from revvlink_cli.client.connection.handshake import CLOSE_TIMEOUT, Handshake
-from revvlink_cli.client.connection.session_players import read_state, read_update
+from revvlink_cli.client.connection.session_players import read_frequent, read_state
 from revvlink_cli.client.errors import Code, NodeException, Stage
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
-from revvlink_cli.client.protocol.messages import read_event, read_guild
+from revvlink_cli.client.protocol.messages import OtherEvent, read_event, read_guild
 from revvlink_cli.client.protocol.models import UndecodableError, WireMessage, WireReady, WireStats, decode, decode_json
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 
     from revvlink_cli.client.connection.rest import Rest
     from revvlink_cli.client.connection.session_players import SessionPlayers
-    from revvlink_cli.client.protocol.messages import Event
+    from revvlink_cli.client.protocol.messages import Event, TrackEnd, TrackStart
     from revvlink_cli.client.protocol.models import Decoded
     from revvlink_cli.client.settings import NodeSettings
 
 log = logging.getLogger(__name__)
+
+TEXT = aiohttp.WSMsgType.TEXT
 
 STALE_INTERVALS = 2.5
 """Intervals without statistics after which these are too old and the connection is considered dead."""
@@ -110,8 +112,7 @@ class WebSocketConnection:
         self.handshake.progress.stage = Stage.READY
         try:
             async with asyncio.timeout(self._settings.timeout):
-                while self.session_id is None:
-                    await self._receive()
+                await self._receive(until_ready=True)
         except TimeoutError:
             raise self._failure(
                 Code.NO_READY,
@@ -136,8 +137,7 @@ class WebSocketConnection:
             # One timer for many messages: when it fires, the next turn computes a later deadline.
             try:
                 async with asyncio.timeout_at(loop.time() + max(self._deadline() - now, 0.001)):
-                    while True:
-                        await self._receive()
+                    await self._receive()
             except TimeoutError:
                 await self._after_silence()
 
@@ -196,78 +196,95 @@ class WebSocketConnection:
         if not is_sent:
             raise self._lost(None)
 
-    async def _receive(self) -> None:
-        """Receive one message."""
+    async def _receive(self, *, until_ready: bool = False) -> None:
+        """Receive messages, until the session is ready if that is wanted, else until the connection ends."""
         socket = self._socket
         if socket is None:
             raise self._lost(None)
-        message = await socket.receive()
-        self._heard_at = time.monotonic()
-        match message.type:
-            case aiohttp.WSMsgType.TEXT:
-                self._dispatch(message.data)
-            case aiohttp.WSMsgType.PONG:
-                if self._pinged_at is not None:
-                    self.latency_ms = (self._heard_at - self._pinged_at) * 1000.0
-                    self._pinged_at = None
-                    self._on_change()
-            case aiohttp.WSMsgType.PING:
-                await self._control(socket.pong(message.data))
-            case aiohttp.WSMsgType.BINARY:
-                self._count_unparsed("a binary message")
-            case aiohttp.WSMsgType.CLOSE:
-                raise self._lost(message.data)
-            case aiohttp.WSMsgType.ERROR:
-                raise self._lost(socket.close_code, message.data)
-            case _:
-                raise self._lost(socket.close_code)
+        while not until_ready or self.session_id is None:
+            message = await socket.receive()
+            self._heard_at = time.monotonic()
+            if message.type is TEXT:
+                frequent = read_frequent(message.data)
+                if isinstance(frequent, tuple):  # nearly all messages are these
+                    self._session_players.update(*frequent, self._heard_at)
+                else:
+                    self._dispatch(message.data, frequent)
+                continue
+            match message.type:
+                case aiohttp.WSMsgType.PONG:
+                    if self._pinged_at is not None:
+                        self.latency_ms = (self._heard_at - self._pinged_at) * 1000.0
+                        self._pinged_at = None
+                        self._on_change()
+                case aiohttp.WSMsgType.PING:
+                    await self._control(socket.pong(message.data))
+                case aiohttp.WSMsgType.BINARY:
+                    self._count_unparsed("a binary message")
+                case aiohttp.WSMsgType.CLOSE:
+                    raise self._lost(message.data)
+                case aiohttp.WSMsgType.ERROR:
+                    raise self._lost(socket.close_code, message.data)
+                case _:
+                    raise self._lost(socket.close_code)
 
-    def _dispatch(self, text: str) -> None:
-        """Process one message. One that cannot be read is counted, and has no other effect."""
-        if (update := read_update(text)) is not None:  # nearly all messages are these
-            self._session_players.update(*update)
-            return
+    def _dispatch(self, text: str, event: TrackStart | TrackEnd | None) -> None:
+        """Process one message, which is perhaps decoded already. One that cannot be read is only counted."""
         try:
-            message = decode(text, WireMessage).value
-            match message.op:
-                case "ready":
-                    ready, odd, _ = decode(text, WireReady)
-                    self._note("ready", odd)
-                    if ready.session_id:
-                        self.session_id, self.resumed = ready.session_id, ready.resumed
-                        self.shown_session_id = self._rest.errors.excerpt(ready.session_id)
-                        self._stats_at = max(self._stats_at, time.monotonic())
-                    else:
-                        self._count_unparsed("a ready message without a session")
-                case "stats":
-                    stats = decode(text, WireStats)
-                    self._note("stats", stats.odd)
-                    self._stats_at = time.monotonic()
-                    self._on_stats(stats)
-                case "playerUpdate":
-                    self._take_update(decode_json(text))
-                case "event":
-                    event, odd = read_event(decode_json(text))
-                    self._note("event", odd)
-                    if not self._session_players.apply(event):
-                        self._count_unknown(f"event {message.type}")
-                    self._on_event(event)
-                case "":
-                    self._count_unparsed("a message without an op")
-                case other:
-                    self._count_unknown(f"op {other}")
+            if event is not None:
+                self._apply(event)
+            else:
+                self._dispatch_any(text)
         except UndecodableError as error:
             self._count_unparsed(f"a message that is {error}")
         except Exception:  # the boundary of one message: a defect here must not end the connection and its players
             log.exception("%s: defect in reading a message", self._settings.identifier)
             self._count_unparsed("a message that made this client fail")
 
+    def _apply(self, event: Event) -> None:
+        if not self._session_players.apply(event) and isinstance(event, OtherEvent):
+            self._count_unknown(f"event {event.type}")
+        self._on_event(event)
+
+    def _dispatch_any(self, text: str) -> None:
+        """Process one message of any kind.
+
+        Raises:
+            UndecodableError: It cannot be read.
+        """
+        message = decode(text, WireMessage).value
+        match message.op:
+            case "ready":
+                ready, odd, _ = decode(text, WireReady)
+                self._note("ready", odd)
+                if ready.session_id:
+                    self.session_id, self.resumed = ready.session_id, ready.resumed
+                    self.shown_session_id = self._rest.errors.excerpt(ready.session_id)
+                    self._stats_at = max(self._stats_at, time.monotonic())
+                else:
+                    self._count_unparsed("a ready message without a session")
+            case "stats":
+                stats = decode(text, WireStats)
+                self._note("stats", stats.odd)
+                self._stats_at = time.monotonic()
+                self._on_stats(stats)
+            case "playerUpdate":
+                self._take_update(decode_json(text))
+            case "event":
+                event, odd = read_event(decode_json(text))
+                self._note("event", odd)
+                self._apply(event)
+            case "":
+                self._count_unparsed("a message without an op")
+            case other:
+                self._count_unknown(f"op {other}")
+
     def _take_update(self, raw: dict[str, Any]) -> None:
         guild = read_guild(raw)
         if guild is None:
             self._note("playerUpdate", ("guildId",))
         else:
-            self._session_players.update(guild, read_state(raw.get("state")))
+            self._session_players.update(guild, read_state(raw.get("state")), self._heard_at)
 
     def _note(self, what: str, fields: Iterable[str]) -> None:
         """Record fields whose type no known server sends."""

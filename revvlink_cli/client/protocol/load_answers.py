@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from revvlink_cli.client.protocol.models import decode_json, split_array, split_object
+import msgspec
+
+from revvlink_cli.client.protocol.models import WireTrack, decode_json, split_array, split_object
 from revvlink_cli.client.protocol.tracks import Playlist, TrackReader, playlist_info
-
-if TYPE_CHECKING:
-    import msgspec
 
 SLICE = 0.01
 """Seconds of reading after which the event loop gets its turn."""
@@ -94,4 +93,12 @@ def value_of(data: msgspec.Raw) -> Any:
 async def _read(items: list[msgspec.Raw], reader: TrackReader, turns: Turns) -> None:
     for item in items:
         await turns.pause()
-        reader.add(value_of(item))
+        try:
+            track = _decode_track(item)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            reader.add(value_of(item))
+        else:
+            reader.add_wire(track)
+
+
+_decode_track = msgspec.json.Decoder(WireTrack).decode

@@ -7,10 +7,12 @@ that was sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from revvlink_cli.client.protocol.guild_ids import read_guild_id
-from revvlink_cli.client.protocol.models import NOTHING, UndecodableError
+import msgspec
+
+from revvlink_cli.client.protocol.guild_ids import MAX_DIGITS, guild_id_in, read_guild_id
+from revvlink_cli.client.protocol.models import NOTHING, UndecodableError, WireTrack
 from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.client.protocol.voice_codes import explain_close
 
@@ -140,6 +142,30 @@ class OtherEvent:
 
 
 Event: TypeAlias = TrackStart | TrackEnd | TrackException | TrackStuck | VoiceClosed | OtherEvent
+
+
+class WireTrackEvent(
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="op", tag="event", rename="camel"
+):
+    """The beginning or the end of a track as every known server sends it; other events are read from plain values."""
+
+    type: Literal["TrackStartEvent", "TrackEndEvent"]
+    guild_id: Annotated[str, msgspec.Meta(max_length=MAX_DIGITS)]
+    track: WireTrack
+    reason: str | None = None
+
+    def event(self) -> TrackStart | TrackEnd | None:
+        """The event; None if it has an unusual form after all."""
+        guild = guild_id_in(self.guild_id)
+        if guild is None or (self.type == "TrackEndEvent") != (self.reason is not None):
+            return None
+        try:
+            track = Playable.from_wire(self.track)
+        except ValueError:
+            return None
+        if self.reason is None:
+            return TrackStart(guild_id=guild, track=track)
+        return TrackEnd(guild_id=guild, track=track, reason=self.reason)
 
 
 def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:

@@ -140,6 +140,31 @@ class WireError(msgspec.Struct, frozen=True):
     path: str = ""
 
 
+class WireTrackInfo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+    """``info`` of a track."""
+
+    identifier: str = ""
+    is_seekable: bool = False
+    author: str = ""
+    length: int = -1
+    is_stream: bool = False
+    position: int = 0
+    title: str = ""
+    uri: str | None = None
+    source_name: str = ""
+    artwork_url: str | None = None
+    isrc: str | None = None
+
+
+class WireTrack(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+    """A track as nearly all servers send it: one with any other field or type is read from its plain values."""
+
+    encoded: Annotated[str, msgspec.Meta(min_length=1)]
+    info: WireTrackInfo
+    plugin_info: dict[str, Any] = msgspec.field(default_factory=dict)
+    user_data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class WireSession(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """``PATCH /v4/sessions/{id}``: `timeout` in seconds."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli import Pool
-from revvlink_cli.client.connection.session_players import RemotePlayer, read_update
+from revvlink_cli.client.connection.session_players import RemotePlayer, read_frequent
 from revvlink_cli.client.events import NodeEvent, PlayerMoved
 from revvlink_cli.client.protocol.guild_ids import MAX_ID, read_guild_id
 from revvlink_cli.client.protocol.messages import read_event
@@ -45,8 +45,8 @@ def test_what_servers_send() -> None:
     """Text and number are one guild; what is neither is no guild, and the message is odd, not lost."""
     assert [read_guild_id(value) for value in ("5", 5, MAX_ID, str(MAX_ID))] == [5, 5, MAX_ID, MAX_ID]
     assert {read_guild_id(value) for value in FUNNY + ODD} == {None}
-    assert read_update('{"op":"playerUpdate","guildId":"7","state":{}}') is not None
-    assert read_update('{"op":"playerUpdate","guildId":"x","state":{}}') is None
+    assert read_frequent('{"op":"playerUpdate","guildId":"7","state":{}}') is not None
+    assert read_frequent('{"op":"playerUpdate","guildId":"x","state":{}}') is None
     event, odd = read_event({"type": "TrackStuckEvent", "guildId": "x", "thresholdMs": 1})
     assert (event.guild_id, odd) == (None, ("TrackStuckEvent guildId",))
     with pytest.raises(ValueError, match="guild"):

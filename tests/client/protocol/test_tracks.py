@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import pickle
 import struct
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from revvlink_cli.client.connection.session_players import read_frequent
 from revvlink_cli.client.protocol.durations import STREAM_LENGTH
 from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
+from revvlink_cli.client.protocol.messages import read_event
+from revvlink_cli.client.protocol.models import WireTrack
 from revvlink_cli.client.protocol.tracks import Playable, Playlist
 from tests.example_counts import examples
 
@@ -52,6 +57,47 @@ def test_recorded_track_decodes_to_what_was_recorded() -> None:
     """A genuine encoded track decodes to the info, and the probe info, that the server gave with it."""
     assert decode_track(MP3["encoded"]).to_payload() == MP3
     assert Playable.from_payload(MP3).to_payload() == MP3
+
+
+_INFO = {key: st.none() | st.text() | st.integers() | st.booleans() | st.floats() for key in [*MP3["info"], "endTime"]}
+_DATA = st.none() | st.dictionaries(
+    st.text(), st.text() | st.lists(st.integers()) | st.dictionaries(st.text(), st.none())
+)
+_SENT = st.fixed_dictionaries(
+    {"encoded": st.text(), "info": st.fixed_dictionaries({}, optional=_INFO) | st.just(MP3["info"])},
+    optional={"pluginInfo": _DATA, "userData": _DATA, "more": st.none()},
+)
+
+
+@settings(max_examples=examples(200, 5000))
+@given(_SENT)
+def test_structure_of_a_track_gives_the_same_as_its_plain_values(sent: dict[str, Any]) -> None:
+    """A track, and an event about it, is the same whether it is read from structures, where it can be, or values."""
+    text = json.dumps(sent, allow_nan=False) if _is_json(sent) else json.dumps(MP3)
+    raw = json.loads(text)
+    try:
+        wire = msgspec.json.decode(text, type=WireTrack)
+    except msgspec.DecodeError:
+        wire = None
+    if wire is not None:
+        quick = Playable.from_wire(wire)
+        assert quick == Playable.from_payload(raw)
+        assert hash(quick) == hash(Playable.from_payload(raw))
+        assert quick.to_payload() == Playable.from_payload(raw).to_payload()
+    for more in ({"type": "TrackStartEvent"}, {"type": "TrackEndEvent", "reason": "finished"}):
+        event = {"op": "event", "guildId": "7", "track": raw, **more}
+        frequent = read_frequent(json.dumps(event))
+        assert (frequent is None) == (wire is None)
+        assert frequent is None or frequent == read_event(event)[0]
+
+
+def _is_json(sent: dict[str, Any]) -> bool:
+    """Whether a server may send it: no number without a value, and no half character."""
+    try:
+        json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def test_recorded_tracks_encode_to_the_same_bytes() -> None:
