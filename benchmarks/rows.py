@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import checks, failover, library, live, placing, processes, scaling, scrape, stores, storm
+from benchmarks import (
+    checks,
+    failover,
+    large_answers,
+    library,
+    live,
+    placing,
+    processes,
+    scaling,
+    scrape,
+    stores,
+    storm,
+)
 
 if TYPE_CHECKING:
     from benchmarks.measure import Row
 
-MODULES = (library, placing, scaling, processes, stores, checks, failover, storm, scrape, live)
+MODULES = (library, placing, scaling, processes, stores, checks, failover, storm, large_answers, scrape, live)
 """Modules that measure, in the order of the table."""
 
 ROWS: dict[str, Row] = {name: row for module in MODULES for name, row in module.ROWS.items()}

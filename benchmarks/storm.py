@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def _all_kinds() -> Iterator[str]:
             yield json.dumps({**about, **kind})
 
 
-class _Node:
+class FakeNode:
     """The routes of a node that a client needs, and the stream of messages."""
 
     def __init__(self, messages: Iterable[str]) -> None:
@@ -247,27 +248,32 @@ def intake() -> Samples:
 
 def _rates(messages: Iterable[str], clients: Sequence[str], *, repeats: int) -> dict[str, list[float]]:
     """Updates a second that each client handles when a node sends these messages; measured by turns."""
-    loop = asyncio.new_event_loop()
-    node = _Node(messages)
-    runner = web.AppRunner(node.application())
-    loop.run_until_complete(runner.setup())
-    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-    uri = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
     rates: dict[str, list[float]] = {name: [] for name in clients}
-    try:
+    with serving(FakeNode(messages)) as uri:
         for _ in range(repeats):
             for name, measured in rates.items():
                 command = [sys.executable, "-m", "benchmarks.storm", name, uri]
                 done = subprocess.run(command, check=True, timeout=120, stdout=subprocess.PIPE)
                 measured.append(UPDATES / float(done.stdout.split()[-1]))
+    return rates
+
+
+@contextmanager
+def serving(node: FakeNode) -> Iterator[str]:
+    """The address of a node that runs in a thread."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(node.application())
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-    return rates
 
 
 ROWS = {
