@@ -18,6 +18,7 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
 from revvlink_cli.services.history import INTERVAL, History
 from revvlink_cli.services.status_view import DayCache, samples_of, status_view
+from revvlink_cli.services.worker import run_beside_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -196,7 +197,7 @@ class StatusPage:
             report = assess(fleet, policy, timeout=timeout, silenced=silenced, damping=damping)
             return report, samples_of(fleet, report, outages)
 
-        report, samples = await asyncio.to_thread(judge)  # that of 500 nodes takes tens of milliseconds
+        report, samples = await run_beside_loop(judge)  # that of 500 nodes takes tens of milliseconds
         self._history.add(at, clock, samples)
         await self._show(fleet, report, at, outages)
 

@@ -16,6 +16,7 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
 from revvlink_cli.services.history import INTERVAL, Outage
 from revvlink_cli.services.status_view import is_connected
+from revvlink_cli.services.worker import run_beside_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +71,7 @@ class VerdictLoop:
         self._sample_connections(fleet, rules, now)
         damping = Damping(self._known, rules, now)
         policy, timeout = without_canaries(policy), self._timeout
-        await asyncio.to_thread(lambda: assess(fleet, policy, timeout=timeout, damping=damping))
+        await run_beside_loop(lambda: assess(fleet, policy, timeout=timeout, damping=damping))
         damping.follow({node.identifier for node in fleet.nodes})
         self._known = damping.known
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,14 +38,40 @@ class Worker:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
+async def run_beside_loop(work: Callable[[], T]) -> T:
+    """Compute something in a thread of its own, like a `Worker` that is needed once in a while."""
+    return await asyncio.to_thread(_considerate, work)
+
+
+class _Turns:
+    """Short turns without garbage collections, while anything computes: both are settings of the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._interval = 0.0
+        self._is_collecting = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._running += 1
+            if self._running == 1:
+                self._interval, self._is_collecting = sys.getswitchinterval(), gc.isenabled()
+                sys.setswitchinterval(min(TURN, self._interval))
+                gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running == 0:
+                sys.setswitchinterval(self._interval)
+                if self._is_collecting:
+                    gc.enable()
+
+
+_turns = _Turns()
+
+
 def _considerate(work: Callable[[], T]) -> T:
-    """Run work with short turns, and without a garbage collection in between."""
-    interval, is_collecting = sys.getswitchinterval(), gc.isenabled()
-    sys.setswitchinterval(min(TURN, interval))
-    gc.disable()
-    try:
+    with _turns:
         return work()
-    finally:
-        if is_collecting:
-            gc.enable()
-        sys.setswitchinterval(interval)
