@@ -40,7 +40,7 @@ def starter_text() -> str:
         "# One table a node. The password stays out of this file: set the variable,\n"
         '# or write password_file = "/run/secrets/lavalink" instead.\n'
         f"[[nodes]]\n{tomli_w.dumps(_NODE)}"
-        f"\n{_thresholds_text()}"
+        f"\n{_thresholds_text()}\n{_damping_text()}"
     )
 
 
@@ -64,6 +64,20 @@ def _thresholds_text() -> str:
                 setting = f'{check.code} = "{limit.text}"'
                 lines.append(f"# {setting:<22} # {check.why}")
     return "\n".join([*lines, ""])
+
+
+def _damping_text() -> str:
+    """The default rules of damping as comments."""
+    from revvlink_cli.config.schema import SECTIONS
+
+    usual = {key.name: key.default for key in SECTIONS["alert"]}
+    return (
+        "# One bad run is no outage: `check --notify`, the exporter and its page wait for the next one.\n"
+        "\n"
+        "# [alert]\n"
+        f'# after = {usual["after"]}              # runs in a row that must find a problem; or a time, such as "5m"\n'
+        f"# recover_after = {usual['recover_after']}      # the same for its end\n"
+    )
 
 
 def write_starter(path: Path, *, force: bool) -> Path:

@@ -14,7 +14,7 @@ from revvlink_cli.services.alerting.channels import PERHAPS, TOTAL_TIMEOUT, Deli
 if TYPE_CHECKING:
     from revvlink_cli.services.alerting.message import Alert
 
-LOADING = 20.0
+LOADING = 10.0
 """Seconds that loading apprise may take; usually it takes one."""
 
 _CHECK = "check the address in alert.apprise"
