@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PER_SECOND = 2
 """Requests to one node in any one second. Checks run often, and bots use these nodes too."""
 
+NOTING = 0.5
+"""Seconds after the deadline in which canaries that ran out of time note their results."""
+
 
 def as_checker(settings: NodeSettings, timeout: float) -> NodeSettings:
     """A node's settings for a check: slow requests, and one attempt, because retries would hide a flapping node."""
@@ -90,6 +93,8 @@ async def run(
             on_demand = await ask(session.fleet, policy, session.deadline)
         with awaiting(lambda: "waiting for canaries"):
             await until(session.fleet, session.deadline, canaries.are_over)
+            # Those that end at this very moment still have to note how long they took.
+            await until(session.fleet, session.deadline + NOTING, canaries.have_results)
         snapshot = session.fleet.snapshot()
         report = assess(
             snapshot,
@@ -124,6 +129,10 @@ class _Canaries:
     def are_over(self) -> bool:
         """Whether every canary that can be tried has a result."""
         return self._running == 0 and not self._waiting()
+
+    def have_results(self) -> bool:
+        """Whether every canary that was started has a result."""
+        return self._running == 0
 
     def _waiting(self) -> list[Node]:
         """Connected nodes whose canaries have not started; statistics come first, because a canary may hang."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -245,7 +246,10 @@ def test_nodes_are_asked_politely(server: str, write_config: Callable[..., Path]
 
 
 def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
-    """It is CRITICAL when the time is over, and the node's other checks are judged all the same."""
+    """It is CRITICAL when the time is over, and the node's other checks are judged all the same.
+
+    Each of many says how long it took, or that its turn did not come: none was "not loaded within 0.0 s".
+    """
     script = Listening(LAVALINK)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -259,11 +263,16 @@ def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
     async def work() -> Ran:
         async with serving(handle) as uri:
             path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD})
-            return await asyncio.to_thread(check, path, "-o", "json", "--canary", "q", "--timeout", "3")
+            canaries = [word for name in "qrstuvwxyz" for word in ("--canary", name)]
+            return await asyncio.to_thread(check, path, "-o", "json", *canaries, "--timeout", "3")
 
     ran = asyncio.run(work())
 
     found = verdicts(ran)
+    messages = [row["message"] for row in ran.rows if row["check"] == "load"]
+    assert len(messages) == 10
+    assert re.search(r"q was not loaded within [1-3]\.\d s", messages[0])
+    assert "z was not tried: the time was over before its turn" in messages[-1]
     assert (ran.code, found["n", "load"], found["n", "stats"]) == (2, "critical", "ok")
 
 

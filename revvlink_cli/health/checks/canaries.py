@@ -49,6 +49,8 @@ def _loaded(context: CheckContext, load: Load) -> Finding:
         )
     if load.tracks is None:
         message = f"{load.canary} was not loaded within {load.took:.1f} s"
+        if not load.took:
+            message = f"{load.canary} was not tried: the time was over before its turn"
         return context.finding(
             "load",
             message,
