@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from revvlink_cli.cli.json_schemas import leaves, printed
+from revvlink_cli.cli.json_schemas import printed
 from revvlink_cli.client import events
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.protocol.dialects import TRAITS, Traits
@@ -37,7 +37,6 @@ FILES = (
     HERE / "other-clients.md",
     HERE / "prometheus.md",
     HERE / "explanation" / "routing.md",
-    HERE.parent / "README.md",
 )
 
 
@@ -86,17 +85,6 @@ def configuration() -> str:
         parts.append("")
     parts += ["### `[regions]`", "", f"{schema.REGIONS_HELP}."]
     return "\n".join(parts)
-
-
-def commands() -> str:
-    """Every command, with its arguments and its help."""
-    rows = []
-    for context in leaves():
-        usage = " ".join(piece for piece in context.command.collect_usage_pieces(context) if piece != "[OPTIONS]")
-        call = f"{context.command_path} {usage.translate({ord('{'): None, ord('}'): None})}".strip().replace("|", "\\|")
-        meaning = " ".join((context.command.help or "").partition("\n\n")[0].split())
-        rows.append(f"| `{call}` | {meaning} |")
-    return "\n".join(["| command | what it does |", "| --- | --- |", *rows])
 
 
 def plain_columns() -> str:
@@ -215,7 +203,6 @@ BLOCKS = {
     "keys of top": keys_of_top,
     "traits": traits,
     "pool events": pool_events,
-    "commands": commands,
     "plain columns": plain_columns,
     "exit codes": exit_codes,
     "environment": environment,

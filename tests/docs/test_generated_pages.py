@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from revvlink_cli.cli.app import COMMANDS, app
+from revvlink_cli.cli.app import app
 from revvlink_cli.commands.shared.help_topics import ENVIRONMENT, FILES, TOPICS
 
 if TYPE_CHECKING:
@@ -119,14 +119,6 @@ def test_every_variable_is_documented() -> None:
 
     assert named | shown <= documented
     assert documented - named - shown <= {"REVVLINK_IDENTIFIER", "REVVLINK_REGION", "REVVLINK_USER_ID"}
-
-
-def test_every_command_is_in_the_readme() -> None:
-    """No command is missing from the table."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-
-    for name in COMMANDS:
-        assert f"| `revvlink {name}" in readme, name
 
 
 def _help() -> str:
