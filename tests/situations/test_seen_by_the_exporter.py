@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.commands.shared.node_selection import node_failure
 from revvlink_cli.health.checks.canaries import NO_CANARY
 from revvlink_cli.health.findings import Finding
 from revvlink_cli.health.fleet import assess
@@ -88,6 +89,9 @@ def test_default_thresholds_see_each_trouble() -> None:
                 await watched.until(lambda: seen(watched) == EXPECTED, 15)
             assert seen(watched) == EXPECTED
             assert assess(watched.fleet.snapshot(), Policy(), timeout=5.0).remark == NO_CANARY
+            failure = node_failure(watched.pool.nodes["requests refused"].snapshot(), 5.0)
+            assert failure is not None, "`nodes status --watch` and `top` say it, too"
+            assert failure.code == "forbidden"
             watched.networks["frozen"].thaw()
             watched.simulator["requests hang"].thaw()
 

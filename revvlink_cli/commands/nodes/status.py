@@ -321,7 +321,7 @@ def watched_row(seen: Watch, node: NodeSnapshot, options: Options) -> StatusRow:
         node,
         seen.snapshot.penalties.get(node.identifier),
         seen.snapshot.at,
-        node_selection.node_failure(node, options.timeout) if node.error or node.hanging else None,
+        node_selection.node_failure(node, options.timeout) if node.error or node.hanging or node.refusal else None,
         seen.last_of(node),
     )
 

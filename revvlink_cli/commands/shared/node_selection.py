@@ -298,9 +298,10 @@ def final_result(nodes: Sequence[NodeSnapshot], timeout: float) -> Result:
 
 
 def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
-    """Why a node is not connected, or hangs; None if it is connected and answers."""
-    if node.hanging is not None:
-        return failure_of(node.hanging, node.identifier)
+    """Why a node is not connected, hangs, or serves no request; None if it is connected and answers."""
+    unserved = node.hanging or node.refusal
+    if unserved is not None:
+        return failure_of(unserved, node.identifier)
     if str(node.status) == "connected":
         return None
     if node.error is not None:

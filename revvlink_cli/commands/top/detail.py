@@ -101,7 +101,7 @@ class _Page:
 
 def _trouble(page: _Page, row: StatusRow, shot: NodeSnapshot | None) -> None:
     """What is wrong now, and what to do next."""
-    error = shot.hanging or shot.error if shot is not None else None
+    error = shot.hanging or shot.refusal or shot.error if shot is not None else None
     failure = failure_of(error, row.node) if error is not None else None
     if row.message or row.reason:
         page.add("Reason", row.message or row.reason, state_style(row))
