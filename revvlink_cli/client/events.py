@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -194,7 +195,11 @@ _NAMES = {"StatsReceived": "stats", "VoiceClosed": "websocket_closed", "OtherEve
 
 def name_of(kind: type) -> str:
     """The name of a pool's or a server's event from its type: ``NodeReady`` is ``node_ready``."""
-    name = kind.__name__
+    return _name(kind.__name__)
+
+
+@lru_cache(maxsize=64)  # there are fewer types of events
+def _name(name: str) -> str:
     return _NAMES.get(name) or "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 

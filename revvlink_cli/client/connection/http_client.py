@@ -319,6 +319,8 @@ class HttpClient:
         if length is not None and length > most:
             what = f"announced an answer of {length} bytes; the limit is {most}"
             raise self.errors.failure(Code.TOO_LARGE, what)
+        if length is not None:  # no more than that is read
+            return await response.read()
         body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk

@@ -412,4 +412,6 @@ def _endpoint_in(data: Mapping[str, Any]) -> str | None:
 def _players(session_id: str, guild_id: int | str | None = None) -> str:
     """Path of a session's players, or of one of them."""
     path = f"/v4/sessions/{quote(session_id, safe='')}/players"
-    return path if guild_id is None else f"{path}/{quote(str(guild_id), safe='')}"
+    if guild_id is None:
+        return path
+    return f"{path}/{guild_id if isinstance(guild_id, int) else quote(guild_id, safe='')}"

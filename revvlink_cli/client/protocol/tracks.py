@@ -443,7 +443,7 @@ def _integer(data: Mapping[str, Any], key: str, otherwise: int) -> int:
 
 def _object(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def _extra(
@@ -458,8 +458,8 @@ def _extra(
 
 def _frozen(value: Any) -> Any:
     """A copy with tuples for lists and frozen dicts for mappings, all the way down."""
-    if value is _NO_DATA:
-        return value
+    if value is _NO_DATA or (type(value) is dict and not value):  # nearly always
+        return _NO_DATA
     return _frozen_level(value, MAX_DEPTH)
 
 

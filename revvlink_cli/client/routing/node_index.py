@@ -116,7 +116,7 @@ class NodeIndex:
             found = self._best_of(self._regions.get(wanted), exclude)
             if found is not None:
                 return found
-            for label in nearest_regions(wanted) if neighbours else ():
+            for label in nearest_regions(wanted) if neighbours and self._regions else ():
                 found = self._best_of(self._regions.get(label), exclude)
                 if found is not None:
                     return found

@@ -109,8 +109,9 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be 
     def _track(self) -> dict[str, Any]:
         if self.track is None:
             return {"track": {"encoded": None}}
-        payload = self.track.to_payload()
-        track = {key: payload[key] for key in ("encoded", "userData") if payload[key]}
+        track: dict[str, Any] = {"encoded": self.track.encoded} if self.track.encoded else {}
+        if self.track.user_data:
+            track["userData"] = self.track.to_payload()["userData"]
         data: dict[str, Any] = {"track": track, "paused": self.paused}
         if self.position:
             data["position"] = self.position
@@ -157,7 +158,8 @@ def check_track(track: object) -> None:
     if not isinstance(track, Playable):
         wanted = "a Playable, such as Pool.fetch_tracks gives"
         raise TypeError(f"track must be {wanted}, not {type(track).__name__}")
-    plain(track.to_payload()["userData"], "the track's user_data")
+    if track.user_data:
+        plain(track.to_payload()["userData"], "the track's user_data")
 
 
 def check_number(name: str, value: object) -> None:
