@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
 
-.PHONY: demo test test-all bench lint types contracts schemas docs site completions build clean
+.PHONY: demo test test-all bench performance lint types contracts schemas docs site completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -20,6 +20,9 @@ test-all: test  ## Run every test with many more random examples, on every Pytho
 
 bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
 	$(BIN)/python -m benchmarks
+
+performance: $(VENV)/.benched  ## Measure all, keep the figures, and write docs/performance.md from them
+	$(BIN)/python -m benchmarks --write-docs
 
 lint: $(VENV)/.developed  ## Lint and check the format
 	$(BIN)/ruff check .

@@ -7,10 +7,13 @@ is revvlink 1.0.5, an earlier client with the same API. A row that misses its ta
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 from benchmarks.measure import Figure, chart, digits, figure_of
+from benchmarks.report import save
 from benchmarks.rows import ROWS
 
 WIDTH = max(map(len, ROWS)) + 1
@@ -21,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the speed of revvlink.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="a row; all rows if none is named")
     parser.add_argument("--list", action="store_true", help="print the names of the rows and what they mean")
+    parser.add_argument("--write-docs", action="store_true", help="keep the figures, and write docs/performance.md")
     arguments = parser.parse_args()
     if arguments.list:
         for name, row in ROWS.items():
@@ -30,7 +34,11 @@ def main() -> int:
     if unknown := sorted(set(names) - set(ROWS)):
         print(f"unknown: {', '.join(unknown)}; there are: {', '.join(ROWS)}", file=sys.stderr)
         return 2
-    missed = [name for name, figure in _measure(names) if figure is None or not figure.is_met]
+    figures = _measure(names)
+    missed = [name for name, figure in figures if figure is None or not figure.is_met]
+    if arguments.write_docs:
+        save({name: figure for name, figure in figures if figure is not None}, ROWS)
+        subprocess.run([sys.executable, Path(__file__).parents[1] / "docs" / "generate.py"], check=True)
     if missed:
         print(f"missed: {', '.join(missed)}", file=sys.stderr)
     return int(bool(missed))
@@ -53,7 +61,7 @@ def _measure(names: list[str]) -> list[tuple[str, Figure | None]]:
             f"{figure.target}{'' if figure.is_met else '  MISSED'}",
             flush=True,
         )
-        for line in chart(figure) if figure.points else ():
+        for line in [*(chart(figure) if figure.points else ()), *figure.notes]:
             print(f"  {line}", flush=True)
         figures.append((name, figure))
     return figures

@@ -147,8 +147,9 @@ def region_from_endpoint() -> Samples:
     return by_turns(
         lambda: [Pool.region_from_endpoint(endpoint) for endpoint in next(fresh)],
         lambda: [revvlink.Pool.region_from_endpoint(endpoint) for endpoint in next(fresh)],
-        repeats=15,
+        repeats=19,
         calls=4000,
+        centre=Centre.MINIMUM,
     )
 
 

@@ -25,11 +25,12 @@ class Unit(enum.Enum):
     PER_SECOND = enum.auto()
     SHARE_OF_HITS = enum.auto()
     EXPONENT = enum.auto()
+    NODES = enum.auto()
 
     @property
     def is_less_better(self) -> bool:
         """Whether a smaller figure is the better one."""
-        return self not in (Unit.PER_SECOND, Unit.SHARE_OF_HITS)
+        return self not in (Unit.PER_SECOND, Unit.SHARE_OF_HITS, Unit.NODES)
 
     def text(self, value: float) -> str:
         """A figure with its unit, scaled to be read by people."""
@@ -44,6 +45,8 @@ class Unit(enum.Enum):
                 return f"{value:,.0f}/s"
             case Unit.SHARE_OF_HITS:
                 return f"{value:.1%}"
+            case Unit.NODES:
+                return f"{value:,.0f} nodes"
             case Unit.EXPONENT:
                 return f"size^{value:.2f}"
 
@@ -94,6 +97,7 @@ class Samples:
         unit: What both count.
         centre: Which of the repetitions are compared.
         demands: Further demands.
+        notes: What else was seen, such as what gives first.
         points: Size -> cost in seconds, of a row that measures growth.
         points_of: What the sizes count, such as ``nodes``.
         spread: The ratios of the repetitions where `ours` is made of all of them.
@@ -104,6 +108,7 @@ class Samples:
     unit: Unit = Unit.SECONDS
     centre: Centre = Centre.MEDIAN
     demands: Sequence[Demand] = ()
+    notes: Sequence[str] = ()
     points: Sequence[tuple[int, float]] = ()
     points_of: str = ""
     spread: Sequence[float] = ()
@@ -185,6 +190,7 @@ class Figure:
         is_met: Whether everything is kept.
         points: Size -> cost in seconds, of a row that measures growth.
         points_of: What the sizes count.
+        notes: What else was seen.
     """
 
     ours: str
@@ -198,6 +204,7 @@ class Figure:
     is_met: bool
     points: Sequence[tuple[int, float]] = ()
     points_of: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def spread(self) -> str:
@@ -233,6 +240,7 @@ def figure_of(row: Row, samples: Samples) -> Figure:
         is_met=row.target.is_met(ratio) and all(demand.is_met for demand in samples.demands),
         points=samples.points,
         points_of=samples.points_of,
+        notes=samples.notes,
     )
 
 

@@ -138,34 +138,39 @@ def status_of_a_fleet() -> Samples:
     return Samples([took - mine for took in whole.ours], [took - theirs for took in whole.beside])
 
 
+MEMORY_NODES = 400
+
+
 def memory_per_node() -> Samples:
-    """Resident memory for each idle connected node."""
+    """Resident memory for each idle connected node, in processes that have done nothing else before."""
+    with fleet(MEMORY_NODES + 1, 0.0) as addresses:
+        command = [sys.executable, "-m", "benchmarks.processes", *addresses]
+        each = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3)]
+    return Samples(each, [38 * 1024], Unit.BYTES)
+
+
+async def _grown(addresses: Sequence[str]) -> float:
+    """Bytes by which this process grows for each node but the first."""
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
 
-    count = 400
-
-    async def grown(addresses: Sequence[str]) -> float:
-        fleet = Fleet()
-        await fleet.connect([Node(identifier="first", uri=addresses[0], password="benchmark", resume_timeout=0)])
-        before = _resident()
-        nodes = [
-            Node(identifier=str(number), uri=uri, password="benchmark", resume_timeout=0)
-            for number, uri in enumerate(addresses[1:])
-        ]
-        await fleet.connect(nodes)
-        while any(node.snapshot().latency_ms is None for node in nodes):
-            await fleet.changed()
-        after = _resident()
-        await fleet.close()
-        return (after - before) / len(nodes)
-
-    with fleet(count + 1, 0.0) as addresses:
-        each = asyncio.run(grown(addresses))
-    return Samples([each], [38 * 1024], Unit.BYTES)
+    fleet = Fleet()
+    await fleet.connect([Node(identifier="first", uri=addresses[0], password="benchmark", resume_timeout=0)])
+    before = resident()
+    nodes = [
+        Node(identifier=str(number), uri=uri, password="benchmark", resume_timeout=0)
+        for number, uri in enumerate(addresses[1:])
+    ]
+    await fleet.connect(nodes)
+    while any(node.snapshot().latency_ms is None for node in nodes):
+        await fleet.changed()
+    after = resident()
+    await fleet.close()
+    return (after - before) / len(nodes)
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of memory that this process has in use."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 
@@ -193,3 +198,6 @@ ROWS = {
         "Memory that each further connected node takes while nothing plays.",
     ),
 }  # fmt: skip
+
+if __name__ == "__main__":
+    print(asyncio.run(_grown(sys.argv[1:])))

@@ -9,6 +9,7 @@ from benchmarks import (
     failover,
     large_answers,
     library,
+    limits,
     live,
     placing,
     processes,
@@ -21,7 +22,7 @@ from benchmarks import (
 if TYPE_CHECKING:
     from benchmarks.measure import Row
 
-MODULES = (library, placing, scaling, processes, stores, checks, failover, storm, large_answers, scrape, live)
+MODULES = (library, placing, scaling, processes, stores, checks, failover, storm, large_answers, scrape, live, limits)
 """Modules that measure, in the order of the table."""
 
 ROWS: dict[str, Row] = {name: row for module in MODULES for name, row in module.ROWS.items()}

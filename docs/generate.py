@@ -28,6 +28,10 @@ from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # for `benchmarks`, which is no part of the package
+
+from benchmarks import report  # noqa: E402 - see above
+
 FILES = (
     HERE / "reference.md",
     HERE / "configuration.md",
@@ -35,6 +39,7 @@ FILES = (
     HERE / "players.md",
     HERE / "monitoring.md",
     HERE / "other-clients.md",
+    HERE / "performance.md",
     HERE / "prometheus.md",
     HERE / "explanation" / "routing.md",
 )
@@ -216,6 +221,11 @@ BLOCKS = {
     "old metrics": old_metrics,
     "penalty terms": penalty_terms,
     "node formats": node_formats,
+    "performance machine": report.machine_line,
+    "performance figures": report.figures_table,
+    "performance meanings": report.meanings,
+    "performance charts": report.charts,
+    "performance limits": report.limits,
 }
 
 
