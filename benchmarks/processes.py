@@ -138,9 +138,9 @@ def status_of_a_fleet() -> Samples:
     return Samples([took - mine for took in whole.ours], [took - theirs for took in whole.beside])
 
 
-MEMORY_NODES = 401
+MEMORY_NODES = 500
 
-FIRST_NODES = 1
+FIRST_NODES = 100
 """Nodes that are connected before: what they share, such as modules and buffers, is there then."""
 
 
@@ -203,6 +203,4 @@ ROWS = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    import benchmarks.rows  # noqa: F401 - a program with other libraries, as a bot is
-
     print(asyncio.run(_grown(sys.argv[1:])))
