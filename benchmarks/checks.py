@@ -64,7 +64,7 @@ def with_holes() -> Samples:
         addresses = held.enter_context(fleet(NODES - HOLES, ANSWER))
         addresses = [*addresses, *(held.enter_context(hole()) for _ in range(HOLES))]
         folder = held.enter_context(tempfile.TemporaryDirectory())
-        return Samples(_took(config(folder, addresses), 3), [TIMEOUT + 1.0])
+        return Samples(_took(config(folder, addresses), 2), [TIMEOUT + 1.0])
 
 
 ROWS = {
