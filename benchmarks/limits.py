@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.measure import A_LIMIT, Row, Samples, Unit, at_least, at_most
 from benchmarks.processes import resident
 
-NODES = (500, 1000, 2000, 4000, 8000)
+NODES = (500, 1000, 2000, 4000, 8000, 16_000)
 """Nodes that are tried one after the other, until one does not work."""
 
 NODES_WANTED = 1000
