@@ -105,7 +105,7 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 def of_setting(name: str, value: Any) -> Iterator[Secret]:
     """The secrets in the value of a setting that is one, by its name in the configuration."""
-    from revvlink_cli.client.redaction import Secret, secrets_in_header, secrets_in_url
+    from revvlink_cli.client.redaction import SHORTEST, Secret, secrets_in_header, secrets_in_url
 
     match name, value:
         case "headers", dict():
@@ -119,7 +119,9 @@ def of_setting(name: str, value: Any) -> Iterator[Secret]:
         case (("webhook" | "heartbeat"), str()):
             yield Secret(value, name)
             path = value.partition("://")[2].partition("?")[0]
-            yield Secret(path.rstrip("/").rpartition("/")[2], name)
+            last = path.rstrip("/").rpartition("/")[2]
+            if len(last) >= 2 * SHORTEST:  # a word such as /hook is no secret, and stands in texts of our own
+                yield Secret(last, name)
         case "apprise", (list() | tuple()):
             for address in value:
                 if isinstance(address, str) and not address.startswith(("env:", "file:")):

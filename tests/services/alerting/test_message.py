@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,6 +176,18 @@ def test_secrets_are_masked() -> None:
     alert, _ = alert_on(finding("a", "wrong: hunter2-canary", hint="hunter2-canary"))
 
     assert "hunter2" not in json.dumps([discord_body(alert), payload(alert), alert.lines()])
+
+
+@pytest.mark.parametrize(("address", "text", "shown"), [
+    ("http://127.0.0.1:9977/hook", "JSON webhook: refused", "JSON webhook: refused"),
+    ("https://push.example/api/push/x7Kq2mPz9L", "push x7Kq2mPz9L refused", "push *** refused"),
+    ("http://127.0.0.1:9977/hook", "at http://127.0.0.1:9977/hook", "at ***"),
+])  # fmt: skip
+def test_the_address_of_a_channel(address: str, text: str, shown: str) -> None:
+    """The whole address and a token at its end are masked; a short word at its end stays, as it is in other texts."""
+    secrets_in_use.use(secrets_in_use.of_setting("webhook", address))
+
+    assert secrets_in_use.redact(text) == shown
 
 
 def test_what_does_not_run_has_no_end() -> None:
