@@ -10,6 +10,7 @@ from revvlink_cli._suggestions import nearest
 from revvlink_cli.client.cache.backends import BACKENDS
 from revvlink_cli.client.settings import host_and_port
 from revvlink_cli.config import schema, secrets_in_use
+from revvlink_cli.config.checker import DocumentChecker
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text, readable_by_others
 from revvlink_cli.config.problems import ConfigError, Problem
@@ -93,26 +94,12 @@ def parse(text: str, source: Source) -> Settings:
     return _Checker(read_toml(text, source.path), text, source).settings()
 
 
-MOST_PROBLEMS = 100
-"""Most mistakes that are reported one by one."""
-
-LONGEST_KEY = 100
-"""Characters of a key in a message."""
-
-LARGEST = 2**63
-"""Whole numbers in TOML are below this."""
-
-
-class _Checker:
-    """Checks a document and collects values, origins and every mistake."""
+class _Checker(DocumentChecker):
+    """Checks a configuration and collects values, origins and every mistake."""
 
     def __init__(self, document: dict[str, Any], text: str, source: Source) -> None:
-        self.document = document
-        self.text = text
+        super().__init__(document, text, source.path)
         self.source = source
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
-        self.places: dict[KeyPath, tuple[int, int]] | None = None
 
     def settings(self) -> Settings:
         self.numbers()
@@ -132,41 +119,12 @@ class _Checker:
         nodes = self.nodes(plain["defaults"])
         if not self.problems and (plain["check"] or any("check" in node.values for node in nodes)):
             self.requirements(plain["check"], nodes)
-        if self.problems:
-            raise ConfigError(sorted(self.problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
+        self.raise_problems()
         origins = {(section, key): self.origin((section, key)) for section, values in plain.items() for key in values}
         return _settings(self.source, nodes, plain, regions, tuple(self.warnings), origins)
 
-    def numbers(self) -> None:
-        """Refuse numbers of more than 64 bits."""
-        waiting: list[tuple[KeyPath, Any]] = [((), self.document)]
-        while waiting:
-            path, value = waiting.pop()
-            if isinstance(value, dict):
-                waiting += [((*path, name), item) for name, item in value.items()]
-            elif isinstance(value, list):
-                waiting += [((*path, index), item) for index, item in enumerate(value)]
-            elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
-                self.problem(path, "must be a number of 64 bits")
-        if self.problems:
-            raise ConfigError(self.problems)
-
-    def place(self, path: KeyPath) -> tuple[int, int] | tuple[None, None]:
-        from revvlink_cli.config.locate import find as find_place
-        from revvlink_cli.config.locate import locate
-
-        if self.places is None:
-            self.places = locate(self.text)
-        return find_place(self.places, path)
-
     def origin(self, path: KeyPath) -> Origin:
         return Origin(str(self.source.path), lambda: self.place(path)[0])
-
-    def problem(self, path: KeyPath, message: str, hint: str | None = None) -> None:
-        line, column = self.place(path)
-        self.problems.append(Problem(message, self.source.path, line, column, _written(path)[:LONGEST_KEY], hint))
-        if len(self.problems) >= MOST_PROBLEMS:
-            raise ConfigError([*self.problems, Problem("has more mistakes than these", self.source.path)])
 
     def section(self, name: str) -> dict[str, Any]:
         """The checked values of a plain section."""
@@ -176,26 +134,15 @@ class _Checker:
             return {}
         return self.values(raw, (name,), schema.SECTIONS[name])
 
-    def values(self, raw: dict[str, Any], path: KeyPath, keys: tuple[schema.Key, ...]) -> dict[str, Any]:
-        by_name = {key.name: key for key in keys}
-        found: dict[str, Any] = {}
-        for name, value in raw.items():
-            if name not in by_name:
-                self.problem((*path, name), "is no key", nearest(name, list(by_name)))
-                continue
-            if by_name[name].reaches_out and not self.source.trusted:
-                self.problem(
-                    (*path, name),
-                    f"{self.source.path.name if self.source.path else 'it'} in this folder is not trusted yet",
-                    "review it, then run `revvlink config trust`",
-                )
-            if by_name[name].secret:  # also a wrong value: the report on it may show it
-                secrets_in_use.use(secrets_in_use.of_setting(name, value))
-            try:
-                found[name] = self.within(by_name[name], read_value(by_name[name], value), (*path, name))
-            except ValueError as error:
-                self.problem((*path, name), str(error))
-        return found
+    def before_reading(self, key: schema.Key, value: Any, path: KeyPath) -> None:
+        if key.reaches_out and not self.source.trusted:
+            self.problem(
+                path,
+                f"{self.source.path.name if self.source.path else 'it'} in this folder is not trusted yet",
+                "review it, then run `revvlink config trust`",
+            )
+        if key.secret:  # also a wrong value: the report on it may show it
+            secrets_in_use.use(secrets_in_use.of_setting(key.name, value))
 
     def within(self, key: schema.Key, value: Any, path: KeyPath) -> Any:
         """A checked value; the entries of a table with names of the user's own are checked one by one."""
@@ -333,20 +280,8 @@ class _Checker:
             return
         self.warn(path, f"others can read this {path[-1]}", f"chmod 600 {self.source.path}, or use {better}")
 
-    def warn(self, path: KeyPath, message: str, hint: str | None) -> None:
-        line, column = self.place(path)
-        self.warnings.append(Problem(message, self.source.path, line, column, _written(path), hint))
-
 
 SWAPPED = "the warning can never occur, because every value outside it is critical"
-
-
-def _written(path: KeyPath) -> str:
-    """A path as people write it: ``nodes[0].uri``."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
-    return text
 
 
 def _settings(
