@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.docs.test_prometheus import serving, tool
+from tests.docs.prometheus_programs import serving, tool
 from tests.services.running_exporter import PASSWORD, ask, entry, eventually, exporter
 
 if TYPE_CHECKING:
