@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import Any
 
-from tests.docs.recipes.recipe_host import documents, read
+from tests.docs.recipes.recipe_host import DOCKERFILE, documents, read
 
 
 def arguments(text: str) -> list[list[str]]:
@@ -82,9 +82,10 @@ def expanded(check_command: str, commands: dict[str, str]) -> str:
 
 
 def docker() -> dict[str, str]:
-    """The Dockerfile's instructions by name; the options of the HEALTHCHECK under their own."""
+    """The instructions of the Dockerfile's last stage by name; the options of the HEALTHCHECK under their own."""
     found: dict[str, str] = {}
-    for line in re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", read("Dockerfile"), flags=re.MULTILINE)).splitlines():
+    text = DOCKERFILE.read_text(encoding="utf-8").rpartition("\nFROM ")[2]
+    for line in re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", f"FROM {text}", flags=re.MULTILINE)).splitlines():
         if line.strip():
             name, rest = line.split(None, 1)
             found[name] = rest

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPES = ROOT / "docs" / "recipes"
+DOCKERFILE = ROOT / "Dockerfile"
 GUIDE = ROOT / "docs" / "monitoring.md"
 BIN = Path(sys.executable).parent
 PATHS = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin"
