@@ -80,8 +80,23 @@ class NodeHanging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRefusing:
+    """Requests to a connected node are refused, by a proxy perhaps: it gets no new players, and keeps those that play.
+
+    Attributes:
+        node: Its identifier.
+        reason: The failure that shows it.
+        players: How many players of this pool it serves.
+    """
+
+    node: str
+    reason: RevvlinkException
+    players: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeAnswering:
-    """A node that was hanging answers requests again.
+    """A node that was hanging answers requests again, or one that was refusing them serves them again.
 
     Attributes:
         node: Its identifier.
@@ -179,6 +194,7 @@ PoolEvent: TypeAlias = (
     | NodeLost
     | NodeFailed
     | NodeHanging
+    | NodeRefusing
     | NodeAnswering
     | NodeClosed
     | NodeDrained

@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from revvlink_cli.client.errors import PlayerDestroyedException, RevvlinkException
+from revvlink_cli.client.errors import Code, PlayerDestroyedException, RevvlinkException
 from revvlink_cli.client.events import (
     EventFeed,
     NodeAnswering,
@@ -17,6 +17,7 @@ from revvlink_cli.client.events import (
     NodeHanging,
     NodeLost,
     NodeReady,
+    NodeRefusing,
     PoolEvent,
     StatsReceived,
     name_of,
@@ -66,8 +67,8 @@ class FleetMember:
         self._fleet.publish(NodeLost(node=self._node.identifier, reason=reason, players=len(players)))
         self._fleet.start_failover(self._node)
 
-    def on_hanging(self, reason: RevvlinkException | None) -> None:
-        """Publish that the connected node stopped answering requests, or with None that it answers again.
+    def on_rest_change(self, reason: RevvlinkException | None) -> None:
+        """Publish that the connected node stopped serving requests, or with None that it serves them again.
 
         Its players stay: they still play.
         """
@@ -77,7 +78,8 @@ class FleetMember:
                 self._fleet.start_failover(self._node)
         else:
             players = len(self._fleet.players_on(self._node))
-            self._fleet.publish(NodeHanging(node=self._node.identifier, reason=reason, players=players))
+            kind = NodeHanging if reason.code is Code.REST_UNRESPONSIVE else NodeRefusing
+            self._fleet.publish(kind(node=self._node.identifier, reason=reason, players=players))
 
     def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
         """Publish that an attempt to connect the node has failed."""

@@ -91,6 +91,7 @@ class NodeSnapshot:
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
         hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.
         refusal: Why requests to a connected node fail although it does not hang: a proxy refuses them, say. Else None.
+            Both have the same effects: see `rest_failure`.
         rest_latency_s: Seconds that the last answer over REST took, without connecting and without loads; or None.
     """
 
@@ -127,7 +128,12 @@ class NodeSnapshot:
     @property
     def is_tried(self) -> bool:
         """Whether an attempt to connect has ended, with success or without."""
-        return self.ready_ms is not None or bool(self.error or self.hanging or self.refusal) or self.attempts > 1
+        return self.ready_ms is not None or bool(self.error or self.rest_failure) or self.attempts > 1
+
+    @property
+    def rest_failure(self) -> RevvlinkException | None:
+        """Why a connected node serves no request, None if it does: it hangs, or something refuses them in its place."""
+        return self.hanging or self.refusal
 
     def condition(self, now: float) -> str:
         """Its status at `now` (monotonic seconds), or the reason why a connected node gets no players."""
@@ -135,6 +141,8 @@ class NodeSnapshot:
             return str(self.status)
         if self.hanging is not None:
             return "hanging"
+        if self.refusal is not None:
+            return "refusing"
         if self.is_cordoned:
             return "cordoned"
         if self.tripped_until is not None and now < self.tripped_until:

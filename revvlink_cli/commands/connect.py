@@ -10,6 +10,7 @@ import typer
 from revvlink_cli.commands.shared import node_selection, penalty_columns, watch_options
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of, refuse_endless_json
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
+from revvlink_cli.output.problems import UNSERVED
 from revvlink_cli.output.result import Kind, Result, Stream, column
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ async def _hold(
     shown: dict[str, tuple[str, str | None, str | None]] = {}
     async with open_fleet(chosen, regions=settings.regions, timeout=options.timeout) as fleet:
         while True:
-            for node in fleet.snapshot().nodes:
-                row = _change(node, shown.get(node.identifier))
+            seen = fleet.snapshot()
+            for node in seen.nodes:
+                row = _change(node, seen.at, shown.get(node.identifier))
                 if row is not None:
                     shown[node.identifier] = (row.state, row.session_id, row.message)
                     yield row
@@ -130,14 +132,14 @@ async def _hold(
             await asyncio.sleep(0)  # changes of one moment are one change
 
 
-def _change(node: NodeSnapshot, before: tuple[str, str | None, str | None] | None) -> ChangeRow | None:
+def _change(node: NodeSnapshot, now: float, before: tuple[str, str | None, str | None] | None) -> ChangeRow | None:
     """The row to print, None if nothing has changed that an operator acts on."""
-    error = node.hanging or node.error
-    state = "hanging" if node.hanging is not None else str(node.status)
+    error = node.rest_failure or node.error
+    state = node.condition(now) if node.rest_failure is not None else str(node.status)
     if state == "connecting" and before is not None:
         return None  # it tries again: a row when it succeeds, or fails in another way
     if state == "disconnected":
-        state = "lost" if before is not None and before[0] in ("connected", "hanging", "lost") else "failed"
+        state = "lost" if before is not None and before[0] in ("connected", *UNSERVED, "lost") else "failed"
     message = error.message if error is not None else None
     if before == (state, node.session_id, message):
         return None

@@ -239,6 +239,8 @@ def event_row(pool_event: PoolEvent, at: float | None = None, dropped: int = 0) 
             return _row(pool_event.node, "node_failed", None, pool_event.reason.message, dropped, at)
         case events.NodeHanging():
             return _row(pool_event.node, "node_hanging", None, pool_event.reason.message, dropped, at)
+        case events.NodeRefusing():
+            return _row(pool_event.node, "node_refusing", None, pool_event.reason.message, dropped, at)
         case events.NodeAnswering():
             return _row(pool_event.node, "node_answering", None, None, dropped, at)
         case events.NodeClosed():

@@ -172,10 +172,7 @@ def assess(
     wanted = {name: frozenset(NODE_CHECKS) - policy.of(name).skip for name in all_outcomes}
     state = {name: is_healthy(select_checks(outcomes, wanted[name])) for name, outcomes in all_outcomes.items()}
     healthy = sum(is_well is True for is_well in state.values())
-    ready = {
-        node.identifier: node.ready_ms is not None and node.hanging is None and node.refusal is None
-        for node in fleet.nodes
-    }
+    ready = {node.identifier: node.ready_ms is not None and node.rest_failure is None for node in fleet.nodes}
     context = FleetContext(fleet, policy, state, ready, frozenset(silenced))
     of_fleet = tuple(check(context) for check in CHECKS.values())
     shown_of_fleet = of_fleet if damping is None else tuple(map(damping.of_fleet, of_fleet))

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TROUBLE = ("failed", "lost", "disconnected", "tripped", "hanging")
+UNSERVED = ("hanging", "refusing")
+"""States of a connected node that serves no request; see `NodeSnapshot.rest_failure`."""
+
+TROUBLE = ("failed", "lost", "disconnected", "tripped", *UNSERVED)
 """States of a node that should serve players and does not, the gravest first."""
 
 _GRAVITY = {

@@ -33,8 +33,10 @@ _NUMBERS = {Kind.COUNT, Kind.BYTES, Kind.RATIO, Kind.DURATION_MS, Kind.LATENCY_M
 _STATES = {
     "connected": "green", "ok": "green", "ready": "green", "chosen": "green",
     "warning": "yellow", "connecting": "yellow", "unknown": "yellow",
-    "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "hanging": "red", "critical": "red",
-    "node_ready": "green", "node_failed": "red", "node_lost": "red", "node_hanging": "red", "player_lost": "red",
+    "failed": "red", "disconnected": "red", "tripped": "red", "lost": "red", "hanging": "red", "refusing": "red",
+    "critical": "red",
+    "node_ready": "green", "node_failed": "red", "node_lost": "red", "node_hanging": "red", "node_refusing": "red",
+    "player_lost": "red",
     "track_exception": "red", "track_stuck": "red", "websocket_closed": "red",
     "healthy": "green", "unhealthy": "red", "fixed": "green", "crashed": "red",
     "excluded": "dim", "skipped": "dim", "silenced": "dim",

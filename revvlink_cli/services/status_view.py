@@ -197,7 +197,7 @@ def samples_of(fleet: FleetSnapshot, report: Report, outages: Mapping[str, Outag
     for node in fleet.nodes:
         some = outcomes.get(node.identifier, ())
         is_up = is_connected(node, fleet.at)
-        reason = (_reason(node) if node.error or node.hanging or node.refusal else "") or OTHER
+        reason = (_reason(node) if node.error or node.rest_failure else "") or OTHER
         outage = outages.get(node.identifier)
         found[node.identifier] = Sample(is_up, int(_verdict(some)), "" if is_up else reason, outage)
     return found
@@ -288,13 +288,13 @@ def share_of(times: tuple[int, int]) -> float | None:
 
 def is_connected(node: NodeSnapshot, now: float) -> bool | None:
     """Whether a node is connected; None before the first attempt is over."""
-    if node.refusal is None and node.condition(now) in CONNECTED:
+    if node.condition(now) in CONNECTED:
         return True
     return False if node.is_tried else None
 
 
 def _reason(node: NodeSnapshot) -> str:
-    error = node.hanging or node.refusal or node.error
+    error = node.rest_failure or node.error
     return reason_of(error.code if error is not None else None)
 
 

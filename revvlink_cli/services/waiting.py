@@ -102,7 +102,7 @@ def _judge(
     node: NodeSnapshot, snapshot: FleetSnapshot, policy: Policy | None, timeout: float
 ) -> tuple[bool, Finding | None]:
     """Whether a node has reached the goal, and the first finding against it."""
-    if policy is None and node.status is NodeStatus.CONNECTED and node.hanging is None:
+    if policy is None and node.status is NodeStatus.CONNECTED and node.rest_failure is None:
         return True, None
     requirements = policy.of(node.identifier) if policy is not None else None
     penalty = snapshot.penalties.get(node.identifier)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli import InvalidNodeException, NodeException, NodeStatus
+from revvlink_cli import InvalidNodeException, NodeException, NodeStatus, RevvlinkException
 from revvlink_cli.client.errors import Code
-from revvlink_cli.client.events import NodeAnswering, NodeHanging, NodeLost, StatsReceived
+from revvlink_cli.client.events import NodeAnswering, NodeHanging, NodeLost, NodeRefusing, StatsReceived
 from tests.faults.watched_fleet import Watched, fleet, guild, placed, profiles, run, voice
 
 if TYPE_CHECKING:
@@ -273,43 +274,116 @@ def test_a_hanging_node_that_is_closed() -> None:
     run(work)
 
 
+PROXIES = {
+    "forbidden": (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", Code.FORBIDDEN),
+    "limited": (b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", Code.RATE_LIMITED),
+    "redirect": (b"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", Code.REDIRECTED),
+    "page": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<html", Code.BAD_ANSWER),
+    "text": (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok", Code.BAD_ANSWER),
+}
+"""By node, what a proxy answers in its place, and the code of the failure."""
+
+
 def test_proxies_that_answer_in_place_of_nodes() -> None:
-    """Two such answers in a row are a refusal, which the snapshot has with its reason; players are placed as before.
+    """Two such answers in a row are a refusal: the node gets no new players, and keeps its own, until it serves again.
 
     A proxy that refuses the version only, and passes on what bots ask for, is none.
     """
-    answers = {
-        "forbidden": (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", Code.FORBIDDEN),
-        "limited": (b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n", Code.RATE_LIMITED),
-        "redirect": (b"HTTP/1.1 302 No\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", Code.REDIRECTED),
-        "page": (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<html", Code.BAD_ANSWER),
-    }
 
     async def work() -> None:
-        async with fleet(*profiles(*answers), networked=True, **QUICK) as watched:
+        async with fleet(*profiles("good", *PROXIES), networked=True, **QUICK) as watched:
             asked: Counter[str] = Counter()
 
             def only_the_version(name: str, line: bytes) -> bytes | None:
                 asked[name] += b"/version" in line
-                return answers[name][0] if b"/version" in line else None
+                return PROXIES[name][0] if b"/version" in line else None
 
-            for name in answers:
+            await placed(watched, 12)
+            homes = {player: player.node for player in watched.fleet.players}
+            for name in PROXIES:
                 watched.networks[name].answer = partial(only_the_version, name)
-            await watched.until(lambda: all(asked[name] >= 4 for name in answers))
-            assert not any(shot(watched, name).refusal for name in answers)
+            await watched.until(lambda: all(asked[name] >= 4 for name in PROXIES))
+            assert not any(shot(watched, name).refusal for name in PROXIES)
 
-            for name, (answer, _) in answers.items():
+            for name, (answer, _) in PROXIES.items():
                 watched.networks[name].answer = lambda _, answer=answer: answer  # type: ignore[misc]
-            await watched.until(lambda: all(shot(watched, name).refusal for name in answers))
-            refusals = {name: shot(watched, name).refusal for name in answers}
+            await watched.until(lambda: all(shot(watched, name).refusal for name in PROXIES))
+            refusals = {name: shot(watched, name).refusal for name in PROXIES}
             assert {name: why.code for name, why in refusals.items() if why} == {
-                name: code for name, (_, code) in answers.items()
+                name: code for name, (_, code) in PROXIES.items()
             }
             assert not watched.told(NodeHanging)
-            assert watched.pool.get_node().identifier in answers
+            await watched.until(lambda: len(watched.told(NodeRefusing)) == len(PROXIES))
+            assert {told.node: told.reason.code for told in watched.told(NodeRefusing)} == {
+                name: code for name, (_, code) in PROXIES.items()
+            }
+            assert shot(watched, "page").condition(time.monotonic()) == "refusing"
+            for number in range(12, 16):
+                await watched.pool.create_player(guild(number)).update_voice(**voice(number))
+            assert {guild(number) for number in range(12, 16)} <= watched.pool.nodes["good"].players.keys()
+            assert not watched.moves()
+            assert {player: player.node for player in homes} == homes
 
-            for name in answers:
+            watched.pool.nodes["good"].cordon()
+            with pytest.raises(InvalidNodeException, match=r"forbidden: refusing: .* answers 403 Forbidden"):
+                watched.pool.get_node()
+            for name in PROXIES:
                 watched.networks[name].answer = lambda _: None
-            await watched.until(lambda: not any(shot(watched, name).refusal for name in answers))
+            await watched.until(lambda: not any(shot(watched, name).refusal for name in PROXIES))
+            assert {told.node for told in watched.told(NodeAnswering)} == PROXIES.keys()
+            await watched.until_settled(16)
+
+    run(work)
+
+
+def test_players_that_leave_a_refusing_node() -> None:
+    """A bot's requests that are all refused show it as well; what is drained or stopped meanwhile is cleared later.
+
+    The first request that is served ends the state, whoever sent it.
+    """
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), networked=True, **QUICK) as watched:
+            await placed(watched, 12)
+            there = set(watched.pool.nodes["a"].players)
+            assert len(there) > 2
+            wire = watched.networks["a"]
+            wire.answer = lambda _: PROXIES["forbidden"][0]
+            while shot(watched, "a").refusal is None:
+                with suppress(RevvlinkException):  # a busy bot: something is answered all the time
+                    await watched.pool.nodes["a"].fetch_stats()
+                await asyncio.sleep(0.05)
+            stopped = min(there)
+            await next(player for player in watched.fleet.players if player.guild_id == stopped).destroy()
+            report = await watched.pool.drain(watched.pool.nodes["a"])
+            assert report.moved == dict.fromkeys(there - {stopped}, "b")
+            wire.answer = lambda _: None
+            await watched.pool.nodes["a"].fetch_stats()
+            assert shot(watched, "a").refusal is None
+            await watched.until_settled(11)
+
+    run(work)
+
+
+def test_a_refusing_node_may_hang_too() -> None:
+    """Each state replaces the other, and a lost connection ends both."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), networked=True, **QUICK) as watched:
+            wire = watched.networks["a"]
+            wire.answer = lambda _: PROXIES["forbidden"][0]
+            await watched.until(lambda: shot(watched, "a").refusal)
+            wire.answer = lambda _: b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
+            await watched.until(lambda: shot(watched, "a").hanging)
+            assert shot(watched, "a").refusal is None
+            wire.answer = lambda _: PROXIES["forbidden"][0]
+            await watched.until(lambda: shot(watched, "a").refusal)
+            assert shot(watched, "a").hanging is None
+            wire.answer = lambda _: None
+            wire.cut()
+            await watched.until(lambda: watched.told(NodeLost))
+            await watched.until_status("a", NodeStatus.CONNECTED)
+            assert shot(watched, "a").rest_failure is None
+            assert watched.pool.get_node().identifier == "a"
 
     run(work)

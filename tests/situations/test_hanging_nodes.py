@@ -1,4 +1,4 @@
-"""A node whose websocket lives while its REST hangs, as everything that watches over nodes shows it."""
+"""A node whose websocket lives while its REST hangs or is refused, as everything that watches over nodes shows it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.commands.shared.test_watch_options import WATCH, entry, fetched, running, until
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
+from tests.faults.faulty_network import Network
 
 if TYPE_CHECKING:
     import subprocess
@@ -61,6 +62,14 @@ def row_of(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bo
         if wanted(row):
             return row
         assert time.monotonic() < deadline, row
+
+
+def until_recorded(file: Path, state: str) -> None:
+    """Wait until a recording has five samples of the first node in this state."""
+    deadline = time.monotonic() + 60
+    while not file.exists() or file.read_text("utf-8").count(f'"node":"a","state":"{state}"') < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("command", ["status", "penalties"])
@@ -144,21 +153,62 @@ def test_record_and_report(fleet: Simulator, config: Path, tmp_path: Path) -> No
     """While it hangs it is not available, whatever its websocket says."""
     file = tmp_path / "looks.jsonl"
     with running(config, "record", str(file), "--interval", "0.2") as process:
-
-        def until_seen(state: str) -> None:
-            deadline = time.monotonic() + 60
-            while not file.exists() or file.read_text("utf-8").count(f'"node":"a","state":"{state}"') < 5:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-
-        until_seen("connected")
+        until_recorded(file, "connected")
         with hanging(fleet):
-            until_seen("hanging")
+            until_recorded(file, "hanging")
         process.send_signal(signal.SIGTERM)
         process.wait(10)
     rows = {row["node"]: row for row in run_cli("report", str(file), "-o", "json").rows}
     assert rows["a"]["availability_ratio"] < 1
     assert rows["a"]["losses"] == 1
+    assert rows["b"]["availability_ratio"] == 1
+
+
+@pytest.fixture
+def proxy(fleet: Simulator) -> Iterator[Network]:
+    """A proxy before the first node, on the loop of the simulator."""
+    network = Network(fleet["a"].port)
+    fleet.call(network.__aenter__())
+    yield network
+    fleet.call(network.__aexit__(None, None, None))
+
+
+def test_requests_that_a_proxy_refuses(
+    fleet: Simulator, proxy: Network, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The state, its reason, events, recordings and places say so, although the websocket is open."""
+    config = write_config(entry(fleet, "a") | QUICK | {"uri": proxy.uri}, entry(fleet, "b") | QUICK)
+    file = tmp_path / "samples.jsonl"
+    with (
+        running(config, "nodes", "status", *WATCH) as status,
+        running(config, "nodes", "penalties", *WATCH) as penalties,
+        running(config, "events", "-o", "jsonl") as events,
+        running(config, "connect", "--hold", "-o", "jsonl") as connect,
+        running(config, "record", str(file), "--interval", "0.2") as record,
+    ):
+        for process in (status, penalties):
+            until(process, lambda nodes: all(node["state"] == "connected" for node in nodes.values()))
+        for process, field in ((events, "event"), (connect, "state")):
+            row_of(process, lambda row: row["node"] == "a" and row[field] in ("node_ready", "connected"))  # noqa: B023
+        until_recorded(file, "connected")
+        proxy.answer = lambda _: b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        row = until(status, lambda nodes: nodes["a"]["state"] == "refusing")["a"]
+        assert (row["reason"], row["is_stale"]) == ("forbidden", False)
+        assert "answers 403 Forbidden" in row["message"]
+        row = until(penalties, lambda nodes: nodes["a"]["state"] == "refusing")["a"]
+        assert (row["rank"], row["regions"]) == (None, [])
+        assert "refusing: " in row["reason"]
+        assert "403" in row_of(events, lambda row: row["event"] == "node_refusing")["detail"]
+        assert row_of(connect, lambda row: row["state"] == "refusing")["reason"] == "forbidden"
+        until_recorded(file, "refusing")
+        record.send_signal(signal.SIGTERM)
+        record.wait(10)
+        proxy.answer = lambda _: None
+        assert row_of(events, lambda row: row["event"] == "node_answering")["node"] == "a"
+        assert row_of(connect, lambda row: row["node"] == "a")["state"] == "connected"
+        until(status, lambda nodes: nodes["a"]["state"] == "connected")
+    rows = {row["node"]: row for row in run_cli("report", str(file), "-o", "json").rows}
+    assert rows["a"]["availability_ratio"] < 1
     assert rows["b"]["availability_ratio"] == 1
 
 

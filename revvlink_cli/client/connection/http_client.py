@@ -58,6 +58,9 @@ class HttpClient:
         answered_at: Monotonic second of the node's last answer of any status, a proxy's not included; minus infinity
             before the first.
         on_answer: Called after each such answer.
+        served_at: Monotonic second of the last answer that shows that the node itself has served a request: of a status
+            below 300, and with the header of a node. Minus infinity before the first.
+        on_served: Called after each such answer.
         context: Returns the TLS context for the node; raises NodeException when there is none.
         dialect: Kind of server according to its answers, None before the first that shows it.
         redact: Masks secrets in texts of the node. The nodes of a pool share it, since one server may be several nodes
@@ -87,6 +90,8 @@ class HttpClient:
         self.on_health: Callable[[], None] = lambda: None
         self.answered_at = float("-inf")
         self.on_answer: Callable[[], None] = lambda: None
+        self.served_at = float("-inf")
+        self.on_served: Callable[[], None] = lambda: None
         self.unexpected_fields: set[str] = set()
         self.has_answered = False
         self.unknown: Counter[str] = Counter()
@@ -242,6 +247,9 @@ class HttpClient:
         dialect = dialects.from_headers(outcome.headers)
         if dialect is not None:
             self.rate_limiter.dialect = dialect
+            if outcome.status < 300:
+                self.served_at = time.monotonic()
+                self.on_served()
         elif (challenge := self.errors.challenge(outcome)) is not None:
             raise challenge
         if outcome.status >= 300:

@@ -78,8 +78,8 @@ class NodeObserver(Protocol):
     def on_lost(self, reason: RevvlinkException) -> None:
         """The node was connected and is not any more."""
 
-    def on_hanging(self, reason: RevvlinkException | None) -> None:
-        """The connected node answers no request any more; with None it answers again."""
+    def on_rest_change(self, reason: RevvlinkException | None) -> None:
+        """The connected node serves no request any more; with None it serves them again."""
 
     def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect has failed."""
@@ -268,12 +268,6 @@ class NodeState:
             and supervisor.rest_watch.failure is None
         )
 
-    @property
-    def hanging(self) -> RevvlinkException | None:
-        """Why it is considered hanging although it is connected, or None."""
-        supervisor = self.supervisor
-        return supervisor.rest_watch.failure if supervisor is not None and supervisor.live is not None else None
-
     def snapshot(self) -> NodeSnapshot:
         """All that is known of the node, frozen; the same object until something changes."""
         known = self._snapshot
@@ -323,7 +317,7 @@ class NodeState:
             held=len(self.players.guilds),
             stats_error=supervisor.stats_error if supervisor else None,
             certificate_expires=live.handshake.certificate_expires if live else None,
-            hanging=self.hanging,
+            hanging=supervisor.rest_watch.hanging if supervisor and live else None,
             refusal=supervisor.rest_watch.refusal if supervisor and live else None,
             rest_latency_s=rest.latency_s if rest else None,
         )
@@ -387,11 +381,11 @@ class NodeState:
         if self.observer is not None:
             self.observer.on_lost(reason)
 
-    def on_hanging(self) -> None:
-        """The connected node has stopped answering requests, or answers again."""
+    def on_rest_change(self) -> None:
+        """The connected node has stopped serving requests, or serves them again."""
         self.on_change()
         if self.observer is not None and self.supervisor is not None:
-            self.observer.on_hanging(self.supervisor.rest_watch.failure)
+            self.observer.on_rest_change(self.supervisor.rest_watch.failure)
 
     def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect has failed."""

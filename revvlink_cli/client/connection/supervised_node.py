@@ -50,8 +50,8 @@ class SupervisedNode(Protocol):
     def on_lost(self, reason: RevvlinkException) -> None:
         """A connection that was ready has ended."""
 
-    def on_hanging(self) -> None:
-        """The node has stopped answering requests, or answers again."""
+    def on_rest_change(self) -> None:
+        """The node has stopped serving requests, or serves them again."""
 
     def on_failed(self, reason: RevvlinkException, attempts: int) -> None:
         """An attempt to connect has failed."""

@@ -66,7 +66,7 @@ class NodeSupervisor:
         status: Where the connection stands.
         error: Why the node is not connected, or the last failure on a connected one; None if there is none.
         stats_error: Why asking a connected node for statistics has failed, or None.
-        rest_watch: Knows whether a connected node still answers requests.
+        rest_watch: Knows whether a connected node still serves requests.
         was_connected: Whether the node has been ready at some time.
         is_supervised: Whether the task runs that keeps the node connected.
         connection: The connection, also while it is being made; None between two.
@@ -91,7 +91,7 @@ class NodeSupervisor:
         self.status = NodeStatus.DISCONNECTED
         self.error: RevvlinkException | None = None
         self.stats_error: RevvlinkException | None = None
-        self.rest_watch = RestWatch(node.settings, rest, node.on_hanging)
+        self.rest_watch = RestWatch(node.settings, rest, node.on_rest_change)
         self.was_connected = False
         self.is_supervised = False
         self.connection: WebSocketConnection | None = None

@@ -250,7 +250,7 @@ class Placement:
         assigned = state_of(origin).players
         assigned.add_orphan(guild, self.turn_of(guild).doubtful_until)
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
-            return
+            return  # a request would take its whole timeout; a node that refuses may accept this one
         try:
             await origin.destroy_player(guild)
         except RevvlinkException as error:

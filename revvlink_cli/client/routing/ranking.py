@@ -139,7 +139,8 @@ def rank(
 
     Nodes of the region asked for come first, then those of the other regions from near to far, then the rest. Within
     a group known statistics come before unknown ones, then the lower penalty (among unknown ones, fewer reservations),
-    then fewer players of this pool, then the order of `nodes`. Cordoned, tripped and hanging nodes cannot serve.
+    then fewer players of this pool, then the order of `nodes`. Nodes that are cordoned or tripped,
+    hang, or refuse requests cannot serve.
 
     Args:
         nodes: All nodes, in the order of the configuration.
@@ -188,8 +189,8 @@ def _why_not(node: NodeSnapshot, exclude: Collection[str], now: float) -> str | 
     condition = node.condition(now)
     if condition == "tripped" and node.tripped_until is not None:
         return f"tripped, retry in {node.tripped_until - now:.0f} s"
-    if node.hanging is not None:
-        return f"{condition}: {node.hanging}"
+    if node.rest_failure is not None:
+        return f"{condition}: {node.rest_failure}"
     if node.status is NodeStatus.CONNECTED:
         return None if condition == str(NodeStatus.CONNECTED) else condition
     return f"{condition}: {node.error}" if node.error is not None else condition

@@ -200,7 +200,7 @@ def _rows(
 
 
 def _state(node: NodeSnapshot, now: float, *, was_connected: bool, is_failed: bool) -> str:
-    if is_failed and node.hanging is None:
+    if is_failed and node.rest_failure is None:
         return "lost" if was_connected else "failed"
     return node.condition(now)
 

@@ -14,6 +14,7 @@ from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.titles import named
+from revvlink_cli.output.problems import UNSERVED
 from revvlink_cli.output.result import (
     CommandError,
     ExitCode,
@@ -132,7 +133,7 @@ class StatusRow:
 
 
 SORTS: dict[str, Callable[[StatusRow], Any]] = {
-    "penalty": lambda row: None if row.is_stale or row.state == "hanging" else row.penalty,
+    "penalty": lambda row: None if row.is_stale or row.state in UNSERVED else row.penalty,
     "node": lambda row: row.node.casefold(),
     "state": lambda row: row.state,
     "region": lambda row: row.region,
@@ -321,7 +322,7 @@ def watched_row(seen: Watch, node: NodeSnapshot, options: Options) -> StatusRow:
         node,
         seen.snapshot.penalties.get(node.identifier),
         seen.snapshot.at,
-        node_selection.node_failure(node, options.timeout) if node.error or node.hanging or node.refusal else None,
+        node_selection.node_failure(node, options.timeout) if node.error or node.rest_failure else None,
         seen.last_of(node),
     )
 

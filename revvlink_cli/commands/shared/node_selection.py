@@ -282,7 +282,7 @@ def load_node(options: Options, name: str | None) -> NodeSettings:
 
 
 def failures_of(nodes: Iterable[NodeSnapshot], timeout: float) -> tuple[Failure, ...]:
-    """Why nodes are not connected, or hang."""
+    """Why nodes are not connected, or serve no request."""
     return tuple(failure for node in nodes if (failure := node_failure(node, timeout)) is not None)
 
 
@@ -298,10 +298,9 @@ def final_result(nodes: Sequence[NodeSnapshot], timeout: float) -> Result:
 
 
 def node_failure(node: NodeSnapshot, timeout: float) -> Failure | None:
-    """Why a node is not connected, hangs, or serves no request; None if it is connected and answers."""
-    unserved = node.hanging or node.refusal
-    if unserved is not None:
-        return failure_of(unserved, node.identifier)
+    """Why a node is not connected, or serves no request; None if it is connected and serves them."""
+    if node.rest_failure is not None:
+        return failure_of(node.rest_failure, node.identifier)
     if str(node.status) == "connected":
         return None
     if node.error is not None:

@@ -101,7 +101,7 @@ class _Page:
 
 def _trouble(page: _Page, row: StatusRow, shot: NodeSnapshot | None) -> None:
     """What is wrong now, and what to do next."""
-    error = shot.hanging or shot.refusal or shot.error if shot is not None else None
+    error = shot.rest_failure or shot.error if shot is not None else None
     failure = failure_of(error, row.node) if error is not None else None
     if row.message or row.reason:
         page.add("Reason", row.message or row.reason, state_style(row))
@@ -173,5 +173,6 @@ _MEANINGS = {
     "node_lost": "The connection was lost",
     "node_failed": "The node could not be connected",
     "node_hanging": "The node stopped answering requests",
+    "node_refusing": "Requests to the node are refused",
     "player_lost": "A player could not be placed",
 }

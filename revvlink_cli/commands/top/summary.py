@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli.commands.top.state import SORTS, ScreenState
 from revvlink_cli.output.cells import cells, cut
 from revvlink_cli.output.picture import Line, Span, line_of
-from revvlink_cli.output.problems import TROUBLE, is_troubled
+from revvlink_cli.output.problems import TROUBLE, UNSERVED, is_troubled
 from revvlink_cli.output.result import Kind
 from revvlink_cli.output.text import clean, human
 
@@ -77,7 +77,7 @@ def regions(rows: Sequence[StatusRow], width: int, most: int) -> list[Line]:
         groups.setdefault(row.region or "no region", []).append(row)
     words = []
     for label, members in sorted(groups.items(), key=lambda item: not any(map(is_troubled, item[1]))):
-        alive = [row for row in members if not row.is_stale and row.state != "hanging" and row.penalty is not None]
+        alive = [row for row in members if not row.is_stale and row.state not in UNSERVED and row.penalty is not None]
         playing = sum(row.playing or 0 for row in alive)
         best = min((row.penalty or 0 for row in alive), default=None)
         lowest = f", lowest penalty {human(best, Kind.SCORE)}" if best is not None else ""

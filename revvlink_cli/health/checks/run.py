@@ -69,13 +69,13 @@ def check_node(context: CheckContext) -> tuple[Outcome, ...]:
 def run_checks(context: CheckContext) -> tuple[Outcome, ...]:
     """Runs all checks on one node, in the order of the table; those that depend on a failed one are skipped."""
     node = context.node
-    is_ready = node.ready_ms is not None and node.hanging is None and node.refusal is None
+    is_ready = node.ready_ms is not None and node.rest_failure is None
     found: dict[str, Sequence[Outcome]] = {}
     needs = "stats"
     if not is_ready:
         failed = _failure(context)
         needs = failed.check
-        for code in _passed(failed, node.refusal or node.error):
+        for code in _passed(failed, node.rest_failure or node.error):
             found[code] = (context.finding(code, connection.PASSED[code]),)
         found[failed.check] = (failed,)
     outcomes: list[Outcome] = []
@@ -126,7 +126,7 @@ def _may_report(check: str, failed: str) -> bool:
 
 def _failure(context: CheckContext) -> Finding:
     """The finding of the check that failed on a node that is not ready, hangs, or serves no request."""
-    error = context.node.hanging or context.node.refusal or context.node.error
+    error = context.node.rest_failure or context.node.error
     if error is None:
         stage = context.node.stage
         check = _CHECK_OF_STAGE[stage] if stage is not None else "reach"

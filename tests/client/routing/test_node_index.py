@@ -177,11 +177,15 @@ class RandomFleet:
         state.on_change()
 
     def hang(self, node: Node) -> None:
-        """The node stops answering, or answers again."""
+        """The node stops answering or refuses requests, or serves them again."""
         supervisor = state_of(node).supervisor
         assert supervisor is not None
         watch = supervisor.rest_watch
-        watch.failure = None if watch.failure else NodeException("hangs", code=Code.REST_UNRESPONSIVE)
+        failure = None if watch.failure else NodeException("fails", code=Code.FORBIDDEN)
+        if self.source.random() < 0.5:
+            watch.hanging, watch.refusal = failure, None
+        else:
+            watch.hanging, watch.refusal = None, failure
         state_of(node).on_change()
 
     def wait(self, _: Node) -> None:
