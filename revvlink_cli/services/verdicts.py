@@ -6,6 +6,7 @@ A scrape is no sample: two Prometheus servers that scrape one exporter must not 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from revvlink_cli.health.damped_findings import Known
     from revvlink_cli.health.damping import CheckState, Rules
     from revvlink_cli.health.policy import Policy
+
+
+log = logging.getLogger(__name__)
 
 
 class VerdictLoop:
@@ -61,7 +65,11 @@ class VerdictLoop:
     async def run(self) -> None:
         """Sample until cancelled."""
         while True:
-            await self._sample()
+            try:
+                await self._sample()
+            except Exception:  # the boundary of a sample: verdicts that stay as they were hide all later trouble
+                log.exception("a sample of the verdicts failed; those of the moment are shown")
+                self._known, self._connections, self.outages = {}, {}, {}
             await asyncio.sleep(self._interval)
 
     async def _sample(self) -> None:

@@ -18,6 +18,8 @@ from revvlink_cli.simulator import NodeProfile, Simulator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from revvlink_cli.client.fleet import Fleet
 
 FOR_AN_HOUR = Rules(after=Hold(seconds=3600.0), recover_after=Hold(seconds=3600.0))
@@ -64,3 +66,35 @@ def test_a_lost_node_of_a_connected_fleet() -> None:
 
     with Simulator([NodeProfile(identifier="a", password="pw")]) as simulator:
         asyncio.run(play(simulator))
+
+
+def test_a_sample_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """A defect freezes no verdict: those of the moment are shown, and the next sample counts again."""
+
+    async def play(simulator: Simulator) -> None:
+        is_broken = False
+
+        def plan() -> tuple[Policy, Rules]:
+            if is_broken:
+                raise ValueError("a defect")
+            return Policy(), FOR_AN_HOUR
+
+        nodes = [NodeSettings(identifier="a", uri=simulator["a"].uri, password="pw")]
+        async with connecting(nodes, None, 5.0, None) as session:
+            fleet = session.fleet
+            await session.until_connected()
+            verdicts = VerdictLoop(fleet, plan, 5.0, interval=0.02)
+            sampling = asyncio.create_task(verdicts.run())
+            await until(lambda: "a" in verdicts.outages)
+            is_broken = True
+            await until(lambda: not verdicts.outages)
+            simulator["a"].stop()
+            await until(lambda: scraped(fleet, verdicts).verdict is Verdict.CRITICAL)
+            is_broken = False
+            await until(lambda: "a" in verdicts.outages)
+            sampling.cancel()
+            await asyncio.wait([sampling])
+
+    with Simulator([NodeProfile(identifier="a", password="pw")]) as simulator:
+        asyncio.run(play(simulator))
+    assert "a sample of the verdicts failed" in caplog.text
