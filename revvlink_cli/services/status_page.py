@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
 from revvlink_cli.services.history import INTERVAL, History
 from revvlink_cli.services.status_view import DayCache, samples_of, status_view
-from revvlink_cli.services.worker import run_beside_loop
+from revvlink_cli.services.worker import Worker, run_beside_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +137,7 @@ class StatusPage:
         self._has_sample = asyncio.Event()
         self._days = DayCache()
         # One thread, which has the cache of days to itself; two would only take the processor from the loop.
-        self._drawing = ThreadPoolExecutor(1, "status page")
+        self._drawing = Worker("status page")
         self._asked: set[str] = set()
         self._number = 0
         self._begun = int(time.time())
@@ -182,7 +182,7 @@ class StatusPage:
                     continue
             await self._sample()
         finally:
-            self._drawing.shutdown(wait=False, cancel_futures=True)
+            self._drawing.close()
             await self._history.close(time.time())
 
     async def _sample(self) -> None:
@@ -220,7 +220,7 @@ class StatusPage:
     async def _view(self, taken: _Taken) -> tuple[StatusView, Mapping[str, NodeView]]:
         """What a sample shows, and its nodes by the names that are shown."""
         if taken.view is None:
-            taken.view = asyncio.get_running_loop().run_in_executor(self._drawing, self._make_view, taken)
+            taken.view = self._drawing.run(partial(self._make_view, taken))
         return await asyncio.shield(taken.view)  # a reader who leaves does not take it from the others
 
     def _make_view(self, taken: _Taken) -> tuple[StatusView, Mapping[str, NodeView]]:
@@ -243,7 +243,7 @@ class StatusPage:
         view, _ = await self._view(taken)
         if path not in taken.bodies:
             make = self._renderers.json if path == _JSON else self._page_of
-            taken.bodies[path] = asyncio.get_running_loop().run_in_executor(self._drawing, make, view)
+            taken.bodies[path] = self._drawing.run(partial(make, view))
         return await asyncio.shield(taken.bodies[path])
 
     def _page_of(self, view: StatusView) -> bytes:

@@ -29,9 +29,9 @@ class Worker:
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, name)
 
-    async def run(self, work: Callable[[], T]) -> T:
+    def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Compute something. What is computed must not leave reference cycles behind, because none is collected."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _considerate, work)
+        return asyncio.get_running_loop().run_in_executor(self._thread, _considerate, work)
 
     def close(self) -> None:
         """Start no more work."""
