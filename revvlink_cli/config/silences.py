@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VERSION = 1
 """Version of the format of the file."""
 
-
 MOST = 200
 """Silences that may be active at the same time."""
 
@@ -242,13 +241,14 @@ def remove_silences(
     Raises:
         ConfigError: The file is damaged or cannot be written.
     """
-    with changing_shared(path):
-        known = read_silences(path)
-        gone = tuple(choose(known))
-        if gone:
-            ids = {silence.id for silence in gone}
-            _write(path, [silence for silence in known if silence.id not in ids], configuration, now)
-    return gone
+    gone: list[Silence] = []
+
+    def without(known: Sequence[Silence]) -> list[Silence]:
+        gone.extend(choose(known))
+        return [silence for silence in known if silence not in gone]
+
+    rewrite_silences(path, without, configuration=configuration, now=now)
+    return tuple(gone)
 
 
 def rewrite_silences(
