@@ -54,7 +54,6 @@ _ORDER = {metric: place for place, metric in enumerate(METRICS)}
 _STATES = tuple(verdict.name.lower() for verdict in Verdict)
 """Values of the label ``state``, at the number of their verdict."""
 
-
 _OWN_LABELS = frozenset({"check", "reason", "state"})
 """Labels whose values are this program's own words: a secret that equals one of them is not masked there."""
 
@@ -290,12 +289,7 @@ class FleetText:
         for found in figures.values():
             lines[found.metric] = list(map(add, found.starts, value_texts(found.metric, found.values)))
         texts = {metric: [_lines(metric, of_metric)] for metric, of_metric in lines.items()}
-        judged = [name for name in nodes if checks[name]]
-        for name in judged:
-            nodes[name].show(verdicts[name], checks[name])
-        texts[NODE_STATE] = [nodes[name].state for name in judged]
-        texts[CHECK_STATE] = [nodes[name].check_state for name in judged]
-        texts[CHECK_STATUS] = [nodes[name].check_status for name in judged]
+        texts |= self._texts_of_verdicts(checks, verdicts)
         others += [
             Sample(CHECK_FAILURE, (("node", name), ("check", check), *why(finding)), 1.0)
             for name in failing
@@ -303,6 +297,19 @@ class FleetText:
             if finding.verdict is not Verdict.OK
         ]
         return texts, [*others, *states((), of_the_fleet), *of_fleet(report)]
+
+    def _texts_of_verdicts(
+        self, checks: Mapping[str, Mapping[str, Finding]], verdicts: Mapping[str, list[object]]
+    ) -> dict[Metric, list[str]]:
+        """The verdicts of the nodes that have any, node by node."""
+        judged = {name: node for name, node in self._nodes.items() if checks[name]}
+        for name, node in judged.items():
+            node.show(verdicts[name], checks[name])
+        return {
+            NODE_STATE: [node.state for node in judged.values()],
+            CHECK_STATE: [node.check_state for node in judged.values()],
+            CHECK_STATUS: [node.check_status for node in judged.values()],
+        }
 
 
 def _lines(metric: Metric, lines: Sequence[str]) -> str:
