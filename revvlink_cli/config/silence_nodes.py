@@ -18,7 +18,7 @@ from revvlink_cli.config.load import parse
 from revvlink_cli.config.problems import ConfigError, Problem
 from revvlink_cli.config.silences import read_silences, rewrite_silences
 from revvlink_cli.config.source import Source, SourceKind, user_path
-from revvlink_cli.health.silences import SilenceState
+from revvlink_cli.health.silences import SilenceState, is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -54,7 +54,7 @@ def stale_silences(settings: Settings, now: float) -> tuple[Problem, ...]:
 def _misses(silence: Silence, nodes: Sequence[NodeEntry]) -> list[str]:
     """What a silence names that none of these nodes has, in words."""
     found = [
-        f"no node {'fits' if any(char in name for char in '*?[') else 'is named'} {name}"
+        f"no node {'fits' if is_pattern(name) else 'is named'} {name}"
         for name in silence.nodes
         if not any(node.identifier == name or fnmatchcase(node.identifier, name) for node in nodes)
     ]

@@ -6,7 +6,7 @@ Everything here is pure: the silences and the time go in, the silence of each no
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
@@ -72,6 +72,11 @@ class Silence:
     created_by: str
     created_at: float
     until: float
+    _patterns: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the patterns once: an exporter compares hundreds of names with hundreds of nodes at each scrape."""
+        object.__setattr__(self, "_patterns", tuple(filter(is_pattern, self.nodes)))
 
     def state_at(self, now: float) -> SilenceState:
         """Whether it is in force at a time, in seconds since the epoch."""
@@ -86,7 +91,8 @@ class Silence:
         return (
             (
                 not self.nodes
-                or any(node.identifier == name or fnmatchcase(node.identifier, name) for name in self.nodes)
+                or node.identifier in self.nodes
+                or any(fnmatchcase(node.identifier, pattern) for pattern in self._patterns)
             )
             and all(tag in node.tags for tag in self.tags)
             and (self.region is None or (node.region or "").casefold() == self.region.casefold())
@@ -104,6 +110,14 @@ class Silence:
             return "all nodes"
         region = (f"region {self.region}",) if self.region is not None else ()
         return ", ".join((*self.nodes, *(f"tag {tag}" for tag in self.tags), *region))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name of a silence may fit nodes of other names."""
+    return not _WILDCARDS.isdisjoint(name)
+
+
+_WILDCARDS = frozenset("*?[")
 
 
 def local_time(at: float) -> str:
