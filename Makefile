@@ -28,8 +28,10 @@ lint: $(VENV)/.developed  ## Lint and check the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.developed  ## Check the types, strictly
+types: $(VENV)/.developed  ## Check the types, strictly, and those of other systems
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 revvlink_cli docs  # tests use what POSIX has
 
 contracts: $(VENV)/.developed  ## Check that imports run downward only
 	$(BIN)/lint-imports

@@ -5,6 +5,7 @@ This is the first module that a command line loads, so it loads nothing itself: 
 """
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +26,18 @@ def end_at_once() -> None:
 
 
 def raise_again() -> None:
-    """From here on there is something to put in order: Ctrl-C raises KeyboardInterrupt, as usual."""
+    """From here on there is something to put in order: Ctrl-C raises KeyboardInterrupt, as usual.
+
+    On Windows Ctrl-Break does the same from here on. It also comes when the console closes or the user logs off.
+    """
     if _signal.getsignal(_signal.SIGINT) is _end:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    if sys.platform == "win32":
+        _signal.signal(_signal.SIGBREAK, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    _signal.raise_signal(_signal.SIGINT)
 
 
 def _end(_number: int, _frame: object) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from revvlink_cli._shell import join
 from revvlink_cli._version import __version__
 from revvlink_cli.cli.event_loop import TerminatedError, raise_on_signals
 from revvlink_cli.cli.exit_codes import result_of
@@ -296,9 +297,7 @@ def _run_script(script: Script, chosen: Format, options: Options, output: Output
                 ended = int(result.exit_code)
             else:
                 if step.text and not options.quiet:
-                    import shlex
-
-                    diagnostics.lines([f"$ revvlink {shlex.join(step.arguments)}"])
+                    diagnostics.lines([f"$ revvlink {join(step.arguments)}"])
                 ended = _run(outcome, inner, output)
             code = code or (ended if ended not in step.exit_codes else 0)
             if ended in (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.QUIT):

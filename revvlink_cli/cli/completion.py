@@ -9,11 +9,11 @@ its help after a tab.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._shell import for_powershell
 from revvlink_cli.commands.completion import SCRIPTS
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
@@ -107,9 +107,7 @@ def _for_zsh(line: str) -> str:
 def _for_powershell(line: str) -> str:
     """PowerShell inserts text unchanged, so the quoted form comes before the displayed one."""
     value = line.partition("\t")[0]
-    is_harmless = re.fullmatch(r"[A-Za-z0-9_./:=-]+", value) is not None
-    typed = value if is_harmless else "'" + re.sub("['\u2018\u2019\u201a\u201b]", r"\g<0>\g<0>", value) + "'"
-    return f"{typed}\t{line}"
+    return f"{for_powershell(value)}\t{line}"
 
 
 def main(folder: str) -> None:

@@ -85,7 +85,9 @@ def _ending_signals() -> tuple[Signals, ...]:
     """The signals that end a command in order, as far as this system has them."""
     import signal
 
-    return () if sys.platform == "win32" else (signal.SIGTERM, signal.SIGQUIT)
+    if sys.platform == "win32":  # Ctrl-Break does what Ctrl-C does, see `_interrupts`
+        return ()
+    return (signal.SIGTERM, signal.SIGQUIT)
 
 
 @contextmanager

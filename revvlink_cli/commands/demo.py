@@ -151,6 +151,7 @@ async def _keep_running(
 
 def _instructions(path: Path) -> tuple[str, ...]:
     """How to use the fleet from another terminal."""
+    quoted = str(path).replace("'", "''")
     return (
         "A simulated fleet runs, and a bot plays on it. In another terminal, type:",
         "",
@@ -158,7 +159,7 @@ def _instructions(path: Path) -> tuple[str, ...]:
         "",
         "In PowerShell:",
         "",
-        f"  $env:REVVLINK_CONFIG = '{path}'",
+        f"  $env:REVVLINK_CONFIG = '{quoted}'",
         "",
         "Then type any command, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
         "",

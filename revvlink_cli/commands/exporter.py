@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from revvlink_cli._shell import list_listeners
 from revvlink_cli.commands.shared import check_options, node_selection
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
@@ -123,9 +124,12 @@ def exporter(
                 complain=_warn,
                 page=setup,
             ) as served:
-                if sys.platform != "win32":
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, control.hang_up)
-                    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, control.stop)  # how services end
+                loop = asyncio.get_running_loop()
+                if sys.platform == "win32":  # services and closed consoles end by Ctrl-Break
+                    signal.signal(signal.SIGBREAK, lambda *_: loop.call_soon_threadsafe(control.stop))
+                else:
+                    loop.add_signal_handler(signal.SIGHUP, control.hang_up)
+                    loop.add_signal_handler(signal.SIGTERM, control.stop)  # how services end
                 if not options.quiet:
                     names = [entry.identifier for entry in plan.chosen]
                     diagnostics.notes([_served(served.url, names, settings.context, has_page=setup is not None)])
@@ -208,7 +212,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _not_listening(error: OSError, listen: str, port: int) -> Failure:
     if error.errno == errno.EADDRINUSE:
-        hint = f"ask `ss -ltnp 'sport = :{port}'` who listens there, or name another with --listen"
+        hint = f"ask `{list_listeners(port)}` who listens there, or name another with --listen"
         return Failure("address_taken", f"{listen} is taken by another program", hint=hint)
     reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else str(error)
     return Failure("cannot_listen", f"cannot listen on {listen}: {reason}", hint="name another with --listen")

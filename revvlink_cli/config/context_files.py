@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._renaming import replace
 from revvlink_cli.client.cache.backends import cache_folder
 from revvlink_cli.config import schema
 from revvlink_cli.config.contexts import (
@@ -140,7 +141,7 @@ def _move_file(before: Path, after: Path) -> str | None:
     """Move a file that belongs to a context; gives a warning if that fails."""
     try:
         if before.exists():
-            before.replace(after)
+            replace(before, after)
         else:
             after.unlink(missing_ok=True)  # of a context whose file was deleted by hand: another fleet
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli._shell import make_writable
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import MAX_SIZE, read_text, write_atomically
 from revvlink_cli.config.load import parse
@@ -133,7 +134,7 @@ def _as_trusted(path: Path) -> Source:
 def _replace(path: Path, before: str, mark: str, after: str) -> None:
     """Write the file, and keep it trusted if it was."""
     if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):  # root could write it
-        raise ConfigError([Problem("is read-only", path, hint=f"make it writable with chmod u+w {path}")])
+        raise ConfigError([Problem("is read-only", path, hint=f"make it writable with {make_writable(path)}")])
     if len((mark + after).encode()) > MAX_SIZE:
         raise ConfigError([Problem(f"would be larger than {MAX_SIZE} bytes, and could not be read again", path)])
     was_trusted = is_trusted(path, before)

@@ -9,6 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
+from revvlink_cli._renaming import replace
 from revvlink_cli.config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -93,19 +94,16 @@ def replace_whole(target: Path, text: str, *, mode: int | None = None, keeps_mod
     try:
         number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if mode is not None else 0o666)
         with os.fdopen(number, "wb") as file:
-            try:
-                file.write(data)
-                file.flush()
-                if mode is not None:
-                    new.chmod(_with_owner(file.fileno(), before, mode) if before is not None else mode)
-                os.fsync(file.fileno())
-                new.replace(target)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    new.unlink()
-                raise
-    except OSError as error:
-        if before is None or error.errno not in _CANNOT_REPLACE:
+            file.write(data)
+            file.flush()
+            if mode is not None:
+                new.chmod(_with_owner(file.fileno(), before, mode) if before is not None else mode)
+            os.fsync(file.fileno())
+        replace(new, target)  # closed by now: Windows neither renames nor deletes an open file
+    except BaseException as error:
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        if not isinstance(error, OSError) or before is None or error.errno not in _CANNOT_REPLACE:
             raise
         _overwrite(target, data)
 
@@ -159,7 +157,7 @@ def read_line(path: Path) -> str:
         UnicodeDecodeError: The line is not UTF-8 text.
     """
     with open(path, "rb", opener=_open_at_once) as file:
-        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+        if sys.platform != "win32" and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):  # Windows waits for no pipe
             import select
 
             if not select.select([file], [], [], PIPE_PATIENCE)[0]:
@@ -189,6 +187,6 @@ def unreadable(path: Path) -> str | None:
 def readable_by_others(path: Path) -> bool:
     """Whether the group or others may read the file; False on systems without such modes."""
     try:
-        return os.name == "posix" and bool(path.stat().st_mode & 0o077)
+        return sys.platform != "win32" and bool(path.stat().st_mode & 0o077)
     except OSError:
         return False

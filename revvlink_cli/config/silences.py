@@ -317,12 +317,14 @@ def _write(path: Path, silences: Iterable[Silence], configuration: Path, now: fl
             raise
         hint = "run it as a user who can write there, with sudo for example"
         raise ConfigError([problem._replace(hint=hint)]) from None
-    if is_new and owner is not None and sys.platform != "win32":
+    if is_new and owner is not None:
         _give(path, owner)
 
 
 def _give(path: Path, owner: tuple[int, int]) -> None:
     """Give a new file the owner and the group of the configuration, as far as this user may."""
+    if sys.platform == "win32":
+        return
     now = path.stat()
     for user, group in ((owner[0], -1), (-1, owner[1])):
         if user not in (-1, now.st_uid) or group not in (-1, now.st_gid):

@@ -91,7 +91,6 @@ class Keys:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pending = ""
         self._timer: asyncio.TimerHandle | None = None
-        self._break_before: Any = None
         self._size = (0, 0)
         self.are_read = False
 
@@ -99,12 +98,9 @@ class Keys:
         """Start to read, if stdin is a terminal. An event loop has to run."""
         self.are_read = is_terminal(sys.stdin)
         if self.are_read and self._is_windows:
-            number = getattr(signal, "SIGBREAK", None)
-            if number is not None:  # Ctrl-Break ends the command in order, as Ctrl-C does
-                self._break_before = signal.signal(number, signal.getsignal(signal.SIGINT))
             self._size = terminal_size()
             self._poll()
-        elif self.are_read:
+        elif sys.platform != "win32" and self.are_read:
             import asyncio
             import termios
 
@@ -115,14 +111,14 @@ class Keys:
 
     def listen(self) -> None:
         """Switch the terminal to single keys without echo; needed again after Ctrl-Z."""
-        if self._before is not None:
+        if sys.platform != "win32" and self._before is not None:
             import tty
 
             tty.setcbreak(sys.stdin)
 
     def release(self) -> None:
         """Give the terminal back as it was, while Ctrl-Z suspends the process."""
-        if self._before is not None:
+        if sys.platform != "win32" and self._before is not None:
             import termios
 
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
@@ -133,9 +129,7 @@ class Keys:
         """Restore the terminal."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._break_before is not None:
-            signal.signal(getattr(signal, "SIGBREAK"), self._break_before)  # noqa: B009 - there on Windows only
-        if self._before is not None:
+        if sys.platform != "win32" and self._before is not None:
             import asyncio
             import termios
             from contextlib import suppress

@@ -71,6 +71,11 @@ class Output:
             self.is_closed = True
             _point_to_nowhere(sys.stdout)
         except OSError as error:
+            # On Windows this is the error when the reader of a pipe has left.
+            if sys.platform == "win32" and error.errno == errno.EINVAL and self.pipe is not None:
+                self.is_closed = True
+                _point_to_nowhere(sys.stdout)
+                return
             if self.is_dispensable:
                 _lose(sys.stdout, error)
                 return

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from revvlink_cli._renaming import replace
 from revvlink_cli.config.locking import locked
 
 if TYPE_CHECKING:
@@ -229,10 +230,10 @@ class HistoryStore:
         path = self.path
         try:
             aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}")
-            path.replace(aside)
+            replace(path, aside)
             for ending in ("-wal", "-shm"):  # else SQLite would read the log of this database into the new one
                 with contextlib.suppress(FileNotFoundError):
-                    path.with_name(path.name + ending).replace(aside.with_name(aside.name + ending))
+                    replace(path.with_name(path.name + ending), aside.with_name(aside.name + ending))
             _forget_oldest(path)
         except OSError as error:
             raise HistoryUnavailable(f"{reason}; {error.strerror or type(error).__name__}") from error

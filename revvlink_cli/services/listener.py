@@ -12,6 +12,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 import time
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -307,7 +308,7 @@ def _bound(addresses: Sequence[tuple[socket.AddressFamily, tuple[object, ...]]])
                 failure = error
                 continue
             bound.append(made)
-            if os.name == "posix":
+            if sys.platform != "win32":  # there it lets two programs share a port
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -169,8 +169,7 @@ async def watch(
     async with open_fleet(
         chosen, regions=regions, timeout=timeout, any_will_do=not waits_for_all, settled=waits_for_all
     ) as fleet:
-        with_signal = reload is not None and sys.platform != "win32"
-        if with_signal:
+        if sys.platform != "win32" and reload is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
         joining: set[asyncio.Task[None]] = set()
         news = fleet.subscribe()
@@ -201,7 +200,7 @@ async def watch(
                         await follow(fleet, [as_observer(entry, timeout) for entry in wanted], joining)
         finally:
             fleet.unsubscribe(news)
-            if with_signal:
+            if sys.platform != "win32" and reload is not None:
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
             for task in joining:
                 task.cancel()

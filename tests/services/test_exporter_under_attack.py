@@ -70,8 +70,9 @@ def limit_files(running: Exporter, number: int) -> None:
     """Let it have no more than so many open files from now on."""
     import resource
 
-    _, hard = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (number, hard))
+    if sys.platform == "linux":
+        _, hard = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (number, hard))
 
 
 def said(config: Path) -> str:

@@ -12,10 +12,12 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 import time
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from revvlink_cli._renaming import replace
 from revvlink_cli.client.errors import Code, StoreException
 
 if TYPE_CHECKING:
@@ -186,9 +188,11 @@ def _is_full(path: Path) -> bool:
 
 def _is_read_only(path: Path) -> bool:
     """Whether the file system is read-only; False where the system does not report it."""
+    if sys.platform == "win32":
+        return False
     try:
         return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
-    except (OSError, AttributeError):
+    except OSError:
         return False
 
 
@@ -266,7 +270,7 @@ def _make(path: Path) -> None:
                 # Last: on a full disk, closing would lose the log without an error.
                 connection.execute("PRAGMA journal_mode = WAL")
             _move_companions(path, _aside(path))  # else SQLite would read a deleted database's log into this one
-            new.replace(path)
+            replace(new, path)
         finally:
             for left in (new, *_companions(new)):
                 left.unlink(missing_ok=True)
@@ -278,7 +282,7 @@ def set_aside(path: Path, reason: str, on_notice: Callable[[str], None]) -> None
         if not _size(path) or _is_sound(path):
             return
         aside = _aside(path)
-        path.rename(aside)
+        replace(path, aside)
         _move_companions(path, aside)
     on_notice(f"the cache {path} was unusable ({reason}): it is kept as {aside.name}, and a new one was made")
 
@@ -321,17 +325,17 @@ def _companions(path: Path) -> tuple[Path, ...]:
 def _move_companions(path: Path, aside: Path) -> None:
     for companion, new in zip(_companions(path), _companions(aside), strict=True):
         with contextlib.suppress(FileNotFoundError):
-            companion.rename(new)
+            replace(companion, new)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Lock the folder against other processes of revvlink; do nothing where the system has no such locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where an open file cannot be moved either
+    if sys.platform == "win32":  # an open file cannot be moved there
         yield
         return
+    import fcntl
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         deadline = time.monotonic() + BUSY_TIMEOUT

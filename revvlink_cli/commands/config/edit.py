@@ -126,8 +126,13 @@ def _editor(options: Options) -> list[str]:
     except ValueError:
         words = []
     if not words:
-        failure = Failure("usage", "there is no editor", hint="set EDITOR, as in EDITOR=nano revvlink config edit")
+        is_windows = sys.platform == "win32"
+        line = "$env:EDITOR = 'notepad'; revvlink config edit" if is_windows else "EDITOR=nano revvlink config edit"
+        failure = Failure("usage", "there is no editor", hint=f"set EDITOR, as in {line}")
         raise CommandError(failure, exit_code=options.usage_exit_code)
+    if sys.platform == "win32":  # quotes stay in its words; a script such as code.cmd is found by its full name only
+        words = [word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word for word in words]
+        words[0] = shutil.which(words[0]) or words[0]
     return words
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from revvlink_cli._shell import join
 from revvlink_cli.client.cache.backends import DEFAULT_BACKEND
 from revvlink_cli.client.cache.entries import Key
 from revvlink_cli.client.errors import StoreException
@@ -95,8 +96,6 @@ def missing_result(key: Key) -> Result:
 
 def damaged_result(key: Key) -> Result:
     """The result if the entry of a key cannot be read."""
-    from shlex import join
-
     on = ("--node", key.node) if key.node is not None else ()
     command = join(("revvlink", "cache", "clear", *on, "--", key.identifier))
     failure = Failure(

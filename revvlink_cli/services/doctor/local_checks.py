@@ -67,9 +67,8 @@ async def machine(context: DoctorContext) -> Found:
             found.append(find.ok(f"{'any number of' if hard == resource.RLIM_INFINITY else hard} files may be open"))
     encoding = (sys.stdout.encoding or "").lower().replace("-", "") if sys.stdout is not None else ""
     if encoding != "utf8":
-        found.append(
-            find.warn(f"the output is encoded as {encoding or 'nothing'}", "set LANG or PYTHONIOENCODING to UTF-8")
-        )
+        fix = "set PYTHONUTF8 to 1" if sys.platform == "win32" else "set LANG or PYTHONIOENCODING to UTF-8"
+        found.append(find.warn(f"the output is encoded as {encoding or 'nothing'}", fix))
     else:
         found.append(find.ok("the output is encoded as UTF-8"))
     return found
@@ -150,7 +149,7 @@ async def permissions(context: DoctorContext) -> Found:
     """Whether other users can read secrets or change the configuration."""
     find = Finder("permissions")
     settings = context.settings
-    if settings is None or os.name != "posix":
+    if settings is None or sys.platform == "win32":
         return find.skip("there is no configuration" if settings is None else "files have no such modes here")
     found: Found = []
     is_shared = False
