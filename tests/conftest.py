@@ -94,9 +94,12 @@ def warm_command_line() -> WarmCommandLine:
     return warm
 
 
-def run_cli(*arguments: str, stdin: str | None = None, timeout: float = 60.0, **environment: str) -> Ran:
-    """Run the command line in a process of its own."""
-    done = warm_command_line().run(arguments, stdin, timeout, {**os.environ, **environment})
+def run_cli(
+    *arguments: str, stdin: str | None = None, timeout: float = 60.0, interrupt_after: float | None = None,
+    **environment: str,
+) -> Ran:  # fmt: skip
+    """Run the command line in a process of its own; one that runs on is interrupted after this many seconds."""
+    done = warm_command_line().run(arguments, stdin, timeout, {**os.environ, **environment}, interrupt_after)
     assert "Traceback" not in done.stderr, done.stderr
     assert "Unclosed" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import warm_command_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.warm_command_line import WarmProcess
 
 
 class Terminal:
@@ -26,23 +30,27 @@ class Terminal:
 
     def __init__(
         self, config: Path | None, *arguments: str, lines: int = 24, columns: int = 80,
-        term: str = "xterm", environment: Mapping[str, str] | None = None,
+        term: str = "xterm", environment: Mapping[str, str] | None = None, is_child: bool = False,
     ) -> None:  # fmt: skip
+        """Start the command; as a child process of the tests where a test waits for it as a shell does."""
+        variables = {**os.environ, "TERM": term, "COLUMNS": "150", "LINES": "50", "CI": "", **(environment or {})}
+        named = () if config is None else ("--config", str(config))
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        self.seen = ""
+        self._process: WarmProcess | None = None
+        if not is_child:
+            self.file, terminal = os.openpty()
+            fcntl.ioctl(self.file, termios.TIOCSWINSZ, size)
+            streams = (terminal, os.dup(terminal), os.dup(terminal))
+            line = (*named, *arguments)
+            self._process = warm_command_line().start(line, streams, variables, has_terminal=True)
+            self.pid = self._process.pid
+            return
         self.pid, self.file = pty.fork()
         if self.pid == 0:
-            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-            variables = {
-                **os.environ,
-                "TERM": term,
-                "COLUMNS": "150",
-                "LINES": "50",
-                "CI": "",
-                **(environment or {}),
-            }
-            named = [] if config is None else ["--config", str(config)]
+            fcntl.ioctl(1, termios.TIOCSWINSZ, size)
             command = [sys.executable, "-m", "revvlink_cli", *named, *arguments]
             os.execve(sys.executable, command, variables)
-        self.seen = ""
 
     def resize(self, lines: int, columns: int) -> None:
         """Another size."""
@@ -117,14 +125,22 @@ class Terminal:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
                 pytest.fail("it does not end")
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            if done:
+            if self._has_ended():
                 while select.select([self.file], [], [], 0)[0] and self.read(0):
                     pass
-                os.close(self.file)
-                return os.waitstatus_to_exitcode(status)
-        _, status = os.waitpid(self.pid, 0)
+                break
         os.close(self.file)
+        return self._code()
+
+    def _has_ended(self) -> bool:
+        if self._process is not None:
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _code(self) -> int:
+        if self._process is not None:
+            return self._process.wait(20)
+        _, status = os.waitpid(self.pid, 0)
         return os.waitstatus_to_exitcode(status)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import fcntl
 import json
 import os
 import pkgutil
@@ -20,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from importlib import import_module
 from pathlib import Path
@@ -51,12 +53,33 @@ class WarmCommandLine:
         self._server.communicate(timeout=30)
         self._folder.cleanup()
 
-    def run(
-        self, arguments: tuple[str, ...], stdin: str | None, timeout: float, environment: dict[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one command line; like `subprocess.run` with its output captured."""
+    def start(
+        self, arguments: tuple[str, ...], streams: tuple[int, int, int], environment: dict[str, str], *,
+        has_terminal: bool = False,
+    ) -> WarmProcess:  # fmt: skip
+        """Start one command line on these descriptors, which are closed here; with a terminal if the first is one."""
         os.umask(mask := os.umask(0o077))
-        job = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd()), "umask": mask}
+        job = {
+            "arguments": arguments, "environment": environment, "folder": str(Path.cwd()), "umask": mask,
+            "has_terminal": has_terminal,
+        }  # fmt: skip
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self._path)
+        connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))])
+        for descriptor in streams:
+            os.close(descriptor)
+        connection.sendall(json.dumps(job).encode())
+        connection.shutdown(socket.SHUT_WR)
+        return WarmProcess(list(arguments), connection)
+
+    def run(
+        self, arguments: tuple[str, ...], stdin: str | None, timeout: float, environment: dict[str, str],
+        interrupt_after: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """Run one command line; like `subprocess.run` with its output captured.
+
+        What still runs after ``interrupt_after`` seconds is interrupted, as by Ctrl-C.
+        """
         input_here: IO[bytes] | None = None
         if stdin is None:
             input_there = os.dup(0)
@@ -65,32 +88,49 @@ class WarmCommandLine:
             input_here = os.fdopen(writer, "wb")
         output, output_there = os.pipe()
         errors, errors_there = os.pipe()
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(self._path)
-            there = [input_there, output_there, errors_there]
-            connection.sendmsg([b"f"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", there))])
-            for descriptor in there:
-                os.close(descriptor)
-            connection.sendall(json.dumps(job).encode())
-            connection.shutdown(socket.SHUT_WR)
-            found: dict[int, bytes] = {}
-            threads = [threading.Thread(target=_read, args=(end, found)) for end in (output, errors)]
-            if input_here is not None:
-                threads.append(threading.Thread(target=_write, args=(input_here, (stdin or "").encode())))
+        process = self.start(arguments, (input_there, output_there, errors_there), environment)
+        found: dict[int, bytes] = {}
+        threads = [threading.Thread(target=_read, args=(end, found)) for end in (output, errors)]
+        if input_here is not None:
+            threads.append(threading.Thread(target=_write, args=(input_here, (stdin or "").encode())))
+        for thread in threads:
+            thread.start()
+        try:
+            if interrupt_after is not None and process.poll(interrupt_after) is None:
+                os.kill(process.pid, signal.SIGINT)
+            code = process.wait(timeout)
+        finally:
             for thread in threads:
-                thread.start()
-            replies = connection.makefile("r", encoding="ascii")
-            pid = int(replies.readline())
-            connection.settimeout(timeout)
-            try:
-                code = int(replies.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(arguments), timeout) from None
-            finally:
-                for thread in threads:
-                    thread.join(timeout=30)
+                thread.join(timeout=30)
         return subprocess.CompletedProcess(list(arguments), code, found[output].decode(), found[errors].decode())
+
+
+class WarmProcess:
+    """A command line that runs."""
+
+    def __init__(self, arguments: list[str], connection: socket.socket) -> None:
+        """It reports its process at once, and its exit code at its end, over this connection."""
+        self._arguments, self._connection = arguments, connection
+        self._replies = connection.makefile("rb", buffering=0)
+        self.pid = int(self._replies.readline())
+        self._code: int | None = None
+
+    def poll(self, seconds: float = 0.0) -> int | None:
+        """The exit code, or None if it still runs after this time."""
+        if self._code is None and select.select([self._connection], [], [], seconds)[0]:
+            self._code = int(self._replies.readline())
+            self._replies.close()
+            self._connection.close()
+        return self._code
+
+    def wait(self, timeout: float) -> int:
+        """The exit code; a command line that does not end in time is killed."""
+        code = self.poll(timeout)
+        if code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.poll(30)
+            raise subprocess.TimeoutExpired(self._arguments, timeout)
+        return code
 
 
 def _read(descriptor: int, found: dict[int, bytes]) -> None:
@@ -139,6 +179,9 @@ def _serve(connection: socket.socket) -> NoReturn:
     pid = os.fork()
     if pid == 0:
         connection.close()
+        if job["has_terminal"]:  # a session of its own, whose terminal sends it Ctrl-C
+            os.setsid()
+            fcntl.ioctl(descriptors[0], termios.TIOCSCTTY, 0)
         _become(list(descriptors), job)
         _command_line()
     for descriptor in (0, 1, *descriptors):

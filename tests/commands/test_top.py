@@ -154,7 +154,7 @@ def test_signals(config: Path, number: int, code: int) -> None:
 
 def test_suspended(config: Path) -> None:
     """Ctrl-Z gives the screen back, and going on takes it again."""
-    terminal = Terminal(config, *TOP)
+    terminal = Terminal(config, *TOP, is_child=True)
     terminal.until("us-1")
     os.kill(terminal.pid, signal.SIGTSTP)
     deadline = time.monotonic() + 10
@@ -195,7 +195,7 @@ def test_no_table_to_export(config: Path) -> None:
 
 def test_a_terminal_that_closes(config: Path) -> None:
     """When its window is closed, the command ends; no process stays behind."""
-    terminal = Terminal(config, *TOP)
+    terminal = Terminal(config, *TOP, is_child=True)
     terminal.until("us-1")
     os.close(terminal.file)
     deadline = time.monotonic() + 20

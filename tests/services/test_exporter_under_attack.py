@@ -148,7 +148,7 @@ def test_a_terminal_that_is_closed(write_config: Callable[..., Path]) -> None:
     """It goes on when its window is shut: the SIGHUP is a reload, and what it says from then on is for nobody."""
     with fleet() as simulator:
         config = configured(write_config, simulator)
-        terminal = Terminal(config, "-vv", "exporter", "--listen", "127.0.0.1:0", columns=200)
+        terminal = Terminal(config, "-vv", "exporter", "--listen", "127.0.0.1:0", columns=200, is_child=True)
         deadline = time.monotonic() + 20
         while (found := re.search(r"http://127\.0\.0\.1:\d+", terminal.seen)) is None:
             assert time.monotonic() < deadline, terminal.seen
