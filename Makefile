@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
 
-.PHONY: demo test test-all bench performance lint types contracts schemas docs site completions build clean
+.PHONY: demo test test-all fuzz bench performance lint types contracts schemas docs site completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -17,6 +17,9 @@ test: $(VENV)/.developed  ## Run every test
 test-all: export REVVLINK_TEST_EXAMPLES = large
 test-all: test  ## Run every test with many more random examples, on every Python that is installed
 	EVERY_PYTHON=1 bash .ci/other-pythons tests
+
+fuzz: $(VENV)/.developed  ## Give every parser changed input, for five minutes; `make fuzz SEED=7` repeats a run
+	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.benched  ## Measure, side by side with others; figures are ratios within this one run
 	$(BIN)/python -m benchmarks
