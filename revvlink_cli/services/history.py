@@ -279,6 +279,7 @@ class History:
         for key, incident in unsaved.items():
             if self._unsaved.get(key) == incident:
                 del self._unsaved[key]
+        self._marks = {name: mark for name, mark in self._marks.items() if at * 1000 - mark.seen_ms <= RESUMED}
         self._apply(written, quarter)
         if not self._is_loaded:  # the old file was set aside
             await self._load(quarter)
@@ -287,7 +288,7 @@ class History:
                 merge(window, found[1])
                 merge(window, leaving, -1)
             self._quarter = quarter
-            self._forget_days(at)
+            self._forget(at)
         elif ahead:  # the clock was set, or reaches times that were written before it was set back
             await self._load(quarter)
         await self._trim()
@@ -378,12 +379,17 @@ class History:
                 fresh[name][day] = _sum(fresh[name].get(day, _NOTHING), times)
         self._days.update(fresh)
 
-    def _forget_days(self, at: float) -> None:
-        """Forget the days that are no longer shown."""
+    def _forget(self, at: float) -> None:
+        """Forget the days that are no longer shown, and the nodes of which nothing is left."""
         first = self.last_days(at)[0]
-        for name, days in self._days.items():
+        for name, days in tuple(self._days.items()):
             if any(day < first for day in days):
                 self._days[name] = {day: times for day, times in days.items() if day >= first}
+            if not self._days[name]:
+                del self._days[name]
+        self._windows = tuple(
+            {name: times for name, times in window.items() if times != _NOTHING} for window in self._windows
+        )
         if len(self._day_of) > _MOST_DAYS_OF:
             self._day_of = {}
 

@@ -338,6 +338,9 @@ def _trim(connection: sqlite3.Connection) -> None:
         "(SELECT begun_ms FROM incident ORDER BY begun_ms DESC LIMIT ?))",
         (MOST_INCIDENTS,),
     )
+    connection.execute(
+        "DELETE FROM node WHERE id NOT IN (SELECT node FROM quarter) AND id NOT IN (SELECT node FROM incident)"
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -21,7 +21,7 @@ from revvlink_cli.services.history_store import Times
 from revvlink_cli.services.recording import CONNECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     from revvlink_cli.client.snapshot import FleetSnapshot, NodeSnapshot
@@ -173,6 +173,10 @@ class DayCache:
     def __init__(self) -> None:
         self._known: dict[str, tuple[date, Mapping[date, Times], NodeDays]] = {}
 
+    def follow(self, names: Collection[str]) -> None:
+        """Forget nodes that have left the fleet."""
+        self._known = {name: known for name, known in self._known.items() if name in names}
+
     def days_of(self, name: str, days: Sequence[date], past: Mapping[date, Times]) -> NodeDays:
         """A node on these days, the last one today."""
         today = days[-1]
@@ -229,6 +233,7 @@ def status_view(
     """
     outcomes = _by_node(report)
     names = public_names(fleet)
+    cache.follow(names)
     silenced = set(report.silenced)
     maintenance: dict[float, list[str]] = {}
     for name, silence in sorted(report.silenced.items(), key=lambda each: each[1].until):

@@ -196,6 +196,32 @@ async def test_windows_move(machine: Machine) -> None:
 
 
 @runs
+async def test_nodes_that_left_are_forgotten(machine: Machine) -> None:
+    """When nothing is shown of a node any more, neither the memory nor the file has its name."""
+    await machine.start()
+    machine.sample(a=UP, b=DOWN)
+    machine.sample(5.0, a=UP, b=UP)
+    for half_day in range(80):
+        machine.sample(43_200.0, a=UP)
+        machine.sample(5.0, a=UP)
+        await machine.history.flush(machine.at)
+        assert (machine.windows("b")[2].up_ms > 0) == (half_day < 59), "30 days"
+    view = machine.history.view(machine.at)
+    for known in (view.marks, view.days, *view.windows):
+        assert "b" not in known
+    with closing(sqlite3.connect(machine.path)) as file:
+        file.execute("DELETE FROM incident")  # as the bounds of the file do it after 90 days
+        file.execute("DELETE FROM quarter WHERE node = (SELECT id FROM node WHERE name = 'b')")
+        file.commit()
+    await machine.restart()
+    machine.sample(5.0, a=UP)
+    await machine.history.flush(machine.at)
+    await machine.history.close(machine.at)
+    with closing(sqlite3.connect(machine.path)) as file:
+        assert file.execute("SELECT name FROM node").fetchall() == [("a",)]
+
+
+@runs
 async def test_incidents_and_verdicts_survive_a_restart(machine: Machine) -> None:
     """An outage goes on over a short restart, ends after a long one, and ends when its node is removed."""
     await machine.start()
