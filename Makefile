@@ -5,12 +5,27 @@ BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
 
+# Installs these packages. A run that is interrupted may leave half a package: the mark makes the next `make` begin anew.
+define install
+	touch $(VENV)/.unfinished
+	$(BIN)/python -m pip install --quiet $(1) || { status=$$?; rm -f $(VENV)/.unfinished; exit $$status; }
+	rm -f $(VENV)/.unfinished
+	touch $@
+endef
+
+ifneq ($(wildcard $(VENV)/.unfinished),)
+  $(info The last set-up was interrupted: $(VENV) is made anew.)
+  unfinished := $(shell rm -rf $(VENV))
+endif
+
 .PHONY: demo test test-all fuzz bench performance lint types contracts schemas docs site completions build clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
 
-test: $(VENV)/.developed  ## Run every test
+test: export REVVLINK_TEST_SKIPPED = $(VENV)/.skipped
+test: $(VENV)/.developed  ## Run every test; the last table says what was skipped, and why
+	rm -f $(VENV)/.skipped
 	$(BIN)/python -m pytest -n $(JOBS) -m "not alone" $(TESTS) || test $$? -eq 5  # 5: TESTS has none of these
 	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
 
@@ -57,26 +72,22 @@ build: $(VENV)/.developed  ## Build the source distribution and the wheel into d
 	rm -rf dist
 	$(BIN)/python -m build
 
-$(VENV)/bin/python:
+$(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "revvlink needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(call install,--upgrade pip)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+$(VENV)/.installed: pyproject.toml | $(VENV)/.made
+	$(call install,--editable .)
 
 $(VENV)/.developed: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --group dev
-	touch $@
+	$(call install,--group dev)
 
 $(VENV)/.documented: $(VENV)/.developed
-	$(BIN)/python -m pip install --quiet --group docs
-	touch $@
+	$(call install,--group docs)
 
 $(VENV)/.benched: $(VENV)/.developed
-	$(BIN)/python -m pip install --quiet --group bench
-	touch $@
+	$(call install,--group bench)
 
 clean:
 	rm -rf $(VENV) dist build site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

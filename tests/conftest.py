@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,27 @@ if TYPE_CHECKING:
 # `make test-all` tries more examples. Fixed times for one example fail on a machine that is busy with other tests.
 settings.register_profile("revvlink", max_examples=examples(100, 1000), deadline=None)
 settings.load_profile("revvlink")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was skipped as one table: the reason, and how many tests have it.
+
+    ``REVVLINK_TEST_SKIPPED`` names a file that passes the figures on to the next of several runs.
+    """
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        counts[" ".join(reason.removeprefix("Skipped: ").split())] += 1
+    name = os.environ.get("REVVLINK_TEST_SKIPPED")
+    file = terminalreporter.config.rootpath / name if name else None
+    if file is not None:
+        if file.is_file():
+            counts.update(json.loads(file.read_text(encoding="utf-8")))
+        file.write_text(json.dumps(counts), encoding="utf-8")
+    if counts:
+        terminalreporter.section(f"skipped: {counts.total()}", sep="-")
+        for reason, count in counts.most_common():
+            terminalreporter.write_line(f"{count:>5}  {reason}")
 
 
 @pytest.fixture(autouse=True, scope="session")
