@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
+# What completions and the manual page are copied to by `make install-extras`.
+PREFIX ?= /usr/local
 
 # Installs these packages. A run that is interrupted may leave half a package: the mark makes the next `make` begin anew.
 define install
@@ -18,7 +20,8 @@ ifneq ($(wildcard $(VENV)/.unfinished),)
   unfinished := $(shell rm -rf $(VENV))
 endif
 
-.PHONY: demo test test-all fuzz bench performance lint types contracts schemas docs site completions build clean
+.PHONY: demo test test-all test-lowest fuzz bench performance lint types contracts schemas docs site completions \
+	build pyz binary install-extras prepare-release release clean
 
 demo: $(VENV)/.installed  ## Run the main job on an embedded, simulated fleet
 	$(BIN)/revvlink demo
@@ -30,8 +33,12 @@ test: $(VENV)/.developed  ## Run every test; the last table says what was skippe
 	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
 
 test-all: export REVVLINK_TEST_EXAMPLES = large
-test-all: test  ## Run every test with many more random examples, on every Python that is installed
+test-all: test  ## Run every test with many more random examples, on every Python and with the lowest allowed libraries
 	EVERY_PYTHON=1 bash .ci/other-pythons tests
+	$(MAKE) test-lowest TESTS=tests
+
+test-lowest: $(VENV)/.releasable  ## Run TESTS with the lowest allowed libraries
+	bash .ci/lowest-libraries $(TESTS)
 
 fuzz: $(VENV)/.developed  ## Give every parser changed input, for five minutes; `make fuzz SEED=7` repeats a run
 	$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
@@ -72,6 +79,32 @@ build: $(VENV)/.developed  ## Build the source distribution and the wheel into d
 	rm -rf dist
 	$(BIN)/python -m build
 
+pyz: $(VENV)/.releasable  ## Build one file that runs on each supported Python of this system, into dist/
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	mkdir -p dist
+	$(BIN)/python -m release.pyz "$$(ls -t build/wheel/*.whl | head -1)" dist
+
+binary: $(VENV)/.releasable  ## Build one program with Python inside, as dist/revvlink
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/binary-venv
+	$(BIN)/uv pip install --quiet --python build/binary-venv '.[redis,jq]' pyinstaller
+	build/binary-venv/bin/pyinstaller --log-level ERROR --noconfirm --distpath dist --workpath build/pyinstaller \
+		release/revvlink.spec
+
+install-extras:  ## Copy completions and the manual page to PREFIX, such as ~/.local, for shells and man
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 completions/revvlink.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/revvlink
+	install -m 644 completions/_revvlink $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
+	install -m 644 completions/revvlink.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/
+	install -m 644 man/revvlink.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+
+prepare-release: $(VENV)/.releasable  ## Write VERSION into the package and the changelog
+	$(BIN)/python -m release.make_release prepare $(VERSION)
+	$(MAKE) docs
+
+release: $(VENV)/.releasable  ## Build a release into dist/ and set its tag; DRY_RUN=1 sets none, and warns instead of refusing
+	$(BIN)/python -m release.make_release $(if $(DRY_RUN),--dry-run)
+
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "revvlink needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
@@ -85,6 +118,9 @@ $(VENV)/.developed: $(VENV)/.installed
 
 $(VENV)/.documented: $(VENV)/.developed
 	$(call install,--group docs)
+
+$(VENV)/.releasable: $(VENV)/.developed
+	$(call install,--group release)
 
 $(VENV)/.benched: $(VENV)/.developed
 	$(call install,--group bench)
