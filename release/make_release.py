@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -74,7 +75,9 @@ def refusals(root: Path) -> list[str]:
     """Why a checkout must not be released; empty when nothing is in the way."""
     version = version_of(root)
     found = []
-    if changed := git(root, "status", "--porcelain"):
+    if not is_repository(root):
+        found.append("this folder is no git repository (release from a clone)")
+    elif changed := git(root, "status", "--porcelain"):
         found.append(f"{len(changed.splitlines())} files are changed or new (commit them)")
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     project = settings["tool"]["revvlink"]["project"]
@@ -87,12 +90,19 @@ def refusals(root: Path) -> list[str]:
         found.append(f"CHANGELOG.md has no section {version} (run `make prepare-release VERSION={following}`)")
     elif re.search(rf"^{UNRELEASED}\n+### ", changelog, re.MULTILINE):
         found.append("CHANGELOG.md has changes under Unreleased (move them to the version)")
-    if git(root, "tag", "--list", f"v{version}"):
-        found.append(f"the tag v{version} exists")
-    tested = root / TESTED
-    if not tested.exists() or tested.read_text(encoding="utf-8").strip() != git(root, "rev-parse", "HEAD"):
-        found.append("the tests have not passed on this commit (run `bash .ci/run`)")
+    if is_repository(root):
+        if git(root, "tag", "--list", f"v{version}"):
+            found.append(f"the tag v{version} exists")
+        tested = root / TESTED
+        if not tested.exists() or tested.read_text(encoding="utf-8").strip() != git(root, "rev-parse", "HEAD"):
+            found.append("the tests have not passed on this commit (run `bash .ci/run`)")
     return found
+
+
+def is_repository(root: Path) -> bool:
+    """Whether git knows the folder as the top of a repository with a commit."""
+    line = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"]
+    return (root / ".git").exists() and subprocess.run(line, check=False, capture_output=True).returncode == 0
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -102,10 +112,19 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def export(root: Path, folder: Path) -> None:
-    """Write the files of the commit that is checked out to a folder, without any other file."""
-    archive = folder.with_suffix(".tar")
-    git(root, "archive", "--output", str(archive), "HEAD")
-    _unpack(archive, folder)
+    """Write the files of the commit that is checked out to a folder, without any other file.
+
+    Where there is no commit, as in an unpacked source distribution, it writes the files of a source distribution.
+    """
+    if is_repository(root):
+        archive = folder.with_suffix(".tar")
+        git(root, "archive", "--output", str(archive), "HEAD")
+        _unpack(archive, folder)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        _run("python", "-m", "build", "--no-isolation", "--sdist", "--outdir", name, root)
+        _unpack(next(Path(name).glob("*.tar.gz")), Path(name) / "unpacked")
+        next((Path(name) / "unpacked").iterdir()).rename(folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
@@ -186,10 +205,19 @@ def make_files(root: Path, folder: Path, *, prepares: bool) -> str:
             *("cyclonedx-py", "environment", "--output-reproducible", "--output-format", "JSON"),
             *("--pyproject", source / "pyproject.toml", "--output-file", sbom, environment),
         )
+        _name_version(sbom, version)
     _say("the single file")
     pyz.build(wheel, folder)
     write_checksums(folder)
     return version
+
+
+def _name_version(sbom: Path, version: str) -> None:
+    """Add the version to the product of an SBOM: cyclonedx does not know the version of a project that computes it."""
+    content = json.loads(sbom.read_text(encoding="utf-8"))
+    product = content["metadata"]["component"]
+    product |= {"version": version, "purl": f"pkg:pypi/{product['name']}@{version}"}
+    sbom.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _run(program: str, *arguments: str | Path) -> None:
