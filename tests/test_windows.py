@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from revvlink_cli import _interrupts, _renaming, _shell
 from revvlink_cli.commands.config import edit
 from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.config import files
+from revvlink_cli.output import streams
 from revvlink_cli.output.streams import Output
 from tests import windows_stand_in
 
@@ -181,6 +183,47 @@ def test_a_reader_who_leaves_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     os.close(writer)
     assert output.is_closed
+
+
+class Kernel:
+    """The console functions of Windows."""
+
+    def __init__(self, *, mode: int | None, accepts: bool) -> None:
+        self.mode = mode
+        self.accepts = accepts
+        self.handles: list[int] = []
+
+    def GetStdHandle(self, number: int) -> int:  # noqa: N802 - its name in Windows
+        self.handles.append(number)
+        return number
+
+    def GetConsoleMode(self, _handle: int, mode: Any) -> bool:  # noqa: N802 - as above
+        if self.mode is not None:
+            mode._obj.value = self.mode
+        return self.mode is not None
+
+    def SetConsoleMode(self, _handle: int, mode: int) -> bool:  # noqa: N802 - as above
+        if self.accepts:
+            self.mode = mode
+        return self.accepts
+
+
+@pytest.mark.parametrize(
+    ("mode", "accepts", "acts", "after"),
+    [(3, True, True, 7), (7, False, True, 7), (3, False, False, 3), (None, False, True, None)],
+)
+@pytest.mark.usefixtures("windows")
+def test_consoles_act_on_sequences(
+    mode: int | None, accepts: bool, acts: bool, after: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A console is asked to act on escape sequences; one that cannot gets none, and other terminals always can."""
+    kernel = Kernel(mode=mode, accepts=accepts)
+    monkeypatch.setattr("ctypes.windll", SimpleNamespace(kernel32=kernel), raising=False)
+
+    assert streams.acts_on_sequences(sys.stdout) is acts
+    assert streams.acts_on_sequences(sys.stderr) is acts
+    assert kernel.handles == [-11, -12]
+    assert kernel.mode == after
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 
-from revvlink_cli.output.streams import wants_colour
+from revvlink_cli.output.streams import acts_on_sequences, wants_colour
 from revvlink_cli.output.text import clean_lines
 
 _HEADING = r"Usage:|\S.*:$|\[+[\w.]+\]+$"
@@ -26,12 +25,8 @@ _BOLD, _CYAN, _RESET = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 def show_help_text(text: str, *, no_color: bool) -> str:
     """The cleaned text, with coloured headings and names if stdout takes colour."""
     text = clean_lines(text)
-    return coloured(text) if _reads_sequences() and wants_colour(sys.stdout, no_color=no_color) else text
-
-
-def _reads_sequences() -> bool:
-    """Whether the terminal acts on ANSI sequences: the old console of Windows prints them."""
-    return sys.platform != "win32" or any(os.environ.get(name) for name in ("WT_SESSION", "TERM", "FORCE_COLOR"))
+    has_colour = wants_colour(sys.stdout, no_color=no_color) and acts_on_sequences(sys.stdout)
+    return coloured(text) if has_colour else text
 
 
 def coloured(text: str) -> str:

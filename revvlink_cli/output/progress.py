@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from revvlink_cli._awaited import awaited
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.output.sizes import clipped, terminal_size
-from revvlink_cli.output.streams import is_terminal, write_error
+from revvlink_cli.output.streams import acts_on_sequences, is_terminal, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,8 @@ class ProgressBar:
     def __init__(self, total: int | None) -> None:
         self._total = total or 0
         self._done = 0
-        self.is_shown = total is not None and total > 0 and is_terminal(sys.stdout) and is_terminal(sys.stderr)
+        is_person = is_terminal(sys.stdout) and is_terminal(sys.stderr) and acts_on_sequences(sys.stderr)
+        self.is_shown = total is not None and total > 0 and is_person
 
     def advance(self) -> None:
         """Count one more item as done."""
@@ -70,8 +71,10 @@ class Spinner:
     @staticmethod
     def is_possible() -> bool:
         """Whether stdout and stderr are a terminal of a person that can erase a line."""
-        is_dumb = os.environ.get("TERM", "dumb") == "dumb"
-        return is_terminal(sys.stdout) and is_terminal(sys.stderr) and not is_dumb and not os.environ.get("CI")
+        if not (is_terminal(sys.stdout) and is_terminal(sys.stderr)) or os.environ.get("CI"):
+            return False
+        usual = "" if sys.platform == "win32" else "dumb"  # Windows has no such variable
+        return os.environ.get("TERM", usual) != "dumb" and acts_on_sequences(sys.stderr)
 
     async def run(self) -> None:
         """Draw until cancelled."""

@@ -66,9 +66,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         """Switch to the alternate screen. An event loop has to run."""
-        if sys.platform == "win32":
-            enable_sequences()
-        else:
+        if sys.platform != "win32":
             import asyncio
 
             loop = asyncio.get_running_loop()
@@ -186,13 +184,3 @@ class Screen:
             text = "".join(f"\x1b[{number + 1};1H\x1b[2K{masked(number)}" for number in changed)
         if text:
             self._output.write(f"{_BEGIN}{text}{_END}")
-
-
-def enable_sequences() -> None:
-    """Let a console of Windows act on escape sequences, which older ones do not do by default."""
-    import ctypes
-
-    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - there on Windows only
-    handle, mode = kernel.GetStdHandle(-11), ctypes.c_uint32()  # standard output
-    if kernel.GetConsoleMode(handle, ctypes.byref(mode)):
-        kernel.SetConsoleMode(handle, mode.value | 0x0004)  # ENABLE_VIRTUAL_TERMINAL_PROCESSING

@@ -9,7 +9,7 @@ import re
 import stat
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from revvlink_cli.config.secrets_in_use import redact
 
@@ -196,7 +196,27 @@ def is_terminal(stream: TextIO | None) -> bool:
 def can_redraw() -> bool:
     """Whether stdout is a terminal that can move its cursor."""
     usual = "" if sys.platform == "win32" else "dumb"  # Windows has no such variable, and its consoles can
-    return is_terminal(sys.stdout) and os.environ.get("TERM", usual) != "dumb"
+    return is_terminal(sys.stdout) and os.environ.get("TERM", usual) != "dumb" and acts_on_sequences(sys.stdout)
+
+
+def acts_on_sequences(stream: TextIO | None) -> bool:
+    """Whether the terminal behind stdout or stderr acts on escape sequences: the oldest consoles of Windows print them.
+
+    Newer ones act on them once they are asked to, which this does.
+    """
+    return sys.platform != "win32" or _enable_sequences(-12 if stream is sys.stderr else -11)
+
+
+def _enable_sequences(number: int) -> bool:
+    """Let a console of Windows act on escape sequences; `number` is the system's for stdout or stderr."""
+    import ctypes
+
+    kernel: Any = getattr(ctypes, "windll").kernel32  # noqa: B009 - there on Windows only
+    handle, mode = kernel.GetStdHandle(number), ctypes.c_uint32()
+    if not kernel.GetConsoleMode(handle, ctypes.byref(mode)):
+        return True  # no console of Windows: a terminal of another program, such as mintty
+    enabled = mode.value | 0x0004  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
+    return enabled == mode.value or bool(kernel.SetConsoleMode(handle, enabled))
 
 
 def wants_colour(stream: TextIO | None, *, no_color: bool) -> bool:
