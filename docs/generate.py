@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from revvlink_cli.cli.json_schemas import printed
 from revvlink_cli.client import events
@@ -26,6 +27,10 @@ from revvlink_cli.health.failure_codes import EXPLANATIONS
 from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
+from revvlink_cli.services import scenario_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # for `benchmarks`, which is no part of the package
@@ -41,6 +46,7 @@ FILES = (
     HERE / "other-clients.md",
     HERE / "performance.md",
     HERE / "prometheus.md",
+    HERE / "simulate.md",
     HERE / "explanation" / "routing.md",
 )
 
@@ -77,17 +83,22 @@ def voice_closes() -> str:
     return "\n".join(["| code | what happened | what to do |", "| ---: | --- | --- |", *rows])
 
 
+def keys_of(keys: Iterable[schema.Key]) -> str:
+    """The keys of one table of TOML."""
+    parts = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+    for key in keys:
+        kind = " \\| ".join(f"`{choice}`" for choice in key.choices) or key.kind.value
+        default = "required" if key.required else f"`{key.default}`" if key.default not in (None, ()) else ""
+        parts.append(f"| `{key.name}` | {kind} | {default} | {key.help} |")
+    return "\n".join(parts)
+
+
 def configuration() -> str:
     """Every key of the configuration, section by section."""
     parts = []
     for section, keys in schema.SECTIONS.items():
         name = f"[[{section}]]" if section == "nodes" else f"[{section}]"
-        parts += [f"### `{name}`", "", "| key | value | default | meaning |", "| --- | --- | --- | --- |"]
-        for key in keys:
-            kind = " \\| ".join(f"`{choice}`" for choice in key.choices) or key.kind.value
-            default = "required" if key.required else f"`{key.default}`" if key.default not in (None, ()) else ""
-            parts.append(f"| `{key.name}` | {kind} | {default} | {key.help} |")
-        parts.append("")
+        parts += [f"### `{name}`", "", keys_of(keys), ""]
     parts += ["### `[regions]`", "", f"{schema.REGIONS_HELP}."]
     return "\n".join(parts)
 
@@ -205,6 +216,7 @@ def keys_of_top() -> str:
 
 
 BLOCKS = {
+    **{f"scenario {name}": partial(keys_of, keys) for name, keys in scenario_files.TABLES.items()},
     "keys of top": keys_of_top,
     "traits": traits,
     "pool events": pool_events,

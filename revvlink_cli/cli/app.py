@@ -73,6 +73,7 @@ COMMAND_GROUPS = {
         "context": "Choose between several fleets, each with its own file.",
         "config": "Show, change, validate and trust the configuration.",
         "demo": "Try every command on a simulated fleet.",
+        "simulate": "Serve simulated nodes to bots and tests.",
         "completion": "Print the script that completes command lines.",
         "help": "Explain a topic or a command.",
         "version": "Show the version.",

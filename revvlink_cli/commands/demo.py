@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared.command import Options, Rows, command, make_app, options_of, refuse_endless_json
+from revvlink_cli.commands.shared.ready_file import write_ready_file
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Script, Step, Stream, column
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from revvlink_cli.services.demo import DemoFleet
@@ -143,7 +144,7 @@ async def _keep_running(
         if not options.quiet:
             diagnostics.lines(_instructions(path))
         if ready_file is not None:
-            stack.callback(_write_ready_file(ready_file, path))
+            stack.callback(write_ready_file(ready_file, f"{path}\n"))
         yield _row(None, "ready", f"{len(fleet)} nodes, {fleet.players} players of a bot", str(path))
         while (event := await happened.get()) is not None:
             yield _row(event.node, event.kind, event.text)
@@ -164,24 +165,6 @@ def _instructions(path: Path) -> tuple[str, ...]:
         "Then type any command, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
         "",
     )
-
-
-def _write_ready_file(name: str, path: Path) -> Callable[[], None]:
-    """Write the path of the configuration to a file; returns what deletes it.
-
-    Raises:
-        CommandError: The file cannot be written.
-    """
-    from pathlib import Path
-
-    from revvlink_cli.output.streams import write_file
-
-    try:
-        write_file(name, f"{path}\n")
-    except OSError as error:
-        failure = Failure("output", f"--ready-file {name}: cannot be written: {error.strerror or error}")
-        raise CommandError(failure, exit_code=ExitCode.FAILED) from None
-    return lambda: Path(name).unlink(missing_ok=True)
 
 
 def _row(node: str | None, event: str, detail: str, config: str | None = None) -> DemoRow:

@@ -13,7 +13,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a configuration file."""
     properties: dict[str, Any] = {}
     for section, keys in SECTIONS.items():
-        table = _table_schema(keys)
+        table = table_schema(keys)
         if section == "nodes":
             table["required"] = [key.name for key in keys if key.required]
             table["oneOf"] = [{"required": [name]} for name in PASSWORDS]
@@ -35,7 +35,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _table_schema(keys: tuple[Key, ...]) -> dict[str, Any]:
+def table_schema(keys: tuple[Key, ...]) -> dict[str, Any]:
+    """The JSON Schema of one table."""
     return {
         "type": "object",
         "additionalProperties": False,
@@ -87,6 +88,6 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
         "properties": {code: {"type": ["string", "number"]} for code in JUDGED},
     },
 }
-_SCHEMAS[Kind.REQUIREMENTS] = _table_schema(REQUIREMENTS)
+_SCHEMAS[Kind.REQUIREMENTS] = table_schema(REQUIREMENTS)
 _SCHEMAS[Kind.TAGS] = {"type": "object", "additionalProperties": _SCHEMAS[Kind.REQUIREMENTS]}
 """Kind -> its JSON Schema."""

@@ -99,13 +99,12 @@ async def match_headers(_request: web.Request, answer: web.StreamResponse) -> No
         del answer.headers[hdrs.CONTENT_TYPE]
 
 
-def load_failure(reason: str) -> dict[str, Any]:
-    """The data of a failed load: the message is always the same, and the trace holds the reason."""
-    message = "Something went wrong while looking up the track."
+def load_failure(reason: str, message: str, severity: str) -> dict[str, Any]:
+    """The data of a failed load; the trace holds the reason."""
     exception = f"com.sedmelluq.discord.lavaplayer.tools.FriendlyException: {message}"
     return {
         "message": message,
-        "severity": "fault",
+        "severity": severity,
         "cause": exception,
         "causeStackTrace": (
             f"{exception}\n\tat lavalink.server.util.LoadingKt.loadAudioItem(loading.kt:20)\n"

@@ -102,6 +102,8 @@ class Loaded:
         name: Name of the playlist.
         selected: Index of the playlist's selected track.
         reason: The innermost cause of a failed load, in the words of a Lavalink.
+        message: The message of a failed load.
+        severity: Its severity.
     """
 
     kind: str
@@ -109,6 +111,8 @@ class Loaded:
     name: str = ""
     selected: int = -1
     reason: str = "java.lang.IllegalStateException: the simulated source is out of order"
+    message: str = "Something went wrong while looking up the track."
+    severity: str = "fault"
 
 
 def _track(number: int, title: str, author: str, seconds: int) -> Playable:

@@ -36,15 +36,16 @@ from revvlink_cli.simulator.bodies import (
 )
 from revvlink_cli.simulator.clock import Clock
 from revvlink_cli.simulator.filters import FILTERS
-from revvlink_cli.simulator.music import look_up
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
+from revvlink_cli.simulator.track_rules import load
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Iterable
 
     from revvlink_cli.simulator.profile import NodeProfile
+    from revvlink_cli.simulator.request_faults import RequestFaults
 
 REMEMBERED = 1000
 """Number of requests that are remembered."""
@@ -67,7 +68,7 @@ class Node:
 
     closing_code = 1001
 
-    def __init__(self, profile: NodeProfile, names: random.Random, *, uptime_ms: int) -> None:
+    def __init__(self, profile: NodeProfile, names: random.Random, faults: RequestFaults, *, uptime_ms: int) -> None:
         self.profile = profile
         self.clock = Clock(profile.speed)
         self.players = profile.players
@@ -86,12 +87,13 @@ class Node:
         self._names = names
         self._first_session = profile.first_session
         self._tasks: set[asyncio.Task[None]] = set()
+        self.faults = faults
         self._began = self.clock.now() - uptime_ms / 1000
         self._rest_began = math.inf
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(middlewares=[self._frame], client_max_size=16 * 2**20)
+        app = web.Application(middlewares=[self.faults.middleware, self._frame], client_max_size=16 * 2**20)
         app.on_response_prepare.append(match_headers)
         player = "/v4/sessions/{session}/players/{guild}"
         app.add_routes(
@@ -206,30 +208,41 @@ class Node:
         """
         known = self.clock.now() - (self._began if cpu_since is None else cpu_since) >= CPU_INTERVAL
         mine = [player for session in self.sessions.values() if session.is_open for player in session.players.values()]
+        more = self.load_of_players()
         used, total = self.memory_used, self.profile.memory_reservable
         allocated = max(total // 2, used)
         return {
             "frameStats": None,
             "players": self.players + len(mine),
-            "playingPlayers": self.playing + sum(player.is_playing for player in mine),
+            "playingPlayers": self.all_playing(),
             "uptime": int((self.clock.now() - self._began) * 1000),
             "memory": {"free": allocated - used, "used": used, "allocated": allocated, "reservable": total},
             "cpu": {
                 "cores": self.profile.cores,
-                "systemLoad": self.system_load if known else 0.0,
-                "lavalinkLoad": self.lavalink_load if known else 0.0,
+                "systemLoad": min(self.system_load + more, 1.0) if known else 0.0,
+                "lavalinkLoad": min(self.lavalink_load + more, 1.0) if known else 0.0,
             },
         }
+
+    def all_playing(self) -> int:
+        """The number of playing players of all connected sessions."""
+        sessions = [session for session in self.sessions.values() if session.is_open]
+        return self.playing + sum(player.is_playing for session in sessions for player in session.players.values())
+
+    def load_of_players(self) -> float:
+        """What the playing players add to the load, 0 to 1."""
+        return self.profile.player_load * self.all_playing() / self.profile.cores
 
     async def _stats(self, _request: web.Request) -> web.Response:
         self._rest_began = min(self._rest_began, self.clock.now())  # REST has a CPU measurement of its own
         return json_answer(self.stats(cpu_since=self._rest_began))
 
     async def close_voice(self, guild_id: str, code: int) -> None:
-        """Simulate that Discord closes the voice connection of a guild's player."""
+        """Simulate that Discord closes the voice connection of a guild's player; "" is every guild."""
         for session in tuple(self.sessions.values()):
-            if guild_id in session.players:
-                await session.lose_voice(session.players[guild_id], code)
+            for guild, player in tuple(session.players.items()):
+                if guild_id in ("", guild):
+                    await session.lose_voice(player, code)
 
     def new_id(self) -> str:
         """The id of a new session."""
@@ -245,7 +258,7 @@ class Node:
     async def _load(self, request: web.Request) -> web.Response:
         if "identifier" not in request.query:
             raise Refusal(400, "Required parameter 'identifier' is not present.")
-        found = look_up(",".join(request.query.getall("identifier")), self.profile.sources)
+        found = load(",".join(request.query.getall("identifier")), self.profile.sources, self.profile.tracks)
         data: Any = None
         match found.kind:
             case "track":
@@ -259,7 +272,7 @@ class Node:
                     "tracks": [track.to_payload() for track in found.tracks],
                 }
             case "error":
-                data = load_failure(found.reason)
+                data = load_failure(found.reason, found.message, found.severity)
         return json_answer({"loadType": found.kind, "data": data})
 
     async def _decode(self, request: web.Request) -> web.Response:

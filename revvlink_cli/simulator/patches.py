@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from revvlink_cli.simulator.answers import BadRequest, InternalError, Refusal
 from revvlink_cli.simulator.bodies import ABSENT, Absent, boolean, decoded, integer, is_long, mapping, text
 from revvlink_cli.simulator.filters import read_filters
-from revvlink_cli.simulator.music import look_up
 from revvlink_cli.simulator.player import Player
+from revvlink_cli.simulator.track_rules import load
 
 if TYPE_CHECKING:
     from revvlink_cli.client.protocol.tracks import Playable
+    from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.session import Session
 
     Missing = Literal[Absent.ABSENT]
@@ -80,15 +81,15 @@ class Patch:
         """Whether it names a track, or stops the player."""
         return self.encoded is not ABSENT or self.identifier is not ABSENT
 
-    def track(self, sources: tuple[str, ...]) -> Playable | None:
-        """The track to play on a node with these sources, None to stop.
+    def track(self, profile: NodeProfile) -> Playable | None:
+        """The track to play on a node, None to stop.
 
         Raises:
             Refusal: The track cannot be loaded.
         """
         if self.identifier is ABSENT:
-            return decoded(self.encoded, sources) if isinstance(self.encoded, str) else None
-        found = look_up(self.identifier, sources)
+            return decoded(self.encoded, profile.sources) if isinstance(self.encoded, str) else None
+        found = load(self.identifier, profile.sources, profile.tracks)
         match found.kind:
             case "track":
                 return found.tracks[0]
@@ -145,7 +146,7 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
     patch.check(session.profile.disabled_filters)
     existing = session.players.get(guild)
     keeps = not patch.has_track or (no_replace and existing is not None and existing.track is not None)
-    track = None if keeps else patch.track(session.profile.sources)
+    track = None if keeps else patch.track(session.profile)
     player = session.players.setdefault(guild, Player(guild, session.clock))
     if patch.volume is not ABSENT:
         player.volume = min(max(patch.volume, 0), 1000)

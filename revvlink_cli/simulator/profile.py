@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.music import SOURCES
 from revvlink_cli.simulator.routeplanner import PLANNERS
+
+if TYPE_CHECKING:
+    from revvlink_cli.simulator.track_rules import TrackRule
+
+VOICE = ("accept", "delay", "hang", "refuse")
+"""What a node may do with a voice state."""
 
 AUDIO = ("sound", "silence", "foreign", "blocked", "pauses")
 """Audio that a node can send: music, silence, packets of another stream, nothing over UDP, or music with pauses."""
@@ -53,6 +59,13 @@ class NodeProfile:
         youtube_token: Whether that plugin has an OAuth token; a text is the token.
         youtube_failure: Name of the simulated failure with which the plugin refuses to stream any track, "" for none.
         first_session: Id of the first session after a start; None makes it random, as are all later ones.
+        tracks: Rules for the identifiers that it loads; the first that takes one decides. Without a rule, the
+            simulator's own music is found.
+        voice: What a voice state brings: ``accept``, ``delay`` (after `voice_delay`), ``hang`` (the request never ends)
+            or ``refuse`` (the voice server cannot be reached; a Lavalink hangs then).
+        voice_delay: Seconds of ``delay``.
+        player_load: Share of one core that each playing player adds to both loads. A genuine Lavalink that transcodes
+            takes 0.015 to 0.02.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
@@ -93,6 +106,10 @@ class NodeProfile:
     youtube_token: bool | str = False
     youtube_failure: str = ""
     first_session: str | None = None
+    tracks: tuple[TrackRule, ...] = ()
+    voice: str = "accept"
+    voice_delay: float = 2.0
+    player_load: float = 0.0
     speed: float = 1.0
     port: int = 0
 
@@ -117,5 +134,7 @@ class NodeProfile:
             raise ValueError(f"unknown dialect: {self.dialect}")
         if self.audio is not None and self.audio not in AUDIO:
             raise ValueError(f"unknown audio: {self.audio}")
+        if self.voice not in VOICE:
+            raise ValueError(f"unknown voice: {self.voice}")
         if self.route_planner is not None and self.route_planner not in PLANNERS:
             raise ValueError(f"unknown route planner: {self.route_planner}")

@@ -14,12 +14,15 @@ from aiohttp import web
 
 from revvlink_cli.simulator.node import Node
 from revvlink_cli.simulator.nodelink.node import NodeLink
+from revvlink_cli.simulator.request_faults import RequestFaults
+from revvlink_cli.simulator.timeline import run_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
     from revvlink_cli.simulator.profile import NodeProfile
+    from revvlink_cli.simulator.scenario import Fault
 
 T = TypeVar("T")
 
@@ -36,7 +39,7 @@ _RESET = struct.pack("ii", 1, 0)
 class SimulatedNode:
     """One node of a `Simulator`. Its methods may be called from any thread and return once they have taken effect."""
 
-    def __init__(self, simulator: Simulator, profile: NodeProfile) -> None:
+    def __init__(self, simulator: Simulator, profile: NodeProfile, seed: int | None) -> None:
         self._simulator = simulator
         self.profile = profile
         self.port = profile.port
@@ -47,11 +50,17 @@ class SimulatedNode:
         self._frozen: list[asyncio.Transport] = []
         self._turn = asyncio.Lock()  # serialises starts and stops from several threads
         self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
+        self.faults = RequestFaults(random.Random(f"{seed}/{profile.identifier}" if seed is not None else None))  # noqa: S311
+
+    @property
+    def host(self) -> str:
+        """The host by which clients on this machine reach the node."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._simulator.host, self._simulator.host)  # noqa: S104
 
     @property
     def uri(self) -> str:
-        """The HTTP address of the node."""
-        return f"http://127.0.0.1:{self.port}"
+        """The HTTP address of the node for clients on this machine."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     @property
     def password(self) -> str:
@@ -82,7 +91,7 @@ class SimulatedNode:
 
     def drop(self) -> None:
         """Reset every connection, as a network failure does: the node continues and its sessions wait for clients."""
-        self._simulator.call(self._drop())
+        self._simulator.call(self.drop_here())
 
     def freeze(self, *, websockets: bool = True) -> None:
         """Accept connections but answer nothing, on open connections either.
@@ -91,15 +100,15 @@ class SimulatedNode:
             websockets: Whether open websockets freeze too. False is a Lavalink whose HTTP workers all hang: it answers
                 no request and no handshake, but still sends statistics and pongs.
         """
-        self._simulator.call(self._freeze(websockets=websockets))
+        self._simulator.call(self.freeze_here(websockets=websockets))
 
     def thaw(self) -> None:
         """Undo `freeze`."""
-        self._simulator.call(self._thaw())
+        self._simulator.call(self.thaw_here())
 
     def set_delay(self, seconds: float) -> None:
         """Delay every later response and handshake by this time."""
-        self._simulator.call(self._set_delay(seconds))
+        self._simulator.call(self.set_delay_here(seconds))
 
     def set_load(
         self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
@@ -108,8 +117,11 @@ class SimulatedNode:
         self._simulator.call(self.set_load_here(players=players, playing=playing, system_load=system_load))
 
     def close_voice(self, guild_id: str, code: int) -> None:
-        """Simulate that Discord closes the voice connection of a guild's player with this code (4014, 4006 ...)."""
-        self._simulator.call(self._close_voice(guild_id, code))
+        """Simulate that Discord closes the voice connection of a guild's player with this code (4014, 4006 ...).
+
+        "" is every guild.
+        """
+        self._simulator.call(self.close_voice_here(guild_id, code))
 
     # The methods below run in the simulator's loop.
 
@@ -119,14 +131,14 @@ class SimulatedNode:
             if self._runner is not None:
                 return
             kind = NodeLink if self.profile.dialect == "nodelink" else Node
-            node = kind(self.profile, self._names, uptime_ms=self._uptime_ms)
+            node = kind(self.profile, self._names, self.faults, uptime_ms=self._uptime_ms)
             runner = web.AppRunner(
                 node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
             )
             await runner.setup()
             self.release_port()
             try:
-                await web.TCPSite(runner, "127.0.0.1", self.port, backlog=BACKLOG).start()
+                await web.TCPSite(runner, self._simulator.host, self.port, backlog=BACKLOG).start()
             except OSError:
                 await runner.cleanup()
                 raise
@@ -151,10 +163,11 @@ class SimulatedNode:
 
     def _reserve_port(self) -> None:
         """Bind the port of a stopped node without listening, so that no other program takes it."""
-        placeholder = socket.socket()
+        host = self._simulator.host
+        placeholder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            placeholder.bind(("127.0.0.1", self.port))
+            placeholder.bind((host, self.port))
         except OSError:  # another program has taken it already
             placeholder.close()
         else:
@@ -173,11 +186,13 @@ class SimulatedNode:
                 transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 transport.abort()
 
-    async def _drop(self) -> None:
+    async def drop_here(self) -> None:
+        """See `drop`."""
         if self._runner is not None:
             self._reset(self._runner)
 
-    async def _freeze(self, *, websockets: bool) -> None:
+    async def freeze_here(self, *, websockets: bool = True) -> None:
+        """See `freeze`."""
         if self._node is None or self._runner is None or self._runner.server is None:
             return
         self._node.answers.clear()
@@ -190,7 +205,8 @@ class SimulatedNode:
                 transport.pause_reading()
                 self._frozen.append(transport)
 
-    async def _thaw(self) -> None:
+    async def thaw_here(self) -> None:
+        """See `thaw`."""
         self._thaw_now()
 
     def _thaw_now(self) -> None:
@@ -202,7 +218,8 @@ class SimulatedNode:
             self._node.thawed.set()
             self._node.answers.set()
 
-    async def _set_delay(self, seconds: float) -> None:
+    async def set_delay_here(self, seconds: float) -> None:
+        """See `set_delay`."""
         if self._node is not None:
             self._node.answer_delay = seconds
 
@@ -225,9 +242,16 @@ class SimulatedNode:
         self._node.memory_used = self._node.memory_used if memory_used is None else memory_used
         await self._node.push_stats()
 
-    async def _close_voice(self, guild_id: str, code: int) -> None:
+    async def close_voice_here(self, guild_id: str, code: int) -> None:
+        """See `close_voice`."""
         if self._node is not None:
             await self._node.close_voice(guild_id, code)
+
+    async def lose_sessions_here(self) -> None:
+        """Forget the sessions that wait for their clients, and let no open one wait later."""
+        if self._node is not None:
+            for session in tuple(self._node.sessions.values()):
+                session.forget()
 
 
 class Simulator:
@@ -240,14 +264,35 @@ class Simulator:
         OSError: On entering the block: a requested port is in use.
     """
 
-    def __init__(self, profiles: Iterable[NodeProfile]) -> None:
+    def __init__(
+        self,
+        profiles: Iterable[NodeProfile],
+        *,
+        faults: Iterable[Fault] = (),
+        seed: int | None = None,
+        host: str = "127.0.0.1",
+        on_event: Callable[[str, str, str], None] = lambda *_: None,
+    ) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            profiles: The nodes.
+            faults: What goes wrong, from the start on.
+            host: The address that all nodes listen on.
+            seed: Makes the chance of faults the same in every run; None makes it different.
+            on_event: Is called in the simulator's thread when a fault begins or ends, see `timeline.run_faults`.
+        """
+        self.host = host
+        self._faults = tuple(faults)
+        self._on_event = on_event
         self._nodes: dict[str, SimulatedNode] = {}
         for profile in profiles:
             if profile.identifier in self._nodes:
                 raise ValueError(f"two nodes have the identifier {profile.identifier}")
-            self._nodes[profile.identifier] = SimulatedNode(self, profile)
+            self._nodes[profile.identifier] = SimulatedNode(self, profile, seed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._timeline: asyncio.Task[None] | None = None
 
     def __getitem__(self, identifier: str) -> SimulatedNode:
         """The node with that identifier."""
@@ -298,8 +343,15 @@ class Simulator:
     async def _start_all(self) -> None:
         for node in self._nodes.values():
             await node.start_here()
+        if self._faults:
+            self._timeline = asyncio.create_task(
+                run_faults(self._nodes.values(), self._faults, self._on_event), name="faults of the scenario"
+            )
 
     async def _stop_all(self) -> None:
+        if self._timeline is not None:
+            self._timeline.cancel()
+            await asyncio.gather(self._timeline, return_exceptions=True)
         await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
         for node in self._nodes.values():
             node.release_port()

@@ -90,6 +90,13 @@ class Session:
         self._ends = self.clock.now() + (self.timeout if self.resuming else 0)
         self.change()
 
+    def forget(self) -> None:
+        """Let it not wait for its client: at once if it waits now, else after the next loss of its connection."""
+        self.resuming = False
+        if not self.is_open:
+            self._ends = self.clock.now()
+            self.change()
+
     def change(self) -> None:
         """Wake the session because a due time has changed."""
         self._changed.set()
@@ -168,11 +175,18 @@ class Session:
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
     async def reach(self, player: Player, voice: dict[str, Any]) -> bool:
-        """Connect to a voice server if the profile has `audio`; False when that fails.
+        """Connect to a voice server if the profile has `audio`; False when that fails. Its `voice` comes first.
 
         A voice server of Discord counts as reached: nothing leaves this machine.
         """
         await self.close_link(player.guild_id)
+        match self.profile.voice:
+            case "delay":
+                await asyncio.sleep(self.profile.voice_delay / self.clock.speed)
+            case "hang":
+                await asyncio.get_running_loop().create_future()
+            case "refuse":
+                return False
         host = str(voice.get("endpoint", "")).partition(":")[0].lower()
         if self.profile.audio is None or host.endswith(_DISCORD):
             return True

@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 
 IS_WRITING = os.environ.get("REVVLINK_TEST_GOLDEN") == "write"
 
-ENDLESS = ("revvlink exporter", "revvlink top", "revvlink events", "revvlink demo --keep", "revvlink demo -- exporter")
+ENDLESS = (
+    "revvlink exporter",
+    "revvlink top",
+    "revvlink events",
+    "revvlink demo --keep",
+    "revvlink demo -- exporter",
+    "revvlink simulate",
+)
 """Beginnings of command lines that run until they are interrupted; so do those with ``--watch`` and ``--hold``."""
 
 NOT_COMPARED = (
@@ -97,6 +104,7 @@ BEFORE = {
 """Beginning of a command line -> what is typed before the first one of a page that begins so."""
 
 FILES = {
+    "bot.toml": '[[nodes]]\nname = "us-1"\n',
     "pw.txt": "password-of-eu-3\n",
     "queries.txt": "night\npaper lanterns\n",
     "application.yml": "server:\n  port: 2333\nlavalink:\n  server:\n    password: example-password\n",
@@ -187,6 +195,8 @@ class Desk:
             found_here.unlink(missing_ok=True)
         added = next((more for start, more in ADDED.items() if text.startswith(start)), [])
         text = " ".join([text, *(word for word in added if word not in text)])
+        if text.startswith("revvlink simulate"):
+            text = text.replace(":2333", ":0")  # free ports
         for port, real in self.ports.items():
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{real}")
         if is_endless(text):
@@ -245,7 +255,7 @@ class _Typed(TerminalText):
 
 def is_endless(text: str) -> bool:
     """Whether a command line runs until it is interrupted."""
-    has_end = re.search(r"--(count|duration|from|help)\b", text)
+    has_end = re.search(r"--(count|duration|from|help|schema)\b", text)
     return not has_end and (text.startswith(ENDLESS) or re.search(r" --(watch|hold)\b", text) is not None)
 
 

@@ -105,6 +105,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("list", "--all-nodes"),
         ("--cache-mode", "only", HOSTILE),
     ),
+    "simulate": ((HOSTILE,), ("--listen", HOSTILE), ("--schema",)),
     "top": ((),),
     "silence add": (
         (NAME, "--for", "1h", "--reason", HOSTILE),

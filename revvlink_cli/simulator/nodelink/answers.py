@@ -83,9 +83,9 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def load_error(message: str) -> dict[str, Any]:
+def load_error(message: str, severity: str = "common") -> dict[str, Any]:
     """The answer to a failed load: unlike Lavalink's, it has no ``data``."""
-    return {"loadType": "error", "exception": {"message": message, "severity": "common"}}
+    return {"loadType": "error", "exception": {"message": message, "severity": severity}}
 
 
 def loaded_track(track: Playable) -> dict[str, Any]:

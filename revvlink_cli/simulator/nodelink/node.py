@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from revvlink_cli.simulator.answers import match_headers
-from revvlink_cli.simulator.music import SEARCHES, UNPLAYABLE_FILES, any_file, failing, look_up
+from revvlink_cli.simulator.music import SEARCHES, UNPLAYABLE_FILES, any_file, failing
 from revvlink_cli.simulator.node import CLOSING, Node, version_info
 from revvlink_cli.simulator.nodelink.answers import (
     HEADERS,
@@ -30,12 +30,14 @@ from revvlink_cli.simulator.nodelink.answers import (
 from revvlink_cli.simulator.nodelink.guards import FloodGuard, RateLimits
 from revvlink_cli.simulator.nodelink.patches import apply, check
 from revvlink_cli.simulator.nodelink.session import NodeLinkPlayer, NodeLinkSession
+from revvlink_cli.simulator.track_rules import load
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
     from revvlink_cli.simulator.profile import NodeProfile
+    from revvlink_cli.simulator.request_faults import RequestFaults
 
 FIRST_STATS = 5.0
 """Seconds from the server's start to its first ``stats`` message."""
@@ -61,8 +63,8 @@ class NodeLink(Node):
 
     closing_code = 1000
 
-    def __init__(self, profile: NodeProfile, names: random.Random, *, uptime_ms: int) -> None:
-        super().__init__(profile, names, uptime_ms=uptime_ms)
+    def __init__(self, profile: NodeProfile, names: random.Random, faults: RequestFaults, *, uptime_ms: int) -> None:
+        super().__init__(profile, names, faults, uptime_ms=uptime_ms)
         self._limits = RateLimits(self.clock) if "rate" in profile.guards else None
         self._guard = FloodGuard(self.clock) if "flood" in profile.guards else None
         self._asked: dict[str, int] = {}
@@ -70,7 +72,7 @@ class NodeLink(Node):
 
     def application(self) -> web.Application:
         """The routes, and the task that sends the statistics to all sessions at the same time."""
-        app = web.Application(middlewares=[self._frame], client_max_size=16 * 2**20)
+        app = web.Application(middlewares=[self.faults.middleware, self._frame], client_max_size=16 * 2**20)
         app.on_response_prepare.append(_match_headers)
         player = "/v4/sessions/{session}/players/{guild}"
         app.add_routes(
@@ -203,7 +205,7 @@ class NodeLink(Node):
         stats["memory"]["free"] = self.profile.memory_reservable - stats["memory"]["used"]
         stats["cpu"] = {
             "cores": self.profile.cores,
-            "systemLoad": round(self.system_load * self.profile.cores, 2),
+            "systemLoad": round((self.system_load + self.load_of_players()) * self.profile.cores, 2),
             "nodelinkLoad": 0,
         }
         players = [player for session in self.sessions.values() for player in session.players.values()]
@@ -235,7 +237,7 @@ class NodeLink(Node):
             identifier = f"music/{identifier.removeprefix('/media/')}"
         if identifier.startswith("music/") and identifier.removeprefix("music/") in (*UNPLAYABLE_FILES, "/media"):
             return {"loadType": "track", "data": loaded_track(any_file(identifier))}  # loaded does not mean playable
-        found = look_up(identifier, self.profile.sources)
+        found = load(identifier, self.profile.sources, self.profile.tracks)
         match found.kind:
             case "track":
                 return {"loadType": "track", "data": loaded_track(found.tracks[0])}
@@ -246,6 +248,8 @@ class NodeLink(Node):
                 tracks = [loaded_track(track) for track in found.tracks]
                 return {"loadType": "playlist", "data": {"info": info, "pluginInfo": {}, "tracks": tracks}}
             case "error":
+                if self.profile.tracks:
+                    return load_error(found.message, found.severity)
                 return load_error("Failed to resolve URL: the simulated source is out of order")
         if identifier.startswith(("http://", "https://")):
             return load_error("HTTP error 404 while resolving")
