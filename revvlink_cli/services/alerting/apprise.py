@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Verdict
-from revvlink_cli.services.alerting.apprise_process import LOADED, REPEATED
+from revvlink_cli.services.alerting.apprise_process import CHECK, LOADED, REASONS, REPEATED
 from revvlink_cli.services.alerting.channels import PERHAPS, TOTAL_TIMEOUT, Delivery
 
 if TYPE_CHECKING:
@@ -17,19 +17,7 @@ if TYPE_CHECKING:
 LOADING = 10.0
 """Seconds that loading apprise may take; usually it takes one."""
 
-_CHECK = "check the address in alert.apprise"
-
-_REASONS = {
-    "timed_out": ("the service did not answer in time", True),
-    "no_connection": ("the service did not accept a connection in time", False),
-    "unknown_name": (f"the name of the service is not found: {_CHECK}", False),
-    "refused": (f"nothing listens at the address of the service: {_CHECK}", False),
-    "tls": ("no secure connection to the service is possible: see its certificate", False),
-    "no_route": ("the network has no way to the service", False),
-    "closed": ("the service closed the connection", True),
-    "login": ("the service refused the user name or the password in alert.apprise", False),
-}
-"""Reason of `apprise_process` -> in words, and whether the message may have arrived."""
+_REASONS = {reason.code: reason for reason in REASONS}
 
 
 async def send_with_apprise(address: str, alert: Alert) -> Delivery:
@@ -89,12 +77,13 @@ def _delivery(answer: dict[str, Any]) -> Delivery:
         )
     status = answer["status"]
     if status is not None:
-        later = ": the next run sends this message" if status in REPEATED else f": {_CHECK}"
+        later = ": the next run sends this message" if status in REPEATED else f": {CHECK}"
         return Delivery(f"the service answered {status}{later}", may_have_arrived=status == 504)
     if answer["reason"] is None:
-        return Delivery(f"the service could not be reached, or refused the message: {_CHECK}", may_have_arrived=False)
-    text, may_have_arrived = _REASONS[answer["reason"]]
-    return Delivery(f"{text}, and {PERHAPS}" if may_have_arrived else text, may_have_arrived)
+        return Delivery(f"the service could not be reached, or refused the message: {CHECK}", may_have_arrived=False)
+    reason = _REASONS[answer["reason"]]
+    text = f"{reason.words}, and {PERHAPS}" if reason.may_have_arrived else reason.words
+    return Delivery(text, reason.may_have_arrived)
 
 
 def _type_of(alert: Alert) -> str:

@@ -13,7 +13,7 @@ import re
 import sys
 import time
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 REPEATED = frozenset({429, 500, 502, 503})
 """Answers after which a message is sent once more."""
@@ -24,20 +24,67 @@ PAUSE = 0.5
 LOADED = "loaded"
 """The first line of output: from now on the time counts."""
 
+CHECK = "check the address in alert.apprise"
+"""What to do about most failures."""
+
+
+class Reason(NamedTuple):
+    """Why a message was not sent.
+
+    Attributes:
+        code: Its short name, for the answer of the process.
+        pattern: What apprise then writes.
+        words: The reason in words.
+        may_have_arrived: Whether the message may have arrived all the same.
+    """
+
+    code: str
+    pattern: str
+    words: str
+    may_have_arrived: bool = False
+
+
 REASONS = (
-    ("timed_out", r"Read timed out|ReadTimeout|The read operation timed out"),
-    ("no_connection", r"ConnectTimeout|connect timeout|timed out"),
-    (
+    Reason(
+        "timed_out",
+        r"Read timed out|ReadTimeout|The read operation timed out",
+        "the service did not answer in time",
+        may_have_arrived=True,
+    ),
+    Reason(
+        "no_connection",
+        r"ConnectTimeout|connect timeout|timed out",
+        "the service did not accept a connection in time",
+    ),
+    Reason(
         "unknown_name",
         r"NameResolutionError|Name or service not known|name resolution|getaddrinfo|nodename nor serv",
+        f"the name of the service is not found: {CHECK}",
     ),
-    ("refused", r"Connection refused|actively refused"),
-    ("tls", r"SSLError|CERTIFICATE_VERIFY_FAILED|SSL:"),
-    ("no_route", r"No route to host|Network is unreachable"),
-    ("closed", r"RemoteDisconnected|Connection aborted|Connection reset|closed the connection|unexpectedly closed"),
-    ("login", r"SMTPAuthenticationError|\(535,|[Aa]uthentication (failed|unsuccessful)"),
+    Reason(
+        "refused",
+        r"Connection refused|actively refused",
+        f"nothing listens at the address of the service: {CHECK}",
+    ),
+    Reason(
+        "tls",
+        r"SSLError|CERTIFICATE_VERIFY_FAILED|SSL:",
+        "no secure connection to the service is possible: see its certificate",
+    ),
+    Reason("no_route", r"No route to host|Network is unreachable", "the network has no way to the service"),
+    Reason(
+        "closed",
+        r"RemoteDisconnected|Connection aborted|Connection reset|closed the connection|unexpectedly closed",
+        "the service closed the connection",
+        may_have_arrived=True,
+    ),
+    Reason(
+        "login",
+        r"SMTPAuthenticationError|\(535,|[Aa]uthentication (failed|unsuccessful)",
+        "the service refused the user name or the password in alert.apprise",
+    ),
 )
-"""Reason -> what apprise then writes; the first that fits counts."""
+"""The first whose pattern fits counts."""
 
 
 class _Words(logging.Handler):
@@ -90,7 +137,7 @@ def _send(apprise: Any, service: Any, asked: dict[str, str], words: _Words) -> d
         return {"sent": True}
     text = "\n".join(words.found)
     statuses = re.findall(r"error=([1-5]\d\d)\b", text)
-    reason = next((name for name, pattern in REASONS if re.search(pattern, text)), None)
+    reason = next((each.code for each in REASONS if re.search(each.pattern, text)), None)
     return {"sent": False, "status": int(statuses[-1]) if statuses else None, "reason": reason}
 
 
