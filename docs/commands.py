@@ -2,8 +2,8 @@
 
 python docs/commands.py [--check]
 
-What an example prints stays as it is in the page: `tests/docs/test_printed_output.py` runs the examples, compares their
-output, and writes it anew when it is told to.
+What an example prints stays as it is in the page: `tests/docs/test_command_lines.py` runs the examples, compares their
+output, and writes it anew on request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The events of a pool as streams: each reader has a bounded queue, so a slow one delays nobody else."""
+"""The events of a pool as streams: each reader has a bounded queue, so a slow one does not delay the others."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Fleet:
         transport = Transport(self._redact, self._paces)
         try:
             async with asyncio.TaskGroup() as group:
-                if not started.done():  # nobody waits any more when connecting was given up at once
+                if not started.done():  # the caller has stopped waiting if it gave up connecting at once
                     started.set_result((transport, group))
                 await closing.wait()
         finally:
@@ -233,7 +233,7 @@ class Fleet:
         self._binding.release()
 
     def _release_if_idle(self) -> None:
-        """Release the event loop while nothing is connected and nobody reads events."""
+        """Release the event loop while nothing is connected and no reader waits for events."""
         if self._supervisor is None and not self._events.feed.has_readers and not self._in_lifecycle:
             self._binding.release()
 
@@ -241,7 +241,7 @@ class Fleet:
     async def _lifecycle_step(self) -> AsyncIterator[None]:
         """Allow one caller at a time to start nodes or to close the fleet.
 
-        A lock belongs to one event loop. The next loop gets a new lock, once nobody waits for this one.
+        A lock belongs to one event loop. The next loop gets a new lock, once no task waits for this one.
         """
         lock = self._lifecycle
         self._in_lifecycle += 1

@@ -89,7 +89,7 @@ def region(
 
 
 def _unknown_places(rows: Iterable[RegionRow | RouteRow]) -> tuple[str, ...]:
-    """A warning for each airport code or name that nobody knows."""
+    """A warning for each airport code or name that the table does not have."""
     from revvlink_cli.client.routing.regions import GLOBAL, unknown_place
 
     found: dict[str, str] = {}

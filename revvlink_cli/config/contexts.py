@@ -35,12 +35,12 @@ def name_problem(name: str) -> str | None:
     if len(name) > LONGEST:
         return f"is longer than {LONGEST} characters"
     if re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?", name) is None:
-        return f"is no name of a context: a name has {NAMES}"
+        return f"is not a valid name of a context: use {NAMES}"
     return None
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is no name of a context.
+    """Refuse an invalid name of a context.
 
     Raises:
         ConfigError: It is none.

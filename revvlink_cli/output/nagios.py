@@ -69,7 +69,7 @@ class NagiosRenderer(ReportRenderer):
 
 
 def _left_out(count: int, all_there_are: int) -> str:
-    return f"{count} of {all_there_are} figures are left out: have a service for each node, or use the exporter"
+    return f"{count} of {all_there_are} figures are left out: define one service per node, or use the exporter"
 
 
 def _size(lines: list[str]) -> int:

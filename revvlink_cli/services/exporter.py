@@ -4,7 +4,7 @@
 Canaries that play do so at a slow pace of their own, and a scrape shows how each last played.
 Verdicts are damped, figures are not: the exporter samples the verdicts every few seconds.
 ``/probe`` connects to one configured node and checks it, canaries included, within the timeout of the scrape. It
-accepts names from the configuration only: with an address, anybody could have a node's password sent to any host.
+accepts only names of the configuration. If it took addresses, a client could make it send a password to any host.
 ``/sd`` lists these probes as targets for Prometheus. A web configuration adds TLS and passwords to all paths.
 """
 

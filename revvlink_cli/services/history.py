@@ -232,7 +232,7 @@ class History:
                 self._mark(name, sample, at_ms)
 
     def view(self, at: float) -> HistoryView:
-        """The history as it is now, for another thread. It costs about a millisecond, whatever waits for the disk.
+        """The history as it is now, for another thread. It takes about a millisecond and never waits for the disk.
 
         Args:
             at: The time, in seconds since the epoch.

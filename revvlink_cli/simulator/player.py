@@ -168,7 +168,7 @@ class Player:
         return self._fails_at
 
     def _stuck_due(self) -> float:
-        return self._stuck_at if self.is_sending else math.inf  # nobody waits for the audio without voice
+        return self._stuck_at if self.is_sending else math.inf  # without voice no track is stuck
 
     def _ends_at(self) -> float:
         if self.track is None:

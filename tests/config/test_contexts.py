@@ -75,7 +75,7 @@ def test_a_missing_context_is_an_error(contexts: Path, isolated: Path) -> None:
         find(None, {"REVVLINK_CONTEXT": "stagin"}, isolated)
     assert caught.value.problems[0].hint == "did you mean staging?"
     choice_file().write_bytes(b"../\xff\x1b[2J")
-    with pytest.raises(ConfigError, match="is no name of a context"):
+    with pytest.raises(ConfigError, match="is not a valid name of a context"):
         find(None, {}, isolated)
     choice_file().unlink()
     (contexts.parent / "revvlink.toml").unlink()

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 VARIABLES = {"$job": "revvlink", "$node": ".*"}
-"""What the dashboard's variables stand for when nobody has chosen."""
+"""What the dashboard's variables stand for before a choice is made."""
 SILENT = {"revvlink_node_certificate_left_seconds", "revvlink_check_failure", "revvlink_node_frames_lost_ratio"}
 """What a simulated fleet of healthy Lavalink nodes over plain HTTP does not have."""
 
@@ -64,7 +64,7 @@ def test_amtool_is_content() -> None:
         pytest.skip("amtool (prometheus-alertmanager) is not installed")
     done = subprocess.run([path, "check-config", ALERTMANAGER], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    receivers = {"critical": "on-call", "warning": "team", "info": "team", "none": "nobody"}
+    receivers = {"critical": "on-call", "warning": "team", "info": "team", "none": "none"}
     for severity, receiver in receivers.items():
         name = next(name for name, its_severity in alerts().items() if its_severity == severity)
         routed = subprocess.run(
@@ -96,7 +96,7 @@ def test_a_real_alertmanager(isolated: Path) -> None:
         ("on-call", "RevvlinkNodeDown", "a:9870"): down,
         ("on-call", "RevvlinkFleetUnhealthy", "b:9870"): {""},
         ("on-call", "RevvlinkCheckCritical", "b:9870"): {"m-2"},
-        ("nobody", "RevvlinkNodeSilenced", "a:9870"): {"n-2"},
+        ("none", "RevvlinkNodeSilenced", "a:9870"): {"n-2"},
     }
 
 

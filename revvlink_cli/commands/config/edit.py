@@ -152,7 +152,7 @@ def _offer_again(error: CommandError, copy: Path) -> None:
     """Report the mistakes, and return if a person wants to edit again.
 
     Raises:
-        CommandError: Nobody does; it says where the rejected text is.
+        CommandError: The person stops editing; the error says where the rejected text is.
     """
     kept = Failure("configuration", f"nothing is written; your text is kept in {copy}")
     if not config_file.is_terminal():

@@ -408,7 +408,7 @@ LEGENDS = (
 
 def _footnotes(rows: Sequence[StatusRow]) -> list[str]:
     notes = [
-        f"{row.node} answers unlike Lavalink or NodeLink: {', '.join(row.unexpected_fields)}"
+        f"{row.node} sent fields that Lavalink and NodeLink do not send so: {', '.join(row.unexpected_fields)}"
         for row in rows
         if row.unexpected_fields
     ]

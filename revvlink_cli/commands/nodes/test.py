@@ -111,7 +111,7 @@ def _row(node: NodeSnapshot, failure: Failure | None) -> TestedRow:
         node=node.identifier,
         state="ok" if failure is None else "failed",
         stage=stage,
-        rest="ok" if node.info is not None and stage != "request" else "failed" if is_reached else None,
+        rest="ok" if "request" in passed else "failed" if is_reached else None,
         websocket="ok" if node.session_id is not None else "failed" if is_reached else None,
         server=str(node.dialect) if node.dialect is not None and node.info is not None else None,
         version=node.info.version or None if node.info is not None else None,

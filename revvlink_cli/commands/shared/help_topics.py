@@ -51,8 +51,8 @@ def _exit_codes(width: int) -> str:
             _table(((str(int(code)), meaning) for code, meaning in EXIT_CODE_MEANINGS.items()), width),
             _prose(
                 "revvlink check has the codes of monitoring systems instead: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. "
-                "A mistake in its command line or in the configuration is 3, so that a typing error in a crontab wakes "
-                "nobody. revvlink healthcheck has two: 0 healthy, 1 not healthy, or unknown.",
+                "A mistake in its command line or in the configuration is 3, so that a typing error in a crontab is "
+                "no outage. revvlink healthcheck has two: 0 healthy, 1 not healthy or unknown.",
                 width,
             ),
         ]

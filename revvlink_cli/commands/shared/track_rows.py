@@ -59,7 +59,7 @@ _FORM: Mapping[str, type | UnionType] = {
     "isrc": str | None,
     "artworkUrl": str | None,
 }
-"""What is shown of a track, and of which type; what is kept may have been written by anybody."""
+"""The fields of a track that are shown, with their types. A stored track may come from another program."""
 
 
 def track_row(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.conftest import run_cli
+from tests.fidelity.read_recordings import LAVALINK
+from tests.fidelity.replay_server import PASSWORD, read_request, serving
+from tests.fidelity.scripted_node import Listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,3 +55,25 @@ def test_a_node_that_is_not_configured(
     ran = line("nodes", "test", "--uri", pair["two"].uri, "--password-env", "PW", "-o", "json")
 
     assert (ran.code, ran.rows[0]["state"]) == (0, "ok")
+
+
+def test_a_proxy_that_passes_no_websocket(write_config: Callable[..., Path]) -> None:
+    """REST is ok and the websocket failed, as the guide to proxies says; the hint names proxies."""
+    script = Listening(LAVALINK)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await read_request(reader)) is not None:
+            if request.path == "/v4/websocket":
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            else:
+                await script.answer(request, reader, writer)
+
+    async def work() -> Ran:
+        async with serving(handle) as uri:
+            path = write_config({"identifier": "proxied", "uri": uri, "password": PASSWORD})
+            return await asyncio.to_thread(run_cli, "nodes", "test", "--config", str(path), "-o", "json")
+
+    ran = asyncio.run(work())
+    (row,) = ran.rows
+    assert (row["stage"], row["rest"], row["websocket"]) == ("ready", "ok", "failed"), ran.err
+    assert "proxies" in ran.json["errors"][0]["hint"]
