@@ -23,7 +23,8 @@ BEING_CLEANED: tuple[str, ...] = ()
 """Folders whose prose is being rewritten. This list must end empty."""
 
 BANNED = re.compile(
-    r"\b(?:tells?|told|merely|whoever|whatever|kin|manners|amiss|by itself|let(?:s|ting)? go|found at hand|nobody|anybody)\b",
+    r"\b(?:tells?|told|merely|whoever|whatever|nobody|anybody|kin|manners|amiss|by itself|let(?:s|ting)? go"
+    r"|found at hand)\b",
     re.IGNORECASE,
 )
 

@@ -154,7 +154,7 @@ class Handshake:
             )
         hint = "look at the node's log, and at any proxy before it: it must pass websockets on"
         if error.status == 400:
-            hint = "let proxies before it pass websockets on; check user_id: NodeLink takes 18 or 19 digits, no server takes 0"
+            hint = "let proxies pass websockets on; check user_id: NodeLink takes 18 or 19 digits, no server takes 0"
         return NodeException(
             f"{where} refused the websocket with status {error.status}",
             code=Code.WEBSOCKET_REFUSED,
