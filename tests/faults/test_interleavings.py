@@ -21,7 +21,10 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from revvlink_cli import Node, Player, Pool, RevvlinkException
+from revvlink_cli import Node, NodeException, Player, Pool, RevvlinkException
+from revvlink_cli.client.connection.rest_watch import MISSES
+from revvlink_cli.client.errors import Code
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.simulator import NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
 from tests.example_counts import examples
@@ -189,6 +192,20 @@ class Interleaving(RuleBasedStateMachine):
     def fault(self, name: str, fault: str) -> None:
         """Something happens to a server."""
         self.start(asyncio.to_thread(getattr(self.simulator[name], fault)))
+
+    @rule(name=NODES, is_refusal=st.booleans())
+    def refuse(self, name: str, is_refusal: bool) -> None:
+        """Requests to a node were refused twice, by a proxy perhaps; or one was served."""
+        self.start(self.refused_or_served(name, is_refusal))
+
+    async def refused_or_served(self, name: str, is_refusal: bool) -> None:
+        """See `refuse`."""
+        supervisor = state_of(self.pool.nodes[name]).supervisor
+        if supervisor is None or supervisor.live is None:
+            return
+        watch, refusal = supervisor.rest_watch, NodeException("refused", code=Code.FORBIDDEN)
+        for _ in range(MISSES):
+            watch._refused(refusal) if is_refusal else watch.served()
 
     @rule(last=st.integers(1, 3))
     def cancel(self, last: int) -> None:
