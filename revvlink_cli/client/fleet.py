@@ -113,7 +113,8 @@ class Fleet:
         async with self._lifecycle_step():
             await self._end_cancelled_close()
             outcomes = await self._add_nodes(wanted, client, cache_capacity, regions)
-        settled = await asyncio.gather(*map(asyncio.shield, outcomes))  # others may wait for the same attempts
+        # Others may wait for the same attempts. One after the other: a wait for all at once costs memory for each.
+        settled = [await asyncio.shield(outcome) for outcome in outcomes]
         failures = {node.identifier: error for node, error in zip(wanted, settled, strict=True) if error is not None}
         if failures:
             first = next(iter(failures.values()))
@@ -275,7 +276,8 @@ class Fleet:
                 _, group = await self._open()
                 self._group = group
                 outcomes = [state_of(node).start(group) for node in idle]
-        await asyncio.gather(*map(asyncio.shield, outcomes))
+        for outcome in outcomes:
+            await asyncio.shield(outcome)
         return self.nodes
 
     @property

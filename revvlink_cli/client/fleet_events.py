@@ -46,6 +46,11 @@ RESTART_PAUSES = (1.0, 3.0, 9.0)
 class FleetMember:
     """The connection from one node to its fleet: it passes on the node's reports. See `NodeObserver`."""
 
+    __slots__ = (
+        "_fleet",
+        "_node",
+    )
+
     def __init__(self, fleet: FleetAccess, node: Node) -> None:
         self._fleet = fleet
         self._node = node

@@ -15,6 +15,12 @@ BASE, CAP = 5.0, 120.0
 class CircuitBreaker:
     """Counts failures of one node's requests. A success resets the count and the growth of the times."""
 
+    __slots__ = (
+        "_failures",
+        "_trips",
+        "_until",
+    )
+
     def __init__(self) -> None:
         self._failures = 0
         self._trips = 0

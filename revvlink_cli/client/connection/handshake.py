@@ -33,6 +33,8 @@ MAX_MESSAGE = 4 * 1024 * 1024
 CLOSE_TIMEOUT = 0.5
 """Seconds to wait for the other side's close frame; a frozen server sends none."""
 
+_TIMEOUTS = aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT)
+
 _SILENCES = (Code.TIMEOUT, Code.SILENT, Code.RESET)
 """Failures of a connection that was accepted and not answered."""
 
@@ -49,6 +51,19 @@ class Handshake:
         socket: The open websocket, None before `run` has succeeded.
         certificate_expires: Monotonic second at which the node's certificate expires, None without TLS.
     """
+
+    __slots__ = (
+        "_refused",
+        "_rest",
+        "_session",
+        "_settings",
+        "_user_id",
+        "certificate_expires",
+        "info",
+        "info_error",
+        "progress",
+        "socket",
+    )
 
     def __init__(self, settings: NodeSettings, rest: Rest, session: aiohttp.ClientSession, *, user_id: int) -> None:
         self._settings = settings
@@ -76,14 +91,11 @@ class Handshake:
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._shake_hands(resume))
-            await self._identify()
+            try:
+                self.info = await self._rest.info(self.progress)
+            except RevvlinkException as error:
+                self.info_error = error
         self._check_both()
-
-    async def _identify(self) -> None:
-        try:
-            self.info = await self._rest.info(self.progress)
-        except RevvlinkException as error:
-            self.info_error = error
 
     async def _shake_hands(self, resume: str | None) -> None:
         timeout = self._settings.timeout
@@ -99,7 +111,7 @@ class Handshake:
                     proxy=proxy_of(self._settings),
                     autoping=False,
                     max_msg_size=MAX_MESSAGE,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT),
+                    timeout=_TIMEOUTS,
                 )
         except RevvlinkException as error:
             self._refused = error

@@ -46,6 +46,11 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 class NodeErrors:
     """Makes the exceptions of one node: they name the node, the stage and the next step, and hold no secret."""
 
+    __slots__ = (
+        "_redact",
+        "_settings",
+    )
+
     def __init__(self, settings: NodeSettings, redact: Redactor) -> None:
         self._settings = settings
         self._redact = redact

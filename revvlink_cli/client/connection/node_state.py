@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli.client.connection.rate_limits import RateLimiter
@@ -124,6 +125,23 @@ class NodeState:
         is_cordoned: Whether it takes no new players.
     """
 
+    __slots__ = (
+        "_earlier_stats",
+        "_snapshot",
+        "_stats",
+        "_stats_reader",
+        "_uptime_ms",
+        "closing",
+        "info",
+        "is_cordoned",
+        "observer",
+        "players",
+        "rest",
+        "session_players",
+        "settings",
+        "supervisor",
+    )
+
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
         self.observer: NodeObserver | None = None
@@ -167,7 +185,7 @@ class NodeState:
         self.rest = Rest(
             settings,
             http,
-            (lambda: transport.context(settings)) if context is None else (lambda: context),
+            partial(transport.context, settings) if context is None else (lambda: context),
             RateLimiter(settings.per_second, transport.paces.of(settings.uri) if transport.paces is not None else None),
             transport.redact,
         )

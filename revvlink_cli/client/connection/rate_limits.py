@@ -12,15 +12,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Self
 
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class Purpose(Enum):
@@ -35,19 +30,54 @@ class StuckError(Exception):
     """No request can be sent: those under way will never end."""
 
 
-@dataclass(slots=True)
 class Slot:
-    """The place of one request among those under way.
+    """The place of one request among those under way; `RateLimiter.acquire` gives it.
+
+    The block of its ``async with`` is the time that the request is under way. It is a class with slots because each
+    connecting node holds two of them: the generators of `asynccontextmanager` take five times the memory.
 
     Attributes:
         is_kept: Whether it stays taken after the request was given up, because the server is still busy with it.
+        purpose: What the request is for.
+        permit: Releases the permit of the limit per second at the latest; None without one.
     """
 
-    is_kept: bool = False
+    __slots__ = ("_limiter", "is_kept", "permit", "purpose")
+
+    def __init__(self, limiter: RateLimiter, purpose: Purpose) -> None:
+        self._limiter = limiter
+        self.is_kept = False
+        self.purpose = purpose
+        self.permit: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        """Wait until the request may be sent.
+
+        Raises:
+            StuckError: Every slot for players is held by a voice request that never ended.
+        """
+        await self._limiter.begin(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """The request has ended."""
+        self._limiter.end(self)
 
 
 class RateLimiter:
     """Limits the requests to one node."""
+
+    __slots__ = (
+        "_endpoints",
+        "_filled_at",
+        "_pace",
+        "_recent",
+        "_slots",
+        "_stuck",
+        "_tokens",
+        "_turns",
+        "dialect",
+    )
 
     BURST = 4
     PER_SECOND = 2.0
@@ -71,34 +101,43 @@ class RateLimiter:
         self._tokens = float(self.BURST)
         self._filled_at = time.monotonic()
         self._recent: list[float] = []
-        self._turns: defaultdict[Purpose, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: dict[Purpose, asyncio.Lock] = {}
         self._slots: dict[Purpose, asyncio.Semaphore] = {}
         self._stuck = 0
         self._endpoints: dict[str, tuple[int, float]] = {}
         self.dialect: Dialect | None = None
 
-    @asynccontextmanager
-    async def acquire(self, purpose: Purpose) -> AsyncIterator[Slot]:
-        """Wait until one request may be sent; the block is the time that it is under way.
+    def acquire(self, purpose: Purpose) -> Slot:
+        """A slot for one request; entering it waits until the request may be sent."""
+        return Slot(self, purpose)
+
+    async def begin(self, slot: Slot) -> None:
+        """Wait until a slot's request may be sent; `Slot` calls it.
 
         Raises:
             StuckError: Every slot for players is held by a voice request that never ended.
         """
-        slots = self._slots_of(purpose)
+        slots = self._slots_of(slot.purpose)
         if slots is not None:
             await slots.acquire()
-        slot = Slot()
         try:
-            if purpose is Purpose.PLAYER and self._are_all_stuck:
-                raise StuckError("voice requests that never ended hold every slot for players")
-            async with self._paced(self._pace) if self._pace is not None else nullcontext():
-                await self._admit(purpose)
-                yield slot
-        finally:
-            self._stuck += slot.is_kept
-            # The last slot is released even if kept: each waiting request gets it in turn, and raises StuckError.
-            if slots is not None and (not slot.is_kept or self._are_all_stuck):
-                slots.release()
+            self._check_stuck(slot.purpose)
+            if self._pace is not None:
+                slot.permit = await self._permit(self._pace)
+            await self._admit(slot.purpose)
+        except BaseException:
+            self.end(slot)
+            raise
+
+    def end(self, slot: Slot) -> None:
+        """Note that a slot's request has ended; `Slot` calls it."""
+        if slot.permit is not None and self._pace is not None:
+            self._release_permit(self._pace, slot.permit)
+        slots = self._slots_of(slot.purpose)
+        self._stuck += slot.is_kept
+        # The last slot is released even if kept: each waiting request gets it in turn, and raises StuckError.
+        if slots is not None and (not slot.is_kept or self._are_all_stuck):
+            slots.release()
 
     def _slots_of(self, purpose: Purpose) -> asyncio.Semaphore | None:
         """Its slots, made when they are needed: a large fleet has many nodes without players or loads."""
@@ -114,6 +153,10 @@ class RateLimiter:
     @property
     def _are_all_stuck(self) -> bool:
         return self._stuck >= TRAITS[Dialect.LAVALINK].players_at_once
+
+    def _check_stuck(self, purpose: Purpose) -> None:
+        if purpose is Purpose.PLAYER and self._are_all_stuck:
+            raise StuckError("voice requests that never ended hold every slot for players")
 
     def may_reach(self, endpoint: str) -> bool:
         """Whether a voice server may be tried: after two requests without an answer there is a pause."""
@@ -142,7 +185,7 @@ class RateLimiter:
 
     async def _admit(self, purpose: Purpose) -> None:
         if purpose in self._turns or self._wait(purpose) > 0:
-            async with self._turns[purpose]:  # first come, first served
+            async with self._turns.setdefault(purpose, asyncio.Lock()):  # first come, first served
                 while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
                     await asyncio.sleep(wait)
                 self._note_sent(purpose)
@@ -156,22 +199,20 @@ class RateLimiter:
         if self.dialect is not Dialect.LAVALINK:
             self._recent = [*self._recent[1 - self._most_recent :], time.monotonic()]
 
-    @asynccontextmanager
-    async def _paced(self, pace: asyncio.Semaphore) -> AsyncIterator[None]:
-        """Hold one permit of the limit per second during a request.
+    async def _permit(self, pace: asyncio.Semaphore) -> asyncio.TimerHandle:
+        """Take one permit of the limit per second for a request; returns the timer that releases it at the latest.
 
-        The permit is free one second after the answer, since the request arrived before that. A request without an
-        answer is taken to have arrived after `ARRIVED` seconds, connecting included.
+        A request without an answer is taken to have arrived after `ARRIVED` seconds, connecting included.
         """
         await pace.acquire()
+        return asyncio.get_running_loop().call_later(self.ARRIVED + 1.0, pace.release)
+
+    def _release_permit(self, pace: asyncio.Semaphore, latest: asyncio.TimerHandle) -> None:
+        """Release a permit one second after the answer, since the request arrived before that."""
         loop = asyncio.get_running_loop()
-        latest = loop.call_later(self.ARRIVED + 1.0, pace.release)
-        try:
-            yield
-        finally:
-            if latest.when() > loop.time() + 1.0:
-                latest.cancel()
-                loop.call_later(1.0, pace.release)
+        if latest.when() > loop.time() + 1.0:
+            latest.cancel()
+            loop.call_later(1.0, pace.release)
 
     def _wait(self, purpose: Purpose) -> float:
         """Seconds until the next request fits."""

@@ -55,6 +55,8 @@ STACK_TRACE_LENGTH = 20_000
 class Rest(HttpClient):
     """The calls of the v4 protocol to one node."""
 
+    __slots__ = ()
+
     def _bad_answer(self, what: str) -> NodeException:
         """The exception for an answer that cannot be read; `what` follows the node's address."""
         return self.errors.failure(Code.BAD_ANSWER, what)
@@ -89,7 +91,8 @@ class Rest(HttpClient):
             raise self.errors.failure(Code.BAD_ANSWER, what, "look at the node's log", stage=Stage.VERSION) from None
         if wire == WireInfo() and not odd and self.dialect is None:
             raise self._stranger("has none of the fields it should", "correct host and port in uri")
-        self.unexpected_fields.update(f"/v4/info {field}" for field in odd)
+        if odd:
+            self.unexpected_fields |= {f"/v4/info {field}" for field in odd}
         if wire.is_nodelink:
             self.rate_limiter.dialect = Dialect.NODELINK
         return dialects.read_info(wire, extra, self.errors.excerpt)
@@ -119,7 +122,8 @@ class Rest(HttpClient):
             stats = decode(answer.body, WireStats)
         except UndecodableError as error:
             raise self._bad_answer(f"answered /v4/stats with what is {error}") from None
-        self.unexpected_fields.update(f"/v4/stats {field}" for field in stats.odd)
+        if stats.odd:
+            self.unexpected_fields |= {f"/v4/stats {field}" for field in stats.odd}
         return stats
 
     async def version(self) -> str:
@@ -178,12 +182,12 @@ class Rest(HttpClient):
             case "search":
                 reader = await read_search(data, turns)
                 if reader.has_left_out:
-                    self.unexpected_fields.add("/v4/loadtracks data[]")
+                    self.unexpected_fields |= {"/v4/loadtracks data[]"}
                 return reader.tracks()
             case "playlist":
                 playlist, reader = await read_playlist(data, turns)
                 if reader.has_left_out:
-                    self.unexpected_fields.add("/v4/loadtracks data.tracks[]")
+                    self.unexpected_fields |= {"/v4/loadtracks data.tracks[]"}
                 return playlist
         value = value_of(data)  # also where it is not needed: it must be JSON
         match kind:
@@ -199,7 +203,7 @@ class Rest(HttpClient):
     def _note_lost(self, where: str, sent: Sized, read: Sized) -> None:
         """Record that some items of an answer could not be read."""
         if len(read) != len(sent):
-            self.unexpected_fields.add(where)
+            self.unexpected_fields |= {where}
 
     def _load_failure(self, data: Any) -> LavalinkLoadException:
         wire = convert(data if isinstance(data, dict) else {}, WireException).value
@@ -348,7 +352,7 @@ class Rest(HttpClient):
         )
         raw = self._value(answer, path) if answer.body else {}
         if isinstance(raw, dict) and read_guild(raw) is None:  # the node has accepted the update nevertheless
-            self.unexpected_fields.add("player guildId")
+            self.unexpected_fields |= {"player guildId"}
             raw = {**raw, "guildId": str(guild_id)}
         return self._player(raw, path)
 
@@ -370,7 +374,7 @@ class Rest(HttpClient):
         except ValueError as error:
             raise self._bad_answer(f"answered {self.errors.excerpt(path)} with {error}") from None
         if "track" in player.extra:
-            self.unexpected_fields.add("players track")
+            self.unexpected_fields |= {"players track"}
         return player
 
     async def sample(self, method: str, path: str, *, data: Any = None, most: int, timeout: float) -> bytes:

@@ -60,6 +60,17 @@ class RestWatch:
             and while it hangs.
     """
 
+    __slots__ = (
+        "_interval",
+        "_misses",
+        "_on_change",
+        "_refusals",
+        "_rest",
+        "_settings",
+        "hanging",
+        "refusal",
+    )
+
     def __init__(self, settings: NodeSettings, rest: Rest, on_change: Callable[[], None]) -> None:
         """Watch a node.
 

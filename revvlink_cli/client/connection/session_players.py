@@ -160,6 +160,12 @@ class SessionPlayers:
     update of a player that was just destroyed.
     """
 
+    __slots__ = (
+        "_players",
+        "_states",
+        "_tracks",
+    )
+
     def __init__(self) -> None:
         self._players: dict[int, RemotePlayer] = {}
         # Messages change these often, so they stand apart; those in `_players` are of the last answer.

@@ -74,6 +74,31 @@ class NodeSupervisor:
         retry_at: Monotonic second of the next attempt, None when none is planned.
     """
 
+    __slots__ = (
+        "_asks_again",
+        "_ending",
+        "_is_woken",
+        "_lost_session",
+        "_node",
+        "_outcome",
+        "_pause_over",
+        "_rest",
+        "_session",
+        "_session_tries",
+        "_task",
+        "_unparsed",
+        "_user_id",
+        "attempts",
+        "connection",
+        "error",
+        "is_supervised",
+        "rest_watch",
+        "retry_at",
+        "stats_error",
+        "status",
+        "was_connected",
+    )
+
     def __init__(self, node: SupervisedNode, rest: Rest, session: aiohttp.ClientSession, *, user_id: int) -> None:
         self._node = node
         self._rest = rest

@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,7 +25,6 @@ from revvlink_cli.client.settings import host_and_port, is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import SimpleNamespace
 
     from aiohttp.connector import AddrInfoType
 
@@ -51,7 +51,7 @@ class Progress:
         self.began: float | None = None
         self.is_timed = False
         self.sent: tuple[float, float] | None = None
-        self.sockets: list[socket.socket] = []
+        self.sockets: tuple[socket.socket, ...] = ()
 
     @property
     def reached(self) -> Stage:
@@ -76,7 +76,7 @@ def _make_socket(address: AddrInfoType) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     progress = under_way.get()
     if progress is not None:
-        progress.sockets.append(made)
+        progress.sockets = (*progress.sockets, made)
     return made
 
 
@@ -255,11 +255,13 @@ def _stages() -> aiohttp.TraceConfig:
             progress = under_way.get()
             if progress is not None:
                 progress.stage = stage
-                progress.sockets.clear()
+                progress.sockets = ()
 
         return mark
 
-    trace = aiohttp.TraceConfig()
+    # One context for all requests: no callback reads it, and aiohttp would make one for each request.
+    context = SimpleNamespace()
+    trace = aiohttp.TraceConfig(lambda **_: context)  # type: ignore[arg-type]  # aiohttp only calls it
     trace.on_dns_resolvehost_start.append(at(Stage.RESOLVE))
     trace.on_dns_resolvehost_end.append(at(Stage.CONNECT))
     trace.on_connection_create_end.append(at(Stage.REQUEST))

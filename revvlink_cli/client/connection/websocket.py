@@ -60,6 +60,26 @@ class WebSocketConnection:
         unparsed: Messages that could not be understood.
     """
 
+    __slots__ = (
+        "_heard_at",
+        "_on_change",
+        "_on_event",
+        "_on_stats",
+        "_pinged_at",
+        "_rest",
+        "_session_players",
+        "_settings",
+        "_socket",
+        "_stats_at",
+        "handshake",
+        "latency_ms",
+        "ready_ms",
+        "resumed",
+        "session_id",
+        "shown_session_id",
+        "unparsed",
+    )
+
     def __init__(
         self,
         settings: NodeSettings,
@@ -290,7 +310,7 @@ class WebSocketConnection:
         """Record fields whose type no known server sends."""
         for field in fields:
             if (odd := f"{what} {field}") not in self._rest.unexpected_fields:
-                self._rest.unexpected_fields.add(odd)
+                self._rest.unexpected_fields |= {odd}
                 self._on_change()
 
     def _count_unknown(self, what: str) -> None:

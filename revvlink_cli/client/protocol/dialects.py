@@ -128,6 +128,8 @@ def _totals(wire: WireFrames | None) -> _Totals | None:
 class StatsReader:
     """Turns the statistics of one node into `NodeStats`; remembers NodeLink's totals to make rates of them."""
 
+    __slots__ = ("_before",)
+
     def __init__(self) -> None:
         self._before: _Totals | None = None
 

@@ -21,6 +21,14 @@ class NodePlayers:
         is_unchecked: Whether the session was resumed and its players have not been compared with the pool's since.
     """
 
+    __slots__ = (
+        "_guilds",
+        "_on_change",
+        "_reservations",
+        "is_unchecked",
+        "orphans",
+    )
+
     def __init__(self, on_change: Callable[[], None]) -> None:
         self.orphans: dict[int, float] = {}
         self.is_unchecked = False
