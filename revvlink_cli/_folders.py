@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 NAME = "revvlink"
-"""The program's folder within each of them."""
+"""The program's folder within each of them. On Windows no folder of an author stands around it."""
 
 
 def user_config_folder() -> Path:
@@ -20,7 +20,7 @@ def user_config_folder() -> Path:
         return found
     import platformdirs
 
-    return Path(platformdirs.user_config_path(NAME))
+    return Path(platformdirs.user_config_path(NAME, appauthor=False))
 
 
 def user_state_folder() -> Path:
@@ -29,7 +29,7 @@ def user_state_folder() -> Path:
         return found
     import platformdirs
 
-    return Path(platformdirs.user_state_path(NAME))
+    return Path(platformdirs.user_state_path(NAME, appauthor=False))
 
 
 def user_cache_folder() -> Path:
@@ -38,7 +38,7 @@ def user_cache_folder() -> Path:
         return found
     import platformdirs
 
-    return Path(platformdirs.user_cache_path(NAME))
+    return Path(platformdirs.user_cache_path(NAME, appauthor=False))
 
 
 def site_config_folder() -> Path:
@@ -47,7 +47,7 @@ def site_config_folder() -> Path:
         return Path("/etc/xdg", NAME)
     import platformdirs
 
-    return Path(platformdirs.site_config_path(NAME))
+    return Path(platformdirs.site_config_path(NAME, appauthor=False))
 
 
 def _xdg_folder(variable: str, usual: str) -> Path | None:

@@ -11,13 +11,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli import _interrupts, _renaming, _shell
+from revvlink_cli import _folders, _interrupts, _renaming, _shell
 from revvlink_cli.commands.config import edit
 from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.config import files
@@ -183,6 +184,22 @@ def test_a_reader_who_leaves_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     os.close(writer)
     assert output.is_closed
+
+
+def test_folders_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configuration and state are in one folder of the user's local data, the cache is below it."""
+    from platformdirs import windows as system
+
+    known = {"CSIDL_LOCAL_APPDATA": "LOCAL", "CSIDL_COMMON_APPDATA": "COMMON"}
+    monkeypatch.setattr(system, "get_win_folder", known.__getitem__)
+    monkeypatch.setattr(sys, "platform", "win32")
+    for kind in ("user_config_path", "user_state_path", "user_cache_path", "site_config_path"):
+        find = partial(lambda kind, name, **more: getattr(system.Windows(name, **more), kind), kind)
+        monkeypatch.setattr(f"platformdirs.{kind}", find)
+
+    assert _folders.user_config_folder() == _folders.user_state_folder() == Path("LOCAL/revvlink")
+    assert _folders.user_cache_folder() == Path("LOCAL/revvlink/Cache")
+    assert _folders.site_config_folder() == Path("COMMON/revvlink")
 
 
 class Kernel:
