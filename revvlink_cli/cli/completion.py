@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli._shell import for_powershell
-from revvlink_cli.commands.completion import SCRIPTS
 from revvlink_cli.output.streams import Output
 from revvlink_cli.output.text import clean
 
@@ -112,6 +111,8 @@ def _for_powershell(line: str) -> str:
 
 def main(folder: str) -> None:
     """Write the scripts."""
+    from revvlink_cli.commands.completion import SCRIPTS
+
     for script in SCRIPTS.values():
         (Path(folder) / script.name).write_text(script.text, encoding="utf-8")
 

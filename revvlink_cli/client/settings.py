@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
+from revvlink_cli._record import record
 from revvlink_cli.client.arguments import MAX_SECONDS, check_seconds, check_text, check_type, check_whole
 from revvlink_cli.client.protocol.guild_ids import MAX_ID
 
@@ -33,7 +34,7 @@ class Fault(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class NodeSettings:
     """What is needed to reach one node.
 

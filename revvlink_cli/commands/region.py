@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._record import record
 from revvlink_cli.commands.shared.command import Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.stdin import expand_arguments
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 app = make_app()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class RegionRow:
     """The region of one endpoint; null when the endpoint is empty."""
 
@@ -29,7 +30,7 @@ class RegionRow:
     region: str | None = column("REGION")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class RouteRow:
     """The node that would serve one endpoint or region; null when none can."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Finding, Skipped, Verdict, subject_of
 from revvlink_cli.health.silences import local_time
-from revvlink_cli.output.result import Failure, InContext, Kind, column, in_context
+from revvlink_cli.output.in_context import InContext, in_context
+from revvlink_cli.output.result import Failure, Kind, column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,10 +7,11 @@ field made with `column` is also a column of the table and of the plain output, 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli._record import record
 from revvlink_cli.output.formats import Format
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def plain_column(name: str) -> Column:
     return Column(name.replace("_", " ").upper(), Kind.TEXT, None, 0, True, False, False, 10, None)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Failure:
     """One thing that went wrong, as it stands in ``errors``.
 
@@ -160,27 +161,6 @@ class Failure:
         return "/".join(part for part in (self.context, self.node) if part) or None
 
 
-@dataclass(frozen=True, kw_only=True)
-class InContext:
-    """The base of rows of several fleets: it gives them a first column with the context."""
-
-    context: str = column("CONTEXT", rank=0)
-
-
-R = TypeVar("R", bound=InContext)
-
-
-def in_context(kind: type[R], row: Any, context: str) -> R:
-    """A row as one of several fleets.
-
-    Args:
-        kind: A type with the fields of the row and those of `InContext`.
-        row: The row.
-        context: The context.
-    """
-    return kind(context=context, **{entry.name: getattr(row, entry.name) for entry in dataclasses.fields(row)})
-
-
 class Legend(NamedTuple):
     """A note that explains what stands in a column. It is shown with rows that need it, where the column is shown.
 
@@ -193,7 +173,7 @@ class Legend(NamedTuple):
     explain: Callable[[Sequence[Any]], str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Result:
     """The outcome of a command that ends.
 
@@ -252,7 +232,7 @@ class Result:
         return "empty" if self.exit_code == ExitCode.FAILED and not self.errors else "error"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class CheckResult(Result):
     """The outcome of a command that judges the health of nodes.
 

@@ -6,9 +6,10 @@ Commands return all their rows. A `View` chooses among them in the renderer, for
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from revvlink_cli._record import record
 from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.formats import TABLES, Format
 from revvlink_cli.output.problems import gravity, problems_first
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Result)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class View:
     """A choice of rows and columns.
 

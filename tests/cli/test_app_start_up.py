@@ -69,6 +69,31 @@ def test_offline_commands_load_nothing_slow(isolated: Path, arguments: list[str]
     assert loaded(*arguments).isdisjoint(SLOW)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["region", "x"],
+        ["nodes", "list"],
+        ["search", "x", "--cache-mode", "only"],
+    ],
+)
+def test_offline_commands_compile_no_methods_of_dataclasses(isolated: Path, arguments: list[str]) -> None:
+    """Their types come from `record` or `NamedTuple`: the methods of one dataclass take as long as a module."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    code = (
+        "import sys; from revvlink_cli.cli.app import run; from revvlink_cli.cli.completion import answer;"
+        " answer('bash', sys.argv[2:]) if sys.argv[1] == 'COMPLETE' else run(sys.argv[1:]);"
+        " kinds = [kind for name, module in sys.modules.items() if name.startswith('revvlink_cli')"
+        " for kind in vars(module).values() if hasattr(kind, '__dataclass_fields__')];"
+        " made = {kind.__qualname__ for kind in kinds if kind.__init__.__code__.co_filename == '<string>'};"
+        " assert len(kinds) > 4; assert not made, made"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_command_loads_pydantic_or_click() -> None:
     """Typer brings its own copy of the one, and must not bring the other."""
     assert loaded("region", "x").isdisjoint({"pydantic", "click"})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from revvlink_cli._record import record
 from revvlink_cli.output.result import column
 
 if TYPE_CHECKING:
     from revvlink_cli.config.settings import NodeEntry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class NodeRow:
     """A configured node; never its password, only where that comes from."""
 

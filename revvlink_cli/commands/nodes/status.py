@@ -14,18 +14,17 @@ from revvlink_cli.commands.shared.all_contexts import AllContexts, BrokenContext
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
 from revvlink_cli.commands.shared.titles import named
+from revvlink_cli.output.in_context import InContext, in_context
 from revvlink_cli.output.problems import UNSERVED
 from revvlink_cli.output.result import (
     CommandError,
     ExitCode,
     Failure,
-    InContext,
     Kind,
     Legend,
     Result,
     Stream,
     column,
-    in_context,
 )
 from revvlink_cli.output.text import MISSING, human
 

@@ -7,7 +7,7 @@ This file has more than 400 lines because the options of a command, its help and
 
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli import _interrupts
+from revvlink_cli._record import record
 from revvlink_cli.commands.shared.node_flag import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import contexts, files, seconds
@@ -56,7 +57,7 @@ WITHOUT_VARIABLE = (
 """Global options that no variable sets: REVVLINK_CONFIG and REVVLINK_CONTEXT rank below REVVLINK_URI, see `find`."""
 
 
-@dataclass(slots=True)
+@record
 class Options:
     """The global options as given, None for those that are not, and the settings of the command that runs.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from revvlink_cli._record import record
 from revvlink_cli.commands.shared.track_rows import TrackRow
 from revvlink_cli.output.result import column
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class EncodedTrackRow(TrackRow):
     """A track with its encoded form, the fifth field of the plain output: `track decode` finds it there."""
 

@@ -6,9 +6,9 @@ shown without the client.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from revvlink_cli._record import record
 from revvlink_cli.client.protocol.durations import known_duration
 from revvlink_cli.output.result import Kind, column
 from revvlink_cli.output.text import MISSING, clock
@@ -28,7 +28,7 @@ def _plain_length(row: TrackRow) -> int | str | None:
     return "live" if row.is_stream else row.length_ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class TrackRow:
     """A track. `length_ms` is null for a live stream and where the length is unknown."""
 
