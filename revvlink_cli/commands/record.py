@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from revvlink_cli.commands.nodes import status
+from revvlink_cli.commands.nodes import status, status_rows
 from revvlink_cli.commands.shared import node_selection, watch_options
 from revvlink_cli.commands.shared.command import Record, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
@@ -84,7 +84,7 @@ def record(
                 async for seen in taken:
                     rows = status.watched_rows(seen, options, "config")
                     known = max(known, len(rows))
-                    sample = to_json(status.StatusTick(time=watch_options.timestamp(), nodes=rows))
+                    sample = to_json(status_rows.StatusTick(time=watch_options.timestamp(), nodes=rows))
                     writer.write(sample if settings.context is None else {"context": settings.context, **sample})
         except OSError as error:
             raise CommandError(_unwritable(file, error)) from None

@@ -75,14 +75,15 @@ def test_offline_commands_load_nothing_slow(isolated: Path, arguments: list[str]
         ["region", "x"],
         ["nodes", "list"],
         ["search", "x", "--cache-mode", "only"],
+        ["COMPLETE", "revvlink nodes status "],
     ],
 )
 def test_offline_commands_compile_no_methods_of_dataclasses(isolated: Path, arguments: list[str]) -> None:
     """Their types come from `record` or `NamedTuple`: the methods of one dataclass take as long as a module."""
     (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
     code = (
-        "import sys; from revvlink_cli.cli.app import run; from revvlink_cli.cli.completion import answer;"
-        " answer('bash', sys.argv[2:]) if sys.argv[1] == 'COMPLETE' else run(sys.argv[1:]);"
+        "import sys, revvlink_cli.cli.app as app, revvlink_cli.cli.completion as completion;"
+        " completion.answer('bash', sys.argv[2:]) if sys.argv[1] == 'COMPLETE' else app.run(sys.argv[1:]);"
         " kinds = [kind for name, module in sys.modules.items() if name.startswith('revvlink_cli')"
         " for kind in vars(module).values() if hasattr(kind, '__dataclass_fields__')];"
         " made = {kind.__qualname__ for kind in kinds if kind.__init__.__code__.co_filename == '<string>'};"
@@ -92,6 +93,20 @@ def test_offline_commands_compile_no_methods_of_dataclasses(isolated: Path, argu
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_tab_after_nodes_status_loads_neither_its_rows_nor_the_penalty(isolated: Path) -> None:
+    """Names of nodes are completed from the configuration and the options alone."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    code = (
+        "import sys; from revvlink_cli.cli.completion import answer; answer('bash', ['revvlink nodes status ']);"
+        " wrong = {name for name in sys.modules if name.endswith(('_row', '_rows', '.penalty'))"
+        " or name.startswith('revvlink_cli.services.')}; assert not wrong, wrong"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "a\n"), done.stderr
 
 
 def test_no_command_loads_pydantic_or_click() -> None:

@@ -19,7 +19,7 @@ from revvlink_cli.client.connection.transport import Transport
 from revvlink_cli.client.errors import Code, RevvlinkException
 from revvlink_cli.client.protocol.tracks import Playable
 from revvlink_cli.client.snapshot import FleetSnapshot
-from revvlink_cli.commands.nodes.status import StatusRow, status_row
+from revvlink_cli.commands.nodes.status_rows import StatusRow, status_row
 from revvlink_cli.commands.shared.track_rows import TrackRow, track_row
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.policy import Policy

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli.cli.result_writer import export
-from revvlink_cli.commands.nodes.status import StatusRow
+from revvlink_cli.commands.nodes.status_rows import StatusRow
 from revvlink_cli.commands.shared.command import Options
 from revvlink_cli.output.export import export_table
 from revvlink_cli.output.result import Result

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revvlink_cli.commands.nodes.status import StatusRow
+from revvlink_cli.commands.nodes.status_rows import StatusRow
 from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.filtering import And, Comparison, Condition, FilterError, Not, Or, Truth, Value, parse
 from tests.output.test_renderers_golden import DEAD, FRESH, WELL

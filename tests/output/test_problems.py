@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from revvlink_cli.commands.nodes.status import StatusRow
+from revvlink_cli.commands.nodes.status_rows import StatusRow
 from revvlink_cli.output.check_rows import CheckRow
 from revvlink_cli.output.problems import gravity, has_problems, problems_first, summary
 from tests.output.test_renderers_golden import DEAD, FRESH, WELL

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from revvlink_cli._sizes import size
 from revvlink_cli.commands.nodes.info import InfoRecord
-from revvlink_cli.commands.nodes.status import MessageCount, PenaltyTerms, StatusRow
+from revvlink_cli.commands.nodes.status_rows import MessageCount, PenaltyTerms, StatusRow
 from revvlink_cli.output.formats import COMMON, Format
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import ExitCode, Failure, Kind, Result

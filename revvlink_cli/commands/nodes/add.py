@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._record import record
 from revvlink_cli.commands.nodes.node_row import NodeRow, row_of
 from revvlink_cli.commands.shared import config_file, node_selection
 from revvlink_cli.commands.shared.command import Rows, Work, command, options_of
@@ -26,7 +27,7 @@ LONGEST_TEST = 10.0
 """Seconds that the test of a new node may take."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, kw_only=True)
 class AddedRow(NodeRow):
     """A node that was added, and how its test ended; None if it was not tested."""
 

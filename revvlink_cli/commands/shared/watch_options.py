@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from revvlink_cli._record import record
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.values import seconds
 from revvlink_cli.output import diagnostics
@@ -44,7 +45,7 @@ SHORTEST = 0.1
 """Seconds between two samples at least."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Span:
     """How often and how long to sample.
 
@@ -83,7 +84,7 @@ def _seconds(text: str | None, name: str) -> float | None:
         raise typer.BadParameter(error.message, param_hint=name) from None
 
 
-@dataclass
+@record
 class WatchJob:
     """A fleet to watch.
 

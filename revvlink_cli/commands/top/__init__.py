@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from revvlink_cli.commands.nodes import status
+from revvlink_cli.commands.nodes import status, status_rows
 from revvlink_cli.commands.shared import node_selection, watch_options
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags
@@ -15,7 +15,7 @@ app = make_app()
 
 @command(
     app,
-    prints=lambda: {"": Rows(status.StatusTick)},
+    prints=lambda: {"": Rows(status_rows.StatusTick)},
     examples=("revvlink top", "revvlink top --tag prod --interval 2s"),
 )
 def top(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from revvlink_cli._percent import percent
-from revvlink_cli.commands.nodes.status import memory_share, players_of
+from revvlink_cli.commands.nodes.status_rows import memory_share, players_of
 from revvlink_cli.commands.shared.penalty_columns import penalty_of, state_of
 from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.cells import cells
@@ -19,7 +19,7 @@ from revvlink_cli.services.trends import MARKS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.model import Fleet
     from revvlink_cli.commands.top.state import ScreenState
 

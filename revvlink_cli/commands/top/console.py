@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from revvlink_cli.commands.nodes.status import mark_silenced
+from revvlink_cli.commands.nodes.status_rows import mark_silenced
 from revvlink_cli.commands.shared import watch_options
 from revvlink_cli.commands.top import view
 from revvlink_cli.commands.top.event_log import EventLog

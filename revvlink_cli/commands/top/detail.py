@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client.routing.penalty import TERMS
-from revvlink_cli.commands.nodes.status import memory_of, memory_share, players_of
+from revvlink_cli.commands.nodes.status_rows import memory_of, memory_share, players_of
 from revvlink_cli.commands.shared.node_selection import failure_of
 from revvlink_cli.commands.shared.penalty_columns import penalty_of, state_of
 from revvlink_cli.commands.top.columns import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.event_log import Entry
     from revvlink_cli.commands.top.model import Fleet
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.event_log import EventLog
     from revvlink_cli.health.policy import Policy
     from revvlink_cli.services.trends import Trends

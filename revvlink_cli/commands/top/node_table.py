@@ -26,7 +26,7 @@ from revvlink_cli.output.text import MISSING, clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.model import Fleet
     from revvlink_cli.commands.top.state import ScreenState
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.commands.nodes.status import watched_row
+from revvlink_cli.commands.nodes.status_rows import watched_row
 
 if TYPE_CHECKING:
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.snapshot import NodeSnapshot
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.shared.command import Options
     from revvlink_cli.services.watching import Watch
 

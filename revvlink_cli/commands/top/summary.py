@@ -15,7 +15,7 @@ from revvlink_cli.output.text import clean, human
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.event_log import Entry
     from revvlink_cli.commands.top.model import Fleet
 

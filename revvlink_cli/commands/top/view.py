@@ -21,7 +21,7 @@ from revvlink_cli.output.text import clean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from revvlink_cli.commands.nodes.status import StatusRow
+    from revvlink_cli.commands.nodes.status_rows import StatusRow
     from revvlink_cli.commands.top.model import Fleet
 
 EVENTS = 0.15

@@ -133,7 +133,7 @@ def test_every_node_is_in_exactly_one_place(fleet: list[Any], region: str | None
 
 def test_conditions() -> None:
     """What keeps a connected node from being given players is told by name, in the ranking and in the status table."""
-    from revvlink_cli.commands.nodes.status import status_row
+    from revvlink_cli.commands.nodes.status_rows import status_row
 
     plain = NodeSnapshot(identifier="n", uri="http://127.0.0.1:1", region=None, status=NodeStatus.CONNECTED)
     cordoned, tripped = replace(plain, is_cordoned=True), replace(plain, tripped_until=112.0)

@@ -8,7 +8,7 @@ import pytest
 
 from revvlink_cli.client.routing.penalty import TERMS, Penalty
 from revvlink_cli.commands.nodes.penalties import PenaltyRow
-from revvlink_cli.commands.nodes.status import PenaltyTerms
+from revvlink_cli.commands.nodes.status_rows import PenaltyTerms
 from revvlink_cli.commands.route import ExplainRow
 from revvlink_cli.commands.shared import penalty_columns
 from revvlink_cli.output.result import columns_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.client.errors import Code, NodeException
 from revvlink_cli.client.events import NodeFailed, NodeLost
-from revvlink_cli.commands.nodes.status import PenaltyTerms, StatusRow
+from revvlink_cli.commands.nodes.status_rows import PenaltyTerms, StatusRow
 from revvlink_cli.commands.top.event_log import EventLog
 from revvlink_cli.commands.top.model import Fleet
 from revvlink_cli.services.trends import Trends
