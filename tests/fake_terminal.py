@@ -38,6 +38,7 @@ class Terminal:
         size = struct.pack("HHHH", lines, columns, 0, 0)
         self.seen = ""
         self._process: WarmProcess | None = None
+        self._status: int | None = None
         if not is_child:
             self.file, terminal = os.openpty()
             fcntl.ioctl(self.file, termios.TIOCSWINSZ, size)
@@ -135,12 +136,15 @@ class Terminal:
     def _has_ended(self) -> bool:
         if self._process is not None:
             return self._process.poll() is not None
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
 
     def _code(self) -> int:
         if self._process is not None:
             return self._process.wait(20)
-        _, status = os.waitpid(self.pid, 0)
+        status = os.waitpid(self.pid, 0)[1] if self._status is None else self._status
         return os.waitstatus_to_exitcode(status)
 
 
