@@ -13,8 +13,8 @@ PACKAGE = ROOT / "revvlink_cli"
 MIRRORED = ("cli", "client", "commands", "config", "health", "output", "services", "simulator")
 """Folders of the package with tests in a folder of the same name."""
 
-ACROSS = {"data", "docs", "faults", "fidelity", "real", "release", "situations"}
-"""Folders of tests of several modules: documentation, broken servers, recordings, releases, situations of a fleet."""
+ACROSS = {"data", "docs", "faults", "fidelity", "fuzz", "real", "release", "situations"}
+"""Folders of tests of several modules: documentation, broken servers, recordings, parsers, releases, situations."""
 
 
 def _test_modules() -> list[str]:
