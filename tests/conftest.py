@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests.example_counts import examples
-from tests.warm_command_line import WarmCommandLine
+from tests.warm_command_line import RunningCommand, WarmCommandLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +125,21 @@ def run_cli(
     assert "Traceback" not in done.stderr, done.stderr
     assert "Unclosed" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def start_cli(
+    *arguments: str, stdout: int | None = None, stderr: int | None = None, stderr_to_stdout: bool = False
+) -> RunningCommand:
+    """Start a command line that goes on; its output goes to pipes, or to these descriptors."""
+    output, output_there = os.pipe()
+    errors, errors_there = os.pipe()
+    for given, there in ((stdout, output_there), (stderr, errors_there)):
+        if given is not None:
+            os.dup2(given, there)
+    if stderr_to_stdout:
+        os.dup2(output_there, errors_there)
+    streams = (os.open(os.devnull, os.O_RDONLY), output_there, errors_there)
+    return RunningCommand(warm_command_line().start(arguments, streams, dict(os.environ)), output, errors)
 
 
 @pytest.fixture

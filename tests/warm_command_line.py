@@ -25,7 +25,7 @@ import termios
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, NoReturn, TextIO, cast
+from typing import IO, Any, NoReturn, Self, TextIO, cast
 
 READY = b"ready\n"
 DESCRIPTORS = 3
@@ -131,6 +131,71 @@ class WarmProcess:
             self.poll(30)
             raise subprocess.TimeoutExpired(self._arguments, timeout)
         return code
+
+
+class RunningCommand:
+    """A command line that runs, with the part of the interface of `subprocess.Popen` that tests use."""
+
+    def __init__(self, process: WarmProcess, stdout: int, stderr: int) -> None:
+        """Its output and its errors come from these descriptors."""
+        self._process = process
+        self.pid = process.pid
+        self.returncode: int | None = None
+        self.stdout: TextIO = os.fdopen(stdout, encoding="utf-8")
+        self.stderr: TextIO = os.fdopen(stderr, encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        """Use it as a block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close its pipes, and wait for its end."""
+        self.stdout.close()
+        self.stderr.close()
+        self.wait(60)
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+        self.returncode = self._process.poll()
+        return self.returncode
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Wait for its end."""
+        if self._process.poll(timeout) is None:
+            raise subprocess.TimeoutExpired("revvlink", timeout)
+        self.returncode = self._process.wait(0)
+        return self.returncode
+
+    def communicate(self, timeout: float = 60.0) -> tuple[str, str]:
+        """Read all that it still writes, close its pipes, and wait for its end."""
+        found = {}
+
+        def read(name: str, stream: TextIO) -> None:
+            found[name] = stream.read()
+
+        streams = {"stdout": self.stdout, "stderr": self.stderr}
+        threads = [threading.Thread(target=read, args=item, daemon=True) for item in streams.items()]
+        for thread in threads:
+            thread.start()
+        self.wait(timeout)
+        for thread in threads:
+            thread.join(timeout)
+        for stream in streams.values():
+            stream.close()
+        return found["stdout"], found["stderr"]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(signal.SIGKILL)
 
 
 def _read(descriptor: int, found: dict[int, bytes]) -> None:

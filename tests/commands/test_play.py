@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.conftest import run_cli
+from tests.conftest import run_cli, start_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.conftest import Ran
+    from tests.warm_command_line import RunningCommand
 
 PASSWORD = "pw"
 LISTEN = ("--listen", "127.0.0.1:0", "--for", "1s")
@@ -309,11 +307,8 @@ def test_report_in_markdown(config: Path) -> None:
     assert "- one: Set up OAuth" in ran.out
 
 
-def _started(config: Path, node: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "revvlink_cli", "play", "--config", str(config), "--node", node, "-o", "json"]
-    return subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
+def _started(config: Path, node: str, *arguments: str) -> RunningCommand:
+    return start_cli("play", "--config", str(config), "--node", node, "-o", "json", *arguments)
 
 
 def _until_played(simulator: Simulator, node: str) -> str:

@@ -26,6 +26,7 @@ import tomli_w
 from revvlink_cli.cli.app import COMMANDS as NAMES
 from revvlink_cli.cli.app import run
 from revvlink_cli.services.demo import TAGS, DemoFleet
+from tests.conftest import start_cli
 from tests.docs.pages import COMMANDS, PAGES, ROOT, Step, is_same, steps_of, with_output
 from tests.run_in_process import TerminalText, log_kept
 
@@ -229,15 +230,19 @@ class Desk:
         return done.returncode, done.stdout
 
     def _interrupted(self, text: str) -> tuple[int, str]:
-        with subprocess.Popen(
-            ["/bin/bash", "-c", f"exec {text}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, cwd=self.home, env={**os.environ, **self.environment},
-        ) as process:  # fmt: skip
-            assert process.stdout is not None
-            shown = process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            shown += process.stdout.read()
-        return 0 if process.returncode == 130 else process.returncode, shown
+        words = shlex.split(text)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            while "=" in words[0]:
+                patch.setenv(*words.pop(0).split("=", 1))
+            assert words[0] == "revvlink", text
+            patch.chdir(self.home)
+            with start_cli(*words[1:], stderr_to_stdout=True) as process:
+                shown = process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+                shown += process.communicate()[0]
+        return 0 if process.returncode == 130 else process.wait(), shown
 
     def _as_shown(self, line: str) -> str:
         for port, real in self.ports.items():

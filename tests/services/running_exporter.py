@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import time
 import urllib.parse
@@ -16,12 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.conftest import start_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from revvlink_cli.simulator import SimulatedNode
+    from tests.warm_command_line import RunningCommand
 
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Answer:
 class Exporter:
     """An exporter that runs."""
 
-    process: subprocess.Popen[bytes]
+    process: RunningCommand
     url: str
 
 
@@ -101,10 +102,9 @@ def configured(write_config: Callable[..., Path], simulator: Simulator, **sectio
 def exporter(config: Path, *arguments: str) -> Iterator[Exporter]:
     """An exporter on a free port, which must end as it should; `arguments` are further ones."""
     out, err = config.with_suffix(".out"), config.with_suffix(".err")
-    command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "--config", str(config)]
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        command += ["exporter", "--listen", "127.0.0.1:0", *arguments]
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+        command = ("--config", str(config), "exporter", "--listen", "127.0.0.1:0", *arguments)
+        process = start_cli(*command, stdout=stdout.fileno(), stderr=stderr.fileno())
     try:
         first = eventually(
             lambda: re.match(r"(https?://127\.0\.0\.1:\d+)\t\d+\t\n", out.read_text("utf-8")), "it listens"
@@ -119,6 +119,8 @@ def exporter(config: Path, *arguments: str) -> Iterator[Exporter]:
     finally:
         process.kill()
         process.wait(WAIT)
+        process.stdout.close()
+        process.stderr.close()
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

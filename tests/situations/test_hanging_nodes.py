@@ -18,9 +18,10 @@ from tests.fake_terminal import Terminal
 from tests.faults.faulty_network import Network
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.warm_command_line import RunningCommand
 
 WHY = "hangs: its websocket is open, but no request is answered"
 
@@ -53,9 +54,8 @@ def hanging(fleet: Simulator) -> Iterator[None]:
         fleet["a"].thaw()
 
 
-def row_of(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def row_of(process: RunningCommand, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first line of a stream that is as wanted."""
-    assert process.stdout is not None
     deadline = time.monotonic() + 60
     while True:
         row: dict[str, Any] = json.loads(process.stdout.readline())
@@ -215,7 +215,6 @@ def test_requests_that_a_proxy_refuses(
 def test_the_exporter(fleet: Simulator, config: Path) -> None:
     """It is not up, its check is critical, the verdict, too, and all is as before once it answers."""
     with running(config, "exporter", "--listen", "127.0.0.1:0", "-o", "jsonl") as process:
-        assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
 
         def page_with(*lines: str) -> None:
@@ -251,7 +250,6 @@ def test_a_slow_node(fleet: Simulator, write_config: Callable[..., Path], comman
             assert time.monotonic() < deadline, fleet["a"].requests
             time.sleep(0.1)
         process.terminate()
-        assert process.stdout is not None
         assert "hanging" not in process.stdout.read()
 
 

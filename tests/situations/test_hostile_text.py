@@ -6,7 +6,9 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +17,11 @@ import pytest
 import typer
 
 from revvlink_cli.cli.app import COMMANDS, app
+from revvlink_cli.output.formats import COMMON, REPORTS, Format
 from revvlink_cli.output.text import clean
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
+from tests.run_in_process import run_forked
 from tests.situations import hostile_server as hostile
 from tests.situations.hostile_server import (
     FORMULA,
@@ -125,6 +129,10 @@ ENDLESS = ("connect --hold", "events", "exporter", "top")
 RUNNING = 2.5
 """Seconds for which an endless command runs: the hostile server closes its websocket after 1.5."""
 
+REPORT_FORMATS = ("nagios", "prometheus", "junit", "github", "markdown")
+
+OTHER_FORMATS = (Format.TABLE, Format.WIDE, Format.CSV, Format.NAME, Format.YAML)
+
 FORMATS = (("plain", "md"), ("json", "csv"), ("jsonl", "html"))
 
 
@@ -170,8 +178,10 @@ def config(port: int, isolated: Path, write_config: Callable[..., Path], monkeyp
 
 
 def test_every_command_is_tried() -> None:
-    """A new command has to be tried with hostile text, too."""
+    """A new command, or a new format, has to be tried with hostile text, too."""
     assert set(LINES) == set(commands())
+    assert {*OTHER_FORMATS, *(form for form, _ in FORMATS)} == set(COMMON)
+    assert set(REPORT_FORMATS) == set(REPORTS)
 
 
 @pytest.mark.parametrize("command", LINES)
@@ -199,6 +209,32 @@ def test_through_a_pipe_and_in_files(command: str, config: Path, isolated: Path)
                 check_file(file)
     if command == "report":
         check_file(isolated / "page.html")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_every_other_format(config: Path, isolated: Path, tmp_path: Path) -> None:
+    """Each command in each format that the tests above leave out; `play` also has Markdown, `check` has more below."""
+    for command in ("cache list", "context list"):
+        prepare(command, config)
+    jobs: list[dict[str, Any]] = []
+    for command, lines in LINES.items():
+        if is_endless(command, lines[0]):
+            continue
+        for form in (*OTHER_FORMATS, *((Format.MARKDOWN,) if command == "play" else ())):
+            home = tmp_path / f"{len(jobs)}"
+            shutil.copytree(isolated, home)
+            arguments = ["--config", str(home / config.name), "-v", "--timeout", "6", "-o", form]
+            jobs.append({"arguments": [*arguments, *command.split(), *lines[0]], "home": str(home)})
+    found = run_forked(jobs, COLUMNS="100")
+    for job, (_, said) in zip(jobs, found, strict=True):
+        assert "Traceback" not in said, (job, said)
+        assert "internal_error" not in said, (job, said)
+        assert offences(said.replace("\r\n", "\n"), "\n\t") == [], (job, said)
+        assert PASSWORD not in said, (job, said)
+    wanted = {"check", "nodes status", "nodes list", "search", "players list", "cache list", "region", "track decode"}
+    shown = {command for command in wanted for job, (_, said) in zip(jobs, found, strict=True)
+             if said and " ".join(job["arguments"][7:]).startswith(command)}  # fmt: skip
+    assert shown == wanted
 
 
 def prepare(command: str, config: Path) -> None:
@@ -285,7 +321,7 @@ def test_reports_of_checks_are_clean(config: Path, isolated: Path) -> None:
     blank = (
         "\u115f\u17b4\u3164\ufe0f"  # letters and marks to Prometheus, whose labels are as they are but for what acts
     )
-    for form in ("nagios", "prometheus", "junit", "github", "markdown"):
+    for form in REPORT_FORMATS:
         allowed = f"\n{blank}" if form == "prometheus" else "\n"
         arguments = ("--config", str(config), "check", "--timeout", "3", "-o", form, "--report", f"{form}={form}.out")
         ran = run_cli(*arguments, GITHUB_STEP_SUMMARY=str(isolated / "summary"))

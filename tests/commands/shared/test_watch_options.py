@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -20,7 +18,7 @@ import pytest
 from revvlink_cli.cli.app import run
 from revvlink_cli.output.text import sparkline
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.conftest import run_cli
+from tests.conftest import run_cli, start_cli
 from tests.fake_terminal import Terminal
 from tests.fidelity.read_recordings import LAVALINK
 from tests.fidelity.replay_server import PASSWORD as REPLAYED
@@ -30,6 +28,8 @@ from tests.fidelity.scripted_node import Listening
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.warm_command_line import RunningCommand
 
 
 WATCH = ("--watch", "--interval", "0.2")
@@ -62,24 +62,22 @@ def config(fleet: Simulator, write_config: Callable[..., Path]) -> Path:
 
 
 @contextmanager
-def running(config: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def running(config: Path, *arguments: str) -> Iterator[RunningCommand]:
     """A command that goes on, its stdout a pipe."""
-    command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "--config", str(config), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with start_cli("--config", str(config), *arguments) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def tick(process: subprocess.Popen[str]) -> dict[str, Any]:
+def tick(process: RunningCommand) -> dict[str, Any]:
     """The nodes of the next line, by name."""
-    assert process.stdout is not None
     line = json.loads(process.stdout.readline())
     return {node["node"]: node for node in line["nodes"]}
 
 
-def until(process: subprocess.Popen[str], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def until(process: RunningCommand, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first line that is as wanted; a busy machine may need long to start the process at all."""
     deadline = time.monotonic() + 60
     while not wanted(nodes := tick(process)):
@@ -194,8 +192,6 @@ def test_each_line_is_there_at_once(config: Path) -> None:
 def test_a_reader_that_goes(config: Path) -> None:
     """A closed pipe ends it, without a word."""
     with running(config, "nodes", "status", *WATCH) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
         assert process.wait(10) == 0
@@ -205,7 +201,6 @@ def test_a_reader_that_goes(config: Path) -> None:
 def test_a_service_outlives_its_reader(config: Path) -> None:
     """The exporter goes on when nobody reads its lines any more: they are not what it is for."""
     with running(config, "exporter", "--listen", "127.0.0.1:0", "-o", "jsonl") as process:
-        assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
         process.stdout.close()
         process.send_signal(signal.SIGHUP)  # another line, for nobody
@@ -234,7 +229,6 @@ def test_a_node_that_is_added(fleet: Simulator, write_config: Callable[..., Path
         until(process, lambda nodes: len(nodes) == 3)
         config.write_text("nonsense", encoding="utf-8")
         process.send_signal(signal.SIGHUP)
-        assert process.stderr is not None
         assert "warning: the configuration is wrong, so the nodes stay as they are" in process.stderr.readline()
         assert set(tick(process)) == {"us-1", "us-2", "eu-1"}
         write_config(entry(fleet, "us-1"), entry(fleet, "eu-1"))
