@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from mkdocs.structure.nav import Link
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +31,16 @@ OUTSIDE = {
 }
 """File of the repository -> where it stands in the site."""
 
+PARTS = {
+    "Exit codes": ("reference", "Exit codes"),
+    "Checks": ("monitoring", "Checks"),
+    "Metrics": ("prometheus", "Metrics"),
+    "JSON and other output": ("reference", "Output"),
+    "Codes of errors": ("reference", "Codes of errors"),
+    "Environment": ("reference", "Environment"),
+}
+"""Entry of the navigation, below the overview of the reference -> the page and the heading that it leads to."""
+
 
 def on_config(config: MkDocsConfig) -> None:
     """Put the pages of the commands where the navigation names their folder."""
@@ -42,6 +55,26 @@ def _with_commands(nav: Any, pages: list[Any]) -> Any:
     if isinstance(nav, dict):
         return {title: _with_commands(inner, pages) for title, inner in nav.items()}
     return pages if nav == COMMANDS else nav
+
+
+def on_nav(nav: Navigation, **_: Any) -> Navigation:
+    """Add the parts of long pages that readers search by name.
+
+    Raises:
+        PluginError: A heading does not exist.
+    """
+    links = []
+    for title, (name, heading) in PARTS.items():
+        text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        if re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE) is None:
+            raise PluginError(f"{name}.md has no heading {heading!r}")
+        links.append(Link(title, f"{name}.html#{heading.lower().replace(' ', '-')}"))
+    for section in nav.items:
+        if section.title == "Reference" and section.children is not None:
+            section.children[1:1] = links
+            for link in links:
+                link.parent = section
+    return nav
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
