@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, NamedTuple
 
 import typer
 
+from revvlink_cli._folders import user_config_folder
 from revvlink_cli._suggestions import nearest
 from revvlink_cli.commands.shared.command import Record, command, make_app
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
@@ -127,11 +128,12 @@ OTHER_NAMES = {"pwsh": "powershell"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRecord:
-    """The script of a shell, and how to install it."""
+    """The script of a shell, and how to install it, or where it was installed."""
 
     shell: str = column("Shell")
     script: str = column("Script")
     install: str = column("Install")
+    path: str | None = column("Path")
 
 
 def shells(incomplete: str) -> list[str]:
@@ -142,7 +144,7 @@ def shells(incomplete: str) -> list[str]:
 @command(
     app,
     prints=lambda: {"": Record(CompletionRecord)},
-    examples=("revvlink completion bash", "revvlink completion zsh > _revvlink"),
+    examples=("revvlink completion bash", "revvlink completion fish --install"),
 )
 def completion(
     shell: Annotated[
@@ -151,19 +153,81 @@ def completion(
             metavar="[SHELL]", help="bash, zsh, fish or powershell; default: your shell.", autocompletion=shells
         ),
     ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Write the script to your home folder, where the shell finds it.")
+    ] = False,
 ) -> Result:
-    """Print the script that completes command lines.
+    """Print or install the script that completes command lines.
 
     SHELL is bash, zsh, fish or powershell; by default it is your shell, from $SHELL. On a terminal a note says where to
     put the script. `source <(revvlink completion bash)` in ~/.bashrc loads it without a file.
+
+    `--install` writes the script and prints its path. bash and fish find it there. For zsh and PowerShell a note has
+    the line that your profile needs; revvlink does not change your profile.
     """
     name = _find_shell(shell)
     script = SCRIPTS[name]
+    if install:
+        return _install(name, script)
     return Result(
-        CompletionRecord(shell=name, script=script.text, install=script.install),
+        CompletionRecord(shell=name, script=script.text, install=script.install, path=None),
         text=script.text,
         notes=(f"install it with: {script.install}", f"or add this line to {script.profile}: {script.line}"),
     )
+
+
+def _install(name: str, script: ShellScript) -> Result:
+    """Write the script to the folder of the user that the shell reads, or that its profile can name.
+
+    Raises:
+        CommandError: The file cannot be written.
+    """
+    from revvlink_cli.config.files import write_atomically
+    from revvlink_cli.config.problems import ConfigError
+
+    path = _user_file(name)
+    try:
+        write_atomically(path, script.text, mode=0o644)
+    except ConfigError as error:
+        hint = f"load it by this line in {script.profile}: {script.line}"
+        raise CommandError(Failure("failed", str(error), hint=hint)) from None
+    match name:
+        case "zsh":
+            note = f"add this line to ~/.zshrc, before compinit: fpath=({_quoted(path.parent)} $fpath)"
+        case "powershell":
+            note = f"add this line to $PROFILE: . {_quoted_for_powershell(path)}"
+        case "bash":
+            note = "the next shell loads it, if the package bash-completion is installed"
+        case _:
+            note = "the next shell loads it"
+    record = CompletionRecord(shell=name, script=script.text, install=script.install, path=str(path))
+    return Result(record, text=f"{path}\n", notes=(note,))
+
+
+def _user_file(name: str) -> Path:
+    """The file of a shell's completion, by the rules of the shell and of the XDG Base Directory Specification."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    match name:
+        case "bash":
+            folder = Path(os.environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion")
+            return folder / "completions" / "revvlink"
+        case "fish":
+            config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+            return config / "fish" / "completions" / "revvlink.fish"
+        case "zsh":
+            return data / "zsh" / "site-functions" / "_revvlink"
+        case _:
+            return user_config_folder() / "revvlink.ps1"
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def _quoted_for_powershell(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _find_shell(given: str | None) -> str:

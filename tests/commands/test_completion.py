@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,60 @@ def test_shell_loads_the_script_from_a_pipe(shell: str) -> None:
 
     assert done.stderr == ""
     assert "revvlink" in done.stdout
+
+
+LOADED = {
+    "bash": "source {path}; complete -p revvlink",
+    "zsh": "{line}; autoload -U compinit; compinit -D; echo $_comps[revvlink]",
+    "fish": "complete -C 'revvlink '; functions __revvlink_complete",
+}
+"""Shell -> a line that uses the installed script as the next shell does, and prints what completes revvlink."""
+
+
+@pytest.mark.parametrize("shell", SCRIPTS)
+def test_install_writes_the_script_where_the_shell_finds_it(shell: str, tmp_path: Path) -> None:
+    """The file is below the home folder, its path is printed, and a second time replaces it; no profile is changed.
+
+    The shell, if it is here, completes revvlink with it: zsh with the line of the note.
+    """
+    home = tmp_path / "a home"
+    env = {"HOME": str(home), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "BASH_COMPLETION_USER_DIR": ""}
+    for _ in range(2):
+        ran = run_in_process(["completion", shell, "--install"], TerminalText(), **env)
+        assert ran.code == 0, ran.err
+    path = Path(ran.out.strip())
+    assert path.read_text(encoding="utf-8") == SCRIPTS[shell].text
+    assert [found for found in home.rglob("*") if found.is_file()] == [path]
+    assert run_in_process(["completion", shell, "--install", "-o", "json"], None, **env).rows["path"] == str(path)
+
+    if shell in LOADED and shutil.which(shell):
+        note = run_in_process(["completion", shell, "--install"], TerminalText(), **env).err
+        line = LOADED[shell].format(path=shlex.quote(str(path)), line=f"fpath=({shlex.quote(str(path.parent))} $fpath)")
+        if shell == "zsh":
+            assert f"fpath=({shlex.quote(str(path.parent))} $fpath)" in " ".join(note.split())
+        paths = (
+            f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # fish asks only programs that it finds
+        )
+        done = subprocess.run(
+            [shell, *(["-f"] if shell == "zsh" else []), "-c", line],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={name: value for name, value in {**os.environ, **env, "PATH": paths}.items() if value},
+        )
+        assert "revvlink" in done.stdout, done.stderr
+
+
+def test_install_that_cannot_write_says_so(tmp_path: Path) -> None:
+    """A file in the place of a folder is one line that names the path."""
+    (tmp_path / "fish").touch()
+    ran = run_in_process(["completion", "fish", "--install"], XDG_CONFIG_HOME=str(tmp_path))
+
+    assert (ran.code, ran.out) == (1, "")
+    assert "revvlink.fish" in ran.err
+    assert "cannot be written: Not a directory" in ran.err
+    assert "revvlink completion fish | source" in ran.err
+    assert ran.err.count("\n") == 1
 
 
 def test_shell_is_the_users_own() -> None:
