@@ -36,6 +36,7 @@ test-all: export REVVLINK_TEST_EXAMPLES = large
 test-all: test  ## Run every test with many more random examples, on every Python and with the lowest allowed libraries
 	EVERY_PYTHON=1 bash .ci/other-pythons tests
 	$(MAKE) test-lowest TESTS=tests
+	$(MAKE) fuzz
 
 test-lowest: $(VENV)/.releasable  ## Run TESTS with the lowest allowed libraries
 	bash .ci/lowest-libraries $(TESTS)

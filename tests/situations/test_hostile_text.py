@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
-from revvlink_cli.cli.app import COMMANDS, app
 from revvlink_cli.output.formats import COMMON, REPORTS, Format
 from revvlink_cli.output.text import clean
 from tests.conftest import run_cli
 from tests.fake_terminal import Terminal
 from tests.run_in_process import run_forked
 from tests.situations import hostile_server as hostile
+from tests.situations.every_command import commands
 from tests.situations.hostile_server import (
     FORMULA,
     GUILD,
@@ -134,14 +133,6 @@ REPORT_FORMATS = ("nagios", "prometheus", "junit", "github", "markdown")
 OTHER_FORMATS = (Format.TABLE, Format.WIDE, Format.CSV, Format.NAME, Format.YAML)
 
 FORMATS = (("plain", "md"), ("json", "csv"), ("jsonl", "html"))
-
-
-def commands() -> Iterator[str]:
-    """Every command there is, as typed."""
-    root: Any = typer.main.get_command(app)
-    for name in COMMANDS:
-        inner = getattr(root.get_command(None, name), "commands", None)
-        yield from (f"{name} {sub}" for sub in inner) if inner else (name,)
 
 
 @pytest.fixture(scope="module")

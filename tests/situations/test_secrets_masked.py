@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from typing import TYPE_CHECKING
@@ -16,7 +15,9 @@ import pytest
 
 from revvlink_cli.cli.app import run
 from revvlink_cli.output.formats import COMMON, Format
+from tests.conftest import start_cli
 from tests.situations.echoing_servers import EchoingNode, EchoingRedis, shown_in
+from tests.situations.every_command import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,6 +114,47 @@ def test_nodes_that_echo(config: Callable[..., Path], command: str) -> None:
         assert shown_in("\n".join(node.bodies), SECRETS) == []
 
 
+OTHER_COMMANDS = (
+    "alert test", "cache import export.jsonl", "cache clear --yes", "cache path", "completion bash", "config edit",
+    "config get nodes[inline].password", "config path", "config schema", "config set nodes[inline].region=eu",
+    "config trust nodes.toml", "config unset nodes[inline].region", "context add prod --from nodes.toml",
+    "context list", "context show prod", "context use prod", "context rename prod new", "context remove new --yes",
+    "help output", "init new.toml", "nodes add more http://127.0.0.1:1 --password-file password --timeout 1",
+    "nodes edit more --tag paid", "nodes rename more less", "nodes remove less --yes", "nodes test inline",
+    "nodes export --for json", "nodes import list.json --dry-run", "play night --for 1s --node inline",
+    "silence add inline --for 1h --reason disk", "silence list", "silence remove --all --yes", "version",
+    "demo -- nodes list", "simulate nodes.toml",
+)  # fmt: skip
+"""The commands that ask no node, or have a test of their own above or below, in an order in which each succeeds."""
+
+ELSEWHERE = ("events", "exporter", "record", "report", "top")
+"""The commands that go on, or write files, see below."""
+
+
+def test_every_command_is_tried() -> None:
+    """A new command has to be tried with servers that echo secrets, too."""
+    tried = {*NODE_COMMANDS, *OTHER_COMMANDS, *ELSEWHERE}
+    assert [name for name in commands() if not any(f"{line} ".startswith(f"{name} ") for line in tried)] == []
+
+
+def test_other_commands(config: Callable[..., Path], isolated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the others write in each format has no secret, on a fleet that echoes them all."""
+    monkeypatch.setenv("VISUAL", "true")
+    (isolated / "list.json").write_text(
+        json.dumps([{"identifier": "x", "host": "h.example.com", "port": 1, "password": INLINE}]), encoding="utf-8"
+    )
+    (isolated / "export.jsonl").write_text(json.dumps({"identifier": INLINE}), encoding="utf-8")
+    with EchoingNode() as node:
+        path = config(node)
+        for number, command in enumerate(OTHER_COMMANDS):
+            for kind in COMMON if command in ("silence list", "context list", "nodes export --for json") else (
+                COMMON[number % len(COMMON)], COMMON[(number + 3) % len(COMMON)], Format.TABLE
+            ):  # fmt: skip
+                with captured() as page:
+                    run(["--config", str(path), "--timeout", "4", "-vv", *command.split(), "-o", kind])
+                assert shown_in(page.getvalue(), SECRETS) == [], (command, kind, page.getvalue())
+
+
 @pytest.mark.parametrize("manner", ["errors", "texts", "pages", "redirects", "garbage"])
 @pytest.mark.parametrize(
     "command", ["nodes status", "search night", "check", "doctor", "players list --node env --session s"]
@@ -189,10 +231,9 @@ def test_what_goes_on(config: Callable[..., Path], manner: str, command: str) ->
     """Events, reasons why websockets were closed, and what the exporter answers."""
     with EchoingNode(manner) as node:
         path = config(node)
-        line = [sys.executable, "-m", "revvlink_cli", "--config", str(path), "--timeout", "4", "-vv", *command.split()]
         first = ""
-        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") as process:
-            assert process.stdout is not None
+        line = ("--config", str(path), "--timeout", "4", "-vv", *command.split())
+        with start_cli(*line, stderr_to_stdout=True) as process:
             try:
                 if command.startswith("exporter"):
                     served = next(line for line in process.stdout if "http://127.0.0.1" in line)
