@@ -335,7 +335,7 @@ class Fleet:
     async def _close_everything(self) -> None:
         self._is_ending = True
         self._group = None  # no task can start from now on
-        self.placement.end_pauses()
+        self.placement.close()
         chores = tuple(self._background_tasks)
         for chore in chores:
             chore.cancel()

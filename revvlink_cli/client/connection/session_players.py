@@ -34,7 +34,7 @@ _Natural = Annotated[int, msgspec.Meta(ge=0)]
 _KEYS = frozenset({"guildId", "track", "volume", "paused", "state", "voice", "filters"})
 
 
-class PlayerState(msgspec.Struct, frozen=True, kw_only=True):
+class PlayerState(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be in no cycle
     """``state`` of a player, as in ``playerUpdate``.
 
     Attributes:

@@ -118,7 +118,7 @@ class Placement:
         """Return the turn of a guild; all callers get the same one."""
         turn = self._turns.get(guild_id)
         if turn is None:
-            turn = self._turns[guild_id] = Turn(guild_id, self._fleet.spawn, self._fleet.check_loop)
+            turn = self._turns[guild_id] = Turn(guild_id, self._fleet)
         return turn
 
     def check(self, player: Player) -> None:
@@ -178,15 +178,22 @@ class Placement:
         )
 
     def _begin_try(self, player: Player, search: _Search) -> asyncio.Future[bool]:
-        """Begin `_try_next`, with a slot that is released afterwards."""
+        """Begin `_try_next`, which releases the slot of the caller."""
         try:
             self.check(player)
-            return player.turn.begin(partial(self._try_next, player, search), on_end=self._slots.release)
+            return player.turn.begin(partial(self._try_next, player, search))
         except RevvlinkException:
             self._slots.release()  # the pool closes
             raise
 
     async def _try_next(self, player: Player, search: _Search) -> bool:
+        """Do `_ask_best`, and release the slot before the caller continues: it may need one for its next player."""
+        try:
+            return await self._ask_best(player, search)
+        finally:
+            self._slots.release()
+
+    async def _ask_best(self, player: Player, search: _Search) -> bool:
         """Ask the best node that was not asked yet to accept the player; return whether it did."""
         region = player.region
         if region is None and player.voice is not None:
@@ -319,6 +326,11 @@ class Placement:
         for search in self._paused:
             if search.wake is not None and (player is None or search.player is player):
                 search.wake.set()
+
+    def close(self) -> None:
+        """End all waits, because the pool closes: the callers find that out when they continue."""
+        self.end_pauses()
+        self._slots.release()  # a task that was cancelled before it began kept its slot; each caller wakes the next one
 
     async def switch(self, player: Player, node: Node) -> None:
         """Move a player to one node and no other.

@@ -6,20 +6,21 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from types import TracebackType
+
+    from revvlink_cli.client.routing.fleet_access import FleetAccess
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-class Turn:
+class Turn(asyncio.Lock):
     """The lock of one guild, and the request that is under way for it.
 
     A caller holds the lock while it decides and sends. A request that was sent completes even when its caller is
@@ -30,39 +31,27 @@ class Turn:
         doubtful_until: Monotonic second until which a server may still carry out a request that it did not answer.
     """
 
-    def __init__(self, guild_id: int, spawn: Callable[..., asyncio.Task[None]], check_loop: Callable[[], None]) -> None:
+    def __init__(self, guild_id: int, fleet: FleetAccess) -> None:
+        super().__init__()
         self._guild_id = guild_id
-        self._spawn = spawn
-        self._check_loop = check_loop
-        self._lock = asyncio.Lock()
-        self._step: asyncio.Task[None] | None = None
+        self._fleet = fleet
+        self._step: asyncio.Task[None] | None = None  # None again when it has ended: thousands of players are idle
         self.doubtful_until = 0.0
 
-    def locked(self) -> bool:
-        """Whether a caller holds the lock."""
-        return self._lock.locked()
-
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> None:
         """Wait for the lock, and for a request whose caller was cancelled.
 
         Raises:
             RuntimeError: The pool belongs to another event loop.
         """
-        self._check_loop()
-        await self._lock.acquire()
-        try:
-            if self._step is not None:
+        self._fleet.check_loop()
+        await self.acquire()
+        if self._step is not None:
+            try:
                 await asyncio.wait([self._step])
-        except BaseException:
-            self._lock.release()
-            raise
-        return self
-
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        """Release the lock."""
-        self._lock.release()
+            except BaseException:
+                self.release()
+                raise
 
     async def finish(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Complete a step even if the caller, who holds the lock, is cancelled meanwhile.
@@ -72,21 +61,15 @@ class Turn:
         """
         return await self.begin(step)
 
-    def begin(
-        self, step: Callable[[], Coroutine[Any, Any, T]], *, on_end: Callable[[], object] | None = None
-    ) -> asyncio.Future[T]:
+    def begin(self, step: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Future[T]:
         """Begin a step, as `finish` does; the future has its outcome.
-
-        Args:
-            step: Makes the step.
-            on_end: Called when the step has ended in any way.
 
         Raises:
             NodeException: The pool is closed: the step was not begun.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        ended = partial(self._ended, outcome, on_end)
-        self._step = self._spawn(self._run(step, outcome), name=f"player {self._guild_id}", on_end=ended)
+        ended = partial(self._ended, outcome)
+        self._step = self._fleet.spawn(self._run(step, outcome), name=f"player {self._guild_id}", on_end=ended)
         return outcome
 
     async def _run(self, step: Callable[[], Coroutine[Any, Any, T]], outcome: asyncio.Future[T]) -> None:
@@ -103,9 +86,9 @@ class Turn:
             if not outcome.done():
                 outcome.set_result(result)
 
-    def _ended(self, outcome: asyncio.Future[Any], on_end: Callable[[], object] | None) -> None:
-        if on_end is not None:
-            on_end()
+    def _ended(self, outcome: asyncio.Future[Any]) -> None:
+        if self._step is not None and self._step.done():  # otherwise the next one has begun
+            self._step = None
         if not outcome.done():
             message = f"the pool was closed while the player of guild {self._guild_id} was changed"
             outcome.set_exception(NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again"))

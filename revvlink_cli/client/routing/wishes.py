@@ -18,7 +18,7 @@ TRACK_FIELDS = ("track", "position", "end_time", "paused")
 """The fields that are sent together with a track."""
 
 
-class VoiceState(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceState(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be in no cycle
     """The data that a node needs to connect to a guild's voice channel.
 
     Attributes:
