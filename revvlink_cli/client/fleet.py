@@ -307,7 +307,7 @@ class Fleet:
             work.close()
             raise NodeException("the pool is not connected", code=Code.NOT_CONNECTED, hint="connect it first")
 
-        task = self._group.create_task(_guarded(work, name), name=name)
+        task = asyncio.get_running_loop().create_task(_guarded(work, name), name=name)
         self._background_tasks.add(task)
         task.add_done_callback(partial(self._on_task_end, work, on_end))
         return task

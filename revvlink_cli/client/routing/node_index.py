@@ -62,6 +62,7 @@ class _Entry:
 
     Attributes:
         node: The node.
+        state: What is known of it.
         position: Its place in the order of the configuration.
         groups: All nodes, and those of its region.
         key: Its key in the lists, a `Key` or an `UnmeasuredKey`.
@@ -71,6 +72,7 @@ class _Entry:
     """
 
     node: Node
+    state: NodeState
     position: int
     groups: tuple[_Group, ...]
     key: Any = None
@@ -207,13 +209,13 @@ class NodeIndex:
             node = self._nodes[identifier]
             region = node.region
             own = (self._regions.setdefault(region.casefold(), _Group()),) if region else ()
-            self._entries[identifier] = _Entry(node, self._positions, (self._all, *own))
+            self._entries[identifier] = _Entry(node, state_of(node), self._positions, (self._all, *own))
             self._positions += 1
             self._changed.add(identifier)
 
     def _read(self, entry: _Entry, identifier: str, now: float) -> None:
         """Read a node again, and move it to its place."""
-        state, cpu, due = state_of(entry.node), None, entry.due
+        state, cpu, due = entry.state, None, entry.due
         timed, until = state.timed_stats, state.tripped_until
         if timed is not None and now >= timed.expires:
             timed = None
