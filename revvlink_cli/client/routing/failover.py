@@ -175,12 +175,23 @@ class Failover:
     async def _move_all(
         self, players: Collection[Player], *, exclude: Collection[str] = (), limit: float | None = None
     ) -> None:
-        """Move players concurrently: a failure of one does not stop the others."""
+        """Move players, `MAX_CONCURRENT` at once: a failure of one does not stop the others.
+
+        A player that waits for a node does not delay the others, because another worker begins meanwhile.
+        """
+        left = iter(tuple(players))
+
+        async def work() -> None:
+            for player in left:
+                await move(player)
+
+        def start_worker() -> None:
+            group.create_task(work(), name="move players")
 
         async def move(player: Player) -> None:
             home = (player.node, player.session)
             try:
-                await self._placement.place(player, exclude=exclude, limit=limit)
+                await self._placement.place(player, exclude=exclude, limit=limit, on_wait=start_worker)
             except PlayerDestroyedException:
                 return
             except RevvlinkException as error:
@@ -192,8 +203,8 @@ class Failover:
             await self._detach_unplaced(player, *home)
 
         async with asyncio.TaskGroup() as group:
-            for player in tuple(players):
-                group.create_task(move(player), name=f"move {player.guild_id}")
+            for _ in range(min(len(players), placement.MAX_CONCURRENT)):
+                start_worker()
 
     async def _detach_unplaced(self, player: Player, node: Node | None, session: str | None) -> None:
         """Remove an unplaced player from the node that lost it, unless that node is back."""

@@ -34,7 +34,7 @@ from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.routing.fleet_access import FleetAccess
@@ -130,7 +130,14 @@ class Placement:
         if self._fleet.is_closing or self._fleet.get_player(player.guild_id) is not player:
             raise PlayerDestroyedException(player.guild_id)
 
-    async def place(self, player: Player, *, exclude: Collection[str] = (), limit: float | None = None) -> None:
+    async def place(
+        self,
+        player: Player,
+        *,
+        exclude: Collection[str] = (),
+        limit: float | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
         """Find a node that accepts the player, and wait for one if there is none.
 
         The search ends without a move when another call has placed the player, or when its node is back with it.
@@ -139,6 +146,7 @@ class Placement:
             player: The player.
             exclude: Nodes that must not get it.
             limit: Seconds to wait for a node that accepts it, None for `PLACEMENT_LIMIT`; with 0 each is asked once.
+            on_wait: Called each time before the search waits for a node: the caller may begin other work meanwhile.
 
         Raises:
             PlayerDestroyedException: It was destroyed meanwhile.
@@ -164,6 +172,8 @@ class Placement:
                 if search.is_over(self._fleet.members):
                     self._give_up(player, search)
             if search.no_candidate is not None:
+                if on_wait is not None:
+                    on_wait()
                 await self._pause(search)
         if is_first and player.refusal is not None and player.refusal is not before:
             raise player.refusal
