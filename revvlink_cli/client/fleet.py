@@ -197,6 +197,7 @@ class Fleet:
                     started.set_result((transport, group))
                 await closing.wait()
         finally:
+            await self._end_background_tasks()
             await transport.close()
 
     def _discard_dead_loop(self) -> None:
@@ -320,6 +321,14 @@ class Fleet:
         if on_end is not None:
             on_end()
 
+    async def _end_background_tasks(self) -> None:
+        """Cancel all background tasks, and wait for their end."""
+        tasks = tuple(self._background_tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def close(self) -> None:
         """See `Pool.close`."""
         self._discard_dead_loop()
@@ -336,11 +345,7 @@ class Fleet:
         self._is_ending = True
         self._group = None  # no task can start from now on
         self.placement.close()
-        chores = tuple(self._background_tasks)
-        for chore in chores:
-            chore.cancel()
-        if chores:
-            await asyncio.wait(chores)
+        await self._end_background_tasks()
         await asyncio.gather(*(state_of(node).shut() for node in self._nodes.values()))
         await self._searches.end()
         if self._supervisor is not None and self._closing is not None:
