@@ -125,6 +125,7 @@ def export(root: Path, folder: Path) -> None:
         _run("python", "-m", "build", "--no-isolation", "--sdist", "--outdir", name, root)
         _unpack(next(Path(name).glob("*.tar.gz")), Path(name) / "unpacked")
         next((Path(name) / "unpacked").iterdir()).rename(folder)
+    (folder / "PKG-INFO").unlink()  # the build would take the version from it, instead of from the package
 
 
 def _unpack(archive: Path, folder: Path) -> None:
