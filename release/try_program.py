@@ -27,6 +27,7 @@ def try_program(version: str, program: list[str]) -> None:
     Raises:
         AssertionError: It does not do what it should.
     """
+    program = [str(Path(word).absolute()) if Path(word).exists() else word for word in program]  # it runs elsewhere
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
