@@ -36,6 +36,7 @@ from revvlink_cli.services.alerting import state
 from revvlink_cli.services.availability import extent, history_of
 from revvlink_cli.services.recorded_events import read_events
 from revvlink_cli.services.recording import read
+from revvlink_cli.services.scenario_files import read_scenario
 from tests.config.node_lists.test_formats import SAMPLES as NODE_LISTS
 from tests.fidelity.read_recordings import LAVALINK, NODELINK, exchanges, transcripts
 
@@ -100,6 +101,14 @@ def _configuration(text: str) -> Iterator[str]:
     source = Source(SourceKind.FLAG, Path("revvlink.toml"), trusted=True, environment={})
     try:
         parse(text, source)
+    except ConfigError as error:
+        yield from map(str, error.problems)
+        yield from (problem.hint or "" for problem in error.problems)
+
+
+def _scenario(text: str) -> Iterator[str]:
+    try:
+        read_scenario(text)
     except ConfigError as error:
         yield from map(str, error.problems)
         yield from (problem.hint or "" for problem in error.problems)
@@ -305,6 +314,11 @@ TARGETS: dict[str, Target] = {
         _configuration,
         (_CONFIGURATION,),
         ("[[nodes]]\n", "[check]\n", 'password = "x"\n', "a.b.c = 1\n", "30s", "1.5h", "@10:20", "[nodes]\n", "{ }"),
+    ),
+    "scenario": Target(
+        _scenario,
+        ((Path(__file__).parents[2] / "docs" / "scenario.example.toml").read_text(encoding="utf-8"),),
+        ("[[faults]]\n", 'do = "kill"\n', 'regex = "("\n', "[[tracks]]\n", "at = -1\n"),
     ),
     "endpoint": Target(
         _endpoint,
