@@ -14,7 +14,8 @@ from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Re
 if TYPE_CHECKING:
     from revvlink_cli.commands.shared.notifying import Channels
     from revvlink_cli.config.settings import Settings
-    from revvlink_cli.services.alerting.channels import Channel, Delivery
+    from revvlink_cli.services.alerting.channels import Channel
+    from revvlink_cli.services.alerting.delivery import Delivery
 
 app = make_app()
 
@@ -55,7 +56,7 @@ async def _test(settings: Settings, channels: Channels) -> Result:
     import asyncio
     import time
 
-    from revvlink_cli.services.alerting.channels import Delivery
+    from revvlink_cli.services.alerting.delivery import Delivery
     from revvlink_cli.services.alerting.message import make_test_alert
 
     message = make_test_alert(settings.context, len(settings.nodes), time.time())
@@ -87,7 +88,7 @@ async def _beat(settings: Settings, text: str) -> ChannelRow:
     import time
 
     from revvlink_cli.config.problems import ConfigError
-    from revvlink_cli.services.alerting.channels import Delivery
+    from revvlink_cli.services.alerting.delivery import Delivery
     from revvlink_cli.services.alerting.heartbeat import call_heartbeat
 
     try:

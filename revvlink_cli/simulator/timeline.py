@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli.simulator.scenario import REQUEST_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from revvlink_cli.simulator.profile import NodeProfile
+    from revvlink_cli.simulator.request_faults import RequestFaults
     from revvlink_cli.simulator.scenario import Fault
-    from revvlink_cli.simulator.server import SimulatedNode
+
+
+class FaultyNode(Protocol):
+    """The part of a node of the simulator that faults need. Its methods run in the simulator's loop."""
+
+    @property
+    def profile(self) -> NodeProfile:
+        """Its properties."""
+
+    @property
+    def faults(self) -> RequestFaults:
+        """The faults of its requests."""
+
+    async def start_here(self) -> None:
+        """Listen again."""
+
+    async def stop_here(self, *, abort: bool) -> None:
+        """Stop, with `abort` as on SIGKILL."""
+
+    async def freeze_here(self, *, websockets: bool = True) -> None:
+        """Answer nothing."""
+
+    async def thaw_here(self) -> None:
+        """Answer again."""
+
+    async def drop_here(self) -> None:
+        """Reset every connection."""
+
+    async def close_voice_here(self, guild_id: str, code: int) -> None:
+        """Close voice connections."""
+
+    async def lose_sessions_here(self) -> None:
+        """Forget sessions."""
+
+    async def set_load_here(
+        self, *, players: int | None = None, playing: int | None = None, system_load: float | None = None
+    ) -> None:
+        """Change figures of the statistics."""
 
 
 async def run_faults(
-    nodes: Iterable[SimulatedNode], faults: Iterable[Fault], on_event: Callable[[str, str, str], None]
+    nodes: Iterable[FaultyNode], faults: Iterable[Fault], on_event: Callable[[str, str, str], None]
 ) -> None:
     """Run all faults side by side until each has ended for good.
 
@@ -32,7 +71,7 @@ async def run_faults(
                     group.create_task(_run(node, fault, on_event))
 
 
-async def _run(node: SimulatedNode, fault: Fault, on_event: Callable[[str, str, str], None]) -> None:
+async def _run(node: FaultyNode, fault: Fault, on_event: Callable[[str, str, str], None]) -> None:
     name = node.profile.identifier
     loop = asyncio.get_running_loop()
     due = loop.time() + fault.at
@@ -49,7 +88,7 @@ async def _run(node: SimulatedNode, fault: Fault, on_event: Callable[[str, str, 
         due = max(due + fault.every, loop.time())
 
 
-async def begin(node: SimulatedNode, fault: Fault) -> None:
+async def begin(node: FaultyNode, fault: Fault) -> None:
     """Let a fault of a node begin. Runs in the simulator's loop."""
     if fault.do in REQUEST_ACTIONS:
         node.faults.begin(fault)
@@ -69,7 +108,7 @@ async def begin(node: SimulatedNode, fault: Fault) -> None:
             await node.lose_sessions_here()
 
 
-async def end(node: SimulatedNode, fault: Fault) -> None:
+async def end(node: FaultyNode, fault: Fault) -> None:
     """Let a fault of a node end. Runs in the simulator's loop."""
     if fault.do in REQUEST_ACTIONS:
         node.faults.end(fault)

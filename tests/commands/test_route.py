@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from revvlink_cli import InvalidNodeException
-from revvlink_cli.client.errors import Code, NodeException
-from revvlink_cli.client.fleet import Fleet
-from revvlink_cli.client.protocol.models import NodeStats
-from revvlink_cli.client.routing.regions import LABELS
-from revvlink_cli.client.snapshot import NodeSnapshot, NodeStatus, StatsOrigin, TimedStats
 from revvlink_cli.commands.route import explained
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.client.routing.random_fleet import WISHES, Clock, RandomFleet
 from tests.conftest import run_cli
+from tests.example_counts import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,69 +22,21 @@ if TYPE_CHECKING:
     from tests.conftest import Ran
 
 
-class Standing:
-    """A node of a fleet that stands as a snapshot says."""
-
-    was_connected = True
-
-    def __init__(self, picture: NodeSnapshot) -> None:
-        self.identifier = picture.identifier
-        self._picture = picture
-
-    def snapshot(self) -> NodeSnapshot:
-        """Always the same."""
-        return self._picture
-
-
-def random_node(chance: random.Random, number: int, now: float) -> NodeSnapshot:
-    """A node in any condition: connected or not, cordoned, tripped, with figures, old ones or none, often equal."""
-    region = chance.choice([None, *LABELS, "EU", "home"])
-    playing = chance.choice([0, 0, 3, chance.randrange(200)])
-    load = chance.choice([None, 0.1, chance.random()])
-    figures = NodeStats(playing, playing, 1, 1, 1, 1, 1, 1, load, load, None, load is not None)
-    expires = now + chance.choice([60, 60, 60, -1])
-    timed = chance.choice([None, *[TimedStats(figures, StatsOrigin.WEBSOCKET, now - 5, expires)] * 4])
-    status = chance.choice([NodeStatus.CONNECTED] * 4 + list(NodeStatus))
-    error = None if status is NodeStatus.CONNECTED else NodeException("it is gone", code=Code.CLOSED)
-    return NodeSnapshot(
-        identifier=f"n{number}",
-        uri=f"http://n{number}",
-        region=region,
-        status=status,
-        error=error,
-        timed_stats=timed,
-        reserved=chance.choice([0, 0, 2]),
-        is_cordoned=chance.random() < 0.1,
-        tripped_until=chance.choice([None, None, None, now + 30, now - 30]),
-        held=chance.choice([0, 0, 4]),
-    )
-
-
-def test_ten_thousand_random_fleets() -> None:
+def test_random_fleets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row that is chosen is always the node that ``get_node`` gives; where it gives none, none is chosen."""
-    chance = random.Random(7)
-    for _ in range(10_000):
-        now = time.monotonic()
-        fleet = Fleet()
-        nodes: Any = [Standing(random_node(chance, number, now)) for number in range(chance.randrange(8))]
-        fleet._nodes.update({node.identifier: node for node in nodes})
-        region = chance.choice([None, *LABELS, "home", "nowhere"])
-        rows = explained(fleet.rank(region))
-        try:
-            expected = fleet.get_node(region=region).identifier
-        except InvalidNodeException:
-            expected = None
-        assert [row.node for row in rows if row.verdict == "chosen"] == ([expected] if expected else [])
-        assert sorted(row.node for row in rows) == sorted(node.identifier for node in nodes)
-        ranks = [row.rank for row in rows if row.rank is not None]
-        assert ranks == list(range(1, len(ranks) + 1))
-        for row in rows:
-            terms = (row.cpu, row.deficit, row.nulled, row.players, row.reserved)
-            assert (row.penalty is None) == (None in terms)
-            if row.penalty is not None:
-                assert row.penalty == pytest.approx(sum(term for term in terms if term is not None))
-            assert (row.rank is None) == (row.verdict == "excluded")
-            assert row.why
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    for seed in range(examples(300, 10_000)):
+        random_fleet = RandomFleet(random.Random(seed), clock)
+        for _ in range(10):
+            random_fleet.change()
+            region = random_fleet.source.choice(WISHES)
+            rows = explained(random_fleet.fleet.rank(region))
+            try:
+                expected = random_fleet.fleet.get_node(region=region).identifier
+            except InvalidNodeException:
+                expected = None
+            assert [row.node for row in rows if row.verdict == "chosen"] == ([expected] if expected else [])
 
 
 @pytest.fixture

@@ -6,16 +6,28 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from revvlink_cli.client.routing.fleet_access import FleetAccess
 
 T = TypeVar("T")
+
+
+class TaskOwner(Protocol):
+    """What owns the tasks of turns: the fleet, which imports players and so cannot be imported here."""
+
+    def check_loop(self) -> None:
+        """Check that the caller runs on its event loop."""
+
+    def spawn(
+        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
+    ) -> asyncio.Task[None]:
+        """Start a task of its own; `on_end` is called when it has ended in any way."""
+
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +43,7 @@ class Turn(asyncio.Lock):
         doubtful_until: Monotonic second until which a server may still carry out a request that it did not answer.
     """
 
-    def __init__(self, guild_id: int, fleet: FleetAccess) -> None:
+    def __init__(self, guild_id: int, fleet: TaskOwner) -> None:
         super().__init__()
         self._guild_id = guild_id
         self._fleet = fleet

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.services.alerting.apprise_process import CHECK, LOADED, REASONS, REPEATED
-from revvlink_cli.services.alerting.channels import PERHAPS, TOTAL_TIMEOUT, Delivery
+from revvlink_cli.services.alerting.delivery import PERHAPS, TOTAL_TIMEOUT, Delivery
 
 if TYPE_CHECKING:
     from revvlink_cli.services.alerting.message import Alert

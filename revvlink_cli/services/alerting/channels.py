@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from revvlink_cli._version import __version__
+from revvlink_cli.services.alerting.delivery import PERHAPS, TOTAL_TIMEOUT, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +25,6 @@ TIMEOUT = 5.0
 CONNECT_TIMEOUT = 3.0
 """Seconds of `TIMEOUT` that connecting may take."""
 
-TOTAL_TIMEOUT = 10.0
-"""Seconds that a request, its pause and its repetition may take."""
-
 LONGEST_PAUSE = 3.0
 """Seconds of Retry-After that are waited for; the next run sends the message if a server wants more."""
 
@@ -35,18 +33,6 @@ USUAL_PAUSE = 0.5
 
 REPEATED = frozenset({429, 500, 502, 503})
 """Answers after which a request is repeated. 504 is none: what is behind the gateway may have the message."""
-
-
-class Delivery(NamedTuple):
-    """What became of a message.
-
-    Attributes:
-        failure: Why it did not arrive, for sure or perhaps; None when it did.
-        may_have_arrived: Whether sending it again may double it.
-    """
-
-    failure: str | None = None
-    may_have_arrived: bool = True
 
 
 class Channel(Protocol):
@@ -179,8 +165,6 @@ class AppriseChannel:
 
         return await send_with_apprise(self.address, alert)
 
-
-PERHAPS = "the message may not have arrived"
 
 INSECURE = "the webhook's address must begin with https://"
 

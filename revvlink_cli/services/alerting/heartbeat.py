@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health.findings import Verdict
-from revvlink_cli.services.alerting.channels import Delivery, is_secure, request
+from revvlink_cli.services.alerting.channels import is_secure, request
+from revvlink_cli.services.alerting.delivery import Delivery
 
 if TYPE_CHECKING:
     from revvlink_cli.health.fleet import Report

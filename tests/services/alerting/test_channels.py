@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from revvlink_cli.services.alerting.channels import AppriseChannel, Delivery, DiscordChannel, request
+from revvlink_cli.services.alerting.channels import AppriseChannel, DiscordChannel, request
+from revvlink_cli.services.alerting.delivery import Delivery
 from revvlink_cli.services.alerting.message import make_test_alert
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
