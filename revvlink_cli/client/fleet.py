@@ -408,6 +408,10 @@ class Fleet:
         """See `Pool.get_player`."""
         return self._players.get(checked_guild_id(guild_id))
 
+    def has_player(self, player: Player) -> bool:
+        """Whether the player is the one of its guild in this fleet: it was not destroyed."""
+        return self._players.get(player.guild_id) is player
+
     @property
     def players(self) -> tuple[Player, ...]:
         """All players."""

@@ -45,6 +45,9 @@ class FleetAccess(Protocol):
     def get_player(self, guild_id: int) -> Player | None:
         """The player of a guild, or None."""
 
+    def has_player(self, player: Player) -> bool:
+        """Whether the player is the one of its guild in this fleet."""
+
     def players_on(self, node: Node) -> tuple[Player, ...]:
         """The players that a node serves."""
 

@@ -69,6 +69,7 @@ class _Entry:
         lists: The lists that have the key, none while it cannot serve.
         cpu: The cost of its CPU among those of all nodes, None when it has none there.
         due: Monotonic second at which the heap has the node read again.
+        timed: Its statistics when it was read, of any age.
     """
 
     node: Node
@@ -79,6 +80,7 @@ class _Entry:
     lists: tuple[list[Any], ...] = ()
     cpu: float | None = None
     due: float = NEVER
+    timed: TimedStats | None = None
 
 
 class NodeIndex:
@@ -100,13 +102,18 @@ class NodeIndex:
         self._positions = 0
 
     def on_change(self, identifier: str, now: float) -> None:
-        """A node has changed, joined or left: read it again, at once, so that `best` only has to look it up."""
+        """A node has changed, joined or left.
+
+        New statistics are read at once, because those of all nodes may come between two choices. Other changes wait
+        for the next choice: a placement changes its node twice.
+        """
         entry = self._entries.get(identifier)
-        if entry is not None and self._nodes.get(identifier) is entry.node:
-            self._read(entry, identifier, now)
-        else:
-            self._changed.add(identifier)
+        self._changed.add(identifier)
+        if entry is None or self._nodes.get(identifier) is not entry.node:
             self._refresh(now)
+        elif entry.timed is not entry.state.timed_stats:
+            self._changed.discard(identifier)
+            self._read(entry, identifier, now)
 
     def best(
         self, now: float, region: str | None = None, *, neighbours: bool = True, exclude: Collection[str] = ()
@@ -217,6 +224,7 @@ class NodeIndex:
         """Read a node again, and move it to its place."""
         state, cpu, due = entry.state, None, entry.due
         timed, until = state.timed_stats, state.tripped_until
+        entry.timed = timed
         if timed is not None and now >= timed.expires:
             timed = None
         if timed is not None:

@@ -127,7 +127,7 @@ class Placement:
         Raises:
             PlayerDestroyedException: It was destroyed, or the pool closed.
         """
-        if self._fleet.is_closing or self._fleet.get_player(player.guild_id) is not player:
+        if self._fleet.is_closing or not self._fleet.has_player(player):
             raise PlayerDestroyedException(player.guild_id)
 
     async def place(

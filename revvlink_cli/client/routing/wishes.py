@@ -39,12 +39,13 @@ class VoiceState(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can
 
     def __post_init__(self) -> None:
         """Refuse values that a server would refuse."""
-        names = ("token", "endpoint", "session_id", "channel_id")
-        for name in names:
+        missing: list[str] = []
+        for name in ("token", "endpoint", "session_id", "channel_id"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-        missing = [name for name in names if not (getattr(self, name) or "").strip()]
+            if not value or value.isspace():
+                missing.append(name)
         if missing:
             raise ValueError(f"the voice state has no {' and no '.join(missing)}")
         if not self.channel_id.isascii() or not self.channel_id.isdigit():

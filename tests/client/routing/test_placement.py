@@ -9,6 +9,7 @@ import pytest
 from revvlink_cli import Node, NodeStatus, PlayerDestroyedException, RevvlinkException
 from revvlink_cli.client.events import PlayerLost
 from tests.faults.watched_fleet import PASSWORD, Watched, fleet, guild, profiles, run, voice
+from tests.fidelity.replay_server import response
 
 PLACEMENT = "revvlink_cli.client.routing.placement"
 
@@ -127,5 +128,46 @@ def test_placement_limit_is_read_at_each_failover(monkeypatch: pytest.MonkeyPatc
             await watched.until_status("a", NodeStatus.DISCONNECTED)
             await watched.until(lambda: watched.told(PlayerLost), 5)
             await asyncio.to_thread(watched.simulator["a"].start)
+
+    run(work)
+
+
+@pytest.mark.usefixtures("long_pause")
+def test_waiting_player_does_not_delay_the_others_in_a_failover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one worker: while the first player waits for a node that accepts it, another worker moves the others."""
+    monkeypatch.setattr(f"{PLACEMENT}.MAX_CONCURRENT", 1)
+    unavailable = response(b"", status="503 Service Unavailable")
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), networked=True, resume_timeout=0, retries=0) as watched:
+            watched.pool.nodes["b"].cordon()
+            for number in range(4):
+                await watched.pool.create_player(guild(number)).update_voice(**voice(number))
+            watched.pool.nodes["b"].uncordon()
+            path = f"/players/{guild(0)}".encode()
+            watched.networks["b"].answer = lambda line: unavailable if path in line else None
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            others = [guild(number) for number in range(1, 4)]
+            await watched.until(lambda: [*watched.pool.nodes["b"].players] == others, 5)
+            assert guild(0) in watched.pool.nodes["a"].players
+
+    run(work)
+
+
+def test_close_wakes_the_callers_that_wait_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool that closes before the first placement has begun: its caller and those behind it get an exception."""
+    monkeypatch.setattr(f"{PLACEMENT}.MAX_CONCURRENT", 1)
+
+    async def work() -> None:
+        async with fleet(*profiles("a")) as watched:
+            players = [watched.pool.create_player(guild(number)) for number in range(3)]
+            waiting = [
+                asyncio.create_task(player.update_voice(**voice(number))) for number, player in enumerate(players)
+            ]
+            await asyncio.sleep(0)  # the first one has the slot, the others wait for it
+            await watched.pool.close()
+            async with asyncio.timeout(5):
+                outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            assert all(isinstance(outcome, RevvlinkException) for outcome in outcomes), outcomes
 
     run(work)
