@@ -471,7 +471,10 @@ class Fleet:
 
     def start_failover(self, node: Node) -> None:
         """Start the failover task of a node unless it runs, is not needed, or the pool is not open."""
-        if node.identifier in self._failovers or not self.is_open or not self.failover.is_needed_for(node):
+        running = self._failovers.get(node.identifier)
+        if running is not None and not running.done():  # done and not removed: it was cancelled before it had begun
+            return
+        if not self.is_open or not self.failover.is_needed_for(node):
             return
 
         async def fail_over() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +12,9 @@ from revvlink_cli import Node, NodeStatus, PlayerDestroyedException, RevvlinkExc
 from revvlink_cli.client.events import PlayerLost
 from tests.faults.watched_fleet import PASSWORD, Watched, fleet, guild, profiles, run, voice
 from tests.fidelity.replay_server import response
+
+if TYPE_CHECKING:
+    from revvlink_cli.client.routing.failover import DrainReport
 
 PLACEMENT = "revvlink_cli.client.routing.placement"
 
@@ -169,5 +174,30 @@ def test_close_wakes_the_callers_that_wait_for_a_slot(monkeypatch: pytest.Monkey
             async with asyncio.timeout(5):
                 outcomes = await asyncio.gather(*waiting, return_exceptions=True)
             assert all(isinstance(outcome, RevvlinkException) for outcome in outcomes), outcomes
+
+    run(work)
+
+
+def test_drain_at_the_loss_of_a_node_does_not_end_its_failover() -> None:
+    """A bot drains a node in its handler of the loss, before the failover has begun: the players move later."""
+    draining: list[asyncio.Task[DrainReport]] = []
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), resume_timeout=0) as watched:
+            nodes = watched.pool.nodes
+
+            def dispatch(name: str, _event: object) -> None:
+                if name == "revvlink_node_lost":
+                    draining.append(asyncio.create_task(watched.pool.drain(nodes["a"])))
+
+            client = SimpleNamespace(user=SimpleNamespace(id=170939974227541168), dispatch=dispatch)
+            await watched.pool.connect(nodes=[], client=client)
+            nodes["b"].cordon()
+            await watched.pool.create_player(guild(1)).update_voice(**voice(1))
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until(lambda: draining, 5)
+            assert (await draining[0]).failed.keys() == {guild(1)}
+            nodes["b"].uncordon()
+            await watched.until(lambda: guild(1) in nodes["b"].players, 5)
 
     run(work)
