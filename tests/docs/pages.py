@@ -88,6 +88,7 @@ def shortened(lines: list[str]) -> list[str]:
 
 MASKS = (
     (r"\x1b\[[0-9;?]*[A-Za-z]", ""),
+    (r">=(?=\d)", ""),  # a NodeLink's penalty is exact after its second statistics
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d| [A-Z]{3,4})?", "TIME"),
     (r"(?<![\w.-])\d\d:\d\d(:\d\d)?( [A-Z]{3,4})?", "TIME"),
     (r"(?<![\w.-])[\d.]+ ?(ms|s|m|min|h|d|days?|hours?|minutes?|seconds?)\b( ?\d+(ms|s|m|h|d)\b)*", "SPAN"),

@@ -427,7 +427,7 @@ def test_a_drain_that_is_given_up() -> None:
             (report,) = watched.told(NodeDrained)
             assert len(report.moved) == len(watched.pool.nodes["b"].players) < 30
             assert len(report.failed) == len(node.players) == 30 - len(report.moved)
-            assert not any(player.turn.locked() for player in watched.fleet.players_on(node))
+            await watched.until(lambda: not any(player.turn.locked() for player in watched.fleet.players_on(node)))
             await watched.until_settled(30)
 
     run(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -276,7 +277,8 @@ def test_on_a_terminal(command: str, config: Path, isolated: Path, monkeypatch: 
             deadline = time.monotonic() + RUNNING
             while time.monotonic() < deadline and terminal.read(0.2):
                 pass
-            os.kill(terminal.pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):  # it has refused its command line
+                os.kill(terminal.pid, signal.SIGINT)
         terminal.end()
         assert "internal_error" not in terminal.seen, terminal.seen
         assert offences(without_screen(terminal.seen)) == [], (line, terminal.seen)
