@@ -242,6 +242,8 @@ class Desk:
             patch.chdir(self.home)
             with start_cli(*words[1:], stderr_to_stdout=True) as process:
                 shown = process.stdout.readline()
+                if text.startswith("revvlink demo --"):  # its note comes before the command that runs on it
+                    shown += process.stdout.readline()
                 process.send_signal(signal.SIGINT)
                 shown += process.communicate()[0]
         return 0 if process.returncode == 130 else process.wait(), shown
