@@ -16,29 +16,17 @@ NAME = "revvlink"
 
 def user_config_folder() -> Path:
     """The folder of the user's configurations."""
-    if (found := _xdg_folder("XDG_CONFIG_HOME", ".config")) is not None:
-        return found
-    import platformdirs
-
-    return Path(platformdirs.user_config_path(NAME, appauthor=False))
+    return _user_folder("config", "XDG_CONFIG_HOME", ".config")
 
 
 def user_state_folder() -> Path:
     """The folder for what the program remembers between runs."""
-    if (found := _xdg_folder("XDG_STATE_HOME", ".local/state")) is not None:
-        return found
-    import platformdirs
-
-    return Path(platformdirs.user_state_path(NAME, appauthor=False))
+    return _user_folder("state", "XDG_STATE_HOME", ".local/state")
 
 
 def user_cache_folder() -> Path:
     """The folder for what the program can make again."""
-    if (found := _xdg_folder("XDG_CACHE_HOME", ".cache")) is not None:
-        return found
-    import platformdirs
-
-    return Path(platformdirs.user_cache_path(NAME, appauthor=False))
+    return _user_folder("cache", "XDG_CACHE_HOME", ".cache")
 
 
 def site_config_folder() -> Path:
@@ -50,14 +38,17 @@ def site_config_folder() -> Path:
     return Path(platformdirs.site_config_path(NAME, appauthor=False))
 
 
-def _xdg_folder(variable: str, usual: str) -> Path | None:
-    """The folder that a variable names, else the usual one below the home folder; None where that is not enough."""
-    if not _is_plain_linux():
-        return None
+def _user_folder(kind: str, variable: str, usual: str) -> Path:
+    """The folder that a variable names, else the usual one below the home folder; platformdirs decides elsewhere."""
     named, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
-    if named.startswith("/"):
-        return Path(named, NAME)
-    return Path(home, usual, NAME) if not named and home.startswith("/") else None
+    if _is_plain_linux():
+        if named.startswith("/"):
+            return Path(named, NAME)
+        if not named and home.startswith("/"):
+            return Path(home, usual, NAME)
+    import platformdirs
+
+    return Path(getattr(platformdirs, f"user_{kind}_path")(NAME, appauthor=False))
 
 
 def _is_plain_linux() -> bool:
