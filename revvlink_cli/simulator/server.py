@@ -8,6 +8,7 @@ import random
 import socket
 import struct
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from revvlink_cli.simulator.node import Node
 from revvlink_cli.simulator.nodelink.node import NodeLink
 from revvlink_cli.simulator.request_faults import RequestFaults
+from revvlink_cli.simulator.scenario import REQUEST_ACTIONS
 from revvlink_cli.simulator.timeline import run_faults
 
 if TYPE_CHECKING:
@@ -247,6 +249,39 @@ class SimulatedNode:
         if self._node is not None:
             await self._node.close_voice(guild_id, code)
 
+    async def begin_fault(self, fault: Fault) -> None:
+        """Let a fault of a scenario begin."""
+        if fault.do in REQUEST_ACTIONS:
+            self.faults.begin(fault)
+            return
+        match fault.do:
+            case "kill" | "stop":
+                await self.stop_here(abort=fault.do == "kill")
+            case "freeze" | "hang":
+                await self.freeze_here(websockets=fault.do == "freeze")
+            case "drop":
+                await self.drop_here()
+            case "load":
+                await self.set_load_here(players=fault.players, playing=fault.playing, system_load=fault.system_load)
+            case "close_voice":
+                await self.close_voice_here(fault.guild, fault.code)
+            case "lose_sessions":
+                await self.lose_sessions_here()
+
+    async def end_fault(self, fault: Fault) -> None:
+        """Let a fault end; what happens in a moment needs no end."""
+        if fault.do in REQUEST_ACTIONS:
+            self.faults.end(fault)
+            return
+        match fault.do:
+            case "kill" | "stop":
+                await self.start_here()
+            case "freeze" | "hang":
+                await self.thaw_here()
+            case "load":
+                load = self.profile
+                await self.set_load_here(players=load.players, playing=load.playing, system_load=load.system_load)
+
     async def lose_sessions_here(self) -> None:
         """Forget the sessions that wait for their clients, and let no open one wait later."""
         if self._node is not None:
@@ -351,7 +386,6 @@ class Simulator:
     async def _stop_all(self) -> None:
         if self._timeline is not None:
             self._timeline.cancel()
-            await asyncio.gather(self._timeline, return_exceptions=True)
         await asyncio.gather(*(node.stop_here(abort=False) for node in self._nodes.values()))
         for node in self._nodes.values():
             node.release_port()
@@ -360,3 +394,6 @@ class Simulator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.get_running_loop().shutdown_asyncgens()
+        if self._timeline is not None:
+            with suppress(asyncio.CancelledError):  # a defect of a fault is raised, now that all has stopped
+                await self._timeline
