@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared.command import Options, Rows, command, make_app, options_of, refuse_endless_json
-from revvlink_cli.commands.shared.ready_file import write_ready_file
+from revvlink_cli.commands.shared.kept_fleet import Words, kept_fleet
+from revvlink_cli.commands.shared.watch_options import timestamp
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Script, Step, Stream, column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
-    from pathlib import Path
 
     from revvlink_cli.services.demo import DemoFleet
 
@@ -87,6 +87,12 @@ ENDING = (
 )
 
 
+KEPT = Words(
+    "A simulated fleet runs, and a bot plays on it. In another terminal, type:",
+    "Then type any command, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
+)
+
+
 def _tour(fleet: DemoFleet) -> Iterator[Step]:
     """The command lines of the tour. What happens in the fleet happens before its step is given."""
     from revvlink_cli.services.demo import UNSTABLE
@@ -123,11 +129,7 @@ async def _keep_running(
 ) -> AsyncGenerator[DemoRow, None]:
     """Run the fleet until cancelled; first say how to use it, then what happens in it."""
     import asyncio
-    import signal
-    import sys
-    from contextlib import ExitStack
 
-    from revvlink_cli.output import diagnostics
     from revvlink_cli.services.demo import DemoEvent, DemoFleet
 
     loop = asyncio.get_running_loop()
@@ -137,38 +139,18 @@ async def _keep_running(
         loop.call_soon_threadsafe(happened.put_nowait, event)
 
     fleet = DemoFleet(seed=seed, moves=not steady, outages=not steady, on_event=keep)
-    with ExitStack() as stack:
-        path = stack.enter_context(fleet.running())
-        if sys.platform != "win32":
-            loop.add_signal_handler(signal.SIGHUP, happened.put_nowait, None)  # the terminal is closed
-        if not options.quiet:
-            diagnostics.lines(_instructions(path))
-        if ready_file is not None:
-            stack.callback(write_ready_file(ready_file, f"{path}\n"))
+    with kept_fleet(
+        options,
+        fleet.running(),
+        KEPT,
+        ready_file=ready_file,
+        ready_text="{}\n".format,
+        on_hang_up=lambda: happened.put_nowait(None),
+    ) as path:
         yield _row(None, "ready", f"{len(fleet)} nodes, {fleet.players} players of a bot", str(path))
         while (event := await happened.get()) is not None:
             yield _row(event.node, event.kind, event.text)
 
 
-def _instructions(path: Path) -> tuple[str, ...]:
-    """How to use the fleet from another terminal."""
-    quoted = str(path).replace("'", "''")
-    return (
-        "A simulated fleet runs, and a bot plays on it. In another terminal, type:",
-        "",
-        f"  export REVVLINK_CONFIG={path}",
-        "",
-        "In PowerShell:",
-        "",
-        f"  $env:REVVLINK_CONFIG = '{quoted}'",
-        "",
-        "Then type any command, such as `revvlink nodes status`. Ctrl-C ends the fleet.",
-        "",
-    )
-
-
 def _row(node: str | None, event: str, detail: str, config: str | None = None) -> DemoRow:
-    from datetime import UTC, datetime
-
-    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
-    return DemoRow(time=now, node=node, event=event, detail=detail, config=config)
+    return DemoRow(time=timestamp(), node=node, event=event, detail=detail, config=config)

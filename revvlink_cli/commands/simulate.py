@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +17,13 @@ from revvlink_cli.commands.shared.command import (
     options_of,
     refuse_endless_json,
 )
-from revvlink_cli.commands.shared.ready_file import write_ready_file
+from revvlink_cli.commands.shared.kept_fleet import Words, kept_fleet
+from revvlink_cli.commands.shared.node_selection import config_failure, read_password
+from revvlink_cli.commands.shared.watch_options import timestamp
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from revvlink_cli.simulator import SimulatedNode, Simulator
@@ -28,7 +31,10 @@ if TYPE_CHECKING:
 
 app = make_app()
 
-KINDS = ("lavalink", "nodelink")
+KEPT = Words(
+    "Simulated nodes run. A bot connects to them as to any Lavalink. For this tool, type in another terminal:",
+    "Then `revvlink nodes export --for wavelink` (or another client) prints them for a bot. Ctrl-C ends the nodes.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,34 +98,38 @@ def simulate(
     options = options_of(ctx)
     refuse_endless_json(options, "simulate")
     host, port = _address(listen, ctx)
-    given = _listening(_scenario(ctx, scenario, nodes, kind, seed), port, _password(options))
+    password = None if options.password_env is None else read_password(options, options.password_env)
+    given = _listening(_scenario(options, ctx, scenario, nodes, kind, seed), port, password)
     return Stream(SimulateRow, _serve(options, given, host, ready_file), is_endless=True, is_service=True)
 
 
-def _scenario(ctx: typer.Context, path: str | None, nodes: int | None, kind: str | None, seed: int | None) -> Scenario:
+def _scenario(
+    options: Options, ctx: typer.Context, path: str | None, nodes: int | None, kind: str | None, seed: int | None
+) -> Scenario:
     """The scenario of a file, or nodes that find tracks for any words."""
     from dataclasses import replace
 
     from revvlink_cli.simulator import NodeProfile
+    from revvlink_cli.simulator.profile import DIALECTS, PLAYER_LOAD
     from revvlink_cli.simulator.scenario import Scenario
     from revvlink_cli.simulator.track_rules import ALL_SOURCES, ANY_WORDS
 
-    if kind is not None and kind not in KINDS:
-        raise typer.BadParameter(f"{kind!r} is not one of {', '.join(KINDS)}", ctx=ctx, param_hint="--kind")
+    if kind is not None and kind not in DIALECTS:
+        raise typer.BadParameter(f"{kind!r} is not one of {', '.join(DIALECTS)}", ctx=ctx, param_hint="--kind")
     if path is not None:
         if nodes is not None or kind is not None:
             raise typer.BadParameter("the SCENARIO has nodes of its own", ctx=ctx, param_hint="--nodes, --kind")
-        found = _read(path)
+        found = _read(path, options)
         return found if seed is None else replace(found, seed=seed)
     make = NodeProfile.nodelink if kind == "nodelink" else NodeProfile
     profiles = tuple(
-        make(identifier=f"sim-{number}", player_load=0.018, sources=ALL_SOURCES, tracks=ANY_WORDS)
+        make(identifier=f"sim-{number}", player_load=PLAYER_LOAD, sources=ALL_SOURCES, tracks=ANY_WORDS)
         for number in range(1, (nodes or 1) + 1)
     )
     return Scenario(nodes=profiles, seed=seed)
 
 
-def _read(name: str) -> Scenario:
+def _read(name: str, options: Options) -> Scenario:
     from pathlib import Path
 
     from revvlink_cli.config.files import read_text
@@ -133,8 +143,7 @@ def _read(name: str) -> Scenario:
     try:
         return read_scenario(read_text(path), path)
     except ConfigError as error:
-        failures = [Failure("scenario", str(problem), hint=problem.hint) for problem in error.problems]
-        raise CommandError(*failures, exit_code=ExitCode.USAGE) from None
+        raise config_failure(error, options) from None
 
 
 def _address(text: str | None, ctx: typer.Context) -> tuple[str, int]:
@@ -147,18 +156,6 @@ def _address(text: str | None, ctx: typer.Context) -> tuple[str, int]:
         return Address.parse(text if text.rpartition("]")[2].count(":") == 1 else f"{text}:0")
     except ValueError as error:
         raise typer.BadParameter(str(error), ctx=ctx, param_hint="--listen") from None
-
-
-def _password(options: Options) -> str | None:
-    import os
-
-    if options.password_env is None:
-        return None
-    value = os.environ.get(options.password_env)
-    if not value:
-        failure = Failure("password", f"the environment variable {options.password_env} is not set")
-        raise CommandError(failure, exit_code=ExitCode.USAGE)
-    return value
 
 
 def _listening(scenario: Scenario, port: int, password: str | None) -> Scenario:
@@ -181,43 +178,50 @@ async def _serve(
     """Run the nodes until cancelled; first say where they are, then what happens to them."""
     import asyncio
     import json
-    import os
-    import tempfile
-    from contextlib import ExitStack
-    from pathlib import Path
 
-    from revvlink_cli.output import diagnostics
     from revvlink_cli.simulator import Simulator
 
     loop = asyncio.get_running_loop()
-    happened: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
+    happened: asyncio.Queue[tuple[str, str, str] | None] = asyncio.Queue()
 
     def keep(node: str, event: str, detail: str) -> None:
         loop.call_soon_threadsafe(happened.put_nowait, (node, event, detail))
 
+    def ready_text(path: Path) -> str:
+        nodes = [_described(node) for node in simulator]
+        return f"{json.dumps({'config': str(path), 'nodes': nodes}, indent=2)}\n"
+
     simulator = Simulator(scenario.nodes, faults=scenario.faults, seed=scenario.seed, host=host, on_event=keep)
+    with kept_fleet(
+        options,
+        _running(simulator),
+        KEPT,
+        ready_file=ready_file,
+        ready_text=ready_text,
+        on_hang_up=lambda: happened.put_nowait(None),
+    ):
+        for node in simulator:
+            yield _row(node.profile.identifier, "ready", f"{node.profile.dialect} {node.profile.version}", node.uri)
+        while (event := await happened.get()) is not None:
+            yield _row(*event)
+
+
+@contextmanager
+def _running(simulator: Simulator) -> Iterator[Path]:
+    """Run the nodes; gives the path of a configuration for them."""
+    import os
+
+    from revvlink_cli.services.simulated_fleet import configuration_of
+
     with ExitStack() as stack:
         try:
             stack.enter_context(simulator)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno is not None else str(error)
-            failure = Failure("listen", f"cannot listen on {host}: {reason}", hint="choose other ports with --listen")
+            where = f"cannot listen on {simulator.host}: {reason}"
+            failure = Failure("listen", where, hint="choose other ports with --listen")
             raise CommandError(failure, exit_code=ExitCode.FAILED) from None
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="revvlink-simulate-"))
-        path = Path(folder) / "revvlink.toml"
-        path.touch(mode=0o600)
-        path.write_text(_configuration(simulator), encoding="utf-8")
-        if not options.quiet:
-            diagnostics.lines(_instructions(path))
-        if ready_file is not None:
-            nodes = [_described(node) for node in simulator]
-            text = json.dumps({"config": str(path), "nodes": nodes}, indent=2)
-            stack.callback(write_ready_file(ready_file, f"{text}\n"))
-        for node in simulator:
-            yield _row(node.profile.identifier, "ready", f"{node.profile.dialect} {node.profile.version}", node.uri)
-        while True:
-            name, event, detail = await happened.get()
-            yield _row(name, event, detail)
+        yield stack.enter_context(configuration_of(simulator, "simulate"))
 
 
 def _described(node: SimulatedNode) -> dict[str, Any]:
@@ -235,34 +239,5 @@ def _described(node: SimulatedNode) -> dict[str, Any]:
     }
 
 
-def _configuration(simulator: Simulator) -> str:
-    """A configuration of revvlink with the nodes."""
-    import tomli_w
-
-    tables = []
-    for node in simulator:
-        table = {"identifier": node.profile.identifier, "uri": node.uri, "password": node.password}
-        tables.append(table | ({"region": node.profile.region} if node.profile.region is not None else {}))
-    return tomli_w.dumps({"nodes": tables})
-
-
-def _instructions(path: Path) -> tuple[str, ...]:
-    return (
-        "Simulated nodes run. A bot connects to them as to any Lavalink. For this tool, type in another terminal:",
-        "",
-        f"  export REVVLINK_CONFIG={path}",
-        "",
-        "In PowerShell:",
-        "",
-        f"  $env:REVVLINK_CONFIG = '{path}'",
-        "",
-        "Then `revvlink nodes export --for wavelink` (or another client) prints them for a bot. Ctrl-C ends the nodes.",
-        "",
-    )
-
-
 def _row(node: str, event: str, detail: str, uri: str | None = None) -> SimulateRow:
-    from datetime import UTC, datetime
-
-    now = datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
-    return SimulateRow(time=now, node=node, event=event, detail=detail, uri=uri)
+    return SimulateRow(time=timestamp(), node=node, event=event, detail=detail, uri=uri)

@@ -10,23 +10,21 @@ import asyncio
 import math
 import random
 import secrets
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import tomli_w
 
 from revvlink_cli.client import events
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.pool import Pool
 from revvlink_cli.client.protocol.messages import TrackEnd
+from revvlink_cli.services.simulated_fleet import configuration_of
 from revvlink_cli.simulator import NodeProfile, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from revvlink_cli.client.player import Player
 
@@ -156,21 +154,8 @@ class DemoFleet:
 
         Only the user can read the file, which holds the password. It is deleted at the end.
         """
-        with self._simulator, tempfile.TemporaryDirectory(prefix="revvlink-demo-") as folder:
-            path = Path(folder) / "revvlink.toml"
-            path.touch(mode=0o600)
-            nodes = [
-                {
-                    "identifier": node.profile.identifier,
-                    "uri": node.uri,
-                    "password": node.password,
-                    "region": node.profile.region,
-                    "tags": list(TAGS[node.profile.identifier]),
-                }
-                for node in self._simulator
-            ]
-            files = {"cache": {"path": "cache.sqlite3"}, "page": {"history": "history.sqlite3"}}
-            path.write_text(tomli_w.dumps({**files, "nodes": nodes}), encoding="utf-8")
+        files = {"cache": {"path": "cache.sqlite3"}, "page": {"history": "history.sqlite3"}}
+        with self._simulator, configuration_of(self._simulator, "demo", tags=TAGS, **files) as path:
             try:
                 self._simulator.call(self._start())
                 yield path

@@ -10,7 +10,7 @@ from revvlink_cli.config.checker import DocumentChecker
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.json_schema import table_schema
 from revvlink_cli.config.schema import Key, Kind
-from revvlink_cli.simulator.profile import AUDIO, VOICE, NodeProfile
+from revvlink_cli.simulator.profile import AUDIO, DIALECTS, PLAYER_LOAD, VOICE, NodeProfile
 from revvlink_cli.simulator.routeplanner import PLANNERS
 from revvlink_cli.simulator.scenario import ACTIONS, Fault, Scenario
 from revvlink_cli.simulator.track_rules import ALL_SOURCES, RESULTS, SEVERITIES, TrackRule
@@ -27,7 +27,7 @@ TOP = (
 
 NODE = (
     Key(name="name", kind=Kind.TEXT, required=True, example='"us-1"', help="Name of the node, unique"),
-    Key(name="kind", kind=Kind.TEXT, default="lavalink", choices=("lavalink", "nodelink"), help="The server it is"),
+    Key(name="kind", kind=Kind.TEXT, default="lavalink", choices=DIALECTS, help="The server it is"),
     Key(name="version", kind=Kind.TEXT, example='"4.2.2"', help="Version that it reports"),
     Key(name="region", kind=Kind.TEXT, example='"us"', help="Region in the configurations that `simulate` prints"),
     Key(name="password", kind=Kind.TEXT, secret=True, default="youshallnotpass", help="Password that it accepts"),
@@ -42,7 +42,7 @@ NODE = (
     Key(name="playing", kind=Kind.INTEGER, default=0, minimum=0, maximum=10**6, help="How many of these play"),
     Key(name="load", kind=Kind.NUMBER, default=0.05, minimum=0, maximum=1, example="0.05",
         help="Load of its machine without players, 0 to 1"),
-    Key(name="player_load", kind=Kind.NUMBER, default=0.018, minimum=0, maximum=100, example="0.018",
+    Key(name="player_load", kind=Kind.NUMBER, default=PLAYER_LOAD, minimum=0, maximum=100, example="0.018",
         help="Share of one core that each playing player adds to the load"),
     Key(name="cores", kind=Kind.INTEGER, default=4, minimum=1, maximum=4096, help="Processor cores"),
     Key(name="stats_interval", kind=Kind.DURATION, example='"60s"',
@@ -222,21 +222,14 @@ class _Reader(DocumentChecker):
         return fault
 
 
+FIELDS = {"name": "identifier", "load": "system_load", "needs_dave": "requires_dave"}
+"""Key of ``[[nodes]]`` -> the field of `NodeProfile`, where it has another name."""
+
+
 def profile_of(values: Mapping[str, Any], tracks: tuple[TrackRule, ...]) -> NodeProfile:
-    """The node of a table."""
-    names = (
-        "version", "region", "password", "voice", "voice_delay", "audio", "players", "playing", "cores",
-        "stats_interval", "answer_delay", "route_planner", "failing_addresses", "youtube_plugin",
-    )  # fmt: skip
-    given = {name: values[name] for name in names if name in values}
-    given |= {
-        "identifier": values["name"],
-        "sources": values.get("sources", ALL_SOURCES),
-        "system_load": values.get("load", 0.05),
-        "player_load": values.get("player_load", 0.018),
-        "requires_dave": values.get("needs_dave", False),
-        "tracks": tracks,
-    }
-    if values.get("kind") == "nodelink":
-        return NodeProfile.nodelink(guards=("flood", "rate") if values.get("guards", True) else (), **given)
-    return NodeProfile(**given)
+    """The node of a table; what is not given is as in `NodeProfile`, but for the sources and the load of players."""
+    given: dict[str, Any] = {"sources": ALL_SOURCES, "player_load": PLAYER_LOAD, "tracks": tracks}
+    given |= {FIELDS.get(name, name): value for name, value in values.items() if name not in ("kind", "guards")}
+    if not values.get("guards", True):
+        given["guards"] = ()
+    return NodeProfile.nodelink(**given) if values.get("kind") == "nodelink" else NodeProfile(**given)

@@ -11,6 +11,12 @@ from revvlink_cli.simulator.routeplanner import PLANNERS
 if TYPE_CHECKING:
     from revvlink_cli.simulator.track_rules import TrackRule
 
+DIALECTS = ("lavalink", "nodelink")
+"""The kinds of server that a node can be."""
+
+PLAYER_LOAD = 0.018
+"""Share of one core that a playing player takes on a genuine Lavalink that transcodes."""
+
 VOICE = ("accept", "delay", "hang", "refuse")
 """What a node may do with a voice state."""
 
@@ -64,8 +70,7 @@ class NodeProfile:
         voice: What a voice state brings: ``accept``, ``delay`` (after `voice_delay`), ``hang`` (the request never ends)
             or ``refuse`` (the voice server cannot be reached; a Lavalink hangs then).
         voice_delay: Seconds of ``delay``.
-        player_load: Share of one core that each playing player adds to both loads. A genuine Lavalink that transcodes
-            takes 0.015 to 0.02.
+        player_load: Share of one core that each playing player adds to both loads; see `PLAYER_LOAD`.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
@@ -130,7 +135,7 @@ class NodeProfile:
         """Refuse values that no node can have."""
         if min(self.stats_interval, self.player_update_interval, self.speed) <= 0:
             raise ValueError("intervals and speed must be above zero")
-        if self.dialect not in ("lavalink", "nodelink"):
+        if self.dialect not in DIALECTS:
             raise ValueError(f"unknown dialect: {self.dialect}")
         if self.audio is not None and self.audio not in AUDIO:
             raise ValueError(f"unknown audio: {self.audio}")

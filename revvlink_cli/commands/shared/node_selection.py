@@ -86,11 +86,8 @@ def environment_of(options: Options) -> Mapping[str, str]:
 
 def _password(options: Options) -> str | None:
     """The password of the node that ``--uri`` names; None where the environment has it under its usual name."""
-    name = options.password_env
-    if name is not None:
-        if not os.environ.get(name):
-            raise _usage(f"--password-env: the environment variable {name} is not set", f"export {name}", options)
-        return os.environ[name]
+    if options.password_env is not None:
+        return read_password(options, options.password_env)
     if os.environ.get("REVVLINK_PASSWORD") or os.environ.get("REVVLINK_PASSWORD_FILE"):
         return None
     without = _usage("--uri needs a password", "name the variable that holds it with --password-env", options)
@@ -102,6 +99,17 @@ def _password(options: Options) -> str | None:
         return getpass(f"Password of {clean(options.uri or '')}: ")
     except EOFError:
         raise without from None
+
+
+def read_password(options: Options, name: str) -> str:
+    """The password in the variable that ``--password-env`` names.
+
+    Raises:
+        CommandError: It is not set.
+    """
+    if not os.environ.get(name):
+        raise _usage(f"--password-env: the environment variable {name} is not set", f"export {name}", options)
+    return os.environ[name]
 
 
 def _usage(message: str, hint: str, options: Options) -> CommandError:
