@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 app = make_app()
 
 KEPT = Words(
-    "Simulated nodes run. A bot connects to them as to any Lavalink. For this tool, type in another terminal:",
-    "Then `revvlink nodes export --for wavelink` (or another client) prints them for a bot. Ctrl-C ends the nodes.",
+    "Simulated nodes run. For this tool, type in another terminal:",
+    "`revvlink nodes export --for wavelink` prints them for a bot. Ctrl-C ends them.",
 )
 
 
