@@ -191,45 +191,36 @@ class _Reader(DocumentChecker):
             re.compile(values.get("regex", ""))
         except re.error as error:
             self.problem(("tracks", index, "regex"), f"is no regular expression: {error}")
-        names = ("match", "regex", "result", "title", "author", "count", "message", "severity", "cause")
-        given = {name: values[name] for name in names if name in values}
-        return TrackRule(**given, length_s=values.get("length"))
+        return TrackRule(**_fields(values))
 
     def fault(self, index: int, values: dict[str, Any], nodes: tuple[NodeProfile, ...]) -> Fault | None:
         if "do" not in values:
             return None
         if "every" in values and values["every"] < values.get("for", 0):
             self.problem(("faults", index, "every"), "is shorter than for: the fault would begin before it has ended")
-        names = (
-            "do",
-            "nodes",
-            "every",
-            "route",
-            "chance",
-            "status",
-            "retry_after",
-            "code",
-            "guild",
-            "players",
-            "playing",
-        )
-        given = {name: values[name] for name in names if name in values}
-        others = {"at": "at", "for": "lasts", "delay": "delay", "jitter": "jitter", "load": "system_load"}
-        fault = Fault(**given, **{field: values[name] for name, field in others.items() if name in values})
+        fault = Fault(**_fields(values))
         if nodes and not any(fault.is_for(node.identifier) for node in nodes):
             hint = nearest(fault.nodes, [node.identifier for node in nodes])
             self.problem(("faults", index, "nodes"), "is the pattern of no node", hint)
         return fault
 
 
-FIELDS = {"name": "identifier", "load": "system_load", "needs_dave": "requires_dave"}
-"""Key of ``[[nodes]]`` -> the field of `NodeProfile`, where it has another name."""
+FIELDS = {
+    "name": "identifier", "load": "system_load", "needs_dave": "requires_dave", "length": "length_s", "for": "lasts",
+}  # fmt: skip
+"""Key of a table -> the field of its class, where that has another name."""
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the class of a table, without those that are not given."""
+    return {FIELDS.get(name, name): value for name, value in values.items()}
 
 
 def profile_of(values: Mapping[str, Any], tracks: tuple[TrackRule, ...]) -> NodeProfile:
     """The node of a table; what is not given is as in `NodeProfile`, but for the sources and the load of players."""
     given: dict[str, Any] = {"sources": ALL_SOURCES, "player_load": PLAYER_LOAD, "tracks": tracks}
-    given |= {FIELDS.get(name, name): value for name, value in values.items() if name not in ("kind", "guards")}
-    if not values.get("guards", True):
+    given |= _fields(values)
+    kind = given.pop("kind", "lavalink")
+    if not given.pop("guards", True):
         given["guards"] = ()
-    return NodeProfile.nodelink(**given) if values.get("kind") == "nodelink" else NodeProfile(**given)
+    return NodeProfile.nodelink(**given) if kind == "nodelink" else NodeProfile(**given)
