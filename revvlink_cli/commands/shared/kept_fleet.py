@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """What the user is told around the lines that name the configuration.
+    """What is said around the lines that name the configuration.
 
     Attributes:
         first: What runs, and where to type the line below.
@@ -42,7 +42,7 @@ def kept_fleet(
     Args:
         options: The global options.
         running: Runs the fleet, and gives that path.
-        words: What the user is told, unless with ``--quiet``.
+        words: What to say, unless with ``--quiet``.
         ready_file: Is written once all is up, and deleted at the end; None for no file.
         ready_text: Makes its text.
         on_hang_up: Is called when the terminal is closed.
