@@ -66,6 +66,15 @@ def test_commands_and_options() -> None:
     assert values("revvlink search x --cache-mode o") == ["only"]
 
 
+def test_a_group_with_a_default_command() -> None:
+    """Its commands, the options of the default one, and what that takes where no command begins so."""
+    assert "run" in values("revvlink simulate ")
+    assert values("revvlink simulate ru") == ["run"]
+    assert values("revvlink simulate --see") == ["--seed"]
+    assert values("revvlink simulate --seed 1 --rea") == ["--ready-file"]
+    assert candidates("revvlink simulate ./bot") == candidates("revvlink simulate run ./bot") == ["files"]
+
+
 @pytest.mark.usefixtures("config")
 def test_values_from_the_configuration() -> None:
     """Nodes, regions, tags and sources are the configured ones."""

@@ -109,7 +109,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("list", "--all-nodes"),
         ("--cache-mode", "only", HOSTILE),
     ),
-    "simulate": ((HOSTILE,), ("--listen", HOSTILE), ("--schema",)),
+    "simulate run": ((HOSTILE,), ("--listen", HOSTILE), ("--schema",)),
     "top": ((),),
     "silence add": (
         (NAME, "--for", "1h", "--reason", HOSTILE),

@@ -379,10 +379,14 @@ class Group(TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The commands with their whole lines, then the options."""
+        self.write_commands(ctx, formatter)
+        write_options(self, ctx, formatter)
+
+    def write_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands with their whole lines."""
         commands: list[Any] = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(command.name, command.get_short_help_str(sys.maxsize)) for command in commands])
-        write_options(self, ctx, formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; an error suggests commands of all groups."""
@@ -435,6 +439,42 @@ class LateGroup(Group):
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's signature
         """The commands, in the order of the table."""
         return list(self.commands)
+
+
+class DefaultGroup(LateGroup):
+    """A group with a command that runs when none is named; made by `make_group`.
+
+    A word that is no command of the group is the default command's: ``simulate bot.toml`` is ``simulate run bot.toml``.
+    """
+
+    default = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Name the default command, unless the first word is a command or asks for help."""
+        is_named = bool(args) and args[0] in (*self.commands, *ctx.help_option_names)
+        is_completed = ctx.resilient_parsing and not args  # the next word may be a command
+        return super().parse_args(ctx, args if is_named or is_completed else [self.default, *args])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands; else the options of the default command, or values of its first argument."""
+        inner = self._default(ctx)
+        if incomplete.startswith("-"):
+            return inner.command.shell_complete(inner, incomplete)
+        arguments = [param for param in inner.command.params if param.param_type_name == "argument"]
+        return super().shell_complete(ctx, incomplete) or arguments[0].shell_complete(inner, incomplete)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help of the default command, with the commands of the group."""
+        inner = self._default(ctx)
+        inner.command.format_usage(inner, formatter)
+        self.format_usage(ctx, formatter)
+        inner.command.format_help_text(inner, formatter)
+        self.write_commands(ctx, formatter)
+        inner.command.format_options(inner, formatter)
+
+    def _default(self, ctx: Any) -> Any:
+        """The context of the default command, as typed without its name."""
+        return typer.Context(self.commands[self.default], parent=ctx.parent, info_name=ctx.info_name)
 
 
 class Command(TyperCommand):
@@ -594,15 +634,17 @@ def make_app() -> typer.Typer:
     )
 
 
-def make_group(package: str, modules: Mapping[str, str]) -> typer.Typer:
+def make_group(package: str, modules: Mapping[str, str], *, default: str | None = None) -> typer.Typer:
     """Make the Typer app of a group whose commands are loaded when they are used.
 
     Args:
         package: Full name of the group's package.
         modules: Command -> its module in the package, whose `add_to` adds it to an app; in the order of the help.
+        default: The command that runs when none is named, None for none.
     """
     app = make_app()
-    app.info.cls = type("Group", (LateGroup,), {"package": package, "modules": modules})
+    group = LateGroup if default is None else DefaultGroup
+    app.info.cls = type("Group", (group,), {"package": package, "modules": modules, "default": default})
     app.callback()(lambda: None)  # Typer makes no group of an app that has neither commands nor this
     return app
 

@@ -1,4 +1,4 @@
-"""``revvlink simulate``."""
+"""``revvlink simulate``, as typed and with the name of its default command."""
 
 from __future__ import annotations
 
@@ -74,6 +74,7 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
     ("arguments", "said"),
     [
         (("none.toml",), "none.toml: there is no such file"),
+        (("rnu",), "rnu: there is no such file (name a TOML file, or see the commands"),
         (("bot.toml", "--nodes", "2"), "the SCENARIO has nodes of its own"),
         (("--kind", "x"), "'x' is not one of lavalink, nodelink"),
         (("--listen", "127.0.0.1:70000"), "is not HOST:PORT"),
@@ -105,3 +106,15 @@ def test_every_mistake_of_a_scenario(isolated: Path) -> None:
     assert "bot.toml:2:1: nodes[0]: has no name" in ran.err
     assert (busy.code, "in use" in busy.err) == (1, True)
     assert run_cli("simulate", "--schema").json["title"] == "revvlink scenario"
+
+
+def test_words_that_name_no_command_are_a_scenario(isolated: Path) -> None:
+    """`simulate` and `simulate run` are the same; a file named as a command is read after `run`, or by its path."""
+    (isolated / "run").write_text("sed = 1", encoding="utf-8")
+    (isolated / "bot.toml").write_text("sed = 1", encoding="utf-8")
+
+    for line in (("bot.toml",), ("run", "bot.toml"), ("run", "run"), ("./run",)):
+        assert "sed: is no key" in run_cli("simulate", *line).err
+    assert "[SCENARIO]" in run_cli("simulate", "--help").out
+    assert "COMMAND" in run_cli("simulate", "--help").out
+    assert run_cli("simulate", "run", "--help").code == 0
