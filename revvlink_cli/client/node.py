@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.arguments import check_mapping, check_text, check_type, texts
 from revvlink_cli.client.connection.node_state import NodeState
 from revvlink_cli.client.errors import Code, NodeException
@@ -185,7 +185,7 @@ class Node:
     @property
     def stats(self) -> NodeStats | None:
         """The last statistics; None when there are none, or when they are too old."""
-        return self.snapshot().stats(time.monotonic())
+        return self.snapshot().stats(clock.monotonic())
 
     @property
     def penalty(self) -> Penalty | None:

@@ -9,12 +9,12 @@ half of it elsewhere would need all of them.
 
 from __future__ import annotations
 
-import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec.structs import replace
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException, is_refusal
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.guild_ids import checked_guild_id
@@ -162,7 +162,7 @@ class Player:
         if self._began_when is not None:  # a Lavalink reports 0 until it has started there
             position = max(position, self._began_at)
         if not self.paused and state.connected:
-            position += int((time.monotonic() - received_at) * 1000)
+            position += int((clock.monotonic() - received_at) * 1000)
         duration = self.track.duration
         return position if duration is None else min(position, duration)
 
@@ -356,7 +356,7 @@ class Player:
             if self._accepted is None or not self._wishes.differing(self._accepted):
                 self._wishes, self._accepted = replace(self._wishes, position=None), None
         if names is None or "track" in names:
-            self._began_when, self._unanswered = time.monotonic(), None
+            self._began_when, self._unanswered = clock.monotonic(), None
         elif "position" in names:
             self._began_at = 0  # the bot has moved the position since the start
 
@@ -480,7 +480,7 @@ class Player:
     @property
     def _started_recently(self) -> bool:
         """Whether its track was started a moment ago."""
-        return self._began_when is None or time.monotonic() - self._began_when < EARLY_END
+        return self._began_when is None or clock.monotonic() - self._began_when < EARLY_END
 
     def note_started(self, track: Playable | None) -> None:
         """Note that a track starts on the node. It accepts a request for this track that got no answer."""

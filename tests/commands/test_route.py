@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 def test_random_fleets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row that is chosen is always the node that ``get_node`` gives; where it gives none, none is chosen."""
     clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr("revvlink_cli.client.clock.monotonic", clock)
     for seed in range(examples(300, 10_000)):
         random_fleet = RandomFleet(random.Random(seed), clock)
         for _ in range(10):

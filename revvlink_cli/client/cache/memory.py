@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from revvlink_cli.client import clock as client_clock
 from revvlink_cli.client.cache.ageing import uses_between_halvings
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ class LFUCache(Generic[K, V]):
         expirations: How many expired entries were deleted.
     """
 
-    def __init__(self, capacity: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, capacity: int, *, clock: Callable[[], float] | None = None) -> None:
         """Make an empty cache.
 
         Args:
             capacity: Entries to keep, at least 1.
-            clock: Seconds that never go back.
+            clock: Seconds that never go back; None is the clock of the client.
 
         Raises:
             ValueError: `capacity` is below 1.
         """
-        self._clock = clock
+        self._clock = clock or (lambda: client_clock.monotonic())  # noqa: PLW0108 - it may be replaced later
         self._entries: dict[K, _Entry[V]] = {}
         self._by_uses: dict[int, OrderedDict[K, None]] = {}
         self._oldest = _NEVER  # nothing expires before that

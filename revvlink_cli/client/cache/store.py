@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import StoreException
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class FallbackStore:
     @property
     def is_down(self) -> bool:
         """Whether the store has failed and is not used for now."""
-        return time.monotonic() < self._down_until
+        return clock.monotonic() < self._down_until
 
     async def get(self, key: Key) -> Entry | None:
         """As `Store.get`; None when the store cannot be used."""
@@ -184,7 +184,7 @@ class FallbackStore:
             self._failed(error)
 
     def _failed(self, error: Exception) -> None:
-        self._down_until = time.monotonic() + RETRY_AFTER
+        self._down_until = clock.monotonic() + RETRY_AFTER
         if not isinstance(error, StoreException):
             _log().debug("defect in %s", type(self._store).__name__, exc_info=error)
             error = StoreException(f"{type(self._store).__name__} failed: {type(error).__name__}: {error}")

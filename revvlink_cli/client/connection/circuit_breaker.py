@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-import time
+
+from revvlink_cli.client import clock
 
 TRIPS_AFTER = 5
 """Failures in a row after which a node is out of routing."""
@@ -29,7 +30,7 @@ class CircuitBreaker:
     @property
     def tripped_until(self) -> float | None:
         """Monotonic second until which the node is out of routing, None when it is not."""
-        return self._until if self._until is not None and time.monotonic() < self._until else None
+        return self._until if self._until is not None and clock.monotonic() < self._until else None
 
     def succeeded(self) -> bool:
         """Note that a request was answered; returns whether that changes anything."""
@@ -45,5 +46,5 @@ class CircuitBreaker:
         limit = min(CAP, BASE * 2.0 ** min(self._trips, 16))
         self._trips += 1
         # At least half of it: otherwise the jitter could make the time too short.
-        self._until = time.monotonic() + random.uniform(limit / 2, limit)  # noqa: S311 - no secret
+        self._until = clock.monotonic() + random.uniform(limit / 2, limit)  # noqa: S311 - no secret
         return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from revvlink_cli._version import __version__
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.http_client import request_headers
 from revvlink_cli.client.connection.rate_limits import Purpose
 from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
@@ -101,7 +102,7 @@ class Handshake:
         timeout = self._settings.timeout
         progress = Progress()
         under_way.set(progress)
-        began = time.monotonic()
+        began = clock.monotonic()
         try:
             async with self._rest.rate_limiter.acquire(Purpose.OBSERVER), asyncio.timeout(timeout):
                 response = await self._session.ws_connect(
@@ -183,4 +184,4 @@ def _end_of_certificate(tls: ssl.SSLObject | None) -> float | None:
     ends = certificate.get("notAfter") if certificate else None
     if not isinstance(ends, str):
         return None
-    return ssl.cert_time_to_seconds(ends) - time.time() + time.monotonic()
+    return ssl.cert_time_to_seconds(ends) - time.time() + clock.monotonic()

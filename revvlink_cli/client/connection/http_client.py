@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.circuit_breaker import CircuitBreaker
 from revvlink_cli.client.connection.exchange import MAX_PLAIN_BODY, Answer, Request
 from revvlink_cli.client.connection.node_errors import NodeErrors
@@ -189,12 +190,12 @@ class HttpClient:
         for tried in range(MAX_RETRY_AFTER + 1):
             try:
                 async with self.rate_limiter.acquire(purpose) as slot:
-                    request.progress.began = began = time.monotonic()
+                    request.progress.began = began = clock.monotonic()
                     try:
                         answer = await self._send(request)
                     except NodeException as error:
                         # With a slow event loop the answer may have arrived and not been read.
-                        is_slow_here = time.monotonic() - began > request.timeout + LOOP_LAG
+                        is_slow_here = clock.monotonic() - began > request.timeout + LOOP_LAG
                         is_silent = error.code in (Code.SILENT, Code.TIMEOUT) and not is_slow_here
                         if voice is not None and is_silent and await self._answers():
                             slot.is_kept = True
@@ -225,7 +226,7 @@ class HttpClient:
         """
         if progress.sent is not None:
             began, used = progress.sent
-            self.latency_s = max(time.monotonic() - began - (time.process_time() - used), 0.0)
+            self.latency_s = max(clock.monotonic() - began - (time.process_time() - used), 0.0)
 
     async def _answers(self) -> bool:
         """Whether the node answers ``/version``. If it does not, the voice server is not the reason for its silence.
@@ -258,7 +259,7 @@ class HttpClient:
     async def _send(self, request: Request) -> Answer:
         """Send one request once, and check the answer; raises as `request` does."""
         under_way.set(request.progress)
-        began = time.monotonic()
+        began = clock.monotonic()
         outcome = await self._exchange(request)
         if isinstance(outcome, NodeException):
             raise await self.diagnose(outcome, began + request.timeout)
@@ -266,13 +267,13 @@ class HttpClient:
             raise outcome
         self.has_answered = True
         if outcome.status not in GATEWAY_STATUSES:
-            self.answered_at = time.monotonic()
+            self.answered_at = clock.monotonic()
             self.on_answer()
         dialect = dialects.from_headers(outcome.headers)
         if dialect is not None:
             self.rate_limiter.dialect = dialect
             if outcome.status < 300:
-                self.served_at = time.monotonic()
+                self.served_at = clock.monotonic()
                 self.on_served()
         elif (challenge := self.errors.challenge(outcome)) is not None:
             raise challenge
@@ -334,7 +335,7 @@ class HttpClient:
         """
         if self.has_answered and failure.code is not Code.TLS_FAILED:
             return failure
-        return await diagnose(failure, self._settings, self.context(), deadline - time.monotonic())
+        return await diagnose(failure, self._settings, self.context(), deadline - clock.monotonic())
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
         """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""

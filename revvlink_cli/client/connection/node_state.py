@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.rate_limits import RateLimiter
 from revvlink_cli.client.connection.rest import Rest
 from revvlink_cli.client.connection.session_players import SessionPlayers
@@ -433,7 +433,7 @@ class NodeState:
                 server_load=known.stats.server_load,
                 has_cpu_baseline=known.stats.has_cpu_baseline,
             )
-        now = time.monotonic()
+        now = clock.monotonic()
         expires = now + TRAITS[dialect].stats_interval * STALE_INTERVALS
         if stats.uptime_ms is not None:
             if stats.uptime_ms < self._uptime_ms and self.rest is not None:

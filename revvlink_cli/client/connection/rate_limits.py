@@ -10,11 +10,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from enum import Enum
 from typing import Self
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 
 
@@ -99,7 +99,7 @@ class RateLimiter:
             permits = asyncio.Semaphore(per_second)
         self._pace = permits
         self._tokens = float(self.BURST)
-        self._filled_at = time.monotonic()
+        self._filled_at = clock.monotonic()
         self._recent: list[float] = []
         self._turns: dict[Purpose, asyncio.Lock] = {}
         self._slots: dict[Purpose, asyncio.Semaphore] = {}
@@ -161,7 +161,7 @@ class RateLimiter:
     def may_reach(self, endpoint: str) -> bool:
         """Whether a voice server may be tried: after two requests without an answer there is a pause."""
         times, since = self._endpoints.get(endpoint, (0, 0.0))
-        if times >= self.VOICE_TRIES and time.monotonic() - since < self.VOICE_PAUSE:
+        if times >= self.VOICE_TRIES and clock.monotonic() - since < self.VOICE_PAUSE:
             return False
         if times >= self.VOICE_TRIES:
             del self._endpoints[endpoint]
@@ -170,7 +170,7 @@ class RateLimiter:
     def mark_hung(self, endpoint: str) -> None:
         """Note that a voice request got no answer: Lavalink stays busy with it even after the client has given up."""
         times, _ = self._endpoints.get(endpoint, (0, 0.0))
-        self._endpoints[endpoint] = (times + 1, time.monotonic())
+        self._endpoints[endpoint] = (times + 1, clock.monotonic())
         while len(self._endpoints) > self.ENDPOINTS:
             del self._endpoints[next(iter(self._endpoints))]
 
@@ -197,7 +197,7 @@ class RateLimiter:
         if purpose is Purpose.OBSERVER:
             self._tokens -= 1.0
         if self.dialect is not Dialect.LAVALINK:
-            self._recent = [*self._recent[1 - self._most_recent :], time.monotonic()]
+            self._recent = [*self._recent[1 - self._most_recent :], clock.monotonic()]
 
     async def _permit(self, pace: asyncio.Semaphore) -> asyncio.TimerHandle:
         """Take one permit of the limit per second for a request; returns the timer that releases it at the latest.
@@ -216,7 +216,7 @@ class RateLimiter:
 
     def _wait(self, purpose: Purpose) -> float:
         """Seconds until the next request fits."""
-        now = time.monotonic()
+        now = clock.monotonic()
         self._tokens = min(float(self.BURST), self._tokens + (now - self._filled_at) * self.PER_SECOND)
         self._filled_at = now
         wait = 0.0

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.http_client import GATEWAY_STATUSES, LOOP_LAG
 from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
@@ -118,13 +118,13 @@ class RestWatch:
 
     async def run(self) -> None:
         """Send a request whenever none was served for an interval, until cancelled."""
-        asked_at = time.monotonic()
+        asked_at = clock.monotonic()
         while True:
             quiet = self._interval / SOONER if self._misses or self._refusals else self._interval
             quiet *= random.uniform(1.0 - JITTER, 1.0)  # noqa: S311 - no secret
-            while (wait := max(asked_at, self._rest.served_at) + quiet - time.monotonic()) > 0:  # noqa: ASYNC110
+            while (wait := max(asked_at, self._rest.served_at) + quiet - clock.monotonic()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(wait)
-            asked_at = time.monotonic()
+            asked_at = clock.monotonic()
             await self._ask(asked_at)
 
     async def _ask(self, asked_at: float) -> None:
@@ -133,7 +133,7 @@ class RestWatch:
         try:
             await self._rest.request("GET", "/version", accept="*/*", progress=progress)
         except RevvlinkException as error:
-            now, began = time.monotonic(), progress.began
+            now, began = clock.monotonic(), progress.began
             if began is None:
                 return  # the request was not sent
             if not _is_silence(error):

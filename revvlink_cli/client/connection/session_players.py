@@ -5,12 +5,12 @@ This is what a node says, not what a bot wants: after a resume the two are compa
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.guild_ids import MAX_DIGITS, guild_id_in, read_guild_id
 from revvlink_cli.client.protocol.messages import (
     Event,
@@ -196,7 +196,7 @@ class SessionPlayers:
         """Add or replace one player."""
         self._players[player.guild_id] = player
         self._tracks[player.guild_id] = player.track
-        self._states[player.guild_id] = (player.state, time.monotonic())
+        self._states[player.guild_id] = (player.state, clock.monotonic())
 
     def drop(self, guild_id: int) -> None:
         """Remove a player."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.rest_watch import RestWatch
 from revvlink_cli.client.connection.websocket import WebSocketConnection
 from revvlink_cli.client.errors import AuthorizationFailedException, Code, NodeException, RevvlinkException, Stage
@@ -216,7 +216,7 @@ class NodeSupervisor:
         return not self.was_connected and isinstance(ended, NodeException) and ended.is_final
 
     async def _pause(self, delay: float) -> None:
-        self.retry_at = time.monotonic() + delay
+        self.retry_at = clock.monotonic() + delay
         self._node.on_change()
         self._pause_over = asyncio.Event()
         try:
@@ -248,7 +248,7 @@ class NodeSupervisor:
             self._check_usable()
             await connection.open(self._lost_session)
             self._check_resumed(connection)
-            opened_at = time.monotonic()
+            opened_at = clock.monotonic()
             self._ready(connection)
             raise await self._serve(connection)  # noqa: TRY301 - a loss is handled as every failure
         except RevvlinkException as error:
@@ -370,7 +370,7 @@ class NodeSupervisor:
         if opened_at is None:
             self._node.on_failed(error, self.attempts + 1)
             return
-        if time.monotonic() - opened_at >= STABLE_AFTER:
+        if clock.monotonic() - opened_at >= STABLE_AFTER:
             self.attempts = 0
         self._node.on_lost(error)
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.client.connection.tls_failures import explain_certificate, explain_tls
 from revvlink_cli.client.errors import Code, NodeException, Stage
@@ -248,7 +249,7 @@ def _stages() -> aiohttp.TraceConfig:
     async def mark_sent(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
         progress = under_way.get()
         if progress is not None and progress.is_timed:
-            progress.sent = (time.monotonic(), time.process_time())
+            progress.sent = (clock.monotonic(), time.process_time())
 
     def at(stage: Stage) -> Any:
         async def mark(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from socket import SHUT_RDWR
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.connection.handshake import CLOSE_TIMEOUT, Handshake
 from revvlink_cli.client.connection.session_players import read_frequent, read_state
 from revvlink_cli.client.errors import Code, NodeException, Stage
@@ -124,7 +124,7 @@ class WebSocketConnection:
         Raises:
             RevvlinkException: Why there is no connection.
         """
-        began = time.monotonic()
+        began = clock.monotonic()
         try:
             await self.handshake.run(resume)
         finally:
@@ -141,7 +141,7 @@ class WebSocketConnection:
                 "look at the node's log; restart it if it hangs",
                 timed_out=True,
             ) from None
-        self.ready_ms = (time.monotonic() - began) * 1000.0
+        self.ready_ms = (clock.monotonic() - began) * 1000.0
 
     async def listen(self) -> None:
         """Receive messages until the connection ends.
@@ -152,7 +152,7 @@ class WebSocketConnection:
         await self.ping()
         loop = asyncio.get_running_loop()
         while True:
-            now = time.monotonic()
+            now = clock.monotonic()
             self._check_liveness(now)
             # One timer for many messages: when it fires, the next turn computes a later deadline.
             try:
@@ -182,7 +182,7 @@ class WebSocketConnection:
             )
 
     async def _after_silence(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         if now < self._quiet_until():
             return
         if self._pinged_at is None:
@@ -199,7 +199,7 @@ class WebSocketConnection:
         """Send a ping unless one is unanswered; its pong gives `latency_ms`. NodeLink's pongs carry no payload."""
         if self._socket is None or self._pinged_at is not None:
             return
-        self._pinged_at = time.monotonic()
+        self._pinged_at = clock.monotonic()
         await self._control(self._socket.ping())
 
     async def _control(self, sending: Awaitable[None]) -> None:
@@ -223,7 +223,7 @@ class WebSocketConnection:
             raise self._lost(None)
         while not until_ready or self.session_id is None:
             message = await socket.receive()
-            self._heard_at = time.monotonic()
+            self._heard_at = clock.monotonic()
             if message.type is TEXT:
                 frequent = read_frequent(message.data)
                 if isinstance(frequent, tuple):  # nearly all messages are these
@@ -280,13 +280,13 @@ class WebSocketConnection:
                 if ready.session_id:
                     self.session_id, self.resumed = ready.session_id, ready.resumed
                     self.shown_session_id = self._rest.errors.excerpt(ready.session_id)
-                    self._stats_at = max(self._stats_at, time.monotonic())
+                    self._stats_at = max(self._stats_at, clock.monotonic())
                 else:
                     self._count_unparsed("a ready message without a session")
             case "stats":
                 stats = decode(text, WireStats)
                 self._note("stats", stats.odd)
-                self._stats_at = time.monotonic()
+                self._stats_at = clock.monotonic()
                 self._on_stats(stats)
             case "playerUpdate":
                 self._take_update(decode_json(text))

@@ -8,11 +8,11 @@ them never stand in memory at once.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import msgspec
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.models import WireTrack, decode_json, split_array, split_object
 from revvlink_cli.client.protocol.tracks import Playlist, TrackReader, playlist_info
 
@@ -31,13 +31,13 @@ class Turns:
 
     def __init__(self, received: bytes) -> None:
         """Begin to work on an answer; one of a megabyte or more has taken time already."""
-        self._until = time.monotonic() + (SLICE if len(received) < LARGE else 0.0)
+        self._until = clock.monotonic() + (SLICE if len(received) < LARGE else 0.0)
 
     async def pause(self) -> None:
         """Pause if it is time."""
-        if time.monotonic() >= self._until:
+        if clock.monotonic() >= self._until:
             await asyncio.sleep(PAUSE)
-            self._until = time.monotonic() + SLICE
+            self._until = clock.monotonic() + SLICE
 
 
 async def read_search(data: msgspec.Raw, turns: Turns) -> TrackReader:

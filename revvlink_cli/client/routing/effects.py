@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Protocol
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Effects:
 
     def expect_end(self) -> None:
         """The pool is about to send the player's track again to its node, which ends the one there."""
-        self._end_expected_until = time.monotonic() + EXPECTED_FOR
+        self._end_expected_until = clock.monotonic() + EXPECTED_FOR
 
     def expect_no_end(self) -> None:
         """The bot is about to play or stop something: it causes the next end itself."""
@@ -60,7 +60,7 @@ class Effects:
 
     def expect_close(self) -> None:
         """The pool is about to send another voice state to the player's node."""
-        self._close_expected_until = time.monotonic() + EXPECTED_FOR
+        self._close_expected_until = clock.monotonic() + EXPECTED_FOR
 
     def include(self, event: Event, player: AffectedPlayer, node: object) -> bool:
         """Whether an event of `node`, which serves the player or is about to, is one of them."""
@@ -72,7 +72,7 @@ class Effects:
             case TrackException():  # the end that follows is that of a start that the pool repeats
                 return player.begins_in_the_middle and is_same(event.track, player.expected_track)
             case VoiceClosed(code=1000):  # Discord's answer to the node's own close may be what the node reports
-                return time.monotonic() < self._close_expected_until
+                return clock.monotonic() < self._close_expected_until
             case OtherEvent():  # a NodeLink reports everything that is set when a player comes
                 return node is not player.node is not None
         return False
@@ -95,7 +95,7 @@ class Effects:
             return False
         if node is not player.node:  # what is cleared away there before the player comes
             return True
-        is_expected = time.monotonic() < self._end_expected_until
+        is_expected = clock.monotonic() < self._end_expected_until
         return is_expected and is_same(event.track, player.expected_track)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import Code, NodeException, PlayerDestroyedException, RevvlinkException, is_refusal
 from revvlink_cli.client.events import NodeDrained
 from revvlink_cli.client.node_access import state_of
@@ -285,7 +285,7 @@ async def _until_gone(node: Node) -> None:
                 return
             refused_since = None
         except RevvlinkException as error:
-            now = time.monotonic()
+            now = clock.monotonic()
             refused_since = (refused_since or now) if error.code is Code.REFUSED else None
             if refused_since is not None and now - refused_since >= GONE_AFTER:
                 return

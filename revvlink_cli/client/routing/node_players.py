@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
+
+from revvlink_cli.client import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, KeysView
@@ -58,7 +59,7 @@ class NodePlayers:
 
     def reserve(self) -> float:
         """Add the cost of a player that is on its way, until statistics show it; gives what `release` takes."""
-        self._reservations.append(time.monotonic())
+        self._reservations.append(clock.monotonic())
         self._on_change()
         return self._reservations[-1]
 
@@ -75,11 +76,11 @@ class NodePlayers:
     def add_orphan(self, guild_id: int, until: float = 0.0) -> None:
         """The pool does not want the guild's player here, nor one that the node makes until this monotonic second."""
         if guild_id not in self._guilds:
-            self.orphans[guild_id] = max(until, time.monotonic())
+            self.orphans[guild_id] = max(until, clock.monotonic())
 
     def remove_orphans(self, *guilds: int) -> None:
         """The node has no players of these guilds; one of which it may still make a player stays an orphan."""
-        now = time.monotonic()
+        now = clock.monotonic()
         for guild in guilds:
             if self.orphans.get(guild, now) <= now:
                 self.orphans.pop(guild, None)

@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import (
     Code,
     InvalidNodeException,
@@ -98,7 +98,7 @@ class _Search:
 
         A first placement does not wait for other nodes, because a bot waits for it.
         """
-        if time.monotonic() >= self.deadline:
+        if clock.monotonic() >= self.deadline:
             return self.no_candidate is not None
         others = (node for node in members if node.identifier not in self.rejecting | self.exclude)
         return self.is_refused and (self.start[0] is None or not any(state_of(node).is_supervised for node in others))
@@ -153,7 +153,7 @@ class Placement:
             RevvlinkException: No node accepted it, and `PlayerLost` was published. Or, for a first placement: it was
                 placed without its deferred changes, because every node refused them.
         """
-        deadline = time.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
+        deadline = clock.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
         search = _Search(player, (player.node, player.session), frozenset(exclude), deadline)
         is_first = player.node is None
         before = seen = player.refusal
@@ -296,7 +296,7 @@ class Placement:
 
         The pause ends early when another node can serve, when the player is destroyed and when the pool closes.
         """
-        left = search.deadline - time.monotonic()
+        left = search.deadline - clock.monotonic()
         if not search.retryable:
             await self._fleet.changed_within(left)
             return

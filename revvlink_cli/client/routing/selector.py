@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import Code, InvalidNodeException
 from revvlink_cli.client.routing import ranking
 from revvlink_cli.client.routing.node_index import NodeIndex
@@ -50,22 +50,22 @@ class NodeSelector:
 
     def on_change(self, node: Node) -> None:
         """Discard the rankings, and update the index: the node has changed, joined or left."""
-        self._index.on_change(node.identifier, time.monotonic())
+        self._index.on_change(node.identifier, clock.monotonic())
         self._rankings.clear()
 
     def snapshot(self) -> FleetSnapshot:
         """All nodes as they are now, with their penalties."""
-        now = time.monotonic()
+        now = clock.monotonic()
         nodes = tuple(node.snapshot() for node in self._nodes.values())
         return FleetSnapshot(now, nodes, ranking.penalties(nodes, now), dict(self._unknown_regions))
 
     def penalty_of(self, node: Node) -> Penalty | None:
         """The penalty of one node among the others; None when its statistics are unknown or too old."""
-        return self._index.penalty_of(node, time.monotonic())
+        return self._index.penalty_of(node, clock.monotonic())
 
     def rank(self, region: str | None = None, *, exclude: Collection[str] = ()) -> Ranking:
         """All nodes, ranked for a region. The ranking is cached until a node changes or statistics are too old."""
-        now = time.monotonic()
+        now = clock.monotonic()
         known = None if exclude else self._rankings.get(region)
         if known is None or now >= known.expires:
             known = self._rank(region, exclude, now)
@@ -83,7 +83,7 @@ class NodeSelector:
         Raises:
             InvalidNodeException: No node can serve; the message says why each was left out.
         """
-        now = time.monotonic()
+        now = clock.monotonic()
         found = self._index.best(now, region, neighbours=self._regions is None, exclude=exclude)
         if found is not None:
             return self._nodes[found]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
 
 if TYPE_CHECKING:
@@ -107,4 +107,4 @@ class Turn(asyncio.Lock):
 
     def doubt(self, seconds: float) -> None:
         """Note that a request got no answer: the server may still carry it out within so many seconds."""
-        self.doubtful_until = time.monotonic() + seconds
+        self.doubtful_until = clock.monotonic() + seconds

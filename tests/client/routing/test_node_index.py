@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.client.node_access import state_of
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 def test_index_and_ranking_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     """In random fleets with random changes the fleet chooses what the ranking puts first, and fails as it does."""
     clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr("revvlink_cli.client.clock.monotonic", clock)
     for seed in range(examples(300, 10_000)):
         fleet = RandomFleet(random.Random(seed), clock)
         for _ in range(20):
@@ -40,7 +39,7 @@ def test_equal_totals_after_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     The difference of their frames is so small that it is lost when the median CPU is added.
     """
     clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setattr("revvlink_cli.client.clock.monotonic", clock)
     fleet = RandomFleet(random.Random(1), clock, size=3)
     busy, lossy, other = fleet.nodes
 
