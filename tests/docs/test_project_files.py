@@ -74,12 +74,13 @@ def test_workflows_run_what_the_repository_has() -> None:
 
 
 def test_only_the_upload_may_ask_for_an_identity() -> None:
-    """Every workflow starts with the right to read; the job that uploads has one more right."""
+    """Every workflow starts with the right to read; the two jobs that upload have one more right each."""
     for path in WORKFLOWS:
         workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert workflow["permissions"] == {"contents": "read"}, path.name
         more = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
-        assert more == ({"publish": {"id-token": "write"}} if path.name == "release.yml" else {})
+        uploads = {"publish": {"id-token": "write"}, "page": {"contents": "write"}}
+        assert more == (uploads if path.name == "release.yml" else {})
 
 
 def test_systems_and_pythons_are_those_of_the_classifiers() -> None:
