@@ -410,13 +410,23 @@ def _struct_in(annotation: Any) -> tuple[type[msgspec.Struct] | None, bool]:
 def _fault(error: Exception, data: bytes | str) -> str:
     """Explain why JSON cannot be decoded; the decoder's own message would mislead."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    if isinstance(error, UnicodeError) or not raw.strip():
-        return "not UTF-8" if raw.strip() else "empty"
+    if not raw.strip():
+        return "empty"
+    if not _is_utf8(raw):  # msgspec before 0.23 raises a UnicodeDecodeError, later versions their own error
+        return "not UTF-8"
     if _lone_surrogate(raw):
         return "JSON with half a character (a lone surrogate)"
     if isinstance(error, msgspec.ValidationError):
         return "JSON with a number out of range"
     return f"not JSON: {error}"
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 _ESCAPES = re.compile(
