@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # for `benchmarks`, which is no part of the package
+sys.path.insert(0, str(HERE.parent))  # for `benchmarks`, which is not part of the package
 
 from benchmarks import report  # noqa: E402 - see above
 

@@ -59,7 +59,7 @@ def prepare(root: Path, version: str, today: dt.date) -> None:
         ReleaseError: The version is none, or the changelog has nothing for it.
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise ReleaseError(f"{version!r} is no version (write it like 0.2.0)")
+        raise ReleaseError(f"{version!r} is not a version (write it like 0.2.0)")
     path = root / "CHANGELOG.md"
     text = path.read_text(encoding="utf-8")
     if not re.search(rf"^{UNRELEASED}\n+### ", text, re.MULTILINE):
@@ -76,7 +76,7 @@ def refusals(root: Path) -> list[str]:
     version = version_of(root)
     found = []
     if not is_repository(root):
-        found.append("this folder is no git repository (release from a clone)")
+        found.append("this folder is not a git repository (release from a clone)")
     elif changed := git(root, "status", "--porcelain"):
         found.append(f"{len(changed.splitlines())} files are changed or new (commit them)")
     settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))

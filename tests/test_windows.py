@@ -167,7 +167,7 @@ def test_another_system_does_not_wait(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 @pytest.mark.usefixtures("windows")
 def test_a_reader_who_leaves_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Windows reports a closed pipe as an invalid argument; that is no error, as elsewhere."""
+    """Windows reports a closed pipe as an invalid argument; that is not an error, as elsewhere."""
     reader, writer = os.pipe()
     os.close(reader)
 

@@ -54,4 +54,4 @@ def explain_stream(options: Options) -> None:
         reason = "this terminal cannot move its cursor (TERM is dumb or not set): one table follows the other"
         diagnostics.notes([f"{reason}; with another terminal, set TERM, such as TERM=xterm-256color"])
     elif is_terminal(sys.stderr):
-        diagnostics.notes(["stdout is no terminal: one JSON object a line, as `nodes status --watch` prints it"])
+        diagnostics.notes(["stdout is not a terminal: one JSON object a line, as `nodes status --watch` prints it"])

@@ -123,7 +123,7 @@ class RevvlinkException(Exception):  # noqa: N818 - the documented name
 
 
 class NodeException(RevvlinkException):
-    """A node could not be reached, is no Lavalink v4 server, or sent an answer that cannot be read.
+    """A node could not be reached, is not a Lavalink v4 server, or sent an answer that cannot be read.
 
     Attributes:
         status: The HTTP status of the answer, or None when there was none.

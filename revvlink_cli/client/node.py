@@ -238,7 +238,7 @@ class Node:
             data: JSON body.
 
         Returns:
-            The answer's JSON values; its text if it is no JSON, None if it is empty.
+            The answer's JSON values; its text if it is not JSON, None if it is empty.
 
         Raises:
             LavalinkException: The node answered with an error.
@@ -275,7 +275,7 @@ class Node:
         return player
 
     async def destroy_player(self, guild_id: int | str) -> None:
-        """Destroy a player of this session; it is no error if there is none."""
+        """Destroy a player of this session; it is not an error if there is none."""
         guild_id = checked_guild_id(guild_id)
         session = self._session_in_use()
         await self.rest.destroy_player(session, guild_id)

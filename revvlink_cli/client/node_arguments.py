@@ -15,7 +15,7 @@ def checked_address(uri: object) -> str:
     """The address of a node, in its one form.
 
     Raises:
-        TypeError: It is no text.
+        TypeError: It is not text.
         ValueError: No node can have it.
     """
     if not isinstance(uri, str):
@@ -42,7 +42,7 @@ def checked_verification(given: object) -> tuple[str | None, ssl.SSLContext | No
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
-        raise ValueError(f"ssl: {path!r} is no PEM file of a certificate authority: {reason}") from None
+        raise ValueError(f"ssl: {path!r} is not a PEM file of a certificate authority: {reason}") from None
     return path, None
 
 

@@ -93,7 +93,7 @@ class Pool:
             ValueError: `cache_capacity` or `regions` has an invalid value.
             AuthorizationFailedException: A node refused the password.
             InvalidClientException: The client has no user id.
-            NodeException: A node could not be reached, is no v4 server, or two have one identifier.
+            NodeException: A node could not be reached, is not a v4 server, or two have one identifier.
 
         When nodes fail, the first failure in the order given is raised after all have settled; its ``failures`` has
         every one. The others stay connected. A node whose failure may pass is tried again in the background and joins

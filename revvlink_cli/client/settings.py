@@ -104,7 +104,7 @@ class NodeSettings:
             raise ValueError(f"per_second is a number from 1, or None, not {self.per_second!r}")
         for name, value in self.headers:
             if not re.fullmatch(_HEADER_NAME, name):
-                raise ValueError(f"{name!r} is no name of a header")
+                raise ValueError(f"{name!r} is not a name of a header")
             if re.search(_CONTROL, value):
                 raise ValueError(f"the header {name} must not have control characters")
         if self.proxy is not None and not is_proxy(self.proxy):

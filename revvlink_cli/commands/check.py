@@ -57,7 +57,7 @@ def _formats(values: list[str] | None) -> tuple[tuple[Format, str], ...]:
     for value in values or ():
         name, equals, path = value.partition("=")
         if path == "-":
-            raise typer.BadParameter("- is no file: use --output for what is to be printed", param_hint="--report")
+            raise typer.BadParameter("- is not a file: use --output for what is to be printed", param_hint="--report")
         if not equals or not path or name not in set(Format):
             raise typer.BadParameter(
                 f"{value!r} is not FORMAT=FILE with a format of {', '.join(Format)}", param_hint="--report"
@@ -155,7 +155,7 @@ def check(
         if reports or options.output in REPORTS:
             kinds = ", ".join(COMMON)
             raise typer.BadParameter(
-                f"is no report; it goes with --output {kinds} and no --report", param_hint="--list"
+                f"is not a report; it goes with --output {kinds} and no --report", param_hint="--list"
             )
         return Result(_catalogue(), CatalogueRow)
     flags = check_options.CheckOptions.of(

@@ -79,7 +79,7 @@ def list_contexts(ctx: typer.Context) -> Result:
         )
     if not rows:
         notes = ("there are no contexts; add one with `revvlink context add NAME`",)
-    warnings += tuple(f"{name} is no context: rename the file" for name in unusable_names())
+    warnings += tuple(f"{name} is not a context: rename the file" for name in unusable_names())
     return Result(tuple(rows), ContextRow, notes=notes, warnings=warnings)
 
 

@@ -204,7 +204,7 @@ def _address(text: str) -> tuple[str, int]:
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([^:\[\]\s]*)):([0-9]{1,5})", text)
     if found is None or int(found[3]) > 65_535:
         raise typer.BadParameter(
-            f"{text!r} is no address to listen on: write HOST:PORT, such as {LISTEN} or [::1]:9870",
+            f"{text!r} is not an address to listen on: write HOST:PORT, such as {LISTEN} or [::1]:9870",
             param_hint="--listen",
         )
     return found[1] or found[2] or "", int(found[3])

@@ -37,7 +37,7 @@ def _guild(text: str) -> int:
     """A guild's id as typed."""
     guild = read_guild_id(text)
     if guild is None:
-        raise typer.BadParameter(f"{text!r} is no guild's id: a number of up to 20 digits")
+        raise typer.BadParameter(f"{text!r} is not a guild's id: a number of up to 20 digits")
     return guild
 
 

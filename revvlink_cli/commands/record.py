@@ -59,7 +59,7 @@ def record(
     """
     if file in ("", "-"):
         raise typer.BadParameter(
-            f"{file!r} is no file: `revvlink nodes status --watch` prints samples", param_hint="FILE"
+            f"{file!r} is not a file: `revvlink nodes status --watch` prints samples", param_hint="FILE"
         )
     options = options_of(ctx)
     span = watch_options.read_span(interval, count, duration, watch=True)

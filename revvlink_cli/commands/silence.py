@@ -174,7 +174,7 @@ def _read_end(for_: str | None, until: str | None, now: float) -> float:
 
     Raises:
         CommandError: Not exactly one of both is given.
-        typer.BadParameter: It is no time, or a wrong one.
+        typer.BadParameter: It is not a time, or a wrong one.
     """
     from revvlink_cli.commands.shared.moments import read_deadline
     from revvlink_cli.config.silences import LONGEST

@@ -25,7 +25,7 @@ class Address(NamedTuple):
         """Read ``HOST:PORT``, with an IPv6 address in brackets.
 
         Raises:
-            ValueError: It is no such address.
+            ValueError: It is not such an address.
         """
         host, colon, port = text.rpartition(":")
         if host.startswith("[") and host.endswith("]"):

@@ -81,7 +81,7 @@ class DocumentChecker:
         found: dict[str, Any] = {}
         for name, value in raw.items():
             if name not in by_name:
-                self.problem((*path, name), "is no key", nearest(name, list(by_name)))
+                self.problem((*path, name), "is not a key", nearest(name, list(by_name)))
                 continue
             self.before_reading(by_name[name], value, (*path, name))
             try:

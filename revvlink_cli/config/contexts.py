@@ -66,7 +66,7 @@ def context_names() -> tuple[str, ...]:
 
 
 def unusable_names() -> tuple[str, ...]:
-    """The configuration files of the folder that are no context because of their name."""
+    """The configuration files of the folder that are not contexts because of their name."""
     return tuple(f"{name}{ENDING}" for name in _stems() if not name.startswith(".") and name_problem(name) is not None)
 
 

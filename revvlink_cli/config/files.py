@@ -179,7 +179,7 @@ def unreadable(path: Path) -> str | None:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             # Reading a pipe later would have no time limit.
-            return None if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else "it is no file"
+            return None if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else "it is not a file"
     except OSError as error:
         return error.strerror or str(error)
 

@@ -22,7 +22,7 @@ _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 class UnknownKeyError(ValueError):
-    """Raised for a name that is no key.
+    """Raised for a name that is not a key.
 
     Attributes:
         hint: What may have been meant.
@@ -178,7 +178,7 @@ def _parts(name: str) -> list[str]:
     while at < len(name):
         found = _PART.match(name, at)
         if found is None:
-            raise UnknownKeyError(f"{name} is no name of a key", "write SECTION.KEY or nodes.NAME.KEY")
+            raise UnknownKeyError(f"{name} is not a name of a key", "write SECTION.KEY or nodes.NAME.KEY")
         parts.append(f"[{found['bracket']}" if found["bracket"] is not None else str(found[found.lastgroup or ""]))
         at = found.end()
     if not parts:
@@ -279,5 +279,5 @@ def _toml(text: str) -> Any:
     except ConfigError:
         found = {}
     if list(found) != ["value"]:
-        raise ValueError('is no value in TOML, such as ["a", "b"] or { NAME = "value" }')
+        raise ValueError('is not a value in TOML, such as ["a", "b"] or { NAME = "value" }')
     return found["value"]

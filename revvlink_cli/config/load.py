@@ -106,7 +106,7 @@ class _Checker(DocumentChecker):
         known = [*schema.SECTIONS, "regions"]
         for name in self.document:
             if name not in known:
-                self.problem((name,), "is no section", nearest(name, known))
+                self.problem((name,), "is not a section", nearest(name, known))
         plain = {name: self.section(name) for name in schema.SECTIONS if name != "nodes"}
         self.cache(plain["cache"])
         self.play(plain["play"])

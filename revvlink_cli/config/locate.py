@@ -42,7 +42,7 @@ def locate(text: str) -> dict[Path, tuple[int, int]]:
 
 
 def statements(text: str) -> list[Statement]:
-    """The statements of a document, in order. Keys within inline tables and arrays are no statements."""
+    """The statements of a document, in order. Keys within inline tables and arrays are not statements."""
     scanner = _Scanner(text)
     scanner.scan()
     return scanner.statements

@@ -120,7 +120,7 @@ def of_setting(name: str, value: Any) -> Iterator[Secret]:
             yield Secret(value, name)
             path = value.partition("://")[2].partition("?")[0]
             last = path.rstrip("/").rpartition("/")[2]
-            if len(last) >= 2 * SHORTEST:  # a word such as /hook is no secret, and stands in texts of our own
+            if len(last) >= 2 * SHORTEST:  # a word such as /hook is not a secret, and stands in texts of our own
                 yield Secret(last, name)
         case "apprise", (list() | tuple()):
             for address in value:

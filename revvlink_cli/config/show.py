@@ -110,7 +110,7 @@ def in_force(settings: Settings, named: NamedKey, document: Mapping[str, Any]) -
 
     Args:
         settings: The configuration.
-        named: The key, which is no table.
+        named: The key, which is not a table.
         document: The configuration as it is in the file: only there are the values of ``[defaults]``.
     """
     if named.key is None:

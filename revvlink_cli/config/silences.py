@@ -64,7 +64,7 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
         # Opening a pipe must not wait.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _problem(path, "it is no file")
+                raise _problem(path, "it is not a file")
             data = file.read(MAX_SIZE + 1)
     except FileNotFoundError:
         return ()
@@ -86,7 +86,7 @@ def read_silences(path: Path) -> tuple[Silence, ...]:
         raise _problem(path, "it is damaged: not a file of silences")
     entries = document["silences"]
     if not isinstance(entries, list):
-        raise _problem(path, "it is damaged: silences is no list")
+        raise _problem(path, "it is damaged: silences is not a list")
     found: list[Silence] = []
     for number, entry in enumerate(entries, 1):
         try:

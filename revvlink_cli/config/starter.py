@@ -72,7 +72,7 @@ def _damping_text() -> str:
 
     usual = {key.name: key.default for key in SECTIONS["alert"]}
     return (
-        "# One bad run is no outage: `check --notify`, the exporter and its page wait for the next one.\n"
+        "# One bad run is not an outage: `check --notify`, the exporter and its page wait for the next one.\n"
         "\n"
         "# [alert]\n"
         f'# after = {usual["after"]}              # runs in a row that must find a problem; or a time, such as "5m"\n'

@@ -68,7 +68,7 @@ def edit(text: str, changes: Iterable[Change]) -> str:
             for change in group:
                 _apply(expected, change)
         except (AttributeError, LookupError, TypeError):
-            raise CannotEditError("a key on the way is no table") from None
+            raise CannotEditError("a key on the way is not a table") from None
         text = _edited(text, group)
     try:
         found = tomllib.loads(text)

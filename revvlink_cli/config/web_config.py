@@ -113,7 +113,7 @@ def _users(reader: Reader, entry: Entry | None) -> dict[str, bytes]:
             reader.refuse(inner.line, key, "a user's name has at least one character and no colon")
         elif found is None:
             hint = 'make one with `htpasswd -nBC 10 "" | tr -d ":\\n"`'
-            reader.refuse(inner.line, key, "is no bcrypt hash, such as $2y$10$ and 53 characters", hint)
+            reader.refuse(inner.line, key, "is not a bcrypt hash, such as $2y$10$ and 53 characters", hint)
         elif not 4 <= int(found[1]) <= MOST_COST:
             message = f"the cost of the hash is {int(found[1])}; 4 to {MOST_COST} are possible, 10 is usual"
             reader.refuse(inner.line, key, message)

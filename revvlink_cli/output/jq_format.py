@@ -81,7 +81,7 @@ class JqLinesRenderer(JsonLinesRenderer):
         self._program = compiled(view.program or ".")
 
     def end(self, result: Result) -> None:
-        """Write the data; errors are no objects that a program for rows expects, and are on stderr."""
+        """Write the data; errors are not objects that a program for rows expects, and are on stderr."""
         super().end(replace(result, errors=()))
 
     def write_object(self, value: Any) -> None:

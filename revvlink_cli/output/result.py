@@ -315,7 +315,7 @@ class Step(NamedTuple):
     Attributes:
         arguments: The command line, without ``revvlink``; empty for a text alone.
         text: What it shows, on stderr before it; "" for nothing, the command line included.
-        exit_codes: Exit codes that are no failure of the script.
+        exit_codes: Exit codes that are not failures of the script.
     """
 
     arguments: tuple[str, ...]

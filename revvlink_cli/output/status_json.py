@@ -21,7 +21,7 @@ def status_json(view: StatusView) -> bytes:
 
 
 _BEYOND_ASCII = re.compile("[^\\x00-\\x7e]")
-"""What a terminal may act on, and all that is no ASCII; the encoder has escaped the control characters below."""
+"""What a terminal may act on, and all that is not ASCII; the encoder has escaped the control characters below."""
 
 
 def _escaped(found: re.Match[str]) -> str:

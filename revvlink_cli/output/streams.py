@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OutputError(Exception):
-    """Raised if stdout cannot be written, as on a full disk; a closed pipe is no error.
+    """Raised if stdout cannot be written, as on a full disk; a closed pipe is not an error.
 
     Attributes:
         hint: What to do next.
@@ -88,7 +88,7 @@ def write_file(name: str, text: str, *, mode: int | None = None) -> None:
     """Write a file atomically. An existing file keeps its mode; a new one gets `mode`, or the default of the umask.
 
     Text is appended to what is not a regular file (a pipe, a device) or is already open, such as /dev/stdout; a closed
-    pipe is no error. Missing folders are not created, because a misspelt one would stay.
+    pipe is not an error. Missing folders are not created, because a misspelt one would stay.
 
     Raises:
         OSError: The file cannot be written; its former content is untouched.

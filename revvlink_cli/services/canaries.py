@@ -100,7 +100,7 @@ def _result(canary: str, report: PlayReport) -> Played:
 async def canary_player(fleet: Fleet, settings: PlaySettings) -> AsyncIterator[CanaryPlayer]:
     """What plays canaries; its voice server listens while the block runs.
 
-    A voice server that cannot listen makes every canary UNKNOWN. It is no exception, because the other checks still
+    A voice server that cannot listen makes every canary UNKNOWN. It is not an exception, because the other checks still
     run.
     """
     async with AsyncExitStack() as stack:

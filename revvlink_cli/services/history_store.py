@@ -347,7 +347,7 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open the file, or make it.
 
     Raises:
-        _Damaged: It is no history of this version.
+        _Damaged: It is not a history of this version.
         sqlite3.Error: It is damaged, or cannot be used.
         OSError: It cannot be made.
     """

@@ -74,7 +74,7 @@ class Recording:
 
     Attributes:
         tracks: The samples of each node.
-        contexts: The contexts of the samples; None is a configuration that is no context.
+        contexts: The contexts of the samples; None is a configuration that is not a context.
         times: The time of each sample of the fleet in seconds since the epoch, sorted.
         causes: The different causes of lost connections; the first one stands for none.
         problems: Why lines could not be read, each with its line number.

@@ -142,7 +142,7 @@ class _Reader(DocumentChecker):
         known = [key.name for key in TOP] + list(TABLES)
         for name in self.document:
             if name not in known:
-                self.problem((name,), "is no key", nearest(name, known))
+                self.problem((name,), "is not a key", nearest(name, known))
         top = {name: value for name, value in self.document.items() if name in {key.name for key in TOP}}
         values = self.values(top, (), TOP)
         tracks = tuple(self.rule(index, table) for index, table in self.tables("tracks"))
@@ -190,7 +190,7 @@ class _Reader(DocumentChecker):
         try:
             re.compile(values.get("regex", ""))
         except re.error as error:
-            self.problem(("tracks", index, "regex"), f"is no regular expression: {error}")
+            self.problem(("tracks", index, "regex"), f"is not a regular expression: {error}")
         return TrackRule(**_fields(values))
 
     def fault(self, index: int, values: dict[str, Any], nodes: tuple[NodeProfile, ...]) -> Fault | None:

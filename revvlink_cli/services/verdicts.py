@@ -1,6 +1,6 @@
 """Samples the verdicts of a connected fleet, so that the exporter and the status page show those that have held.
 
-A scrape is no sample: two Prometheus servers that scrape one exporter must not count a problem twice.
+A scrape is not a sample: two Prometheus servers that scrape one exporter must not count a problem twice.
 """
 
 from __future__ import annotations

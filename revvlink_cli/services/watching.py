@@ -102,7 +102,7 @@ class Watch:
         return snapshot
 
     def refresh(self) -> FleetSnapshot:
-        """Take a new snapshot that is no sample: nothing is added to the trends."""
+        """Take a new snapshot that is not a sample: nothing is added to the trends."""
         self.snapshot = self.fleet.snapshot()
         return self.snapshot
 

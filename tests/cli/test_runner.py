@@ -123,7 +123,7 @@ def test_output_that_a_full_disk_does_not_take(command: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("command", EVERY_KIND, ids=" ".join)
 def test_a_reader_who_has_gone(command: tuple[str, ...]) -> None:
-    """It is no error: the exit code is that of the command, and nothing is said of it."""
+    """It is not an error: the exit code is that of the command, and nothing is said of it."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:

@@ -194,7 +194,7 @@ def test_a_refused_connect_changes_nothing() -> None:
 
 
 def test_requests_of_ones_own() -> None:
-    """`Node.send` and `Node.update_player` refuse what is no request."""
+    """`Node.send` and `Node.update_player` refuse what is not a request."""
 
     async def work() -> None:
         async with fleet(*profiles("a")) as watched:

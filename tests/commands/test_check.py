@@ -114,7 +114,7 @@ def test_nothing_to_check(config: Callable[..., Path]) -> None:
 
 
 def test_what_is_wrong_with_this_machine(config: Callable[..., Path]) -> None:
-    """A certificate authority that is not there costs its node only; a dead proxy is no dead node."""
+    """A certificate authority that is not there costs its node only; a dead proxy is not a dead node."""
     missing = check(config({"us-1": {"ca_file": "gone.pem"}}))
     assert (missing.code, "gone.pem cannot be read" in missing.out) == (3, True)
     proxied = check(config({"us-1": {"proxy": "http://127.0.0.1:1"}}), "-o", "json", "--skip", "fleet")

@@ -85,7 +85,7 @@ def test_no_configuration(isolated: Path) -> None:
     (isolated / "wrong.toml").write_text("[check]\nskp = 1\n[[nodes]]\n", encoding="utf-8")
     wrong = run_cli("doctor", "--config", "wrong.toml", "-o", "json")
     told = [row["message"] for row in wrong.rows if row["checkup"] == "configuration"]
-    assert any("check.skp: is no key" in line for line in told)
+    assert any("check.skp: is not a key" in line for line in told)
     assert len(told) >= 4
 
 
@@ -174,7 +174,7 @@ def test_an_address_with_a_password_that_breaks_it(run: Callable[..., Ran], url:
     ran = run("--redact", "-o", "json", cache={"backend": "redis", "url": url})
 
     assert ran.code == 1
-    assert "cache.url: is no address of a Redis server" in ran.out
+    assert "cache.url: is not an address of a Redis server" in ran.out
 
 
 def test_what_does_not_go_with_redact() -> None:
@@ -250,7 +250,7 @@ def test_a_broken_configuration_is_redacted(isolated: Path, broken: str) -> None
     assert "secret-corp" not in ran.out + ran.err
     if broken is BROKEN:
         told = "\n".join(row["message"] for row in ran.rows)
-        assert "nodes[0].passwort: is no key" in told
+        assert "nodes[0].passwort: is not a key" in told
         assert "nodes[1].identifier: host-1 is taken by the node on line 3" in told
 
 

@@ -157,7 +157,7 @@ def test_names_that_are_no_files(name: str, config: Path, tmp_path: Path) -> Non
         ran = run_cli(*arguments)
         assert ran.code == 2
         assert ran.err.count("\n") == 1
-        assert f"{named}: {name!r} is no file" in ran.err
+        assert f"{named}: {name!r} is not a file" in ran.err
 
 
 def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_one_look_is_a_dot(tmp_path: Path) -> None:
 @pytest.mark.parametrize("low", [1e-300, 5e-324, 0.0, -1e14])
 @pytest.mark.parametrize("high", [0.0, 1e-300, 999999999999999.0])
 def test_figures_far_apart(low: float, high: float, tmp_path: Path) -> None:
-    """Every point lies within its drawing; what is below zero is no figure of a node."""
+    """Every point lies within its drawing; what is below zero is not a figure of a node."""
     path, out = tmp_path / "fleet.jsonl", tmp_path / "report.html"
     lines = [look(n, a=("connected", low, 1), b=("connected", high, 1)) for n in range(2)]
     path.write_text("\n".join(lines), encoding="utf-8")

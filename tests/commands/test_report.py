@@ -150,7 +150,7 @@ def test_several_files(tmp_path: Path) -> None:
 
 
 def test_a_node_that_nothing_observed_has_not_held(tmp_path: Path) -> None:
-    """Silence is no availability."""
+    """Silence is not availability."""
     path = write(tmp_path / "1.jsonl", {"us-1": "u" * 60, "eu-1": "u" * 10})
 
     ran = report(path, "--since", "2026-11-28T22:30", "--min-availability", "99", "-o", "json")
@@ -163,10 +163,10 @@ def test_a_node_that_nothing_observed_has_not_held(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--since", "soon"), 2, "--since: 'soon' is no moment: write 24h, today"),
+        (("--since", "soon"), 2, "--since: 'soon' is not a moment: write 24h, today"),
         (("--since", "2026-11-29", "--until", "2026-11-28"), 2, "--until: is not after --since"),
-        (("--min-availability", "999"), 2, "'999' is no percentage up to 100, such as 99.9"),
-        (("--min-availability", "nan"), 2, "'nan' is no percentage"),
+        (("--min-availability", "999"), 2, "'999' is not a percentage up to 100, such as 99.9"),
+        (("--min-availability", "nan"), 2, "'nan' is not a percentage"),
         (("--html", "x.html", "--config", "none.toml"), 2, "none.toml"),
         (("--node", "moon-*"), 2, "no node fits moon-* (leave out --node to see all)"),
         (("-", "-"), 2, "standard input can be read once"),

@@ -126,7 +126,7 @@ def test_add_list_and_remove(typed: Typed, config: Path, monkeypatch: pytest.Mon
         (("us-1", "--region", "", "--for", "1h", "--reason", "x"), "--region is empty"),
         (("us-1", "--for", "9999999d", "--reason", "x"), "366 days at most"),
         (("us-1", "--until", "2001-01-01", "--reason", "x"), "has passed"),
-        (("us-1", "--until", "never", "--reason", "x"), "is no moment to come: write 22:00"),
+        (("us-1", "--until", "never", "--reason", "x"), "is not a moment to come: write 22:00"),
         (("us-9", "--for", "1h", "--reason", "x"), "did you mean us-"),
         (("--tag", "nope", "--for", "1h", "--reason", "x"), "no node has tag nope"),
     ],

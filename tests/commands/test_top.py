@@ -114,7 +114,7 @@ def test_a_node_that_dies_and_returns(fleet: Simulator, config: Path) -> None:
 
 
 def test_quitting_is_no_failure(fleet: Simulator, config: Path) -> None:
-    """A node that is down while somebody watches is no failure of the watching."""
+    """A node that is down while somebody watches is not a failure of the watching."""
     fleet["us-1"].kill()
     terminal = Terminal(config, *TOP, lines=30, columns=110)
     terminal.until(r"us-1 +failed")

@@ -112,7 +112,7 @@ def test_numbers_beyond_reason(isolated: Path, line: str) -> None:
 @pytest.mark.parametrize("digits", [30, 400, 5_000])
 @pytest.mark.parametrize("key", ["ttl", "remind", "min_healthy", "min_version", "cpu"])
 def test_texts_with_numbers_beyond_reason(isolated: Path, key: str, digits: int) -> None:
-    """What is a number in quotes is refused in a line, or is as good as another; it is no defect."""
+    """What is a number in quotes is refused in a line, or is as good as another; it is not a defect."""
     number = "9" * digits
     sections = {
         "ttl": f'[cache]\nttl = "{number}s"\n',

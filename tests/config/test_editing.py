@@ -80,7 +80,7 @@ def test_a_node_is_added_and_nothing_else_touched(isolated: Path, newline: str, 
     ],
 )
 def test_a_wrong_node_leaves_the_file_alone(isolated: Path, text: str, values: dict[str, object], told: str) -> None:
-    """A taken name, a bad address, nodes that are no array: told, and not a byte changed."""
+    """A taken name, a bad address, nodes that are not an array: told, and not a byte changed."""
     path = isolated / "nodes.toml"
     path.write_text(text, encoding="utf-8")
 

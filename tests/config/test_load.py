@@ -68,7 +68,7 @@ def test_the_example_shows_every_key() -> None:
         ("a = 1\na = 2\n", "file.toml:2:"),
         ("", "file.toml: nodes: there are no nodes"),
         ("nodes = 3\n", "file.toml:1:1: nodes: must be tables"),
-        (f"[serch]\nsource = 'x'\n{GOOD}", "file.toml:1:1: serch: is no section"),
+        (f"[serch]\nsource = 'x'\n{GOOD}", "file.toml:1:1: serch: is not a section"),
         (f"[defaults]\ntimeout = '5'\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a number"),
         (f"[defaults]\ntimeout = true\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a number"),
         (f"[defaults]\ntimeout = nan\n{GOOD}", "file.toml:2:1: defaults.timeout: must be a finite number"),
@@ -96,7 +96,7 @@ def test_the_example_shows_every_key() -> None:
         (GOOD.replace("http://h:1", "http://h:99999"), "file.toml:3:1: nodes[0].uri: not a valid address"),
         (GOOD.replace("canary", "can\\nary"), "file.toml:4:1: nodes[0].password: must not have control characters"),
         (GOOD.replace('"a"', '"a*"'), "file.toml:2:1: nodes[0].identifier: must not have"),
-        (GOOD.replace("password =", "pasword ="), "file.toml:4:1: nodes[0].pasword: is no key"),
+        (GOOD.replace("password =", "pasword ="), "file.toml:4:1: nodes[0].pasword: is not a key"),
         (GOOD + 'password_env = "X"\n', "file.toml:5:1: nodes[0].password_env: there is a password already"),
         ('[[nodes]]\nidentifier = "a"\n', "file.toml:1:1: nodes[0]: has no uri"),
         (
@@ -244,7 +244,7 @@ def test_an_inline_password_others_can_read_is_a_warning(isolated: Path) -> None
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a" * 2_000_000, b"\xef\xbb\xbf" + GOOD.encode()])
 def test_odd_files(isolated: Path, content: bytes) -> None:
-    """What is no text, or far too large, is one line; a byte order mark does no harm."""
+    """What is not text, or far too large, is one line; a byte order mark does no harm."""
     path = isolated / "odd.toml"
     path.write_bytes(content)
 

@@ -85,7 +85,7 @@ def changed(**values: Any) -> str:
         ("[]", "not a file of silences"),
         ('{"revvlink_silences": true, "silences": []}', "not a file of silences"),
         ('{"revvlink_silences": 2, "silences": [], "more": 1}', "format 2"),
-        ('{"revvlink_silences": 1, "silences": {}}', "no list"),
+        ('{"revvlink_silences": 1, "silences": {}}', "is not a list"),
         (changed(checks=["cpu"]), "silence 1 has wrong keys"),
         (changed(nodes=[]), "no selector"),
         (changed(all=True), "contradicts itself"),
@@ -127,7 +127,7 @@ def test_a_damaged_file_silences_nothing(isolated: Path, text: str, message: str
 def test_a_pipe_and_hostile_texts_are_harmless(isolated: Path) -> None:
     """A pipe is not waited for; a reason is one bounded line without control characters."""
     os.mkfifo(isolated / "pipe")
-    with pytest.raises(ConfigError, match="it is no file"):
+    with pytest.raises(ConfigError, match="it is not a file"):
         read_silences(isolated / "pipe")
     path = isolated / "s.json"
     path.write_text(changed(reason="a\x1b[2J\n\u202eb" + "c" * 500), encoding="utf-8")

@@ -256,7 +256,7 @@ class Desk:
 
 
 class _Typed(TerminalText):
-    """Standard input that is no terminal."""
+    """Standard input that is not a terminal."""
 
     def isatty(self) -> bool:
         return False

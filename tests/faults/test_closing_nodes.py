@@ -194,7 +194,7 @@ def test_a_pool_that_closes_meanwhile() -> None:
 
 
 def test_a_node_without_a_pool() -> None:
-    """Closing what never was in a pool, or has left it, is no error."""
+    """Closing what never was in a pool, or has left it, is not an error."""
 
     async def work() -> None:
         async with fleet(*profiles("a", "b")) as watched:

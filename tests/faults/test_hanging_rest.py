@@ -255,7 +255,7 @@ def test_hanging_and_then_lost() -> None:
 
 
 def test_a_hanging_node_that_is_closed() -> None:
-    """What was known of it ends with its connection: answers after that are no return from hanging."""
+    """What was known of it ends with its connection: answers after that are not a return from hanging."""
 
     async def work() -> None:
         async with fleet(*profiles("a", "b"), **QUICK) as watched:

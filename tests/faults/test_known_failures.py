@@ -171,7 +171,7 @@ def test_a_black_hole_holds_up_nobody() -> None:
 
 
 def test_a_failed_load_is_not_kept() -> None:
-    """An error is no result: the next search asks again, though the cache is on."""
+    """An error is not a result: the next search asks again, though the cache is on."""
 
     async def work() -> None:
         async with fleet(*profiles("a"), networked=True) as watched:

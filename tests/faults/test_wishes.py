@@ -309,7 +309,7 @@ def test_a_destroyed_player_stays_away(change: str, end: str) -> None:
                 await watched.pool.close()
             else:
                 await player.destroy()
-                await player.destroy()  # a second time is no error
+                await player.destroy()  # a second time is not an error
             with pytest.raises(PlayerDestroyedException, match="was destroyed") as caught:
                 await CHANGES[change](player)
             assert str(player.guild_id) in str(caught.value)

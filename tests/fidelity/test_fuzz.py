@@ -95,7 +95,7 @@ def test_rest_answers(server: str) -> None:
                         told = response(body, status=status, headers=headers)
                         try:
                             async with asyncio.timeout(5):
-                                # raises what is no RevvlinkException
+                                # raises what is not a RevvlinkException
                                 _, value = await outcome(rest(uri, transport), exchange)
                             if cases % every == 0:
                                 show_tracks(value)

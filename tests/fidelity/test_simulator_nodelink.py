@@ -32,7 +32,7 @@ EXCEPTIONS = {
     "handshake-no-key": "the web server beneath refuses a handshake without a key",
     "info-accept-deflate": "the simulator compresses nothing",
     "info-accept-br": "the simulator compresses nothing",
-    "decodetrack-bad-base64": "Node.js finds one byte more in what is no base64",
+    "decodetrack-bad-base64": "Node.js finds one byte more in what is not base64",
     "stats-first": "counts requests by route, and others had been made",
     "stats-again": "counts requests by route, and others had been made",
     "stats-after": "counts requests by route, and others had been made",

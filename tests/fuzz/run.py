@@ -38,7 +38,7 @@ def try_cases(name: str, target: Target, seed: int, most: int, seconds: float = 
     """Try that many inputs, or as many as the time allows, in a folder of their own; returns how many.
 
     Raises:
-        ParserError: One raises what is not documented, takes too long, or has an error that is no short clean line.
+        ParserError: One raises what is not documented, takes too long, or has an error that is not a short clean line.
     """
     until = time.monotonic() + seconds
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, contextlib.chdir(folder), _stopping():

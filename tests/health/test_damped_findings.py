@@ -46,7 +46,7 @@ class Sampled:
         return self.scrape(*nodes)
 
     def scrape(self, *nodes: NodeSnapshot) -> Report:
-        """What a scrape shows, which is no sample."""
+        """What a scrape shows, which is not a sample."""
         return assess(FleetSnapshot(NOW, nodes, {}), POLICY, timeout=5.0, damping=Damping(self.known))
 
 
@@ -69,7 +69,7 @@ def test_a_lost_node_is_critical_in_the_second_sample_and_its_figures_at_once() 
     fleet.sample(snapshot())
     blip = fleet.sample(snapshot(**LOST))
     assert (blip.verdict, blip.healthy, up(blip)) == (Verdict.OK, 1, 0.0)
-    for _ in range(10):  # a scrape, of which there may be many, is no sample
+    for _ in range(10):  # a scrape, of which there may be many, is not a sample
         assert fleet.scrape(snapshot(**LOST)).verdict is Verdict.OK
     fleet.sample(snapshot())
     fleet.sample(snapshot(**LOST))

@@ -112,7 +112,7 @@ def test_track_exception_keeps_its_stack_trace() -> None:
 
 
 def test_voice_close_codes_are_explained() -> None:
-    """4001 to 4022 have words and an advice, in the library's event too; a normal end is no failure."""
+    """4001 to 4022 have words and an advice, in the library's event too; a normal end is not a failure."""
     for code in VOICE_CLOSES:
         text = VoiceClosed(guild_id=1, code=code, reason="", by_remote=True).explanation
         assert text is not None

@@ -19,13 +19,13 @@ def test_names_of_checks() -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "101%", "0%", "half", "1.5", "5 %%", "\u0663"])
 def test_quorums_that_are_none(text: str) -> None:
-    """What is no number of nodes and no share of them is refused."""
+    """What is not a number of nodes and no share of them is refused."""
     with pytest.raises(ValueError, match="share"):
         read_min_healthy(text)
 
 
 @pytest.mark.parametrize("text", ["", "4.", "4.x", "latest", "4..1", "-1", "\u0664.\u0661"])
 def test_versions_that_are_none(text: str) -> None:
-    """What is no version is refused."""
+    """What is not a version is refused."""
     with pytest.raises(ValueError, match="not a version"):
         read_version(text)

@@ -95,7 +95,7 @@ def test_preparing_writes_the_version_and_the_heading(checkout: Path) -> None:
     )
     with pytest.raises(ReleaseError, match="no change under Unreleased"):
         prepare(checkout, "0.3.0", TODAY)
-    with pytest.raises(ReleaseError, match=r"'0\.2' is no version"):
+    with pytest.raises(ReleaseError, match=r"'0\.2' is not a version"):
         prepare(checkout, "0.2", TODAY)
     assert next_version("0.2.3") == "0.3.0"
 
@@ -114,7 +114,7 @@ def test_the_real_files_can_be_prepared(tmp_path: Path) -> None:
 
 
 def test_export_has_the_commit_and_nothing_else(checkout: Path, tmp_path: Path) -> None:
-    """Files that are new or changed since the commit are no part of a release."""
+    """Files that are new or changed since the commit are not part of a release."""
     (checkout / "new.txt").touch()
     (checkout / "CHANGELOG.md").write_text("changed", encoding="utf-8")
     export(checkout, tmp_path / "exported")

@@ -332,7 +332,7 @@ def test_what_does_not_apply_any_more_is_over() -> None:
 
 
 def test_what_nobody_looks_at_is_forgotten() -> None:
-    """Trouble of a node that no run has seen for a month is no trouble of ours."""
+    """Trouble of a node that no run has seen for a month is not trouble of ours."""
     _, reported = changes(report(a=Verdict.CRITICAL), {}, Rules(), now=1e9, scope="x")
     _, later = changes(report(b=Verdict.OK), reported, Rules(), now=1e9 + KEPT + 1, scope="x")
 

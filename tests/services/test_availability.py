@@ -59,7 +59,7 @@ def seen(history: History | None) -> str:
     ],
 )
 def test_samples_count_until_the_next_one(states: list[tuple[float, str]], spans: str, availability: float) -> None:
-    """A late sample is no gap; a pause of more than three intervals, whichever these are, is not observed."""
+    """A late sample is not a gap; a pause of more than three intervals, whichever these are, is not observed."""
     history = history_of([recording(*states)])
 
     assert seen(history) == spans

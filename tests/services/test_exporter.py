@@ -174,7 +174,7 @@ def test_a_scrape_has_its_answer_in_time(write_config: Callable[..., Path]) -> N
 
 
 def test_what_is_demanded_of_a_fleet_is_not_of_a_probe(write_config: Callable[..., Path]) -> None:
-    """One node is no fleet; and whether it is up is told whatever is skipped."""
+    """One node is not a fleet; and whether it is up is told whatever is skipped."""
     demands = {"critical": {"quorum": "3:"}, "skip": ["reach"]}
     with fleet() as simulator, exporter(configured(write_config, simulator, check=demands)) as running:
         eventually(lambda: ups(running) == {"us-1": 1.0, "us-2": 1.0, "eu-1": 1.0}, "every node is up")

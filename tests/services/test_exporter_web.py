@@ -105,7 +105,7 @@ def test_tls_and_passwords(write_config: Callable[..., Path]) -> None:
         web.write_text(before + "  oops: secret\n")
         failed = get(running, "/-/reload", USER, method="POST", tls=tls)
         assert (failed.status, failed.body.count(b"\n")) == (500, 1)
-        assert f"{web}:9: basic_auth_users.oops: is no bcrypt hash" in failed.body.decode()
+        assert f"{web}:9: basic_auth_users.oops: is not a bcrypt hash" in failed.body.decode()
         assert get(running, "/metrics", USER, tls=tls).status == 200
         web.write_text(before.partition("basic_auth_users")[0])
         assert get(running, "/-/reload", USER, method="POST", tls=tls).status == 200
@@ -181,7 +181,7 @@ def test_mistakes_in_the_web_configuration(write_config: Callable[..., Path], tm
 
     assert (ran.code, ran.out) == (2, "")
     assert f"{web}:2: tls_server_config.cert_fil: unknown key" in ran.err
-    assert f"{web}:4: basic_auth_users.a: is no bcrypt hash" in ran.err
+    assert f"{web}:4: basic_auth_users.a: is not a bcrypt hash" in ran.err
     assert "plain-password" not in ran.err
     web.write_text("http_server_config:\n  http2: false\n")
     checked = run_cli("--config", str(config), "exporter", "--web.config.file", str(web), "--check")

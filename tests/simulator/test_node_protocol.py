@@ -154,7 +154,7 @@ def test_refused_handshakes(uri: str, headers: dict[str, str], status: int) -> N
 
 @pytest.mark.parametrize(("user_id", "ending"), [("abc", 1011), ("99999999999999999999", 1011), ("-5", None)])
 def test_odd_user_ids(uri: str, user_id: str, ending: int | None) -> None:
-    """One that is no long is found out after the handshake only."""
+    """One that is not a long is found out after the handshake only."""
 
     async def work() -> None:
         async with (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 PLACE = ("--node", NAME, "--session", SESSION)
 LOST = "\udcff\udc9b"
-"""Bytes of an argument or a file's name that are no characters."""
+"""Bytes of an argument or a file's name that are not characters."""
 
 LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     "alert test": ((),),

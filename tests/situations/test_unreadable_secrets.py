@@ -87,7 +87,7 @@ def test_a_search_asks_the_others(run: Callable[..., Ran]) -> None:
         ({"password_file": "binary"}, "cannot be read: not text"),
         ({"password_file": "/dev/zero"}, "control characters"),
         ({"password_file": "pipe"}, "cannot be read"),
-        ({"password": "x", "ca_file": "pipe"}, "cannot be read: it is no file"),
+        ({"password": "x", "ca_file": "pipe"}, "cannot be read: it is not a file"),
         ({"password": "x", "ca_file": "missing.pem"}, "missing.pem cannot be read: No such file or directory"),
     ],
 )

@@ -27,7 +27,7 @@ def check_options(url: str) -> None:
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name == "db":
             if not (value.isascii() and value.isdecimal()):
-                raise ValueError("has a db that is no number")
+                raise ValueError("has a db that is not a number")
         elif name not in TLS_OPTIONS or not value:
             raise ValueError(f"has an option other than db and {', '.join(TLS_OPTIONS)}")
         elif parts.scheme != "rediss":
@@ -48,7 +48,7 @@ def url_problem(url: str) -> tuple[str, str | None] | None:
         is_address = False
     if not is_address:
         hint = "percent-encode what is special in user and password: / is %2F, # is %23, @ is %40"
-        return "is no address of a Redis server", hint
+        return "is not an address of a Redis server", hint
     try:
         check_options(url)
     except ValueError as error:

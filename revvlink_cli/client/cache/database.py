@@ -206,7 +206,7 @@ def _size(path: Path) -> int:
     except FileNotFoundError:
         return 0
     if not stat.S_ISREG(status.st_mode):
-        raise StoreException(f"the cache {path} is no file", hint="name another with cache.path")
+        raise StoreException(f"the cache {path} is not a file", hint="name another with cache.path")
     return status.st_size
 
 

@@ -100,7 +100,7 @@ class Entry(NamedTuple):
                 return payload
             case {"loadType": "empty"}:
                 return payload
-        raise ValueError("it is no result of a search")
+        raise ValueError("it is not a result of a search")
 
     def loaded(self) -> Loaded:
         """The result.
@@ -155,7 +155,7 @@ def result_from(payload: Any) -> Loaded:
     """The result from what `result_payload` returns.
 
     Raises:
-        ValueError: It is no such answer.
+        ValueError: It is not such an answer.
     """
     from revvlink_cli.client.protocol.tracks import (  # imported late: callers that read only the JSON start faster
         Playlist,
@@ -169,4 +169,4 @@ def result_from(payload: Any) -> Loaded:
             return Playlist.from_payload(data)
         case {"loadType": "empty"}:
             return ()
-    raise ValueError("it is no result of a search")
+    raise ValueError("it is not a result of a search")

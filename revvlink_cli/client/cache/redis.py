@@ -279,7 +279,7 @@ class RedisStore:
         except ResponseError as error:
             if not _is_wrong_type(error):
                 raise
-            raise ValueError("it is no string") from None
+            raise ValueError("it is not a string") from None
         if found is None:
             return None
         read = Entry(key=key, body=found.partition(b"\n")[2], **_head_of(found)._asdict())

@@ -111,8 +111,8 @@ class Rest(HttpClient):
         return self._stranger(what, "correct host, port and path prefix in uri", error.status)
 
     def _stranger(self, what: str, hint: str, status: int | None = None) -> NodeException:
-        """The exception for a server that is no v4 node; `what` says how ``/v4/info`` shows that."""
-        message = f"is no Lavalink: /v4/info {what}"
+        """The exception for a server that is not a v4 node; `what` says how ``/v4/info`` shows that."""
+        message = f"is not a Lavalink: /v4/info {what}"
         return self.errors.failure(Code.NOT_LAVALINK, message, hint, stage=Stage.VERSION, status=status)
 
     async def stats(self) -> Decoded[WireStats]:
@@ -173,7 +173,7 @@ class Rest(HttpClient):
         await turns.pause()
         parts = split_object(answer.body)
         if parts is None:
-            raise self._bad_answer("answered /v4/loadtracks with JSON that is no object")
+            raise self._bad_answer("answered /v4/loadtracks with JSON that is not an object")
         await turns.pause()
         data = parts.pop("data", msgspec.Raw(b"null"))
         raw = {key: value_of(part) for key, part in parts.items()}
@@ -303,7 +303,7 @@ class Rest(HttpClient):
         path = _players(session_id)
         raw = self._value(await self.request("GET", path, purpose=Purpose.PLAYER, max_body=MAX_BODY), path)
         if not isinstance(raw, list):
-            raise self._bad_answer(f"answered {self.errors.excerpt(path)} with JSON that is no list")
+            raise self._bad_answer(f"answered {self.errors.excerpt(path)} with JSON that is not a list")
         players = []
         for item in raw:
             try:

@@ -105,10 +105,10 @@ class RemotePlayer:
         """A player as sent; what is missing or of another type gets a neutral value.
 
         Raises:
-            ValueError: It is no player: no object, or without a guild.
+            ValueError: It is not a player: no object, or without a guild.
         """
         if not isinstance(raw, dict):
-            raise ValueError("a player that is no object")
+            raise ValueError("a player that is not an object")
         guild = read_guild(raw)
         if guild is None:
             raise ValueError("a player without its guild")

@@ -59,7 +59,7 @@ class _Reader:
         try:
             return _from_modified_utf(data)
         except UnicodeDecodeError:
-            raise TrackDecodeError(f"{what} at byte {start} is no text") from None
+            raise TrackDecodeError(f"{what} at byte {start} is not text") from None
 
     def optional(self, what: str) -> str | None:
         return self.text(what) if self.flag(what) else None
@@ -137,7 +137,7 @@ def _from_base64(encoded: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except binascii.Error:
-        raise TrackDecodeError(f"it is not base64: {len(text)} characters are no whole number of bytes") from None
+        raise TrackDecodeError(f"it is not base64: {len(text)} characters are not a whole number of bytes") from None
 
 
 def _details(source: str, data: bytes) -> Mapping[str, Any]:

@@ -48,8 +48,8 @@ async def read_search(data: msgspec.Raw, turns: Turns) -> TrackReader:
         turns: When to pause.
 
     Raises:
-        UndecodableError: A track is no JSON.
-        ValueError: It is no list.
+        UndecodableError: A track is not JSON.
+        ValueError: It is not a list.
     """
     reader = TrackReader()
     items = split_array(data)
@@ -67,8 +67,8 @@ async def read_playlist(data: msgspec.Raw, turns: Turns) -> tuple[Playlist, Trac
         turns: When to pause.
 
     Raises:
-        UndecodableError: Something in it is no JSON.
-        ValueError: It is no playlist, see `Playlist.from_payload`.
+        UndecodableError: Something in it is not JSON.
+        ValueError: It is not a playlist, see `Playlist.from_payload`.
     """
     parts = split_object(data) or {}
     await turns.pause()

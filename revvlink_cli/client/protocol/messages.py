@@ -175,7 +175,7 @@ def read_event(raw: Any) -> tuple[Event, tuple[str, ...]]:
         The event, and the fields (``TrackEndEvent track``) that were not what they should be.
 
     Raises:
-        UndecodableError: It is no object, or has no type.
+        UndecodableError: It is not an object, or has no type.
     """
     if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
         raise UndecodableError("an event without a type")

@@ -316,7 +316,7 @@ def _split(data: bytes | msgspec.Raw, kind: type[S]) -> S | None:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        decode_json(bytes(data))  # raises the right exception if it is no JSON
+        decode_json(bytes(data))  # raises the right exception if it is not JSON
         return None
 
 

@@ -108,7 +108,7 @@ class Playable:
     """A track that a node can play.
 
     Attributes:
-        encoded: The form in which nodes take it; that of a playing track carries its position, so it is no identity.
+        encoded: The form in which nodes take it; that of a playing track has its position, so it is not an identity.
         identifier: Its name at the source.
         title: Its title.
         author: Who made it.
@@ -166,11 +166,11 @@ class Playable:
         """A track as a node sends it; what is missing or of another type gets a neutral value.
 
         Raises:
-            ValueError: It is no track: there is no ``encoded`` text, or no ``info`` object; or its ``pluginInfo`` or
+            ValueError: It is not a track: there is no ``encoded`` text, or no ``info`` object; or its ``pluginInfo`` or
                 ``userData`` is nested more than `MAX_DEPTH` levels deep.
         """
         if not isinstance(data, Mapping):
-            raise ValueError("a track that is no object")
+            raise ValueError("a track that is not an object")
         encoded, info = data.get("encoded"), data.get("info")
         if not isinstance(encoded, str) or not encoded:
             raise ValueError("a track without its encoded form")
@@ -329,7 +329,7 @@ class Playlist:
         """A playlist as a node sends it; tracks that cannot be read are left out.
 
         Raises:
-            ValueError: It is no playlist: no object, or it has no list of tracks, or not one of them can be read.
+            ValueError: It is not a playlist: no object, or it has no list of tracks, or not one of them can be read.
         """
         if not isinstance(data, Mapping) or not isinstance(data.get("tracks"), (list, tuple)):
             raise ValueError("a playlist without a list of tracks")
@@ -409,7 +409,7 @@ def readable(data: Any) -> list[Playable]:
     """The tracks of a list as a node sends it; one that cannot be read is left out.
 
     Raises:
-        ValueError: It is no list, or not one of its tracks can be read.
+        ValueError: It is not a list, or not one of its tracks can be read.
     """
     if not isinstance(data, (list, tuple)):
         raise ValueError("no list of tracks")

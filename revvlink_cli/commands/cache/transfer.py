@@ -47,7 +47,7 @@ _LONGEST = 2 * MAX_BODY
 def _finite(value: float) -> float:
     """A number that one can divide by."""
     if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number of queries")
+        raise typer.BadParameter(f"{value} is not a number of queries")
     return value
 
 
@@ -326,7 +326,7 @@ def import_(
         if batch:
             await store.put_all(batch)
         if invalid > _MOST_NAMED:
-            failures.append(Failure("not_an_entry", f"and {invalid - _MOST_NAMED} more lines that are no entries"))
+            failures.append(Failure("not_an_entry", f"and {invalid - _MOST_NAMED} more lines that are not entries"))
         code = ExitCode.OK if not invalid else ExitCode.PARTIAL if imported else ExitCode.FAILED
         notes = (f"{expired} are too old; --renew takes them all the same",) if expired else ()
         record = ImportRecord(imported=imported, expired=expired, invalid=invalid)
@@ -359,9 +359,9 @@ def _read(line: str | None, now: float, ttl: float, *, renew: bool) -> tuple[Ent
         raise ValueError("it has no identifier")
     node, uses = fields.get("node"), fields.get("uses", 1)
     if not (node is None or isinstance(node, str)):
-        raise ValueError("its node is no text")
+        raise ValueError("its node is not text")
     if not isinstance(uses, int) or isinstance(uses, bool) or not 0 < uses < 2**31:
-        raise ValueError("its uses are no number above 0")
+        raise ValueError("its uses are not a number above 0")
     stored_at = now if renew else _moment(fields, "stored_at", now)
     expires_at = now + ttl if renew else _moment(fields, "expires_at", stored_at + ttl)
     entry = entry_for(Key.of(fields["identifier"], node), result_from(fields.get("result")), now=stored_at, ttl=ttl)
@@ -386,4 +386,4 @@ def _moment(fields: dict[str, Any], name: str, otherwise: float) -> float:
         moment = datetime.fromisoformat(value)
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"its {name} is no time such as 2026-01-31T12:00:00Z") from None
+        raise ValueError(f"its {name} is not a time such as 2026-01-31T12:00:00Z") from None

@@ -156,7 +156,7 @@ def trust(
     target = Path(path).absolute()
     if not target.is_file():
         raise CommandError(
-            Failure("configuration", f"{path} is no file", hint="name the file to trust"), exit_code=ExitCode.USAGE
+            Failure("configuration", f"{path} is not a file", hint="name the file to trust"), exit_code=ExitCode.USAGE
         )
     try:
         text = read_text(target)  # once: what was looked at is what is approved

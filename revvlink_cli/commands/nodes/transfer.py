@@ -92,7 +92,7 @@ def _format(name: str, names: Sequence[str], option: str) -> NodeFormat:
     from revvlink_cli.config.node_lists.catalogue import format_named
 
     if name.casefold() not in names:
-        raise typer.BadParameter(f"{name!r} is no known format; {nearest(name, names)}", param_hint=option)
+        raise typer.BadParameter(f"{name!r} is not a known format; {nearest(name, names)}", param_hint=option)
     return format_named(name.casefold())
 
 

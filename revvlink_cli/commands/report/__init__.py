@@ -73,7 +73,7 @@ def report(
     from revvlink_cli.services.recording import distinguish_contexts, read
 
     if html in ("", "-"):
-        raise typer.BadParameter(f"{html!r} is no file", param_hint="--html")
+        raise typer.BadParameter(f"{html!r} is not a file", param_hint="--html")
     if recordings.count("-") > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="FILE")
     start, end = _window(since, until)
@@ -158,7 +158,9 @@ def _read_share(text: str | None) -> float | None:
     except ValueError:
         share = -1
     if not 0 < share <= 1:
-        raise typer.BadParameter(f"{text!r} is no percentage up to 100, such as 99.9", param_hint="--min-availability")
+        raise typer.BadParameter(
+            f"{text!r} is not a percentage up to 100, such as 99.9", param_hint="--min-availability"
+        )
     return share
 
 

@@ -106,11 +106,11 @@ def _unknown(pattern: str) -> Failure:
 
 
 def left_out_notes() -> tuple[str, ...]:
-    """A note on the user's plain configuration, which is no context."""
+    """A note on the user's plain configuration, which is not a context."""
     path = user_path()
     if not path.is_file():
         return ()
-    return (f"{path} is no context and is left out; `revvlink context add NAME --from {path}` adds it",)
+    return (f"{path} is not a context and is left out; `revvlink context add NAME --from {path}` adds it",)
 
 
 def _refuse_one_configuration(options: Options) -> None:

@@ -106,7 +106,7 @@ def read_secret(question: str, *, is_asked: bool, hint: str) -> str:
 
     Args:
         question: The question on a terminal, without colon.
-        is_asked: Whether standard input is to be read where it is no terminal.
+        is_asked: Whether standard input is to be read where it is not a terminal.
         hint: What to do where there is no secret.
 
     Raises:

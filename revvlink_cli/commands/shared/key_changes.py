@@ -36,7 +36,7 @@ def read_document(options: Options) -> dict[str, Any]:
     """The configuration as it is in the file, also when it has mistakes.
 
     Raises:
-        CommandError: There is no file, or it is no TOML.
+        CommandError: There is no file, or it is not TOML.
     """
     source, path = config_file.find_file(options)
     try:

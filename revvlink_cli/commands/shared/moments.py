@@ -47,7 +47,7 @@ def read_moment(text: str, now: datetime) -> datetime:
     try:
         return datetime.fromisoformat(text.strip()).astimezone()
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no moment: write {FORMS}") from None
+        raise ValueError(f"{text!r} is not a moment: write {FORMS}") from None
 
 
 FUTURE_FORMS = "22:00, 'tomorrow 08:00' or 2026-11-28T22:00"
@@ -77,7 +77,7 @@ def read_deadline(text: str, now: datetime) -> datetime:
         try:
             at = datetime.fromisoformat(text.strip()).astimezone()
         except (ValueError, OverflowError):
-            raise ValueError(f"{text!r} is no moment to come: write {FUTURE_FORMS}") from None
+            raise ValueError(f"{text!r} is not a moment to come: write {FUTURE_FORMS}") from None
     if at <= now:
         raise ValueError(f"{text!r} has passed")
     return at
@@ -89,5 +89,5 @@ def _local(day: date, clock: str, text: str, forms: str = FORMS) -> datetime:
         hour, minute, second = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
         at = time(hour, minute, second)
     except ValueError:
-        raise ValueError(f"{text!r} is no moment: write {forms}") from None
+        raise ValueError(f"{text!r} is not a moment: write {forms}") from None
     return datetime.combine(day, at).astimezone()

@@ -73,7 +73,7 @@ def track_row(
     """
     info = track["info"]
     if not isinstance(track["encoded"], str) or not all(isinstance(info[name], form) for name, form in _FORM.items()):
-        raise TypeError("it is no track")
+        raise TypeError("it is not a track")
     return kind(
         title=info["title"],
         author=info["author"],
@@ -111,7 +111,7 @@ def read_result(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) 
     See `client.cache.entries.result_payload` for that form.
 
     Raises:
-        ValueError: It is no such result.
+        ValueError: It is not such a result.
     """
     try:
         if payload["loadType"] != "playlist":
@@ -124,4 +124,4 @@ def read_result(payload: Mapping[str, Any], *, kind: type[TrackRow] = TrackRow) 
         )
         return FoundTracks(rows, name, rows[selected].title if 0 <= selected < len(rows) else None)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("it is no result of a search") from error
+        raise ValueError("it is not a result of a search") from error

@@ -176,7 +176,7 @@ def _below(fleet: Fleet, state: ScreenState, keys: str, row: StatusRow | None, w
         text = f"filter: {typed}_"
         return [*lines, (Span(text, "bold"), Span(hint if cells(text) + len(hint) <= width else "", "dim"))]
     if not fleet.has_keys:
-        return [*lines, line_of("keys do not work, because stdin is no terminal; Ctrl-C ends", "dim")]
+        return [*lines, line_of("keys do not work, because stdin is not a terminal; Ctrl-C ends", "dim")]
     return [*lines, _keys(keys, width)]
 
 

@@ -77,7 +77,7 @@ def marks(*sets: str) -> tuple[frozenset[str], ...]:
 
 
 _OTHER_SERVICES = re.compile(r"redis|mongo|postgres|mysql|maria|sql|database|^db|smtp|mail|proxy|kafka|rabbit|elastic")
-"""Keys of tables with a host and a password that are no nodes."""
+"""Keys of tables with a host and a password that are not nodes."""
 
 
 def find_nodes(document: Document, fields: Fields) -> tuple[Candidate, ...]:
@@ -196,7 +196,7 @@ def to_node(entry: Candidate, rules: Rules) -> ListedNode:
         WrongNodeError: It cannot be used.
     """
     if not entry.values or (not entry.is_node and set(entry.values) <= {"identifier"}):
-        raise WrongNodeError("is no node", hint="write it as the others in the list")
+        raise WrongNodeError("is not a node", hint="write it as the others in the list")
     notes = list(entry.notes)
     if (version := _text(entry, "version", notes)) is not None and version.strip("v").split(".")[0] in ("2", "3"):
         raise WrongNodeError("is a Lavalink v3 node; revvlink needs v4", "version", "remove it from the list")

@@ -33,7 +33,7 @@ class Exported(NamedTuple):
 def export_nodes(entries: Iterable[NodeEntry], kind: NodeFormat) -> Exported:
     """Write nodes as a list of this format, which must be one that can be written."""
     if kind.write is None:
-        raise ValueError(f"{kind.name} is no format that can be written")
+        raise ValueError(f"{kind.name} is not a format that can be written")
     nodes = name_variables(entries)
     refused = tuple((node.identifier, reason) for node in nodes if (reason := kind.refuse(node)) is not None)
     names = {name for name, _ in refused}

@@ -23,7 +23,7 @@ def read_list_text(name: str) -> tuple[str, Path]:
         name: The file, or ``-`` for standard input.
 
     Raises:
-        ConfigError: It cannot be read, is no text, or is too large.
+        ConfigError: It cannot be read, is not text, or is too large.
     """
     path = Path("standard input" if name == "-" else name)
     try:
@@ -57,7 +57,7 @@ def _decoded(data: bytes, path: Path) -> str:
     """The text of some bytes: UTF-8, or UTF-16 that says so.
 
     Raises:
-        ConfigError: They are no such text.
+        ConfigError: They are not such a text.
     """
     try:
         text = data.decode("utf-16") if data.startswith(_UTF16) else data.decode("utf-8-sig")

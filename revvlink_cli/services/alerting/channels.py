@@ -103,7 +103,7 @@ class DiscordChannel(_Webhook):
             address = urlunsplit(parts._replace(query=query))
         gone = f"make a new one in the settings of the channel, and put its address into {self.key}"
         if self.thread is not None:
-            gone += "; or discord.thread is no thread of this channel"
+            gone += "; or discord.thread is not a thread of this channel"
         return await request("POST", address, json=discord_body(alert, self.mention), advice={401: gone, 404: gone})
 
 
@@ -241,7 +241,7 @@ async def _attempt(
     except (aiohttp.ClientConnectorError, ValueError) as error:
         failed = Delivery(f"{what} cannot be reached: {_why_unreachable(error)}", may_have_arrived=False)
     except aiohttp.ClientResponseError:
-        failed = Delivery(f"{what} answered something that is no HTTP, {PERHAPS}")
+        failed = Delivery(f"{what} answered something that is not HTTP, {PERHAPS}")
     except (aiohttp.ClientError, OSError) as error:  # it may have taken the message before it closed
         failed = Delivery(f"{what} closed the connection ({type(error).__name__}), {PERHAPS}")
     return 0, None, failed

@@ -61,7 +61,7 @@ async def call_heartbeat(address: str, key: str, *, is_up: bool, text: str, took
     try:
         called = heartbeat_address(address, is_up=is_up, text=text, took=took)
     except ValueError:
-        return Delivery(f"the address in {key} is no address", may_have_arrived=False)
+        return Delivery(f"the address in {key} is not an address", may_have_arrived=False)
     if called.is_push:
         return await request("GET", called.address, what=what, advice=advice)
     return await request("POST", called.address, text=text, what=what, advice=advice)
@@ -89,7 +89,7 @@ def heartbeat_address(address: str, *, is_up: bool, text: str, took: float) -> C
         took: Seconds that the run took.
 
     Raises:
-        ValueError: It is no address.
+        ValueError: It is not an address.
     """
     parts = urlsplit(address)
     if "/api/push/" in parts.path:

@@ -151,7 +151,7 @@ class RtpStatistics:
         return True
 
     def _time(self, at: float, header: RtpHeader) -> None:
-        """Measure the distance to the packet before; a pause, which follows silence, is no gap."""
+        """Measure the distance to the packet before; a pause, which follows silence, is not a gap."""
         gap = at - self.last_at
         samples = (header.timestamp - self._last_timestamp + 2**31) % 2**32 - 2**31
         if self._after_silence and gap * 1000 > 2 * FRAME_MS:

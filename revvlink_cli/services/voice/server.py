@@ -316,5 +316,5 @@ async def self_test(server: VoiceServer) -> str | None:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     await asyncio.sleep(0.05)
-    server.handshakes.begun = server.handshakes.completed  # this was no node
+    server.handshakes.begun = server.handshakes.completed  # this was not a node
     return None

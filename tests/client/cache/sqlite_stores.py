@@ -79,7 +79,7 @@ def write_garbage(path: Path) -> None:
 
 def write_words(path: Path) -> None:
     """Write a text file in place of the database."""
-    path.write_text("this is no database\n" * 100, encoding="utf-8")
+    path.write_text("this is not a database\n" * 100, encoding="utf-8")
 
 
 def truncate(path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_title_that_is_no_text(run: Callable[..., Ran], node: SimulatedNode, p
      "tracks = 9e999", "uses = 'x'", "size = 'x'", "kind = x'00'"],
 )  # fmt: skip
 def test_columns_of_another_type(run: Callable[..., Ran], node: SimulatedNode, path: Path, change: str) -> None:
-    """A column takes anything: what an entry cannot be is no entry, to any command."""
+    """A column takes anything: what an entry cannot be is not an entry, to any command."""
     run("search", "day")
     run("search", "night")
     written(path, f"UPDATE entries SET {change} WHERE identifier = 'ytsearch:night'")
@@ -190,7 +190,7 @@ def test_results_in_redis(run: Callable[..., Ran], node: SimulatedNode, server: 
 
 
 def test_a_key_of_another_type(run: Callable[..., Ran], node: SimulatedNode, server: RedisServer) -> None:
-    """A list where an entry should be is no entry, and a search puts one there."""
+    """A list where an entry should be is not an entry, and a search puts one there."""
     cache = {"backend": "redis", "url": server.url}
     run("search", "day", cache=cache)
     wrote(server, "LPUSH", "revvlink:1:entry::ytsearch:night", "x")

@@ -186,7 +186,7 @@ def test_the_server_forgets_by_itself(server: RedisServer) -> None:
 
 
 def test_what_others_keep_there(server: RedisServer) -> None:
-    """Foreign keys are left alone, and what others wrote under ours is no entry."""
+    """Foreign keys are left alone, and what others wrote under ours is not an entry."""
 
     async def work() -> None:
         from redis.asyncio import Redis

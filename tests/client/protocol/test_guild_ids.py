@@ -23,7 +23,7 @@ FUNNY: list[Any] = [0, -1, 2**64, 10**5000, "abc", "", "0", "-5", "+5", " 5", "5
 """What no guild can be called."""
 
 ODD: list[Any] = [None, True, 5.0, b"5", [5], object()]
-"""What is no id at all."""
+"""What is not an id at all."""
 
 
 class Empty(Pool):
@@ -42,7 +42,7 @@ def test_what_cannot_be_is_refused(make: Callable[[Any], object]) -> None:
 
 
 def test_what_servers_send() -> None:
-    """Text and number are one guild; what is neither is no guild, and the message is odd, not lost."""
+    """Text and number are one guild; what is neither is not a guild, and the message is odd, not lost."""
     assert [read_guild_id(value) for value in ("5", 5, MAX_ID, str(MAX_ID))] == [5, 5, MAX_ID, MAX_ID]
     assert {read_guild_id(value) for value in FUNNY + ODD} == {None}
     assert read_frequent('{"op":"playerUpdate","guildId":"7","state":{}}') is not None

@@ -179,7 +179,7 @@ def test_no_bytes_raise_anything_else(body: bytes) -> None:
 
 
 def test_info_of_both() -> None:
-    """The runtime is the JVM or Node.js; NodeLink's odd arrays are no trouble."""
+    """The runtime is the JVM or Node.js; NodeLink's odd arrays are not trouble."""
     lavalink, _, _ = decode(
         '{"version":{"semver":"4.2.2"},"jvm":"17","sourceManagers":["http"],"plugins":[]}', WireInfo
     )

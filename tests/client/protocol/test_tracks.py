@@ -132,7 +132,7 @@ def test_forgiving_of_how_it_was_pasted() -> None:
         (str(MP3["encoded"])[:60], "announces 109 bytes"),
         ("A" * 70_000, "too long"),
         (base64.b64encode(b"\x40\x00\x00\x01\x09").decode(), "version 9 is unknown"),
-        (base64.b64encode(b"\x40\x00\x00\x05\x03\x00\x02\xff\xff").decode(), "the title at byte 5 is no text"),
+        (base64.b64encode(b"\x40\x00\x00\x05\x03\x00\x02\xff\xff").decode(), "the title at byte 5 is not text"),
     ],
 )
 def test_what_is_no_track_says_where(text: str, told: str) -> None:

@@ -86,7 +86,7 @@ def test_cpu_without_baseline_counts_as_the_median() -> None:
 
 
 def test_nodes_that_are_down_are_excluded_with_the_reason() -> None:
-    """What is not connected is no candidate, and stands under excluded with why."""
+    """What is not connected is not a candidate, and stands under excluded with why."""
     down = NodeException("nothing listens on x", code=Code.REFUSED)
     nodes = (node("a", status=NodeStatus.DISCONNECTED, error=down), node("b"), node("c"))
 

@@ -263,7 +263,7 @@ def test_a_database_below_a_pool(fleet: Simulator, pool: type[Pool], tmp_path: P
 
 
 def test_taking_the_store_away(fleet: Simulator, pool: type[Pool]) -> None:
-    """None is no store any more; a time that is none is a ValueError."""
+    """None is not a store any more; a time that is none is a ValueError."""
     store = Faulty(None)
 
     async def work() -> None:

@@ -136,7 +136,7 @@ def test_options_of_an_address(run: Callable[..., Ran], url: str) -> None:
 
 
 def test_a_hit_while_another_holds_the_database(run: Callable[..., Ran]) -> None:
-    """It is not waited for: a use that is not counted is no loss."""
+    """It is not waited for: a use that is not counted is not a loss."""
     run("search", "night")
     path = run("cache", "path").out.strip()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -52,7 +52,7 @@ def test_get(key: str, value: Any, text: str, line: Callable[..., Ran]) -> None:
         (("get", "nodes.us-1.region"), 1, "not set, and has no default"),
         (("get", "check.warning.nonsense"), 2, "is not a check"),
         (("get", ""), 2, "is empty"),
-        (("get", "a]b"), 2, "is no name of a key"),
+        (("get", "a]b"), 2, "is not a name of a key"),
         (("set", "defaults.timeout", "soon"), 2, "defaults.timeout: must be a number"),
         (("set", "defaults.timeout=-1"), 2, "must be above 0"),
         (("set", "defaults.retries=1.5"), 2, "must be a whole number"),
@@ -79,7 +79,7 @@ def test_mistakes(arguments: tuple[str, ...], code: int, message: str, line: Cal
 
 
 def test_set_and_unset(line: Callable[..., Ran], path: Path) -> None:
-    """Several keys change at once, in place; what was there, and what is there now, is printed; twice is no change."""
+    """Several keys change at once, in place; old and new value are printed; twice is not a change."""
     wanted = ("defaults.timeout=3", "nodes.us-1.tags=prod, canary", "cache.ttl=90", "nodes[eu.example].region=eu")
     ran = line("config", "set", *wanted, "-o", "json")
 

@@ -188,7 +188,7 @@ def test_bad_lists_get_one_line_and_a_code(own: Path, isolated: Path, monkeypatc
     for text, code, told in (
         ("hello: world\n", 2, "error: list.txt: has no list of nodes in a known format (known formats: lavalink, "),
         ("a: [\n", 2, "error: list.txt:2: is not valid YAML"),
-        ("- {uri: 'http://h:1', password: x}\n- {url: x}\n", 5, "list.txt:2: [1]: is no node"),
+        ("- {uri: 'http://h:1', password: x}\n- {url: x}\n", 5, "list.txt:2: [1]: is not a node"),
         ("- {uri: 'ftp://h:1', password: x}\n", 2, "has no list of nodes"),
         ("- {uri: 'http://h:0', password: x}\n", 1, "list.txt:1: [0].uri: port 0 cannot be connected to"),
     ):
@@ -200,7 +200,7 @@ def test_bad_lists_get_one_line_and_a_code(own: Path, isolated: Path, monkeypatc
     assert (wrong.code, "did you mean wavelink?" in wrong.err) == (2, True)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps([*LIST, 7]).encode())))
     piped = ran("nodes", "import", "-", "--dry-run")
-    assert (piped.code, "error: standard input:1: [2]: is no node" in piped.err) == (5, True)
+    assert (piped.code, "error: standard input:1: [2]: is not a node" in piped.err) == (5, True)
     (isolated / "list.txt").write_text(json.dumps(LIST), encoding="utf-8")
     monkeypatch.setenv("REVVLINK_PASSWORD", "x-y-z-2")
     assert "there is no file to change" in ran("--uri", "http://h", "nodes", "import", "list.txt").err

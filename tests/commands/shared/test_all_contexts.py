@@ -147,7 +147,7 @@ def test_selection(contexts: Path, typed: Typed) -> None:
     for line in (("--context", "prod"), ("--config", "x"), ("--uri", "http://127.0.0.1:1")):
         assert "goes without" in typed("check", *line).err
     (contexts.parent / "revvlink.toml").write_text((contexts / "prod.toml").read_text("utf-8"), encoding="utf-8")
-    assert "is no context and is left out" in typed("nodes", "status", "-o", "table").err
+    assert "is not a context and is left out" in typed("nodes", "status", "-o", "table").err
     for path in contexts.iterdir():
         path.unlink()
     assert "there are no contexts" in typed("check").err

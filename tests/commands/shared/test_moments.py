@@ -56,7 +56,7 @@ def test_moments(text: str, moment: str) -> None:
 @pytest.mark.parametrize("text", ["", "soon", "25:00", "yesterday 24:61", "0h", "2026-13-01", "0001-01-01", "24"])
 def test_what_is_no_moment(text: str) -> None:
     """The message says what to write."""
-    with pytest.raises(ValueError, match=r"is no moment: write 24h, today, yesterday"):
+    with pytest.raises(ValueError, match=r"is not a moment: write 24h, today, yesterday"):
         read_moment(text, NOW)
 
 

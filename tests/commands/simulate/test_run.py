@@ -102,7 +102,7 @@ def test_every_mistake_of_a_scenario(isolated: Path) -> None:
         busy = run_cli("simulate", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
 
     assert ran.code == 2
-    assert "bot.toml:1:1: sed: is no key" in ran.err
+    assert "bot.toml:1:1: sed: is not a key" in ran.err
     assert "bot.toml:2:1: nodes[0]: has no name" in ran.err
     assert (busy.code, "in use" in busy.err) == (1, True)
     assert run_cli("simulate", "--schema").json["title"] == "revvlink scenario"

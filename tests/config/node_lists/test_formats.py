@@ -328,7 +328,7 @@ SAMPLES = {
         (
             "f:6: [1].restVersion: is a Lavalink v3 node; revvlink needs v4",
             "f:7: [2].port: must be a number from 1 to 65535",
-            "f:9: [3]: is no node",
+            "f:9: [3]: is not a node",
         ),
     ),
     "variables of a bot": Sample(

@@ -45,7 +45,7 @@ def test_a_canary_that_nobody_let_loose() -> None:
     ],
 )
 def test_canaries(load: Load, expected: Verdict) -> None:
-    """A canary has to load tracks: an error inside an answer of 200, or nothing at all, is no load."""
+    """A canary has to load tracks: an error inside an answer of 200, or nothing at all, is not a load."""
     bounds = {"load": Bounds(parse("1s", Unit.SECONDS), None)}
 
     assert verdict(outcomes(snapshot(), loads=(load,), canaries=("q",), bounds=bounds), "load") is expected

@@ -21,7 +21,7 @@ def test_a_certificate_that_could_not_be_seen() -> None:
 
 
 def test_a_ping_without_an_answer() -> None:
-    """A websocket that answers no ping is no websocket that works."""
+    """A websocket that answers no ping is not a websocket that works."""
     assert verdict(outcomes(snapshot(latency_ms=None)), "websocket") is Verdict.CRITICAL
 
 

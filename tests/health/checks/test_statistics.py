@@ -66,7 +66,7 @@ def test_thresholds(check: str, warning: str | None, critical: str | None, expec
 
 
 def test_a_figure_that_is_not_told() -> None:
-    """It is no fault, unless there is a threshold: then nobody knows, and that is said."""
+    """It is not a fault, unless there is a threshold: then nobody knows, and that is said."""
     silent = snapshot(timed_stats=timed(replace(STATS, memory_used=None)))
 
     assert verdict(outcomes(silent), "memory") is Verdict.OK
@@ -76,7 +76,7 @@ def test_a_figure_that_is_not_told() -> None:
 
 
 def test_a_cpu_without_a_baseline_is_not_judged() -> None:
-    """The first figure after a start is no figure, and alarms nobody; nor is it told as one."""
+    """The first figure after a start is not a figure, and alarms nobody; nor is it told as one."""
     fresh = snapshot(timed_stats=timed(replace(STATS, system_load=None, server_load=None, has_cpu_baseline=False)))
 
     found = one(outcomes(fresh, bounds={"cpu": Bounds(parse("1%", Unit.RATIO), None)}), "cpu")

@@ -68,7 +68,7 @@ def test_duplicates_count_once(start: int, total: int, again: list[int]) -> None
 
 @given(st.binary(max_size=400))
 def test_any_datagram_can_be_read(datagram: bytes) -> None:
-    """What is no audio packet is none, and nothing is raised."""
+    """What is not an audio packet is none, and nothing is raised."""
     header = read_header(datagram)
     if header is not None:
         assert header.length == len(datagram)

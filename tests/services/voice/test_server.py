@@ -135,7 +135,7 @@ def test_strangers_are_turned_away() -> None:
 
 
 def test_a_node_that_leaves_in_the_middle_of_an_answer(caplog: pytest.LogCaptureFixture) -> None:
-    """A node that breaks off while it is answered is no defect of the server: nothing is logged."""
+    """A node that breaks off while it is answered is not a defect of the server: nothing is logged."""
 
     async def check() -> None:
         async with VoiceServer(HOME) as server, aiohttp.ClientSession() as session:
@@ -251,7 +251,7 @@ def test_advertised_address_that_leads_elsewhere() -> None:
 
 @pytest.mark.parametrize("text", ["", "host", "host:", ":80", "host:x", "host:70000", "::1:80"])
 def test_wrong_addresses(text: str) -> None:
-    """What is no HOST:PORT is refused."""
+    """What is not HOST:PORT is refused."""
     with pytest.raises(ValueError, match=r"HOST:PORT|brackets"):
         Address.parse(text)
 

@@ -207,7 +207,7 @@ def _split(item: list[Part]) -> tuple[str | None, list[Part]]:
 
 
 def _value(parts: list[Part]) -> tuple[Value | None, list[Value]]:
-    """The value of an expression, and the groups in it that are no part of the value."""
+    """The value of an expression, and the groups in it that are not part of the value."""
     is_new = False
     while parts and isinstance(parts[0], Token) and parts[0].text in ("new", "await", "export", "default", "return"):
         is_new = parts[0].text == "new"

@@ -21,7 +21,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)")
 
 
 def read_variables(text: str) -> Document | None:
-    """The variables of a text; None if it is no such list."""
+    """The variables of a text; None if it is not such a list."""
     entries: dict[str, Value] = {}
     known: dict[str, str] = {}
     position, line = 0, 1
