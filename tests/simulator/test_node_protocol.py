@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -12,15 +10,11 @@ import pytest
 
 from revvlink_cli.client.protocol.encoded_tracks import decode_track
 from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.simulator.node_client import AUTHORIZED, GUILD, PASSWORD, VOICE, Client, client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-PASSWORD = "pw"
-AUTHORIZED = {"Authorization": PASSWORD}
-HEADERS = {**AUTHORIZED, "User-Id": "170939974227541168", "Client-Name": "test/1"}
-GUILD = "817327181659111454"
-VOICE = {"token": "t", "endpoint": "voice.example:443", "sessionId": "s", "channelId": "300000000000000003"}
 SONG, OTHER = "https://sim.invalid/1", "https://sim.invalid/2"
 # An encoded track of a source that a simulated node does not have.
 FOREIGN = (
@@ -33,69 +27,6 @@ def uri() -> Iterator[str]:
     """Address of one node."""
     with Simulator([NodeProfile(identifier="n", password=PASSWORD)]) as simulator:
         yield simulator["n"].uri
-
-
-class Client:
-    """A client with a websocket: what it asks, and what it is told."""
-
-    def __init__(self, http: aiohttp.ClientSession, uri: str) -> None:
-        self._http = http
-        self._uri = uri
-        self.session = ""
-
-    async def connect(self, **headers: str) -> dict[str, Any]:
-        """Open the websocket; gives the ready message."""
-        self.socket = await self._http.ws_connect(f"{self._uri}/v4/websocket", headers={**HEADERS, **headers})
-        ready = await self.message()
-        assert ready["op"] == "ready"
-        self.session = ready["sessionId"]
-        return ready
-
-    async def message(self) -> dict[str, Any]:
-        """The next message."""
-        found: dict[str, Any] = json.loads((await self.socket.receive()).data)
-        return found
-
-    async def ask(self, method: str, path: str, body: Any = None, *, headers: Any = AUTHORIZED) -> tuple[int, Any]:
-        """Status and body of a request."""
-        async with self._http.request(method, self._uri + path, json=body, headers=headers) as response:
-            text = await response.text()
-            return response.status, json.loads(text) if text.startswith(("{", "[")) else text
-
-    async def player(self, body: Any, *, query: str = "") -> dict[str, Any]:
-        """The player after a PATCH."""
-        status, player = await self.ask("PATCH", f"/v4/sessions/{self.session}/players/{GUILD}{query}", body)
-        assert status == 200, player
-        return dict(player)
-
-    async def told(self, count: int) -> list[str]:
-        """The next messages, in short."""
-        return [brief(await self.message()) for _ in range(count)]
-
-
-def brief(message: dict[str, Any]) -> str:
-    """A message in a few words."""
-    match message:
-        case {"op": "event", "type": "TrackStartEvent"}:
-            return f"start {message['track']['info']['identifier']}"
-        case {"op": "event", "type": "TrackEndEvent"}:
-            return f"end {message['track']['info']['identifier']} {message['reason']}"
-        case {"op": "event"}:
-            return f"{message['type']} {message['code']} {message['byRemote']}"
-        case {"op": "playerUpdate", "state": {"connected": connected, "ping": ping}}:
-            return f"update {connected} {ping}"
-    return str(message["op"])
-
-
-@asynccontextmanager
-async def client(uri: str) -> AsyncIterator[Client]:
-    """A client that has been told ready and the first statistics."""
-    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
-        found = Client(http, uri)
-        await found.connect()
-        assert brief(await found.message()) == "stats"
-        yield found
-        await found.socket.close()
 
 
 @pytest.mark.parametrize(
