@@ -55,6 +55,8 @@ NODE = (
     Key(name="youtube_plugin", kind=Kind.TEXT, example='"1.18.0"', help="Version of its YouTube plugin"),
     Key(name="needs_dave", kind=Kind.BOOLEAN, default=False,
         help="Whether Discord closes its voice connections with 4017 where its version has no DAVE"),
+    Key(name="ogg_breaks_when_moved", kind=Kind.BOOLEAN, default=False,
+        help="Whether an Ogg track fails that starts in the middle, as after a move to a genuine Lavalink"),
     Key(name="guards", kind=Kind.BOOLEAN, default=True, help="Whether a NodeLink limits requests and bans"),
 )  # fmt: skip
 """Keys of ``[[nodes]]``."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.answers import BadRequest, InternalError
 from revvlink_cli.simulator.bodies import integer, mapping, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DEFAULTS: dict[str, dict[str, float]] = {
     "karaoke": {"level": 1.0, "monoLevel": 1.0, "filterBand": 220.0, "filterWidth": 100.0},
@@ -51,6 +55,15 @@ def read_filters(value: Any) -> dict[str, Any]:
             found[name] = {key: number(given.get(key, default)) for key, default in defaults.items()}
     mapping(body.get("pluginFilters", {}))
     return found
+
+
+def tempo(filters: Mapping[str, Any]) -> float:
+    """How fast the sound of a track advances with these filters, 1 without a timescale."""
+    given = filters.get("timescale") or {}
+    values = [given.get(name, 1.0) for name in ("speed", "rate")]
+    if not all(isinstance(value, (int, float)) and 0 < value < math.inf for value in values):
+        return 1.0
+    return float(values[0] * values[1])
 
 
 def _list(value: Any) -> list[Any]:

@@ -172,12 +172,27 @@ FAILING_TRACKS = {
     for name in FAILURES
 }
 
+MOVED_OGG = Failing(
+    "Something broke when playing the track.", "java.lang.IllegalStateException: Seek points have not been set."
+)
+"""The failure of an Ogg track that a Lavalink starts in the middle."""
+
 _BY_NAME = {name: track for track in (*TRACKS, STREAM) for name in (track.identifier, track.uri)}
+
+
+def file_name(track: Playable) -> str:
+    """The name of a track's file, the end of its address."""
+    return unquote((track.uri or track.identifier).rpartition("/")[2])
+
+
+def is_ogg(track: Playable) -> bool:
+    """Whether the track is an Ogg file."""
+    return track.source in ("local", "http") and file_name(track).endswith(".ogg")
 
 
 def failing(track: Playable) -> Failing | None:
     """How the track fails during playback, None when it does not."""
-    name = unquote((track.uri or track.identifier).rpartition("/")[2])
+    name = file_name(track)
     message = "Something broke when playing the track."
     if track.identifier == UNPLAYABLE.identifier:
         return Failing(message, "java.lang.IllegalStateException: the simulated source is off the air")

@@ -345,7 +345,9 @@ class Node:
         guild, no_replace = snowflake(request.match_info["guild"]), flag(request.query.get("noReplace", "false"))
         patch = Patch.read(await json_body(request), needs_channel=self.profile.dave_version > 0)
         player = await update_player(self._session(request), guild, patch, no_replace=no_replace)
-        return json_answer(player.payload())
+        answer = json_answer(player.payload())
+        player.settle()
+        return answer
 
     async def _delete_player(self, request: web.Request) -> web.Response:
         guild = snowflake(request.match_info["guild"])

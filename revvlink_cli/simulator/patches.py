@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from revvlink_cli.simulator.answers import BadRequest, InternalError, Refusal
 from revvlink_cli.simulator.bodies import ABSENT, Absent, boolean, decoded, integer, is_long, mapping, text
-from revvlink_cli.simulator.filters import read_filters
+from revvlink_cli.simulator.filters import read_filters, tempo
+from revvlink_cli.simulator.music import MOVED_OGG, failing, is_ogg
 from revvlink_cli.simulator.player import Player
 from revvlink_cli.simulator.track_rules import load
 
@@ -153,7 +154,7 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
     if not patch.has_track:
         await _adjust(session, player, patch)
     if patch.filters is not ABSENT:
-        player.filters = patch.filters
+        player.set_filters(patch.filters, tempo(patch.filters))
         await session.update(player)
     if patch.voice is not None:
         await _connect(session, player, patch.voice)
@@ -206,12 +207,14 @@ async def _play(session: Session, player: Player, track: Playable | None, patch:
     if track is None:
         return
     position = 0 if patch.position is ABSENT else patch.position
+    is_moved_ogg = session.profile.ogg_breaks_when_moved and position > 0 and is_ogg(track)
     player.start(
         track,
         patch.user_data or {},
         position,
         None if patch.end_time is ABSENT else patch.end_time,
-        session.profile.track_stuck_threshold,
+        failure=MOVED_OGG if is_moved_ogg else failing(track),
+        stuck_after=session.profile.track_stuck_threshold,
     )
     await session.event(player, "TrackStartEvent", track=player.track_payload())
     await session.update(player)  # a second update follows at once: the first of the regular ones

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from revvlink_cli.client.protocol.encoded_tracks import encode_track
-from revvlink_cli.simulator.music import STALL, Failing, failing
+from revvlink_cli.simulator.music import STALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.simulator.clock import Clock
+    from revvlink_cli.simulator.music import Failing
 
 NO_VOICE: Mapping[str, Any] = {"token": "", "endpoint": "", "sessionId": "", "channelId": None}
 """The voice state of a player without voice."""
@@ -34,9 +35,21 @@ FAILS_AFTER = 0.02
 CLEANUP = 64.0
 """Seconds after which lavaplayer ends a track without a voice connection."""
 
+SEEKING = 0.1
+"""Seconds that a decoder takes to seek; until then a Lavalink reports the old position."""
+
+UNPLAYED = 0.35
+"""Seconds of sound that lavaplayer's timescale filter keeps back: a track with a timescale ends so much earlier."""
+
+PING = 1
+"""Milliseconds that the voice server takes to answer a heartbeat."""
+
 
 class Player:
     """A player of one guild. Its track advances only with a voice connection.
+
+    It knows two positions. The sound of the track advances with the tempo of a timescale. The position that a Lavalink
+    reports advances with the time: lavaplayer counts what it has sent.
 
     Attributes:
         guild_id: The guild.
@@ -49,7 +62,12 @@ class Player:
         is_sending: Whether it sends audio; it continues after Discord has closed the voice connection.
         is_stuck: Whether it tries for ever to reach a voice server.
         filters: Its filters in the form of the responses.
+        heartbeat: Seconds from a voice connection to the first answer to a heartbeat, which gives the ping.
+        position_follows_tempo: Whether the reported position is that of the sound.
     """
+
+    heartbeat: ClassVar[float] = 13.75
+    position_follows_tempo: ClassVar[bool] = False
 
     def __init__(self, guild_id: str, clock: Clock) -> None:
         self.guild_id = guild_id
@@ -63,9 +81,14 @@ class Player:
         self.is_sending = False
         self.is_stuck = False
         self.filters: dict[str, Any] = {}
+        self._tempo = 1.0
         self._end_time: int | None = None
-        self._position = 0.0
+        self._sound = 0.0
+        self._reported = 0.0
         self._since = clock.now()
+        self._lag = 0.0
+        self._lags_until = -math.inf
+        self._answered_at = math.inf
         self._next_update = math.inf
         self._unheard_since = clock.now()
         self._playing_since = math.inf
@@ -79,15 +102,26 @@ class Player:
         return self.track is not None and not self.paused
 
     @property
-    def _end(self) -> float:
-        """Milliseconds at which the track ends."""
-        length = self.track.duration if self.track is not None else None
-        return min(math.inf if length is None else length, math.inf if self._end_time is None else self._end_time)
+    def _advances(self) -> bool:
+        return self.is_playing and self.is_sending
 
-    def _position_at(self, now: float) -> float:
-        advances = self.is_playing and self.is_sending
-        position = self._position + ((now - self._since) * 1000 if advances else 0.0)
-        return min(position, STALL) if self._stalls else position
+    @property
+    def _length(self) -> float:
+        """Milliseconds of sound in the track."""
+        length = self.track.duration if self.track is not None else None
+        return math.inf if length is None else length
+
+    def _sound_at(self, now: float) -> float:
+        """Milliseconds of the track that have been heard."""
+        sound = self._sound + ((now - self._since) * 1000 * self._tempo if self._advances else 0.0)
+        return min(sound, STALL) if self._stalls else sound
+
+    def _reported_at(self, now: float) -> float:
+        """The position that the server reports when its decoder does not seek."""
+        if self.position_follows_tempo:
+            return self._sound_at(now)
+        reported = self._reported + ((now - self._since) * 1000 if self._advances else 0.0)
+        return min(reported, STALL) if self._stalls else reported
 
     @property
     def _stalls(self) -> bool:
@@ -98,28 +132,47 @@ class Player:
         """Whether its track gives no audio because it fails or has stalled."""
         if self._failing is None:
             return False
-        return not self._stalls or self._position_at(self._clock.now()) >= STALL
+        return not self._stalls or self._sound_at(self._clock.now()) >= STALL
 
     @property
     def position(self) -> int:
-        """Milliseconds into the track."""
+        """Milliseconds into the track, as the server reports them."""
         if self.track is None:
             return 0
-        return int(min(self._position_at(self._clock.now()), max(self._end - FRAME, self._position)))
+        now = self._clock.now()
+        last_frame = max(self._ends_at() - FRAME / 1000, self._since)
+        return round(self._reported_at(min(now, last_frame)) + (self._lag if now < self._lags_until else 0.0))
 
     def start(
-        self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None, stuck_after: float
+        self,
+        track: Playable,
+        user_data: dict[str, Any],
+        position: int,
+        end_time: int | None,
+        *,
+        failure: Failing | None,
+        stuck_after: float,
     ) -> None:
-        """Play a track, and send updates from now on."""
+        """Play a track, and send updates from now on.
+
+        Args:
+            track: The track.
+            user_data: The bot's data for it.
+            position: Milliseconds at which it starts.
+            end_time: Milliseconds at which it ends; None is its end.
+            failure: How it fails, None if it does not.
+            stuck_after: Seconds without audio after which it is reported as stuck.
+        """
         now = self._clock.now()
-        self.track, self.user_data, self._end_time, self._failing = track, user_data, end_time, failing(track)
+        self.track, self.user_data, self._end_time, self._failing = track, user_data, end_time, failure
         self._next_update = self._unheard_since = now
         self._playing_since = min(self._playing_since, now)
         if self._stalls:
             self._stuck_at = now + STALL / 1000 + stuck_after
         elif self._failing is not None:
             self._fails_at = now + FAILS_AFTER
-        self.seek(position)
+        self._place(position)
+        self._lag = 0.0 if self._advances else -float(position)
 
     def stop(self) -> None:
         """Stop the track."""
@@ -129,7 +182,23 @@ class Player:
 
     def seek(self, position: float) -> None:
         """Set the position in milliseconds."""
-        self._position, self._since = max(position, 0.0), self._clock.now()
+        before = self.position
+        self._place(position)
+        self._lag = before - self._sound
+
+    def _place(self, position: float) -> None:
+        self._sound = self._reported = max(position, 0.0)
+        self._since, self._lag, self._lags_until = self._clock.now(), 0.0, -math.inf
+
+    def settle(self) -> None:
+        """Report the old position from now on, until the decoder has given a frame of the new one."""
+        if self._lag and self._lags_until == -math.inf:
+            self._lags_until = self._clock.now() + SEEKING if self._advances else math.inf
+
+    def set_filters(self, filters: dict[str, Any], tempo: float) -> None:
+        """Replace its filters; the tempo is the speed of the sound in their timescale."""
+        self._hold()
+        self.filters, self._tempo = filters, tempo
 
     def end_at(self, end_time: int | None) -> None:
         """End the track at this position; None is the end of the track."""
@@ -139,16 +208,25 @@ class Player:
         """Pause or resume."""
         self._hold()
         self.paused = paused
+        self._resume_frames()
 
     def connect(self, voice: dict[str, Any]) -> None:
         """Handle a new voice connection."""
         self._hold()
         self.voice, self.is_connected, self.is_sending = voice, True, True
         self._playing_since = self._clock.now() if self.track is not None else math.inf
+        self._answered_at = self._clock.now() + self.heartbeat
+        self._resume_frames()
 
     def lose_voice(self) -> None:
         """Handle a voice connection that Discord has closed."""
         self.is_connected = False
+        if not self._has_ping:  # no answer comes any more
+            self._answered_at = math.inf
+
+    @property
+    def _has_ping(self) -> bool:
+        return self._clock.now() >= self._answered_at
 
     def disconnect(self) -> None:
         """Handle a voice connection that the node has closed."""
@@ -158,7 +236,13 @@ class Player:
 
     def _hold(self) -> None:
         """Store the current position before its advance changes."""
-        self.seek(self._position_at(self._clock.now()))
+        now = self._clock.now()
+        self._sound, self._reported, self._since = self._sound_at(now), self._reported_at(now), now
+
+    def _resume_frames(self) -> None:
+        """Let the reported position follow, if it waited for frames that come from now on."""
+        if self._advances and self._lags_until == math.inf:
+            self._lag, self._lags_until = 0.0, -math.inf
 
     def due(self) -> float:
         """The moment on the node's clock of the next update, end, failure or stall."""
@@ -177,7 +261,17 @@ class Player:
             return self._unheard_since + CLEANUP
         if self._stalls:
             return self._unheard_since + STALLED_FOR
-        return self._since + (self._end - self._position) / 1000 if self.is_playing else math.inf
+        if not self.is_playing:
+            return math.inf
+        to_end = (self._length - self._sound) / 1000 / self._tempo - self._unplayed
+        if self._end_time is None:
+            return self._since + to_end
+        position, pace = (self._sound, self._tempo) if self.position_follows_tempo else (self._reported, 1.0)
+        return self._since + min(to_end, (self._end_time - position) / 1000 / pace)
+
+    @property
+    def _unplayed(self) -> float:
+        return 0.0 if self._tempo == 1.0 else UNPLAYED
 
     def has_ended(self, now: float) -> str | None:
         """Why the track has ended by now, None when it has not."""
@@ -221,8 +315,14 @@ class Player:
             "time": int(time.time() * 1000),
             "position": self.position,
             "connected": self.is_connected,
-            "ping": 0 if self.is_sending else -1,
+            "ping": self._ping(),
         }
+
+    def _ping(self) -> int:
+        """Milliseconds to the voice server: -1 without one, 0 before the first answer to a heartbeat."""
+        if not self.is_sending:
+            return -1
+        return PING if self._has_ping else 0
 
     def track_payload(self) -> dict[str, Any] | None:
         """The track in the form of the responses; its position is the player's, also in the encoded form."""

@@ -70,6 +70,8 @@ class NodeProfile:
         voice: What a voice state brings: ``accept``, ``delay`` (after `voice_delay`), ``hang`` (the request never ends)
             or ``refuse`` (the voice server cannot be reached; a Lavalink hangs then).
         voice_delay: Seconds of ``delay``.
+        ogg_breaks_when_moved: Whether a Lavalink fails to start an Ogg track in the middle, as after a move to it; a
+            genuine one does.
         player_load: Share of one core that each playing player adds to both loads; see `PLAYER_LOAD`.
         speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
@@ -114,6 +116,7 @@ class NodeProfile:
     tracks: tuple[TrackRule, ...] = ()
     voice: str = "accept"
     voice_delay: float = 2.0
+    ogg_breaks_when_moved: bool = False
     player_load: float = 0.0
     speed: float = 1.0
     port: int = 0

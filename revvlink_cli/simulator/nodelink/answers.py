@@ -6,12 +6,14 @@ import base64
 import json
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track
+from revvlink_cli.client.protocol.encoded_tracks import TrackDecodeError, decode_track, encode_track
 from revvlink_cli.simulator.answers import json_text
+from revvlink_cli.simulator.music import file_name
 
 if TYPE_CHECKING:
     from revvlink_cli.client.protocol.tracks import Playable
@@ -90,6 +92,7 @@ def load_error(message: str, severity: str = "common") -> dict[str, Any]:
 
 def loaded_track(track: Playable) -> dict[str, Any]:
     """A track in the answer to a load: with its source's data on the file, without user data."""
+    track = _unread(track)
     payload = track.to_payload()
     del payload["userData"]
     if track.source == "local":
@@ -103,6 +106,16 @@ def loaded_track(track: Playable) -> dict[str, Any]:
             "bitrate": 0, "genre": "", "stationUrl": track.uri, "artworkUrl": None, "icyBr": "", "audioInfo": "",
         }  # fmt: skip
     return payload
+
+
+def _unread(track: Playable) -> Playable:
+    """A file as a NodeLink knows it before it plays: it reads no tags and no length."""
+    if track.source not in ("local", "http") or track.is_stream:
+        return track
+    is_local = track.source == "local"
+    title = file_name(track) if is_local else "Unknown"
+    unread = replace(track, title=title, author="unknown", length=-1, isrc=None, is_seekable=not is_local)
+    return replace(unread, encoded=encode_track(unread))
 
 
 def decoded_payload(encoded: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.bodies import ABSENT
+from revvlink_cli.simulator.filters import tempo
 from revvlink_cli.simulator.nodelink.answers import Refused, decoded, is_number
 
 if TYPE_CHECKING:
@@ -61,19 +62,29 @@ async def apply(
     if "filters" in body:
         filters = {name: value if isinstance(value, dict) else {} for name, value in body["filters"].items()}
         if player.is_sending:  # a NodeLink discards filters of a player without voice
-            player.filters = {"filters": filters}
+            player.set_filters({"filters": filters}, tempo(filters))
         await session.event(player, "FiltersChangedEvent", filters={"filters": filters})
-    if "paused" in body and player.track is not None:
-        player.pause(body["paused"])
-        await session.event(player, "PauseEvent", paused=body["paused"])
+    if "paused" in body:
+        await _pause(session, player, body["paused"])
     if "position" in body and player.track is not None and track is None:
         await _seek(session, player, body["position"])
     if body.get("endTime"):
         player.end_at(body["endTime"])
     if "track" in body:
-        await _change_track(session, player, body["track"] or {}, track, no_replace=no_replace)
+        position = body.get("position", 0)
+        await _change_track(session, player, body["track"] or {}, track, position, no_replace=no_replace)
     if body.get("voice"):
         await _change_voice(session, player, body["voice"])
+
+
+async def _pause(session: NodeLinkSession, player: NodeLinkPlayer, paused: bool) -> None:
+    """Pause or resume; a NodeLink with a voice connection fails to resume without a track."""
+    if paused == player.paused:
+        return
+    player.pause(paused)
+    if not paused and player.is_connected and player.track is None:
+        raise Refused(500, "Cannot read properties of null (reading 'canStop')", traced=True)
+    await session.event(player, "PauseEvent", paused=paused)
 
 
 async def _seek(session: NodeLinkSession, player: NodeLinkPlayer, position: int) -> None:
@@ -87,7 +98,13 @@ async def _seek(session: NodeLinkSession, player: NodeLinkPlayer, position: int)
 
 
 async def _change_track(
-    session: NodeLinkSession, player: NodeLinkPlayer, given: dict[str, Any], track: Playable | None, *, no_replace: bool
+    session: NodeLinkSession,
+    player: NodeLinkPlayer,
+    given: dict[str, Any],
+    track: Playable | None,
+    position: int,
+    *,
+    no_replace: bool,
 ) -> None:
     if track is None:
         if given.get("encoded", ABSENT) is None or not given:
@@ -97,7 +114,7 @@ async def _change_track(
         player.user_data = given.get("userData") or {}
         return
     await session.end(player, "replaced")
-    player.begin(track, given.get("userData") or {}, 0, None)
+    player.begin(track, given.get("userData") or {}, position, None)
     player.starts_next = player.is_connected and not player.fails_at_once
 
 

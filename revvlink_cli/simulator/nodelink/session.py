@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from revvlink_cli.simulator.music import FILES, Failing
-from revvlink_cli.simulator.player import Player
+from revvlink_cli.simulator.music import FILES, Failing, failing, file_name
+from revvlink_cli.simulator.player import PING, Player
 from revvlink_cli.simulator.session import Session
 
 if TYPE_CHECKING:
@@ -40,17 +39,25 @@ class NodeLinkPlayer(Player):
     Attributes:
         pending_voice: The voice state to connect once the request has been answered.
         starts_next: Whether to start its track once the request has been answered.
+        has_sounded: Whether its track has sounded.
     """
 
     pending_voice: dict[str, Any] | None = None
     starts_next = False
+    heartbeat = 5.0
+    position_follows_tempo = True
+    has_sounded = False
 
     @property
-    def _end(self) -> float:
+    def _length(self) -> float:
         if self.track is not None and self.track.length < 0:  # the length is unknown before playback
-            name = unquote((self.track.uri or "").rpartition("/")[2])
-            return min(float(FILES[name][2] if name in FILES else 3000), self._end_time or math.inf)
-        return super()._end
+            name = file_name(self.track)
+            return float(FILES[name][2] if name in FILES else 3000)
+        return super()._length
+
+    @property
+    def _unplayed(self) -> float:
+        return 0.0
 
     def _ends_at(self) -> float:
         return super()._ends_at() if self.is_sending else math.inf
@@ -64,20 +71,30 @@ class NodeLinkPlayer(Player):
 
     def begin(self, track: Playable, user_data: dict[str, Any], position: int, end_time: int | None) -> None:
         """Play a track at once, or as soon as there is voice."""
-        self.start(track, user_data, position, end_time, math.inf)
+        self.has_sounded = False
+        self.start(track, user_data, position, end_time, failure=failing(track), stuck_after=math.inf)
+
+    def connect(self, voice: dict[str, Any]) -> None:
+        """Handle a new voice connection; a ping that is known stays."""
+        answered_at = self._answered_at if self._has_ping else math.inf
+        super().connect(voice)
+        self._answered_at = min(self._answered_at, answered_at)
 
     def lose_voice(self) -> None:
         """Handle a voice connection that Discord has closed: the track pauses."""
         self._hold()
-        self.is_connected = self.is_sending = False
+        super().lose_voice()
+        self.is_sending = False
 
     def needs_update(self, now: float, interval: float) -> bool:
         """Whether a ``playerUpdate`` is due; a player without voice sends none."""
         return super().needs_update(now, interval) and bool(self.voice.get("sessionId"))
 
-    def state(self) -> dict[str, Any]:
-        """The ``state`` of a ``playerUpdate``, without a ping, which only a longer voice connection would have."""
-        return {**super().state(), "ping": -1}
+    def _ping(self) -> int:
+        """Milliseconds to the voice server: 0 before any voice state, -1 before the first answer to a heartbeat."""
+        if self._has_ping:
+            return PING
+        return -1 if self.voice.get("sessionId") else 0
 
     def track_payload(self) -> dict[str, Any] | None:
         """The track in the form of players and events."""
@@ -155,10 +172,11 @@ class NodeLinkSession(Session):
         player.filters = player.filters or {"filters": {}}
         await self.event(player, "FiltersChangedEvent", filters=player.filters)
 
-    async def announce(self, player: Player) -> None:
+    async def announce(self, player: NodeLinkPlayer) -> None:
         """Send the events of a track that starts to sound."""
         if player.track is None:
             return
+        player.has_sounded = True
         await self.event(player, "TrackStartEvent", track=player.track_payload(), playingQuality=None)
         await self.update(player)
 
@@ -178,7 +196,7 @@ class NodeLinkSession(Session):
         await self.event(player, "PlayerConnectedEvent", voice=voice)
         await self.update(player)
         if player.track is not None:
-            if player.filters:  # its track has sounded before
+            if player.has_sounded:
                 player.seek(0)
             else:
                 await self.filters_changed(player)

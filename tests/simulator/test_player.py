@@ -1,0 +1,256 @@
+"""The players of simulated nodes play, seek, fail and report their position as on genuine servers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from revvlink_cli.simulator import NodeProfile, Simulator
+from tests.simulator.node_client import PASSWORD, VOICE, client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from tests.simulator.node_client import Client
+
+MP3, OGG = "music/two.mp3", "music/long.ogg"
+
+
+def lavalink(**changes: Any) -> NodeProfile:
+    """A Lavalink."""
+    return NodeProfile(identifier="n", password=PASSWORD, **changes)
+
+
+def nodelink(**changes: Any) -> NodeProfile:
+    """A NodeLink without guards."""
+    return NodeProfile.nodelink(identifier="n", password=PASSWORD, guards=(), **changes)
+
+
+def run(profile: NodeProfile, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+    """Run a test with a client of one node."""
+
+    async def connected(uri: str) -> None:
+        async with client(uri, has_stats=profile.dialect == "lavalink") as here:
+            await work(here)
+
+    with Simulator([profile]) as simulator:
+        asyncio.run(connected(simulator["n"].uri))
+
+
+async def loaded(here: Client, identifier: str) -> dict[str, Any]:
+    """The track that a node loads."""
+    _, answer = await here.ask("GET", f"/v4/loadtracks?identifier={identifier}")
+    track: dict[str, Any] = answer["data"]
+    return track
+
+
+async def event(here: Client, kind: str) -> dict[str, Any]:
+    """The next event of a kind."""
+    while (message := await here.message()).get("type") != kind:
+        continue
+    return message
+
+
+async def state(here: Client) -> dict[str, Any]:
+    """The state in the next update of the player."""
+    while (message := await here.message())["op"] != "playerUpdate":
+        continue
+    found: dict[str, Any] = message["state"]
+    return found
+
+
+@pytest.mark.parametrize("with_voice", [False, True])
+def test_nodelink_starts_a_track_at_its_position(with_voice: bool) -> None:
+    """A NodeLink plays from ``position``, alone or in one PATCH with the voice state: a moved player goes on."""
+
+    async def work(here: Client) -> None:
+        start = {"track": {"encoded": (await loaded(here, "local:long.wav"))["encoded"]}, "position": 10_000}
+        if with_voice:
+            await here.player({**start, "voice": VOICE})
+        else:
+            await here.player({"voice": VOICE})
+            await event(here, "PlayerConnectedEvent")
+            await here.player(start)
+        await event(here, "TrackStartEvent")
+        assert 10_000 <= (await state(here))["position"] < 20_000
+
+    run(nodelink(), work)
+
+
+def test_nodelink_starts_a_new_track_at_its_position_in_a_new_voice() -> None:
+    """The position is kept too where an earlier track had sounded before the voice state changed."""
+
+    async def work(here: Client) -> None:
+        encoded = (await loaded(here, "local:long.wav"))["encoded"]
+        await here.player({"track": {"encoded": encoded}, "voice": VOICE})
+        await event(here, "TrackStartEvent")
+        other = {**VOICE, "sessionId": "other"}
+        await here.player({"track": {"encoded": encoded}, "position": 30_000, "voice": other})
+        await event(here, "TrackStartEvent")
+        assert 30_000 <= (await state(here))["position"] < 40_000
+
+    run(nodelink(), work)
+
+
+def test_nodelink_fails_to_resume_without_a_track() -> None:
+    """With voice but no track a NodeLink pauses with an event, and answers 500 to the end of the pause."""
+
+    async def work(here: Client) -> None:
+        await here.player({"voice": VOICE})
+        await event(here, "PlayerConnectedEvent")
+        assert (await here.player({"paused": True}))["paused"] is True
+        assert (await event(here, "PauseEvent"))["paused"] is True
+        status, body = await here.patch({"paused": False})
+        assert (status, body["message"]) == (500, "Cannot read properties of null (reading 'canStop')")
+        assert "trace" in body
+
+    run(nodelink(), work)
+
+
+def test_nodelink_pauses_an_idle_player_without_voice() -> None:
+    """Without voice both changes succeed, each with its event; the same again changes nothing."""
+
+    async def work(here: Client) -> None:
+        for paused in (True, True, False):
+            assert (await here.player({"paused": paused}))["paused"] is paused
+        events = [(await event(here, "PauseEvent"))["paused"] for _ in range(2)]
+        assert events == [True, False]
+
+    run(nodelink(), work)
+
+
+@pytest.mark.parametrize(
+    ("profile", "identifier", "known"),
+    [
+        (lavalink(), "http://files.invalid/one.wav", ("Unknown title", "Unknown artist", 3000, True)),
+        (lavalink(), "music/two.mp3", ("Two & a half + \u00fc", "Static Bloom", 8040, True)),
+        (nodelink(), "http://files.invalid/one.wav", ("Unknown", "unknown", -1, True)),
+        (nodelink(), "local:one.wav", ("one.wav", "unknown", -1, False)),
+        (nodelink(), "local:two.mp3", ("two.mp3", "unknown", -1, False)),
+        (nodelink(), "local:text.txt", ("text.txt", "unknown", -1, False)),
+    ],
+)
+def test_what_a_server_knows_of_a_file(
+    profile: NodeProfile, identifier: str, known: tuple[str, str, int, bool]
+) -> None:
+    """A Lavalink reads tags and lengths, and has its own words for missing ones; a NodeLink reads none of them."""
+
+    async def work(here: Client) -> None:
+        track = await loaded(here, identifier)
+        info = track["info"]
+        assert (info["title"], info["author"], info["length"], info["isSeekable"]) == known
+        _, decoded = await here.ask("POST", "/v4/decodetracks", [track["encoded"]])
+        assert (decoded[0]["info"]["title"], decoded[0]["info"]["length"]) == (known[0], known[2])
+
+    run(profile, work)
+
+
+def test_lavalink_ends_a_track_early_with_a_timescale() -> None:
+    """At twice the speed a track of 8.04 s ends after 3.67 s; the position counts the time, not the sound."""
+
+    async def work(here: Client) -> None:
+        await here.player({"filters": {"timescale": {"speed": 2.0}}})
+        await here.player({"track": {"identifier": MP3}, "voice": VOICE})
+        end = await event(here, "TrackEndEvent")
+        assert (end["reason"], end["track"]["info"]["position"]) == ("finished", 3650)
+
+    run(lavalink(speed=20.0), work)
+
+
+def test_lavalink_ends_at_a_reported_position() -> None:
+    """With a timescale ``endTime`` is compared with the reported position."""
+
+    async def work(here: Client) -> None:
+        filters = {"timescale": {"speed": 0.5, "rate": 1.5}}
+        await here.player({"filters": filters, "track": {"identifier": MP3}, "voice": VOICE, "endTime": 2000})
+        assert (await event(here, "TrackEndEvent"))["track"]["info"]["position"] == 1980
+
+    run(lavalink(speed=20.0), work)
+
+
+def test_nodelink_reports_the_place_in_the_sound() -> None:
+    """The position of a NodeLink follows its timescale, to the end of the sound."""
+
+    async def work(here: Client) -> None:
+        await here.player({"voice": VOICE})
+        await event(here, "PlayerConnectedEvent")
+        await here.player({"track": {"encoded": (await loaded(here, "local:long.wav"))["encoded"]}})
+        await event(here, "TrackStartEvent")
+        await here.player({"filters": {"timescale": {"speed": 8.0}}})
+        positions = []
+        while (message := await here.message()).get("type") != "TrackEndEvent":
+            if message["op"] == "playerUpdate":
+                positions.append(message["state"]["position"])
+        assert len(positions) < 15  # one every 2 s: without the timescale there are 30
+        assert 40_000 < positions[-1] < 60_000
+
+    run(nodelink(speed=10.0), work)
+
+
+def test_lavalink_reports_the_old_position_right_after_a_seek() -> None:
+    """The answer to the PATCH has the new position; a GET after it has the old one until the decoder follows."""
+
+    async def work(here: Client) -> None:
+        await here.player({"track": {"identifier": OGG}, "voice": VOICE})
+        assert (await here.player({"position": 60_000}))["state"]["position"] == 60_000
+        path = f"/v4/sessions/{here.session}/players"
+        assert (await here.ask("GET", path))[1][0]["state"]["position"] < 30_000
+        while (position := (await here.ask("GET", path))[1][0]["state"]["position"]) < 30_000:
+            continue
+        assert 60_000 <= position < 90_000
+
+    run(lavalink(speed=0.05), work)
+
+
+def test_lavalink_reports_the_old_position_of_a_paused_player() -> None:
+    """Nothing is decoded for a paused player or one without voice, so that the old position stays."""
+
+    async def work(here: Client) -> None:
+        path = f"/v4/sessions/{here.session}/players"
+        await here.player({"track": {"identifier": OGG}, "position": 5000, "paused": True})
+        assert (await here.ask("GET", path))[1][0]["state"]["position"] == 0
+        await here.player({"voice": VOICE})
+        assert (await here.player({"position": 60_000}))["state"]["position"] == 60_000
+        assert (await here.ask("GET", path))[1][0]["state"]["position"] == 0
+        await here.player({"paused": False})
+        assert (await here.ask("GET", path))[1][0]["state"]["position"] >= 60_000
+
+    run(lavalink(), work)
+
+
+@pytest.mark.parametrize(
+    ("profile", "identifier", "before"),
+    [(lavalink(speed=50.0), OGG, (-1, 0)), (nodelink(speed=50.0), "local:long.wav", (0, -1))],
+)
+def test_the_ping_is_known_after_the_first_heartbeat(
+    profile: NodeProfile, identifier: str, before: tuple[int, int]
+) -> None:
+    """Without voice, on connecting, and after 15 s: -1, 0 and 1 on a Lavalink, 0, -1 and 1 on a NodeLink."""
+
+    async def work(here: Client) -> None:
+        assert (await here.player({}))["state"]["ping"] == before[0]
+        await here.player({"voice": VOICE})
+        track = await loaded(here, identifier)
+        first = await here.player({"track": {"encoded": track["encoded"]}})
+        assert first["state"]["ping"] == before[1]
+        while (found := await state(here))["ping"] == before[1]:
+            continue
+        assert found["ping"] == 1
+        assert found["position"] < 20_000
+
+    run(profile, work)
+
+
+@pytest.mark.parametrize(
+    ("breaks", "position", "outcome"), [(True, 1000, "loadFailed"), (True, 0, "finished"), (False, 1000, "finished")]
+)
+def test_an_ogg_track_that_starts_in_the_middle(breaks: bool, position: int, outcome: str) -> None:
+    """A genuine Lavalink loses it with an exception; the simulated one does so on request."""
+
+    async def work(here: Client) -> None:
+        await here.player({"track": {"identifier": "music/three.ogg"}, "voice": VOICE, "position": position})
+        assert (await event(here, "TrackEndEvent"))["reason"] == outcome
+
+    run(lavalink(speed=50.0, ogg_breaks_when_moved=breaks), work)
