@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.command import Record, Rows, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.command import Record, Rows, command, make_app, options_of
+from revvlink_cli.commands.shared.questions import confirm
 from revvlink_cli.commands.shared.values import contexts, files
 from revvlink_cli.config.contexts import context_names, context_path, find_context, state_folder, unusable_names
 from revvlink_cli.config.load import load

@@ -10,8 +10,9 @@ import typer
 from revvlink_cli._awaited import awaiting
 from revvlink_cli.client.protocol.guild_ids import read_guild_id
 from revvlink_cli.commands.shared import node_selection, watch_options
-from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import OneNode
+from revvlink_cli.commands.shared.questions import confirm
 from revvlink_cli.commands.shared.titles import named
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 from revvlink_cli.output.text import MISSING, clock

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.command import Record, Rows, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.command import Record, Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Tags, node_names
+from revvlink_cli.commands.shared.questions import confirm
 from revvlink_cli.commands.shared.values import seconds
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.health.silences import local_time

@@ -19,8 +19,9 @@ from revvlink_cli.commands.shared.cache_access import (
     read_keys,
     run_on_cache,
 )
-from revvlink_cli.commands.shared.command import Record, Rows, Work, command, confirm, make_app, options_of
+from revvlink_cli.commands.shared.command import Record, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, node_option
+from revvlink_cli.commands.shared.questions import confirm
 from revvlink_cli.commands.shared.track_rows import TrackRow, read_result
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 from revvlink_cli.output.text import MISSING

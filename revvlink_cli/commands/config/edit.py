@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from revvlink_cli.commands.shared import config_file, node_selection
-from revvlink_cli.commands.shared.command import Record, ask, command, options_of
+from revvlink_cli.commands.shared.command import Record, command, options_of
+from revvlink_cli.commands.shared.questions import ask
 from revvlink_cli.config.problems import ConfigError
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from revvlink_cli.commands.shared import config_file, key_changes, node_selection, silence_changes
-from revvlink_cli.commands.shared.command import Rows, command, confirm, options_of
+from revvlink_cli.commands.shared.command import Rows, command, options_of
 from revvlink_cli.commands.shared.options import node_names
+from revvlink_cli.commands.shared.questions import confirm
 from revvlink_cli.config import key_names
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, column
 

@@ -24,8 +24,7 @@ from revvlink_cli.output.formats import COMMON, HELP, Format, Layout
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, FullScreen, Result, Stream
 from revvlink_cli.output.sizes import terminal_size
-from revvlink_cli.output.streams import Output, end_line
-from revvlink_cli.output.text import clean
+from revvlink_cli.output.streams import Output
 from revvlink_cli.output.view import View
 
 if TYPE_CHECKING:
@@ -669,38 +668,3 @@ def refuse_endless_json(options: Options, subject: str) -> None:
             Failure("usage", f"{subject} does not end, so it cannot be one {kind} document", hint="use --output jsonl"),
             exit_code=ExitCode.USAGE,
         )
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask the user to confirm what cannot be undone.
-
-    Args:
-        question: The question on a terminal.
-        yes: Whether `--yes` was given.
-
-    Raises:
-        CommandError: stdin is not a terminal.
-        typer.Abort: The answer is no, or Ctrl-C.
-    """
-    if yes:
-        return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise CommandError(
-            Failure("usage", "this cannot be undone and needs a confirmation", hint="add --yes"),
-            exit_code=ExitCode.USAGE,
-        )
-    if not ask(question):
-        raise typer.Abort
-
-
-def ask(question: str, *, default: bool = False) -> bool:
-    """Ask the user a question on the terminal.
-
-    Raises:
-        typer.Abort: Ctrl-C, or the end of the input; what follows begins on a line of its own.
-    """
-    try:
-        return typer.confirm(clean(question), default=default, err=True)
-    except typer.Abort:
-        end_line()
-        raise
