@@ -79,6 +79,14 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 
 
 @pytest.fixture(autouse=True)
+def commands_end() -> Iterator[None]:
+    """A command line that a test started does not outlive the test: its socket would be a warning in a later one."""
+    yield
+    if warm_command_line.cache_info().currsize:
+        warm_command_line().end_all()
+
+
+@pytest.fixture(autouse=True)
 def log_as_before() -> Iterator[None]:
     """A command line that runs in this process with ``-v`` shows the log; later tests must not."""
     loggers = [logging.getLogger(name) for name in ("revvlink_cli", "asyncio")]

@@ -47,6 +47,12 @@ class WarmCommandLine:
         )
         assert self._server.stdout is not None
         assert self._server.stdout.readline() == READY, "it loaded every module of the package"
+        self._started: list[WarmProcess] = []
+
+    def end_all(self) -> None:
+        """Kill the command lines that still run, as those of a test that failed."""
+        while self._started:
+            self._started.pop().end()
 
     def close(self) -> None:
         """End it."""
@@ -70,7 +76,9 @@ class WarmCommandLine:
             os.close(descriptor)
         connection.sendall(json.dumps(job).encode())
         connection.shutdown(socket.SHUT_WR)
-        return WarmProcess(list(arguments), connection)
+        process = WarmProcess(list(arguments), connection)
+        self._started.append(process)
+        return process
 
     def run(
         self, arguments: tuple[str, ...], stdin: str | None, timeout: float, environment: dict[str, str],
@@ -127,10 +135,15 @@ class WarmProcess:
         """The exit code; a command line that does not end in time is killed."""
         code = self.poll(timeout)
         if code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.poll(30)
+            self.end()
             raise subprocess.TimeoutExpired(self._arguments, timeout)
         return code
+
+    def end(self) -> None:
+        """Kill it if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.poll(30)
 
 
 class RunningCommand:
