@@ -1,16 +1,14 @@
-"""Redacts hosts, addresses and the home folder."""
+"""Redacts hosts, addresses and the home folder from diagnoses."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.files import read_text
 from revvlink_cli.config.problems import ConfigError
+from revvlink_cli.services.address_redaction import AddressRedactor, hosts_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -18,45 +16,20 @@ if TYPE_CHECKING:
     from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext
 
 
-class Redactor:
-    """Redacts the hosts of the configuration, addresses and the home folder from texts."""
-
-    _ADDRESS = re.compile(
-        r"(?:[a-z][a-z0-9+.-]*:)?//[^\s,;)]+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[0-9A-Fa-f.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?"
-        r"|(?<![\w:])(?:(?:[0-9A-Fa-f]{1,4}:){4,7}[0-9A-Fa-f]{1,4}"
-        r"|(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?::(?:[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4})*)?)(?![\w:])"
-    )
+class Redactor(AddressRedactor):
+    """Redacts the hosts of the configuration, addresses and the home folder from diagnoses."""
 
     def __init__(self, context: DoctorContext) -> None:
-        self._names: dict[str, str] = {}
-        for host in _hosts(context):
-            self._names.setdefault(host.lower(), f"host-{len(self._names) + 1}")
-        self._home = str(Path.home())
-
-    def of(self, text: str | None) -> str | None:
-        """The redacted text."""
-        if text is None:
-            return None
-        for host, name in sorted(self._names.items(), key=lambda item: -len(item[0])):
-            # A name with a dot is a host wherever it stands; a name without one may be a part of another word.
-            around = ("", "") if "." in host else (r"(?<![\w.-])", r"(?![\w-])")
-            pattern = rf"{around[0]}{re.escape(host)}{around[1]}(?::\d+)?"
-            text = re.sub(pattern, name, text, flags=re.IGNORECASE)
-        text = self._ADDRESS.sub("(address)", text)
-        return text.replace(self._home, "~") if len(self._home) > 1 else text
+        super().__init__(_hosts(context))
 
     def redacted(self, diagnosis: Diagnosis) -> Diagnosis:
         """The redacted diagnosis."""
         return replace(
             diagnosis,
-            subject=self.of(diagnosis.subject),
-            message=self.of(diagnosis.message) or "",
-            fix=self.of(diagnosis.fix),
+            subject=None if diagnosis.subject is None else self.of(diagnosis.subject),
+            message=self.of(diagnosis.message),
+            fix=None if diagnosis.fix is None else self.of(diagnosis.fix),
         )
-
-
-_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}")
-"""A text in the form of a host name, such as ``lava.example.com``."""
 
 
 def _hosts(context: DoctorContext) -> Iterator[str]:
@@ -68,15 +41,7 @@ def _hosts(context: DoctorContext) -> Iterator[str]:
     for table in tables:
         for key in ("identifier", "uri", "proxy", "url"):
             if isinstance(table.get(key), str):
-                yield from _machines(table[key])
-
-
-def _machines(text: str) -> list[str]:
-    try:
-        host = urlsplit(text).hostname
-    except ValueError:  # the text is not an address, but may hold a host name
-        host = None
-    return [host] if host else _HOST.findall(text)
+                yield from hosts_in(table[key])
 
 
 def _as_written(context: DoctorContext) -> list[dict[str, Any]]:
