@@ -264,7 +264,7 @@ class _Typed(TerminalText):
 
 def is_endless(text: str) -> bool:
     """Whether a command line runs until it is interrupted."""
-    has_end = re.search(r"--(count|duration|from|help|schema)\b", text)
+    has_end = re.search(r"--(count|duration|from|help|schema)\b| simulate record\b", text)
     return not has_end and (text.startswith(ENDLESS) or re.search(r" --(watch|hold)\b", text) is not None)
 
 

@@ -109,6 +109,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("list", "--all-nodes"),
         ("--cache-mode", "only", HOSTILE),
     ),
+    "simulate record": (("--for", "500ms", "--search", "list", "--search", HOSTILE), ("--for", HOSTILE)),
     "simulate run": ((HOSTILE,), ("--listen", HOSTILE), ("--schema",)),
     "top": ((),),
     "silence add": (

@@ -37,7 +37,7 @@ NODE_COMMANDS = (
     "players destroy 5 --yes --node file --session s", "routeplanner status", "routeplanner free inline --all",
     "track decode QAAA --node inline", "check --canary fails --canary night", "check --notify discord",
     "healthcheck inline --canary night", "wait --timeout 2", "doctor", "doctor --redact --quiet",
-    "config show", "config validate",
+    "config show", "config validate", "simulate record --for 200ms --search night --search fails",
 )  # fmt: skip
 """Each with what makes it go far."""
 
