@@ -256,7 +256,7 @@ class DemoFleet:
 
     async def _fail(self) -> None:
         self._moved.clear()
-        await self._simulator[UNSTABLE].stop_here(abort=True)
+        await self._simulator.simulation[UNSTABLE].kill()
         self._report("node_stopped", UNSTABLE, "the process of the node is killed")
         with suppress(TimeoutError):
             async with asyncio.timeout(OUTAGE):
@@ -264,7 +264,7 @@ class DemoFleet:
 
     async def _recover(self) -> None:
         self._returned.clear()
-        await self._simulator[UNSTABLE].start_here()
+        await self._simulator.simulation[UNSTABLE].start()
         self._report("node_started", UNSTABLE, "the node is started again")
         with suppress(TimeoutError):
             async with asyncio.timeout(OUTAGE):
@@ -273,7 +273,7 @@ class DemoFleet:
     async def _fail_now_and_then(self) -> None:
         await asyncio.sleep(FIRST_FAILURE)
         while True:
-            await self._simulator[UNSTABLE].stop_here(abort=True)
+            await self._simulator.simulation[UNSTABLE].kill()
             self._report("node_stopped", UNSTABLE, "the process of the node is killed")
             await asyncio.sleep(OUTAGE)
             await self._recover()
@@ -286,13 +286,13 @@ class DemoFleet:
         while True:
             await asyncio.sleep(STEP)
             step += 1
-            for number, node in enumerate(self._simulator):
+            for number, node in enumerate(self._simulator.simulation):
                 profile = node.profile
                 drift[profile.identifier] = 0.9 * drift[profile.identifier] + self._random.gauss(0, 0.03)
                 wave = math.sin(2 * math.pi * (step * STEP / PERIOD + number / len(drift)))
                 factor = max(1 + 0.18 * wave + drift[profile.identifier], 0.2)
                 players = round(profile.players * factor)
-                await node.set_load_here(
+                await node.set_load(
                     players=players,
                     playing=min(round(profile.playing * factor), players),
                     system_load=min(profile.system_load * factor + abs(self._random.gauss(0, 0.01)), 0.99),

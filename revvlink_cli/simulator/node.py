@@ -34,7 +34,6 @@ from revvlink_cli.simulator.bodies import (
     strings,
     text,
 )
-from revvlink_cli.simulator.clock import Clock
 from revvlink_cli.simulator.filters import FILTERS
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Iterable
 
+    from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.request_faults import RequestFaults
 
@@ -68,9 +68,11 @@ class Node:
 
     closing_code = 1001
 
-    def __init__(self, profile: NodeProfile, names: random.Random, faults: RequestFaults, *, uptime_ms: int) -> None:
+    def __init__(
+        self, profile: NodeProfile, clock: Clock, names: random.Random, faults: RequestFaults, *, uptime_ms: int
+    ) -> None:
         self.profile = profile
-        self.clock = Clock(profile.speed)
+        self.clock = clock
         self.players = profile.players
         self.playing = profile.playing
         self.system_load = profile.system_load
@@ -157,7 +159,7 @@ class Node:
         self.requests.append((request.method, request.path_qs))
         await self.answers.wait()
         if self.answer_delay:
-            await asyncio.sleep(self.answer_delay)
+            await self.clock.sleep(self.clock.of_client(self.answer_delay))
             await self.answers.wait()
 
     async def _answer(

@@ -73,12 +73,10 @@ class NodeProfile:
         ogg_breaks_when_moved: Whether a Lavalink fails to start an Ogg track in the middle, as after a move to it; a
             genuine one does.
         player_load: Share of one core that each playing player adds to both loads; see `PLAYER_LOAD`.
-        speed: Seconds on the node for each real second; its intervals and tracks follow.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Raises:
-        ValueError: An interval or the speed is not above zero, or the dialect, the route planner or the audio is
-            unknown.
+        ValueError: An interval is not above zero, or the dialect, the route planner or the audio is unknown.
     """
 
     identifier: str
@@ -118,7 +116,6 @@ class NodeProfile:
     voice_delay: float = 2.0
     ogg_breaks_when_moved: bool = False
     player_load: float = 0.0
-    speed: float = 1.0
     port: int = 0
 
     @property
@@ -136,8 +133,8 @@ class NodeProfile:
 
     def __post_init__(self) -> None:
         """Refuse values that no node can have."""
-        if min(self.stats_interval, self.player_update_interval, self.speed) <= 0:
-            raise ValueError("intervals and speed must be above zero")
+        if min(self.stats_interval, self.player_update_interval) <= 0:
+            raise ValueError("intervals must be above zero")
         if self.dialect not in DIALECTS:
             raise ValueError(f"unknown dialect: {self.dialect}")
         if self.audio is not None and self.audio not in AUDIO:

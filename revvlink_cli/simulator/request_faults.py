@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
+    from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.scenario import Fault
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,8 +27,9 @@ GARBAGE = b'{"loadType": "search", "data": [{"encoded": \xff\xfe'
 class RequestFaults:
     """The faults that requests to one node have at the moment."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, clock: Clock, chance: random.Random) -> None:
         """`chance` decides which requests have a fault of less than every request."""
+        self._clock = clock
         self._chance = chance
         self._active: list[Fault] = []
 
@@ -51,7 +52,8 @@ class RequestFaults:
             case "status":
                 return _status(request, fault)
             case "delay":
-                await asyncio.sleep(max(fault.delay + self._chance.uniform(-fault.jitter, fault.jitter), 0.0))
+                delay = max(fault.delay + self._chance.uniform(-fault.jitter, fault.jitter), 0.0)
+                await self._clock.sleep(self._clock.of_client(delay))
                 return await handler(request)
             case "refuse":
                 return _cut_off(request)
@@ -61,14 +63,30 @@ class RequestFaults:
         if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes) or not answer.body:
             return answer  # a websocket, or an answer without a body
         if fault.do == "truncate":
-            return await _send(request, answer, answer.body, until=len(answer.body) // 2)
-        return await _send(request, answer, answer.body, pause=fault.delay / PIECES)
+            return await self._send(request, answer, answer.body, until=len(answer.body) // 2)
+        return await self._send(request, answer, answer.body, pause=fault.delay / PIECES)
 
     def _chosen(self, request: web.Request) -> Fault | None:
         for fault in self._active:
             if fault.takes(request.method, request.path) and self._chance.random() < fault.chance:
                 return fault
         return None
+
+    async def _send(
+        self, request: web.Request, answer: web.Response, body: bytes, *, until: int | None = None, pause: float = 0.0
+    ) -> web.StreamResponse:
+        """Send an answer in pieces, or only its beginning, with the length of all of it."""
+        sent = web.StreamResponse(status=answer.status, headers=answer.headers)
+        sent.headers.pop("Transfer-Encoding", None)
+        sent.content_length = len(body)
+        await sent.prepare(request)
+        size = max(len(body) // PIECES, 1)
+        for start in range(0, until if until is not None else len(body), size):
+            await sent.write(body[start : start + size])
+            await self._clock.sleep(self._clock.of_client(pause))
+        if until is not None:
+            _cut_off(request)
+        return sent
 
 
 def _status(request: web.Request, fault: Fault) -> web.Response:
@@ -81,20 +99,3 @@ def _cut_off(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
-
-
-async def _send(
-    request: web.Request, answer: web.Response, body: bytes, *, until: int | None = None, pause: float = 0.0
-) -> web.StreamResponse:
-    """Send an answer in pieces, or only its beginning, with the length of all of it."""
-    sent = web.StreamResponse(status=answer.status, headers=answer.headers)
-    sent.headers.pop("Transfer-Encoding", None)
-    sent.content_length = len(body)
-    await sent.prepare(request)
-    size = max(len(body) // PIECES, 1)
-    for start in range(0, until if until is not None else len(body), size):
-        await sent.write(body[start : start + size])
-        await asyncio.sleep(pause)
-    if until is not None:
-        _cut_off(request)
-    return sent

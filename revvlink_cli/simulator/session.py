@@ -87,7 +87,7 @@ class Session:
     def disconnected(self) -> None:
         """Handle the loss of the connection: wait for a resume, or end."""
         self.socket = None
-        self._ends = self.clock.now() + (self.timeout if self.resuming else 0)
+        self._ends = self.clock.now() + (self.clock.of_client(self.timeout) if self.resuming else 0)
         self.change()
 
     def forget(self) -> None:
@@ -112,12 +112,10 @@ class Session:
     async def _run(self) -> None:
         while self.clock.now() < self._ends:
             self._changed.clear()
-            await self._thawed.wait()
+            await self.clock.wait(math.inf, self._thawed)
             await self._send_due(self.clock.now())
             due = min(self._next_stats, self._ends, *(player.due() for player in self.players.values()))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.clock.real_until(due)):
-                    await self._changed.wait()
+            await self.clock.wait(due, self._changed)
 
     async def _send_due(self, now: float) -> None:
         for player in tuple(self.players.values()):
@@ -182,7 +180,7 @@ class Session:
         await self.close_link(player.guild_id)
         match self.profile.voice:
             case "delay":
-                await asyncio.sleep(self.profile.voice_delay / self.clock.speed)
+                await self.clock.sleep(self.clock.of_client(self.profile.voice_delay))
             case "hang":
                 await asyncio.get_running_loop().create_future()
             case "refuse":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.scenario import Fault
 
@@ -27,13 +28,14 @@ class FaultyNode(Protocol):
 
 
 async def run_faults(
-    nodes: Iterable[FaultyNode], faults: Iterable[Fault], on_event: Callable[[str, str, str], None]
+    nodes: Iterable[FaultyNode], faults: Iterable[Fault], clock: Clock, on_event: Callable[[str, str, str], None]
 ) -> None:
     """Run all faults side by side until each has ended for good.
 
     Args:
         nodes: The nodes.
         faults: Their faults.
+        clock: Their clock.
         on_event: Is called with a node's name, ``fault_began``, ``fault_ended`` or ``fault_failed``, and what the fault
             does. A fault fails if its node cannot start again, because its port is taken.
     """
@@ -42,19 +44,18 @@ async def run_faults(
         for fault in faults:
             for node in known:
                 if fault.is_for(node.profile.identifier):
-                    group.create_task(_run(node, fault, on_event))
+                    group.create_task(_run(node, fault, clock, on_event))
 
 
-async def _run(node: FaultyNode, fault: Fault, on_event: Callable[[str, str, str], None]) -> None:
+async def _run(node: FaultyNode, fault: Fault, clock: Clock, on_event: Callable[[str, str, str], None]) -> None:
     name = node.profile.identifier
-    loop = asyncio.get_running_loop()
-    due = loop.time() + fault.at
+    due = clock.now() + fault.at
     while True:
-        await asyncio.sleep(due - loop.time())
+        await clock.wait(due)
         await node.begin_fault(fault)
         on_event(name, "fault_began", fault.do)
         if fault.lasts is not None:
-            await asyncio.sleep(fault.lasts)
+            await clock.wait(due + fault.lasts)
             try:
                 await node.end_fault(fault)
             except OSError as error:
@@ -63,4 +64,4 @@ async def _run(node: FaultyNode, fault: Fault, on_event: Callable[[str, str, str
             on_event(name, "fault_ended", fault.do)
         if fault.every is None:
             return
-        due = max(due + fault.every, loop.time())
+        due = max(due + fault.every, clock.now())

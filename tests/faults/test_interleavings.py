@@ -25,7 +25,7 @@ from revvlink_cli import Node, NodeException, Player, Pool, RevvlinkException
 from revvlink_cli.client.connection.rest_watch import MISSES
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.node_access import state_of
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
 from tests.example_counts import examples
 from tests.faults.watched_fleet import PASSWORD, fleet, guild, profiles, run, voice
@@ -74,8 +74,7 @@ def on_servers(simulator: Simulator, guild_id: int | str) -> list[str]:
     return [
         node.profile.identifier
         for node in simulator
-        if node._node is not None and node._runner is not None
-        for session in tuple(node._node.sessions.values())
+        for session in tuple(node.control.sessions.values())
         if str(guild_id) in session.players
     ]
 
@@ -96,7 +95,8 @@ class Interleaving(RuleBasedStateMachine):
         self.defects = Defects()
         logging.getLogger("revvlink_cli.client").addHandler(self.defects)
         self.simulator = Simulator(
-            NodeProfile(identifier=name, password=PASSWORD, answer_delay=delay, speed=3.0) for name in NAMES
+            (NodeProfile(identifier=name, password=PASSWORD, answer_delay=delay) for name in NAMES),
+            clock=Clock(3.0, with_timeouts=True),
         ).__enter__()
         self.runner = asyncio.Runner()
         loop = self.runner.get_loop()
@@ -268,8 +268,7 @@ class Interleaving(RuleBasedStateMachine):
     def differing(self, player: Player) -> list[str]:
         """In what a server and a player differ, of which every request was answered."""
         assert player.node is not None
-        node = self.simulator[player.node.identifier]._node
-        assert node is not None
+        node = self.simulator[player.node.identifier].control
         name = str(player.guild_id)
         (there,) = (each.players[name] for each in node.sessions.values() if name in each.players)
         pairs = {

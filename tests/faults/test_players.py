@@ -11,7 +11,7 @@ import pytest
 from revvlink_cli import InvalidNodeException, Node, NodeStatus, Pool
 from revvlink_cli.client.events import NodeLost, NodeReady, PlayerLost, PlayerMoved
 from revvlink_cli.client.protocol.tracks import Playable
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
 from tests.faults.watched_fleet import PASSWORD, fleet, guild, placed, profiles, run, voice
 
@@ -357,7 +357,7 @@ def test_what_a_player_is_told() -> None:
     """Volume, pause, position, filters and the end of a track are the node's and the player's alike."""
 
     async def work() -> None:
-        async with fleet(*profiles("a", speed=20.0)) as watched:
+        async with fleet(*profiles("a"), clock=Clock(20.0)) as watched:
             player = watched.pool.create_player(guild(1))
             await player.update_voice(**voice(1))
             await player.play(TRACKS[22], position=60_000)

@@ -43,8 +43,7 @@ def wishes(player: Player) -> dict[str, Any]:
 def there(watched: Watched, player: Player) -> Any:
     """The player as its server has it."""
     assert player.node is not None
-    node = watched.simulator[player.node.identifier]._node
-    assert node is not None
+    node = watched.simulator[player.node.identifier].control
     name = str(player.guild_id)
     (found,) = (each.players[name] for each in node.sessions.values() if name in each.players)
     return found

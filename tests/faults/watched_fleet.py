@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli import Node, NodeStatus, Pool
 from revvlink_cli.client.events import PlayerMoved
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from revvlink_cli.simulator.music import TRACKS
 from tests.faults.faulty_network import Network, networks
 
@@ -86,7 +86,11 @@ class Watched:
 
 @asynccontextmanager
 async def fleet(
-    *profiles: NodeProfile, networked: bool = False, pool: type[Pool] | None = None, **settings: Any
+    *profiles: NodeProfile,
+    networked: bool = False,
+    pool: type[Pool] | None = None,
+    clock: Clock | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Watched]:
     """A connected pool; afterwards nothing is left of it, and never did a node have two sockets.
 
@@ -98,7 +102,7 @@ async def fleet(
 
     used = pool or Fresh
     async with AsyncExitStack() as stack:
-        simulator = stack.enter_context(Simulator(profiles))
+        simulator = stack.enter_context(Simulator(profiles, clock=clock))
         wires = await stack.enter_async_context(networks(node.port for node in simulator)) if networked else []
         watched = Watched(used, simulator, wires)
         uris = [wire.uri for wire in wires] or [node.uri for node in simulator]

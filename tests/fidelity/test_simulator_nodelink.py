@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from tests.fidelity.read_recordings import NODELINK, exchanges, transcripts
 from tests.fidelity.replay_client import act_all
 from tests.fidelity.replay_requests import compared, in_order
@@ -51,10 +51,8 @@ def is_touched(exchange: Exchange) -> bool:
 def test_every_request() -> None:
     """Status, headers, keys and types of every answer; time passes too fast for any limit to be met."""
     asked = [entry for entry in in_order(NODELINK, "rest", "handshake") if is_touched(entry)]
-    profile = NodeProfile.nodelink(
-        identifier="n", password=PASSWORD, sources=("local", "http"), guards=("rate",), speed=400.0
-    )
-    with Simulator([profile]) as simulator:
+    profile = NodeProfile.nodelink(identifier="n", password=PASSWORD, sources=("local", "http"), guards=("rate",))
+    with Simulator([profile], clock=Clock(400.0, with_timeouts=True)) as simulator:
         found = asyncio.run(compared(simulator["n"].uri, PASSWORD, asked, CHANGES))
 
     odd = {name.rpartition("/")[2]: told for name, told in found.items() if told}
@@ -67,19 +65,19 @@ def test_the_limits() -> None:
     """The hundred and first request in ten seconds is refused as recorded, and the flood guard bans as recorded."""
     recorded = {entry.name: entry for entry in exchanges(NODELINK, "rest-guard")}
     limited = NodeProfile.nodelink(identifier="n", password=PASSWORD, guards=("rate",))
-    guarded = NodeProfile.nodelink(identifier="m", password=PASSWORD, guards=("flood",), speed=20.0)
+    guarded = NodeProfile.nodelink(identifier="m", password=PASSWORD, guards=("flood",))
     names = [f"rate-ip-request-{number:03}" for number in (1, 100, 101)]
     requests = [recorded["rate-ip-request-001"]] * 99 + [recorded[names[1]], recorded[names[2]]]
 
-    async def work(simulator: Simulator) -> list[list[str]]:
+    async def work(simulator: Simulator, hurried: Simulator) -> list[list[str]]:
         odd = [(await compared(simulator["n"].uri, PASSWORD, [request], {}))[request.id] for request in requests]
         flood = recorded["dos-request-01"]
-        await asyncio.gather(*(compared(simulator["m"].uri, PASSWORD, [flood], {}) for _ in range(50)))
+        await asyncio.gather(*(compared(hurried["m"].uri, PASSWORD, [flood], {}) for _ in range(50)))
         banned = [recorded[name] for name in ("dos-banned", "dos-banned-wrong-password", "dos-banned-later")]
-        return odd + list((await compared(simulator["m"].uri, PASSWORD, banned, {})).values())
+        return odd + list((await compared(hurried["m"].uri, PASSWORD, banned, {})).values())
 
-    with Simulator([limited, guarded]) as simulator:
-        assert [told for told in asyncio.run(work(simulator)) if told] == []
+    with Simulator([limited]) as simulator, Simulator([guarded], clock=Clock(20.0, with_timeouts=True)) as hurried:
+        assert [told for told in asyncio.run(work(simulator, hurried)) if told] == []
 
 
 SCENARIOS = {
@@ -98,10 +96,9 @@ def test_every_transcript() -> None:
     scenarios = [entry for entry in transcripts(NODELINK) if not any(part in entry.id for part in SCENARIOS)]
 
     profiles = [
-        NodeProfile.nodelink(identifier=entry.id, password=PASSWORD, speed=SPEED, sources=("local", "http"))
-        for entry in scenarios
+        NodeProfile.nodelink(identifier=entry.id, password=PASSWORD, sources=("local", "http")) for entry in scenarios
     ]
-    with Simulator(profiles) as simulator:
+    with Simulator(profiles, clock=Clock(SPEED, with_timeouts=True)) as simulator:
         odd = act_all(simulator, scenarios, PASSWORD, SPEED, CHANGES, untimed=("stats",))
 
     assert {name: told for name, told in odd.items() if told} == {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from tests.fidelity.read_recordings import LAVALINK, transcripts
 from tests.fidelity.replay_client import act_all
 
@@ -33,18 +33,19 @@ def profile(transcript: Transcript) -> NodeProfile:
         return NodeProfile(
             identifier=transcript.id,
             password=PASSWORD,
-            speed=SPEED,
             track_stuck_threshold=1.0,
             player_update_interval=1.0,
         )
-    return NodeProfile(identifier=transcript.id, password=PASSWORD, speed=SPEED)
+    return NodeProfile(identifier=transcript.id, password=PASSWORD)
 
 
 def test_every_transcript() -> None:
     """Every scenario: kinds, order, keys and types of messages, close codes, and the REST answers in between."""
     scenarios = [entry for entry in transcripts(LAVALINK) if not any(part in entry.id for part in NOT_SIMULATED)]
 
-    with Simulator([profile(transcript) for transcript in scenarios]) as simulator:
+    with Simulator(
+        [profile(transcript) for transcript in scenarios], clock=Clock(SPEED, with_timeouts=True)
+    ) as simulator:
         odd = act_all(simulator, scenarios, PASSWORD, SPEED, CHANGES)
 
     assert {name: told for name, told in odd.items() if told} == {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.simulator import NodeProfile, Simulator
+from revvlink_cli.simulator import Clock, NodeProfile, Simulator
 from tests.simulator.node_client import PASSWORD, VOICE, client
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def nodelink(**changes: Any) -> NodeProfile:
     return NodeProfile.nodelink(identifier="n", password=PASSWORD, guards=(), **changes)
 
 
-def run(profile: NodeProfile, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
-    """Run a test with a client of one node."""
+def run(profile: NodeProfile, work: Callable[[Client], Coroutine[Any, Any, None]], speed: float = 1.0) -> None:
+    """Run a test with a client of one node, whose clock has this speed."""
 
     async def connected(uri: str) -> None:
         async with client(uri, has_stats=profile.dialect == "lavalink") as here:
             await work(here)
 
-    with Simulator([profile]) as simulator:
+    with Simulator([profile], clock=Clock(speed, with_timeouts=True)) as simulator:
         asyncio.run(connected(simulator["n"].uri))
 
 
@@ -156,7 +156,7 @@ def test_lavalink_ends_a_track_early_with_a_timescale() -> None:
         end = await event(here, "TrackEndEvent")
         assert (end["reason"], end["track"]["info"]["position"]) == ("finished", 3650)
 
-    run(lavalink(speed=20.0), work)
+    run(lavalink(), work, speed=20.0)
 
 
 def test_lavalink_ends_at_a_reported_position() -> None:
@@ -167,7 +167,7 @@ def test_lavalink_ends_at_a_reported_position() -> None:
         await here.player({"filters": filters, "track": {"identifier": MP3}, "voice": VOICE, "endTime": 2000})
         assert (await event(here, "TrackEndEvent"))["track"]["info"]["position"] == 1980
 
-    run(lavalink(speed=20.0), work)
+    run(lavalink(), work, speed=20.0)
 
 
 def test_nodelink_reports_the_place_in_the_sound() -> None:
@@ -186,7 +186,7 @@ def test_nodelink_reports_the_place_in_the_sound() -> None:
         assert len(positions) < 15  # one every 2 s: without the timescale there are 30
         assert 40_000 < positions[-1] < 60_000
 
-    run(nodelink(speed=10.0), work)
+    run(nodelink(), work, speed=10.0)
 
 
 def test_lavalink_reports_the_old_position_right_after_a_seek() -> None:
@@ -201,7 +201,7 @@ def test_lavalink_reports_the_old_position_right_after_a_seek() -> None:
             continue
         assert 60_000 <= position < 90_000
 
-    run(lavalink(speed=0.05), work)
+    run(lavalink(), work, speed=0.05)
 
 
 def test_lavalink_reports_the_old_position_of_a_paused_player() -> None:
@@ -222,7 +222,7 @@ def test_lavalink_reports_the_old_position_of_a_paused_player() -> None:
 
 @pytest.mark.parametrize(
     ("profile", "identifier", "before"),
-    [(lavalink(speed=50.0), OGG, (-1, 0)), (nodelink(speed=50.0), "local:long.wav", (0, -1))],
+    [(lavalink(), OGG, (-1, 0)), (nodelink(), "local:long.wav", (0, -1))],
 )
 def test_the_ping_is_known_after_the_first_heartbeat(
     profile: NodeProfile, identifier: str, before: tuple[int, int]
@@ -240,7 +240,7 @@ def test_the_ping_is_known_after_the_first_heartbeat(
         assert found["ping"] == 1
         assert found["position"] < 20_000
 
-    run(profile, work)
+    run(profile, work, speed=50.0)
 
 
 @pytest.mark.parametrize(
@@ -253,4 +253,4 @@ def test_an_ogg_track_that_starts_in_the_middle(breaks: bool, position: int, out
         await here.player({"track": {"identifier": "music/three.ogg"}, "voice": VOICE, "position": position})
         assert (await event(here, "TrackEndEvent"))["reason"] == outcome
 
-    run(lavalink(speed=50.0, ogg_breaks_when_moved=breaks), work)
+    run(lavalink(ogg_breaks_when_moved=breaks), work, speed=50.0)

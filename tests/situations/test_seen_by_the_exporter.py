@@ -61,7 +61,7 @@ def inject(watched: Watched) -> None:
     for _ in range(2):  # CPU is judged by two samples
         nodes["busy"].set_load(system_load=1.0)
     profile = nodes["memory full"].profile
-    full = nodes["memory full"].set_load_here(memory_used=int(profile.memory_reservable * 0.999))
+    full = nodes["memory full"].control.set_load(memory_used=int(profile.memory_reservable * 0.999))
     watched.simulator.call(full)
     nodes["lies"].set_load(players=-5, playing=-7)
 

@@ -78,7 +78,7 @@ class RateLimits:
         now = self._clock.now()
         window = None
         for name, (limit, seconds) in names:
-            window = self._windows.setdefault(name, Window(limit, seconds))
+            window = self._windows.setdefault(name, Window(limit, self._clock.of_client(seconds)))
             window.take(now)
             if window.count > limit:
                 break
@@ -88,7 +88,7 @@ class RateLimits:
         headers = {
             "X-RateLimit-Limit": str(window.limit),
             "X-RateLimit-Remaining": str(max(window.limit - window.count, 0)),
-            "X-RateLimit-Reset": str(math.ceil(time.time() + left / self._clock.speed)),
+            "X-RateLimit-Reset": str(math.ceil(time.time() + self._clock.real(left))),
         }
         if window.count <= window.limit:
             return Counted(headers)
@@ -104,14 +104,14 @@ class FloodGuard:
         self._banned_until = -math.inf
 
     def delay(self) -> float | None:
-        """Seconds on the node's clock by which the request is delayed; None when the address is banned."""
+        """Seconds by which the request is delayed; None when the address is banned."""
         now = self._clock.now()
         if now < self._banned_until:
             return None
-        while self._times and self._times[0] <= now - FLOOD_WINDOW:
+        while self._times and self._times[0] <= now - self._clock.of_client(FLOOD_WINDOW):
             self._times.popleft()
         self._times.append(now)
         if len(self._times) > FLOOD_BANNED:
-            self._banned_until = now + BAN
+            self._banned_until = now + self._clock.of_client(BAN)
             return None
         return FLOOD_DELAY if len(self._times) >= FLOOD_DELAYED else 0.0

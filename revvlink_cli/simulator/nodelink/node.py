@@ -6,6 +6,7 @@ It behaves as a single process of the recorded NodeLink 3.7.0, without its crash
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
+    from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.request_faults import RequestFaults
 
@@ -63,8 +65,10 @@ class NodeLink(Node):
 
     closing_code = 1000
 
-    def __init__(self, profile: NodeProfile, names: random.Random, faults: RequestFaults, *, uptime_ms: int) -> None:
-        super().__init__(profile, names, faults, uptime_ms=uptime_ms)
+    def __init__(
+        self, profile: NodeProfile, clock: Clock, names: random.Random, faults: RequestFaults, *, uptime_ms: int
+    ) -> None:
+        super().__init__(profile, clock, names, faults, uptime_ms=uptime_ms)
         self._limits = RateLimits(self.clock) if "rate" in profile.guards else None
         self._guard = FloodGuard(self.clock) if "flood" in profile.guards else None
         self._asked: dict[str, int] = {}
@@ -103,8 +107,8 @@ class NodeLink(Node):
     async def _send_stats(self) -> None:
         due = self._started + FIRST_STATS
         while True:
-            await asyncio.sleep(self.clock.real_until(due))
-            await self.thawed.wait()
+            await self.clock.wait(due)
+            await self.clock.wait(math.inf, self.thawed)
             due = max(due + self.profile.stats_interval, self.clock.now())
             await self.push_stats()
 
@@ -128,7 +132,7 @@ class NodeLink(Node):
             delay = self._guard.delay()
             if delay is None:
                 return self._error(request, Refused(403, "Forbidden"))
-            await asyncio.sleep(delay / self.clock.speed)
+            await self.clock.sleep(self.clock.of_client(delay))
         counted = None
         if self._limits is not None:
             guild = re.search("/players/([0-9]+)", request.path)
@@ -354,7 +358,7 @@ class NodeLink(Node):
         resumed = session is not None and session.claim()
         if session is None or not resumed:
             session = NodeLinkSession(self.new_id(), self.profile, self.clock, self.stats, self.thawed)
-        heartbeat = HEARTBEAT / self.clock.speed
+        heartbeat = self.clock.real(self.clock.of_client(HEARTBEAT))
         socket = web.WebSocketResponse(timeout=CLOSING, compress=False, autoping=False, heartbeat=heartbeat)
         try:
             await socket.prepare(request)

@@ -114,7 +114,7 @@ def test_words_that_name_no_command_are_a_scenario(isolated: Path) -> None:
     (isolated / "bot.toml").write_text("sed = 1", encoding="utf-8")
 
     for line in (("bot.toml",), ("run", "bot.toml"), ("run", "run"), ("./run",)):
-        assert "sed: is no key" in run_cli("simulate", *line).err
+        assert "sed: is not a key" in run_cli("simulate", *line).err
     assert "[SCENARIO]" in run_cli("simulate", "--help").out
     assert "COMMAND" in run_cli("simulate", "--help").out
     assert run_cli("simulate", "run", "--help").code == 0
