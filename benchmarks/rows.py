@@ -15,6 +15,7 @@ from benchmarks import (
     processes,
     scaling,
     scrape,
+    simulated,
     stores,
     storm,
 )
@@ -22,7 +23,21 @@ from benchmarks import (
 if TYPE_CHECKING:
     from benchmarks.measure import Row
 
-MODULES = (library, placing, scaling, processes, stores, checks, failover, storm, large_answers, scrape, live, limits)
+MODULES = (
+    library,
+    placing,
+    scaling,
+    processes,
+    stores,
+    checks,
+    failover,
+    storm,
+    large_answers,
+    scrape,
+    live,
+    simulated,
+    limits,
+)
 """Modules that measure, in the order of the table."""
 
 ROWS: dict[str, Row] = {name: row for module in MODULES for name, row in module.ROWS.items()}

@@ -156,11 +156,12 @@ async def update_player(session: Session, guild: str, patch: Patch, *, no_replac
     if patch.filters is not ABSENT:
         player.set_filters(patch.filters, tempo(patch.filters))
         await session.update(player)
+    session.plan(player)  # the voice server may never answer
     if patch.voice is not None:
         await _connect(session, player, patch.voice)
     if not keeps:
         await _play(session, player, track, patch)
-    session.change()
+    session.plan(player)
     return player
 
 

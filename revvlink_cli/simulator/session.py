@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.answers import json_text
+from revvlink_cli.simulator.due_times import DueTimes
 from revvlink_cli.simulator.voice import VoiceLink
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Session:
         self._changed = asyncio.Event()
         self._next_stats = self.clock.now() + profile.stats_interval
         self._ends = math.inf
+        self._due = DueTimes()
         self._queue: list[str] = []
         self._links: dict[str, VoiceLink] = {}
 
@@ -88,18 +90,19 @@ class Session:
         """Handle the loss of the connection: wait for a resume, or end."""
         self.socket = None
         self._ends = self.clock.now() + (self.clock.of_client(self.timeout) if self.resuming else 0)
-        self.change()
+        self._changed.set()
 
     def forget(self) -> None:
         """Let it not wait for its client: at once if it waits now, else after the next loss of its connection."""
         self.resuming = False
         if not self.is_open:
             self._ends = self.clock.now()
-            self.change()
+            self._changed.set()
 
-    def change(self) -> None:
-        """Wake the session because a due time has changed."""
-        self._changed.set()
+    def plan(self, player: Player) -> None:
+        """Wake the session in time for what its player has to send, after a change."""
+        if self._due.plan(player):
+            self._changed.set()
 
     async def run(self) -> None:
         """Send statistics, updates and ends of tracks when they are due, until the session is over."""
@@ -114,24 +117,29 @@ class Session:
             self._changed.clear()
             await self.clock.wait(math.inf, self._thawed)
             await self._send_due(self.clock.now())
-            due = min(self._next_stats, self._ends, *(player.due() for player in self.players.values()))
-            await self.clock.wait(due, self._changed)
+            await self.clock.wait(min(self._next_stats, self._ends, self._due.next), self._changed)
 
     async def _send_due(self, now: float) -> None:
-        for player in tuple(self.players.values()):
-            if failure := player.take_failure(now):
-                await self._fail(player, failure)
-            elif player.take_stuck(now):
-                threshold = int(self.profile.track_stuck_threshold * 1000)
-                await self.event(player, "TrackStuckEvent", track=player.track_payload(), thresholdMs=threshold)
-                await self.update(player)
-            elif reason := player.has_ended(now):
-                await self.end(player, reason)
-            elif player.needs_update(now, self.profile.player_update_interval):
-                await self.update(player)
+        for player in self._due.take(now):
+            if self.players.get(player.guild_id) is player:
+                await self._send_of(player, now)
+                self._due.plan(player)
         if now >= self._next_stats:
             self._next_stats = now + self.profile.stats_interval
             await self.send_stats()
+
+    async def _send_of(self, player: Player, now: float) -> None:
+        """Send what a player has to send by now."""
+        if failure := player.take_failure(now):
+            await self._fail(player, failure)
+        elif player.take_stuck(now):
+            threshold = int(self.profile.track_stuck_threshold * 1000)
+            await self.event(player, "TrackStuckEvent", track=player.track_payload(), thresholdMs=threshold)
+            await self.update(player)
+        elif reason := player.has_ended(now):
+            await self.end(player, reason)
+        elif player.needs_update(now, self.profile.player_update_interval):
+            await self.update(player)
 
     async def _fail(self, player: Player, failure: Failing) -> None:
         await self.event(player, "TrackExceptionEvent", **exception_of(player, failure))

@@ -344,8 +344,10 @@ class NodeLink(Node):
             raise Refused(400, "Invalid query parameters")
         track = check(body)
         player = await self._player(session, guild)
-        await apply(session, player, body, track, no_replace=request.query.get("noReplace") == "true")
-        session.change()
+        try:
+            await apply(session, player, body, track, no_replace=request.query.get("noReplace") == "true")
+        finally:
+            session.plan(player)  # a refused change may follow others that took effect
         return json_response(player.payload())
 
     # The websocket.

@@ -155,17 +155,16 @@ class NodeLinkSession(Session):
         for reason in ("loadFailed", "stopped"):
             await self.event(player, "TrackEndEvent", track=payload, reason=reason)
 
-    async def _send_due(self, now: float) -> None:
-        for player in tuple(self.players.values()):
-            if not isinstance(player, NodeLinkPlayer):
-                continue
-            if player.starts_next:
-                player.starts_next = False
-                await self.filters_changed(player)
-                await self.announce(player)
-            if player.pending_voice is not None:
-                await self._connect(player, player.pending_voice)
-        await super()._send_due(now)
+    async def _send_of(self, player: Player, now: float) -> None:
+        if not isinstance(player, NodeLinkPlayer):
+            return
+        if player.starts_next:
+            player.starts_next = False
+            await self.filters_changed(player)
+            await self.announce(player)
+        if player.pending_voice is not None:
+            await self._connect(player, player.pending_voice)
+        await super()._send_of(player, now)
 
     async def filters_changed(self, player: Player) -> None:
         """Send the event of applied filters; a player without any reports empty filters from now on."""
