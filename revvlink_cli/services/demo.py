@@ -255,16 +255,22 @@ class DemoFleet:
         self._on_event(DemoEvent(kind=kind, node=node, text=text))
 
     async def _fail(self) -> None:
+        node = self._simulator.simulation[UNSTABLE]
+        if not node.is_up:  # it has failed by chance
+            return
         self._moved.clear()
-        await self._simulator.simulation[UNSTABLE].kill()
+        await node.kill()
         self._report("node_stopped", UNSTABLE, "the process of the node is killed")
         with suppress(TimeoutError):
             async with asyncio.timeout(OUTAGE):
                 await self._moved.wait()
 
     async def _recover(self) -> None:
+        node = self._simulator.simulation[UNSTABLE]
+        if node.is_up:
+            return
         self._returned.clear()
-        await self._simulator.simulation[UNSTABLE].start()
+        await node.start()
         self._report("node_started", UNSTABLE, "the node is started again")
         with suppress(TimeoutError):
             async with asyncio.timeout(OUTAGE):
@@ -273,8 +279,9 @@ class DemoFleet:
     async def _fail_now_and_then(self) -> None:
         await asyncio.sleep(FIRST_FAILURE)
         while True:
-            await self._simulator.simulation[UNSTABLE].kill()
-            self._report("node_stopped", UNSTABLE, "the process of the node is killed")
+            if self._simulator.simulation[UNSTABLE].is_up:
+                await self._simulator.simulation[UNSTABLE].kill()
+                self._report("node_stopped", UNSTABLE, "the process of the node is killed")
             await asyncio.sleep(OUTAGE)
             await self._recover()
             await asyncio.sleep(BETWEEN_FAILURES)
@@ -287,6 +294,8 @@ class DemoFleet:
             await asyncio.sleep(STEP)
             step += 1
             for number, node in enumerate(self._simulator.simulation):
+                if not node.is_up:
+                    continue
                 profile = node.profile
                 drift[profile.identifier] = 0.9 * drift[profile.identifier] + self._random.gauss(0, 0.03)
                 wave = math.sin(2 * math.pi * (step * STEP / PERIOD + number / len(drift)))

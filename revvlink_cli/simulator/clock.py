@@ -123,6 +123,7 @@ class Clock:
         if not 0 <= seconds < math.inf:
             raise ValueError("a clock advances by a time above zero")
         async with self._turn:
+            await asyncio.sleep(0)  # a task that was only just created begins to wait
             end = self._advanced + seconds
             while (waiter := self._next()) is not None and (waiter.moment <= end or waiter.event.is_set()):
                 if not waiter.event.is_set():

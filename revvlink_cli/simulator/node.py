@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
@@ -41,14 +40,11 @@ from revvlink_cli.simulator.track_rules import load
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from revvlink_cli.simulator.clock import Clock
     from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.request_faults import RequestFaults
-
-REMEMBERED = 1000
-"""Number of requests that are remembered."""
 
 CPU_INTERVAL = 30.0
 """Seconds over which the CPU is measured."""
@@ -64,6 +60,7 @@ class Node:
 
     Attributes:
         closing_code: The close code for websockets when it stops.
+        observer: Is called with every message to a client.
     """
 
     closing_code = 1001
@@ -80,7 +77,7 @@ class Node:
         self.memory_used = profile.memory_used
         self.answer_delay = profile.answer_delay
         self.sessions: dict[str, Session] = {}
-        self.requests: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
+        self.observer: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.thawed = asyncio.Event()
         self.thawed.set()
         self.answers = asyncio.Event()
@@ -140,7 +137,7 @@ class Node:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Wrap every route: freeze, delay, password and error bodies."""
-        await self._arrive(request)
+        await self._arrive()
         try:
             return await self._answer(request, handler)
         except Refusal as refusal:
@@ -154,9 +151,8 @@ class Node:
         except web.HTTPException as error:  # an invalid handshake, or a body that is too large
             return empty_answer(error.status)
 
-    async def _arrive(self, request: web.Request) -> None:
-        """Remember a request, wait while the node is frozen, and wait for the delay."""
-        self.requests.append((request.method, request.path_qs))
+    async def _arrive(self) -> None:
+        """Wait while the node is frozen, and wait for the delay."""
         await self.answers.wait()
         if self.answer_delay:
             await self.clock.sleep(self.clock.of_client(self.answer_delay))
@@ -389,6 +385,7 @@ class Node:
     def _register(self, session: Session) -> None:
         """Register a session, and run it in a task of its own."""
         self.sessions[session.identifier] = session
+        session.observer = self.observer
         task = asyncio.create_task(self._run(session), name=f"session {session.identifier}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -7,19 +7,23 @@ import logging
 import random
 import socket
 import struct
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from revvlink_cli.simulator.control_errors import NodeDownError, NodeUpError, NothingThereError
 from revvlink_cli.simulator.node import Node
 from revvlink_cli.simulator.nodelink.node import NodeLink
 from revvlink_cli.simulator.request_faults import RequestFaults
+from revvlink_cli.simulator.requests import Request, RequestLog
 from revvlink_cli.simulator.scenario import REQUEST_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from revvlink_cli.simulator.clock import Clock
+    from revvlink_cli.simulator.event_log import EventLog
     from revvlink_cli.simulator.profile import NodeProfile
     from revvlink_cli.simulator.scenario import Fault
     from revvlink_cli.simulator.session import Session
@@ -41,22 +45,35 @@ class NodeControl:
         profile: Its properties.
         port: Its port; 0 before its first start if it takes a free one.
         faults: The faults that its requests have.
+        log: The requests that it received.
     """
 
-    def __init__(self, profile: NodeProfile, *, host: str, clock: Clock, seed: int | None) -> None:
+    _started = 0
+
+    def __init__(self, profile: NodeProfile, *, host: str, clock: Clock, events: EventLog, seed: int | None) -> None:
         self.profile = profile
         self.port = profile.port
+        self._first_profile = profile
         self._host = host
         self._clock = clock
-        self._uptime_ms = profile.uptime_ms
+        self._events = events
+        self._seed = seed
         self._node: Node | None = None
         self._runner: web.AppRunner | None = None
         self._placeholder: socket.socket | None = None
         self._frozen: list[asyncio.Transport] = []
         self._turn = asyncio.Lock()  # serialises starts and stops
+        self.log = RequestLog(clock, events)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be as before the first start."""
+        self.profile = profile = self._first_profile
+        self._uptime_ms = profile.uptime_ms
         self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
-        chance = random.Random(f"{seed}/{profile.identifier}" if seed is not None else None)  # noqa: S311
-        self.faults = RequestFaults(clock, chance)
+        chance = random.Random(f"{self._seed}/{profile.identifier}" if self._seed is not None else None)  # noqa: S311
+        self.faults = RequestFaults(self._clock, chance)
+        self.log.requests.clear()
 
     @property
     def host(self) -> str:
@@ -89,20 +106,36 @@ class NodeControl:
         return sum(session.is_open for session in self.sessions.values())
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether it answers nothing."""
+        return self._node is not None and self.is_up and not self._node.answers.is_set()
+
+    @property
+    def received(self) -> tuple[Request, ...]:
+        """The last thousand requests that it received, oldest first; a start keeps them."""
+        return tuple(self.log.requests.copy())
+
+    @property
     def requests(self) -> tuple[tuple[str, str], ...]:
-        """Method and path of the last thousand requests since the last start."""
-        return tuple(self._node.requests.copy()) if self._node else ()
+        """Method and path of those that it received since the last start."""
+        return tuple((request.method, request.path) for request in self.received if request.number > self._started)
 
     async def start(self) -> None:
-        """Listen again on the same port, without the earlier sessions. Does nothing while the node runs."""
+        """Listen again on the same port, without the earlier sessions.
+
+        Raises:
+            NodeUpError: It runs.
+            OSError: Its port is taken.
+        """
         async with self._turn:
             if self._runner is not None:
-                return
+                raise NodeUpError(self.profile.identifier)
             kind = NodeLink if self.profile.dialect == "nodelink" else Node
             node = kind(self.profile, self._clock, self._names, self.faults, uptime_ms=self._uptime_ms)
-            runner = web.AppRunner(
-                node.application(), logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False
-            )
+            node.observer = self._observe
+            application = node.application()
+            application.middlewares.insert(0, self.log.middleware)
+            runner = web.AppRunner(application, logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False)
             await runner.setup()
             self.release_port()
             try:
@@ -113,9 +146,28 @@ class NodeControl:
             self.port = runner.addresses[0][1]
             self._node, self._runner = node, runner
             self._uptime_ms = 0  # the uptime of the profile is for the first start only
+            self._started = self._events.next_number()
+            self._events.add(self.profile.identifier, "node_started")
+
+    def _observe(self, message: Mapping[str, Any]) -> None:
+        self._events.add_message(self.profile.identifier, message)
+
+    def _up(self) -> Node:
+        """The node while it is up.
+
+        Raises:
+            NodeDownError: It is down.
+        """
+        if self._node is None or self._runner is None:
+            raise NodeDownError(self.profile.identifier)
+        return self._node
 
     async def stop(self) -> None:
-        """Stop as on SIGTERM: a Lavalink closes its websockets with 1001, a NodeLink with 1000."""
+        """Stop as on SIGTERM: a Lavalink closes its websockets with 1001, a NodeLink with 1000.
+
+        Raises:
+            NodeDownError: It is down, as for everything else below.
+        """
         await self._stop(abort=False)
 
     async def kill(self) -> None:
@@ -125,7 +177,7 @@ class NodeControl:
     async def _stop(self, *, abort: bool) -> None:
         async with self._turn:
             if self._runner is None or self._node is None:
-                return
+                raise NodeDownError(self.profile.identifier)
             runner, self._runner = self._runner, None
             for site in tuple(runner.sites):
                 await site.stop()
@@ -135,6 +187,13 @@ class NodeControl:
             self._thaw_now()
             await self._node.close(code=None if abort else self._node.closing_code)
             await runner.cleanup()
+            self._events.add(self.profile.identifier, "node_stopped", detail="killed" if abort else "stopped")
+
+    async def reset(self) -> None:
+        """Start anew as at the start of the simulation, with the first profile, and without requests and faults."""
+        if self.is_up:
+            await self.stop()
+        self._begin()
 
     def _reserve_port(self) -> None:
         """Bind the port of a stopped node without listening, so that no other program takes it."""
@@ -163,6 +222,7 @@ class NodeControl:
 
     async def drop(self) -> None:
         """Reset every connection, as a network failure does: the node continues and its sessions wait for clients."""
+        self._up()
         if self._runner is not None:
             self._reset(self._runner)
 
@@ -173,12 +233,11 @@ class NodeControl:
             websockets: Whether open websockets freeze too. False is a Lavalink whose HTTP workers all hang: it answers
                 no request and no handshake, but still sends statistics and pongs.
         """
-        if self._node is None or self._runner is None or self._runner.server is None:
+        node = self._up()
+        node.answers.clear()
+        if not websockets or self._runner is None or self._runner.server is None:
             return
-        self._node.answers.clear()
-        if not websockets:
-            return
-        self._node.thawed.clear()
+        node.thawed.clear()
         for connection in self._runner.server.connections:
             transport = connection.transport
             if isinstance(transport, asyncio.Transport) and transport.is_reading():
@@ -187,6 +246,7 @@ class NodeControl:
 
     async def thaw(self) -> None:
         """Undo `freeze`."""
+        self._up()
         self._thaw_now()
 
     def _thaw_now(self) -> None:
@@ -200,8 +260,44 @@ class NodeControl:
 
     async def set_delay(self, seconds: float) -> None:
         """Delay every later response and handshake by this time."""
-        if self._node is not None:
-            self._node.answer_delay = seconds
+        self._up().answer_delay = seconds
+
+    async def set_password(self, password: str) -> None:
+        """Accept another password from now on; open websockets stay."""
+        self._change(password=password)
+
+    async def set_frames(self, *, nulled: int = 0, deficit: int = 0) -> None:
+        """Lose frames of audio: so many a minute, of 3,000, are nulled or missing in the statistics of its players."""
+        self._change(nulled_frames=nulled, missing_frames=deficit)
+        await self._up().push_stats()
+
+    def _change(self, **changes: Any) -> None:
+        node = self._up()
+        self.profile = node.profile = replace(self.profile, **changes)
+        for session in node.sessions.values():
+            session.profile = self.profile
+
+    async def send(self, message: Mapping[str, Any], *, guild: str | None = None) -> int:
+        """Send any message to clients, as if the node had sent it; gives the number of sessions that get it.
+
+        Args:
+            message: The message: ``op``, and for events ``type`` and ``guildId``.
+            guild: Only sessions with a player of this guild get it, with its ``guildId``; None is every open session.
+
+        Raises:
+            NothingThereError: No open session takes part.
+        """
+        sessions = [
+            session
+            for session in self._up().sessions.copy().values()
+            if session.is_open and (guild is None or guild in session.players)
+        ]
+        if not sessions:
+            where = "open session" if guild is None else f"open session with a player of guild {guild}"
+            raise NothingThereError(f"{self.profile.identifier} has no {where}")
+        for session in sessions:
+            await session.send({**message} if guild is None else {**message, "guildId": guild})
+        return len(sessions)
 
     async def set_load(
         self,
@@ -213,22 +309,28 @@ class NodeControl:
         memory_used: int | None = None,
     ) -> None:
         """Change figures of the statistics, each as in `NodeProfile`, and send them to every session."""
-        if self._node is None:
-            return
-        self._node.players = self._node.players if players is None else players
-        self._node.playing = self._node.playing if playing is None else playing
-        self._node.system_load = self._node.system_load if system_load is None else system_load
-        self._node.lavalink_load = self._node.lavalink_load if lavalink_load is None else lavalink_load
-        self._node.memory_used = self._node.memory_used if memory_used is None else memory_used
-        await self._node.push_stats()
+        node = self._up()
+        node.players = node.players if players is None else players
+        node.playing = node.playing if playing is None else playing
+        node.system_load = node.system_load if system_load is None else system_load
+        node.lavalink_load = node.lavalink_load if lavalink_load is None else lavalink_load
+        node.memory_used = node.memory_used if memory_used is None else memory_used
+        await node.push_stats()
 
     async def close_voice(self, guild_id: str, code: int) -> None:
         """Simulate that Discord closes the voice connection of a guild's player with this code (4014, 4006 ...).
 
         "" is every guild.
+
+        Raises:
+            NothingThereError: No player of it has a voice connection.
         """
-        if self._node is not None:
-            await self._node.close_voice(guild_id, code)
+        node = self._up()
+        players = [player for session in node.sessions.values() for player in session.players.values()]
+        if not any(player.is_connected and guild_id in ("", player.guild_id) for player in players):
+            whose = f"player of guild {guild_id}" if guild_id else "player"
+            raise NothingThereError(f"{self.profile.identifier} has no {whose} with a voice connection")
+        await node.close_voice(guild_id, code)
 
     async def begin_fault(self, fault: Fault) -> None:
         """Let a fault of a scenario begin."""
@@ -267,6 +369,5 @@ class NodeControl:
 
     async def lose_sessions(self) -> None:
         """Forget the sessions that wait for their clients, and let no open one wait later."""
-        if self._node is not None:
-            for session in tuple(self._node.sessions.values()):
-                session.forget()
+        for session in tuple(self._up().sessions.values()):
+            session.forget()

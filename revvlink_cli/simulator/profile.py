@@ -72,6 +72,8 @@ class NodeProfile:
         voice_delay: Seconds of ``delay``.
         ogg_breaks_when_moved: Whether a Lavalink fails to start an Ogg track in the middle, as after a move to it; a
             genuine one does.
+        nulled_frames: Frames a minute, of the 3,000 of a player, that are silence because none was ready.
+        missing_frames: Frames a minute that are not sent at all.
         player_load: Share of one core that each playing player adds to both loads; see `PLAYER_LOAD`.
         port: Port on 127.0.0.1; 0 takes a free one.
 
@@ -115,6 +117,8 @@ class NodeProfile:
     voice: str = "accept"
     voice_delay: float = 2.0
     ogg_breaks_when_moved: bool = False
+    nulled_frames: int = 0
+    missing_frames: int = 0
     player_load: float = 0.0
     port: int = 0
 

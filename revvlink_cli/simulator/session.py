@@ -14,7 +14,7 @@ from revvlink_cli.simulator.voice import VoiceLink
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
@@ -35,6 +35,7 @@ class Session:
         resuming: Whether it waits for its client after a lost connection.
         timeout: Seconds for which it waits; a NodeLink allows fractions.
         socket: Its connection, None without one.
+        observer: Is called with every message to its client.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Session:
         self.resuming = False
         self.timeout: float = 60
         self.socket: web.WebSocketResponse | None = None
+        self.observer: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.profile = profile
         self.clock = clock
         self._stats = stats
@@ -148,6 +150,7 @@ class Session:
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send a message, or queue it until the session is resumed; player updates are not queued."""
+        self.observer(message)
         if self.is_open:
             await self._send(json_text(message))
         elif message["op"] != "playerUpdate":
@@ -162,7 +165,8 @@ class Session:
         """Send the current statistics."""
         frames = None
         if any(player.has_frames(self.clock.now()) for player in self.players.values()):
-            frames = {"sent": 3000, "nulled": 0, "deficit": 0}  # averages over its players; no frame is ever late
+            nulled, missing = self.profile.nulled_frames, self.profile.missing_frames
+            frames = {"sent": 3000 - nulled - missing, "nulled": nulled, "deficit": missing}  # averages of its players
         await self.send({"op": "stats", **self._stats(), "frameStats": frames})
 
     async def update(self, player: Player) -> None:

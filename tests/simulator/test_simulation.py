@@ -1,70 +1,17 @@
-"""Simulated nodes in the running event loop, on each kind of clock."""
+"""Simulated nodes in the running event loop: clocks, waiting, and a new start."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 
 from revvlink_cli.simulator import Clock, NodeProfile, Simulation
-from revvlink_cli.simulator.music import TRACKS
+from revvlink_cli.simulator.control_errors import NoSuchFaultError, WaitTimeoutError
 from revvlink_cli.simulator.scenario import Fault
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from revvlink_cli.simulator.node_control import NodeControl
-
-HEADERS = {"Authorization": "youshallnotpass", "User-Id": "170939974227541168", "Client-Name": "test/1"}
-VOICE = {"token": "t", "endpoint": "us.discord.media:443", "sessionId": "s", "channelId": "1"}
-GUILD = "81384788765712384"
-
-
-class Bot:
-    """A client of one node.
-
-    Attributes:
-        session: Its session.
-        socket: Its websocket.
-    """
-
-    def __init__(self, http: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, session: str) -> None:
-        self._http = http
-        self.socket = socket
-        self.session = session
-
-    async def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a PATCH below its session."""
-        async with self._http.patch(f"/v4/sessions/{self.session}{path}", json=body) as answer:
-            return dict(await answer.json())
-
-    async def until(self, kind: str) -> dict[str, Any]:
-        """The next message of an op, or type of event; the ones before it are left out."""
-        async with asyncio.timeout(10):
-            while True:
-                message: dict[str, Any] = await self.socket.receive_json()
-                if kind in (message["op"], message.get("type")):
-                    return message
-
-    async def play(self) -> None:
-        """Play a track with voice."""
-        player = await self.patch(f"/players/{GUILD}", {"voice": VOICE, "track": {"encoded": TRACKS[0].encoded}})
-        assert player["track"]["encoded"]
-
-
-@asynccontextmanager
-async def bot_on(node: NodeControl, *, session: str | None = None) -> AsyncIterator[Bot]:
-    """A client in the loop of the nodes."""
-    more = {} if session is None else {"Session-Id": session}
-    async with (
-        aiohttp.ClientSession(node.uri, headers=HEADERS) as http,
-        http.ws_connect("/v4/websocket", headers=more) as socket,
-    ):
-        ready = await socket.receive_json()
-        yield Bot(http, socket, ready["sessionId"])
+from tests.simulator.bot_in_the_loop import GUILD, HEADERS, bot_on
 
 
 def test_nodes_and_client_in_one_loop() -> None:
@@ -107,7 +54,7 @@ def test_a_manual_clock_moves_tracks_statistics_and_faults() -> None:
             assert (await bot.until("TrackEndEvent"))["reason"] == "finished"
             await bot.patch("", {"resuming": True, "timeout": 60})
             await bot.socket.close()
-            await until_waiting(nodes["a"])
+            await nodes.wait("no_session")
             await clock.advance(59.9)
             assert bot.session in nodes["a"].sessions
             await clock.advance(0.1)
@@ -126,7 +73,7 @@ def test_windows_for_a_resume_stay_real_on_a_fast_clock() -> None:
             assert (await bot.until("TrackEndEvent"))["reason"] == "finished"
             await bot.patch("", {"resuming": True, "timeout": 60})
             await bot.socket.close()
-            await until_waiting(nodes["a"])
+            await nodes.wait("no_session")
             await clock.sleep(3600)
             assert bot.session in nodes["a"].sessions
             async with bot_on(nodes["a"], session=bot.session) as again:
@@ -135,8 +82,85 @@ def test_windows_for_a_resume_stay_real_on_a_fast_clock() -> None:
     asyncio.run(work())
 
 
-async def until_waiting(node: NodeControl) -> None:
-    """Wait until a node has seen that its clients are gone."""
-    async with asyncio.timeout(10):
-        while node.open_sockets:
-            await asyncio.sleep(0.01)
+def test_waiting_for_states_events_and_requests() -> None:
+    """What holds or has happened already is found at once; `after` leaves older ones out; the time limit is real."""
+
+    async def work() -> None:
+        profiles = [NodeProfile(identifier="a"), NodeProfile(identifier="b")]
+        async with Simulation(profiles, clock=Clock(1000.0)) as nodes:
+            waiting = asyncio.create_task(nodes.wait("player_playing", guild=GUILD))
+            async with bot_on(nodes["b"]) as bot:
+                assert (await nodes.wait("session_open")) is nodes["b"]
+                await bot.play()
+                assert (await waiting) is nodes["b"]
+                patch = await nodes.wait_for_request("PATCH /v4/sessions/*", guild=GUILD)
+                assert (patch.method, patch.status, patch.body["voice"]["token"]) == ("PATCH", 200, "t")
+                assert patch.headers["Authorization"] == HEADERS["Authorization"]
+                start = await nodes.wait_for_event("TrackStartEvent", guild=GUILD)
+                end = await nodes.wait_for_event("TrackEndEvent", node="b", after=start.number)
+                assert isinstance(end.detail, dict)
+                assert end.detail["reason"] == "finished"
+                for wrong in (
+                    nodes.wait("player_exists", node="a", timeout=0),
+                    nodes.wait_for_event("TrackEndEvent", after=end.number, timeout=0),
+                    nodes.wait_for_request("GET /v4/stats", timeout=0),
+                ):
+                    with pytest.raises(WaitTimeoutError, match="within 0 s"):
+                        await wrong
+            await nodes.wait("no_session", node="b")
+
+    asyncio.run(work())
+
+
+def test_reset_begins_again() -> None:
+    """With the ports, the ids of sessions, the load, the faults and the clock of the start; nothing else is left."""
+
+    async def work() -> None:
+        seen: list[Any] = []
+        faults = (Fault(do="status", status=429, at=5),)
+        clock = Clock.manual()
+        async with Simulation([NodeProfile(identifier="a", players=3)], faults=faults, clock=clock) as nodes:
+            for _ in range(2):
+                async with bot_on(nodes["a"]) as bot:
+                    stats: dict[str, Any] = await bot.until("stats")
+                    seen.append((bot.session, stats["players"], nodes["a"].port, clock.now(), len(nodes["a"].received)))
+                    await clock.advance(10)
+                    await nodes["a"].set_load(players=9)
+                    await nodes["a"].set_password("another")
+                    seen.append([(one.fault.do, one.is_active) for one in nodes.faults])
+                    await nodes["a"].kill()
+                await nodes.reset()
+                assert not [one for one in nodes.faults if one.is_active]
+        assert seen[:2] == seen[2:]
+        assert seen[1] == [("status", True)]
+
+    asyncio.run(work())
+
+
+def test_faults_by_hand() -> None:
+    """They begin at their moment after now, are listed with their numbers, and end once."""
+
+    async def work() -> None:
+        clock = Clock.manual()
+        async with Simulation([NodeProfile(identifier=name) for name in "ab"], clock=clock) as nodes:
+            planned = nodes.begin_fault(Fault(do="kill", at=5))
+            once = nodes.begin_fault(Fault(do="drop", nodes="a", at=1))
+            assert [(one.number, one.node) for one in nodes.faults] == [
+                (1, nodes["a"]),
+                (2, nodes["b"]),
+                (3, nodes["a"]),
+            ]
+            await clock.advance(5)
+            assert [node.is_up for node in nodes] == [False, False]
+            await nodes.faults.end(planned[0].number)
+            assert [node.is_up for node in nodes] == [True, False]
+            for over in (planned[0], once[0]):
+                with pytest.raises(NoSuchFaultError):
+                    await nodes.faults.end(over.number)
+            nodes.begin_fault(Fault(do="drop", nodes="b"))  # which is down
+            assert (await nodes.wait_for_event("fault_failed", node="b")).detail == "drop: b is down; start it first"
+            await nodes["b"].start()
+            await nodes.faults.end(planned[1].number)
+            assert [node.is_up for node in nodes] == [True, True]
+
+    asyncio.run(work())

@@ -125,7 +125,7 @@ class NodeLink(Node):
     async def _frame(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        await self._arrive(request)
+        await self._arrive()
         if request.headers.get("Upgrade", "").lower() == "websocket":  # the guards do not apply to handshakes
             return await self._shake_hands(request)
         if self._guard is not None:
@@ -214,7 +214,8 @@ class NodeLink(Node):
         }
         players = [player for session in self.sessions.values() for player in session.players.values()]
         sent = sum(player.frames for player in players if isinstance(player, NodeLinkPlayer))
-        frames = {"sent": sent, "nulled": 0, "deficit": 0, "expected": sent}
+        lost = {"nulled": self.profile.nulled_frames, "deficit": self.profile.missing_frames}
+        frames = {"sent": sent, **lost, "expected": sent + sum(lost.values())}
         return stats | {"frameStats": frames if players else None}
 
     async def _stats(self, _request: web.Request) -> web.Response:
