@@ -158,6 +158,13 @@ CONFIG_RELOAD_SUCCESS = Metric(
 SCRAPE_DURATION = Metric(
     "duration", Unit.SECONDS, "Time that collecting these metrics took.", prefix="revvlink_scrape_"
 )
+DEFECTS = Metric(
+    "defects",
+    Unit.COUNT,
+    "Rounds of a job of the exporter that ended with a defect: verdicts, canaries or status_page.",
+    prefix="revvlink_exporter_",
+    type=MetricType.COUNTER,
+)
 CANARY = "revvlink_canary_"
 """Prefix of metrics of canaries that play, with node and canary as labels."""
 
@@ -216,6 +223,7 @@ METRICS = (
     CONFIG_RELOAD_SUCCESSFUL,
     CONFIG_RELOAD_TIMESTAMP,
     SCRAPE_DURATION,
+    DEFECTS,
     PROCESS_CPU,
     PROCESS_RESIDENT_MEMORY,
     PROCESS_VIRTUAL_MEMORY,

@@ -19,6 +19,7 @@ from revvlink_cli.health.checks.context import CheckContext, Played
 from revvlink_cli.health.checks.playing import verdict_on
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.metrics import Sample
+from revvlink_cli.services.defects import Job
 from revvlink_cli.services.playing import PlayPlan, PlayVerdict, play_on
 from revvlink_cli.services.voice.server import VoiceServer
 
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
     from revvlink_cli.client.node import Node
     from revvlink_cli.config.settings import PlaySettings
     from revvlink_cli.health.policy import Policy
+    from revvlink_cli.services.defects import Defects
     from revvlink_cli.services.playing import PlayReport
+
+SHORTEST_PAUSE = 1.0
+"""Seconds between two rounds of the exporter, at least."""
 
 AT_ONCE = 8
 """Nodes that play at the same time for the exporter."""
@@ -130,6 +135,7 @@ class CanaryLoop:
         fleet: Fleet,
         read: Callable[[], tuple[Policy, PlaySettings]],
         count: Callable[[str, str, str, Verdict], object],
+        defects: Defects,
     ) -> None:
         """Prepare.
 
@@ -137,7 +143,10 @@ class CanaryLoop:
             fleet: The fleet, which stays connected.
             read: Gives the policy and the settings that apply now.
             count: Receives the node, the check, the canary and the verdict of each play.
+            defects: Contains a round that fails.
         """
+        self._defects = defects
+        self._interval = SHORTEST_PAUSE
         self._count = count
         self._fleet = fleet
         self._read = read
@@ -147,12 +156,14 @@ class CanaryLoop:
         """Play, until cancelled."""
         while True:
             begun = time.monotonic()
-            policy, settings = self._read()
-            if any(policy.plays(node.identifier) for node in self._fleet.members):
-                await self._round(policy, settings)
-            await asyncio.sleep(max(settings.interval_s - (time.monotonic() - begun), 1.0))
+            await self._defects.contain(Job.CANARIES, self._round())
+            await asyncio.sleep(max(self._interval - (time.monotonic() - begun), SHORTEST_PAUSE))
 
-    async def _round(self, policy: Policy, settings: PlaySettings) -> None:
+    async def _round(self) -> None:
+        policy, settings = self._read()
+        self._interval = settings.interval_s
+        if not any(policy.plays(node.identifier) for node in self._fleet.members):
+            return
         turn = asyncio.Semaphore(AT_ONCE)
         async with canary_player(self._fleet, settings) as player, asyncio.TaskGroup() as group:
             for node in self._fleet.members:

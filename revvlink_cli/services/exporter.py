@@ -43,6 +43,7 @@ from revvlink_cli.services.compression import Compressor
 from revvlink_cli.services.content_types import negotiated
 from revvlink_cli.services.counters import Counters
 from revvlink_cli.services.current_tls import CurrentTls
+from revvlink_cli.services.defects import Defects
 from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
 from revvlink_cli.services.status_page import PagePlan, StatusPage
@@ -184,14 +185,18 @@ class Exporter:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
         self._counters = Counters()
-        self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play), self._counters.add_canary)
-        self._verdicts = VerdictLoop(fleet, lambda: (self._plan.policy, self._plan.rules), timeout)
+        self._defects = defects = Defects()
+        count = self._counters.add_canary
+        self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play), count, defects)
+        self._verdicts = VerdictLoop(fleet, lambda: (self._plan.policy, self._plan.rules), timeout, defects)
         self._events = fleet.subscribe()
         self._reloaded_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
         self._page: StatusPage | None = None
         if page is not None:
-            self._page = StatusPage(fleet, page, lambda: self._plan.for_page, timeout, complain, self._verdicts)
+            self._page = StatusPage(
+                fleet, page, lambda: self._plan.for_page, timeout, complain, self._verdicts, defects
+            )
             self._gate.is_public = self._page.is_public
         self._use(plan)
 
@@ -340,6 +345,7 @@ class Exporter:
             *self._canaries.samples(self._timeout),
             *self._counters.samples(),
             *process_metrics.samples(),
+            *self._defects.samples(),
             Sample(metrics.BUILD_INFO, (("version", __version__), ("python", platform.python_version())), 1.0),
             Sample(metrics.CONFIG_RELOAD_SUCCESSFUL, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),

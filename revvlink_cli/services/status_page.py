@@ -16,6 +16,7 @@ from aiohttp import web
 
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
+from revvlink_cli.services.defects import Job
 from revvlink_cli.services.history import INTERVAL, History
 from revvlink_cli.services.status_view import DayCache, samples_of, status_view
 from revvlink_cli.services.worker import Worker, run_beside_loop
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.silences import SilenceWatch
     from revvlink_cli.health.fleet import Report
     from revvlink_cli.health.policy import Policy
+    from revvlink_cli.services.defects import Defects
     from revvlink_cli.services.history import HistoryView, Outage, Sample
     from revvlink_cli.services.status_view import NodeView, StatusView
     from revvlink_cli.services.verdicts import VerdictLoop
@@ -116,6 +118,8 @@ class StatusPage:
         timeout: float,
         complain: Callable[[str], object],
         verdicts: VerdictLoop,
+        defects: Defects,
+        interval: float = INTERVAL,
     ) -> None:
         """Prepare; `start` begins to sample.
 
@@ -126,12 +130,16 @@ class StatusPage:
             timeout: Seconds that a request to a node may take, for messages.
             complain: Receives a message when the history cannot be kept.
             verdicts: Damps the verdicts.
+            defects: Contains a sample that fails.
+            interval: Seconds between two samples.
         """
         self._fleet = fleet
         self._renderers = setup.renderers
         self._plan = plan
         self._timeout = timeout
         self._verdicts = verdicts
+        self._defects = defects
+        self._interval = interval
         self._history = History(setup.history, complain)
         self._taken: _Taken | None = None
         self._has_sample = asyncio.Event()
@@ -168,19 +176,20 @@ class StatusPage:
             await self._task
 
     async def _run(self) -> None:
-        await self._history.open(time.time())
+        contain = partial(self._defects.contain, Job.STATUS_PAGE)
+        await contain(self._history.open(time.time()))
         try:
             flushed = time.monotonic()
             while not self._stop.is_set():
-                await self._sample()
+                await contain(self._sample())
                 if time.monotonic() - flushed >= FLUSH_EVERY:
                     flushed = time.monotonic()
-                    await self._history.flush(time.time())
+                    await contain(self._history.flush(time.time()))
                 try:
-                    await asyncio.wait_for(self._stop.wait(), INTERVAL)
+                    await asyncio.wait_for(self._stop.wait(), self._interval)
                 except TimeoutError:
                     continue
-            await self._sample()
+            await contain(self._sample())
         finally:
             self._drawing.close()
             await self._history.close(time.time())

@@ -6,7 +6,6 @@ A scrape is not a sample: two Prometheus servers that scrape one exporter must n
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from revvlink_cli.health.damping import OK, advance, initial
 from revvlink_cli.health.findings import Verdict
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.services.checking import without_canaries
+from revvlink_cli.services.defects import Job
 from revvlink_cli.services.history import INTERVAL, Outage
 from revvlink_cli.services.status_view import is_connected
 from revvlink_cli.services.worker import run_beside_loop
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from revvlink_cli.health.damped_findings import Known
     from revvlink_cli.health.damping import CheckState, Rules
     from revvlink_cli.health.policy import Policy
-
-
-log = logging.getLogger(__name__)
+    from revvlink_cli.services.defects import Defects
 
 
 class VerdictLoop:
@@ -40,7 +38,12 @@ class VerdictLoop:
     """
 
     def __init__(
-        self, fleet: Fleet, plan: Callable[[], tuple[Policy, Rules]], timeout: float, interval: float = INTERVAL
+        self,
+        fleet: Fleet,
+        plan: Callable[[], tuple[Policy, Rules]],
+        timeout: float,
+        defects: Defects,
+        interval: float = INTERVAL,
     ) -> None:
         """Prepare; `run` samples.
 
@@ -48,11 +51,13 @@ class VerdictLoop:
             fleet: The nodes.
             plan: Gives what is required, and when a verdict has held, as of now.
             timeout: Seconds that a request to a node may take, for messages.
+            defects: Contains a sample that fails.
             interval: Seconds between two samples.
         """
         self._fleet = fleet
         self._plan = plan
         self._timeout = timeout
+        self._defects = defects
         self._interval = interval
         self._known: Known = {}
         self._connections: dict[str, CheckState] = {}
@@ -65,10 +70,8 @@ class VerdictLoop:
     async def run(self) -> None:
         """Sample until cancelled."""
         while True:
-            try:
-                await self._sample()
-            except Exception:  # the boundary of a sample: verdicts that stay as they were hide all later trouble
-                log.exception("a sample of the verdicts failed; those of the moment are shown")
+            if not await self._defects.contain(Job.VERDICTS, self._sample()):
+                # Verdicts that stay as they were would hide all later trouble: those of the moment are shown.
                 self._known, self._connections, self.outages = {}, {}, {}
             await asyncio.sleep(self._interval)
 

@@ -27,6 +27,7 @@ from revvlink_cli.health.policy import Policy
 from revvlink_cli.output.badges import fleet_badge, node_badge
 from revvlink_cli.output.status_json import status_json
 from revvlink_cli.output.status_page import POLICY, status_page
+from revvlink_cli.services.defects import Defects
 from revvlink_cli.services.history import NodePast
 from revvlink_cli.services.history_store import Incident, Times
 from revvlink_cli.services.status_page import PagePlan, PageRenderers, PageSetup, StatusPage
@@ -182,14 +183,15 @@ def test_many_readers_cost_one_drawing(tmp_path: Path) -> None:
     said: list[str] = []
 
     async def live() -> tuple[set[bytes], set[int]]:
-        fleet = cast("Fleet", FakeFleet())
+        fleet, defects = cast("Fleet", FakeFleet()), Defects()
         page = StatusPage(
             fleet,
             PageSetup(tmp_path / "history.sqlite3", renderers),
             lambda: (PagePlan(), Policy(), None),
             5.0,
             said.append,
-            VerdictLoop(fleet, lambda: (Policy(), Rules()), 5.0),
+            VerdictLoop(fleet, lambda: (Policy(), Rules()), 5.0, defects),
+            defects,
         )
         app = web.Application()
         app.add_routes(page.routes())
