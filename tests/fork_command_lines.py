@@ -5,6 +5,7 @@ Reads a JSON list of objects with ``arguments`` and ``home`` on standard input, 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ def main() -> None:
         import_module(name)
     for name in COMMANDS:
         import_module(f"revvlink_cli.commands.{name}")
+    gc.collect()
+    gc.freeze()  # as in `warm_command_line`
     jobs: list[dict[str, Any]] = json.load(sys.stdin)
     found: list[dict[str, Any]] = [{} for _ in jobs]
     running: dict[int, int] = {}
