@@ -69,14 +69,18 @@ class TrackRule:
         return Loaded(result, tracks, name if result == "playlist" else "")
 
 
+def rule_for(identifier: str, sources: tuple[str, ...], rules: Iterable[TrackRule]) -> TrackRule | None:
+    """The rule that answers an identifier on a node with these sources; None if none does."""
+    place = place_of(identifier)
+    if place is not None and place.source not in sources:
+        return None
+    return next((rule for rule in rules if rule.takes(identifier) and (place or rule.result != "auto")), None)
+
+
 def load(identifier: str, sources: tuple[str, ...], rules: Iterable[TrackRule]) -> Loaded:
     """The answer of a node with these sources and rules; without a rule, what the simulator has."""
-    place = place_of(identifier)
-    if place is None or place.source in sources:
-        for rule in rules:
-            if rule.takes(identifier) and (place is not None or rule.result != "auto"):
-                return rule.load(identifier, place)
-    return look_up(identifier, sources)
+    rule = rule_for(identifier, sources, rules)
+    return look_up(identifier, sources) if rule is None else rule.load(identifier, place_of(identifier))
 
 
 ALL_SOURCES = (*SOURCES, "spotify")
