@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "revvlink_cli"
 
-MIRRORED = ("cli", "client", "commands", "config", "health", "output", "services", "simulator")
+MIRRORED = ("cli", "client", "commands", "config", "health", "output", "services", "simulator", "testing")
 """Folders of the package with tests in a folder of the same name."""
 
 ACROSS = {"data", "docs", "faults", "fidelity", "fuzz", "real", "release", "situations"}
