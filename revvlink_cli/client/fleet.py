@@ -10,7 +10,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from revvlink_cli.client.arguments import check_text, check_type, items_of, wrong_type
 from revvlink_cli.client.cache.entries import DEFAULT_TTL
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # Without a handler of the program's own, Python would write warnings to stderr: that is for the program to decide.
 logging.getLogger("revvlink_cli.client").addHandler(logging.NullHandler())
 
@@ -88,7 +90,7 @@ class Fleet:
         self._is_ending = False  # `close` has begun, and has not come to its end
         self._players: dict[int, Player] = {}
         self._failovers: dict[str, asyncio.Task[None]] = {}
-        self._background_tasks: set[asyncio.Task[None]] = set()
+        self._background_tasks: set[asyncio.Task[Any]] = set()
         self._binding = LoopBinding()
         self._events = FleetEvents(self)
         self.placement = Placement(self)
@@ -292,14 +294,15 @@ class Fleet:
         return self._is_ending
 
     def spawn(
-        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
-    ) -> asyncio.Task[None]:
+        self, work: Coroutine[Any, Any, T], *, name: str, on_end: Callable[[asyncio.Task[T]], object] | None = None
+    ) -> asyncio.Task[T]:
         """Start a background task; the fleet owns it, and `close` cancels it.
 
         Args:
             work: What it does.
             name: Its name, for logs.
-            on_end: Called when it has ended in any way, also when it was cancelled before it had begun.
+            on_end: Called with the task when it has ended in any way, also when it was cancelled before it had begun.
+                It handles the exception; without it, an exception is logged as a defect.
 
         Raises:
             NodeException: The fleet is not connected.
@@ -308,18 +311,14 @@ class Fleet:
             work.close()
             raise NodeException("the pool is not connected", code=Code.NOT_CONNECTED, hint="connect it first")
 
-        task = asyncio.get_running_loop().create_task(_guarded(work, name), name=name)
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._background_tasks.add(task)
-        task.add_done_callback(partial(self._on_task_end, work, on_end))
+        task.add_done_callback(partial(self._on_task_end, on_end or _log_defect))
         return task
 
-    def _on_task_end(
-        self, work: Coroutine[Any, Any, None], on_end: Callable[[], object] | None, task: asyncio.Task[None]
-    ) -> None:
+    def _on_task_end(self, on_end: Callable[[asyncio.Task[T]], object], task: asyncio.Task[T]) -> None:
         self._background_tasks.discard(task)
-        work.close()  # the pool may close before the task has begun
-        if on_end is not None:
-            on_end()
+        on_end(task)
 
     async def _end_background_tasks(self) -> None:
         """Cancel all background tasks, and wait for their end."""
@@ -671,9 +670,8 @@ class Fleet:
         self._searches.use_store(store, ttl)
 
 
-async def _guarded(work: Coroutine[Any, Any, None], name: str) -> None:
-    """Do the work of a background task. A defect in one task must not end the pool."""
-    try:
-        await work
-    except Exception:  # the supervision boundary
-        log.exception("defect in: %s", name)
+def _log_defect(task: asyncio.Task[Any]) -> None:
+    """Log the exception of a background task, if it has one: a defect in one task must not end the pool."""
+    error = task.exception() if not task.cancelled() else None
+    if error is not None:
+        log.error("defect in: %s", task.get_name(), exc_info=error)

@@ -276,7 +276,7 @@ class Player:
         if node is None or node.status is not NodeStatus.CONNECTED:
             self._defer(wanted)
         else:
-            await self.turn.finish(lambda: self._ask(node, wanted))
+            await self.turn.finish(self._ask(node, wanted))
 
     def _defer(self, wanted: Mapping[str, Any]) -> None:
         self.save_position()

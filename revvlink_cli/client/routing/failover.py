@@ -122,7 +122,7 @@ class Failover:
                     continue
                 has_gone = is_unchecked and player.session is not None and player.guild_id in mine - listed
                 try:
-                    await player.turn.finish(lambda: player.synchronize(node, is_there=not has_gone))  # noqa: B023
+                    await player.turn.finish(player.synchronize(node, is_there=not has_gone))
                 except RevvlinkException as error:
                     if is_refusal(error):
                         refused.append(player)
@@ -150,7 +150,7 @@ class Failover:
             async with turn:
                 player = self._fleet.get_player(guild)
                 if player is None or player.node is not node:
-                    await turn.finish(lambda: node.destroy_player(guild))  # noqa: B023
+                    await turn.finish(node.destroy_player(guild))
         since = state_of(node).players.orphans
         state_of(node).players.remove_orphans(*(guild for guild, until in orphans.items() if since.get(guild) == until))
         return listed
@@ -213,7 +213,7 @@ class Failover:
                 return
             player.detach()
             if not is_gone(node, session):
-                await player.turn.finish(lambda: self._placement.leave(player.guild_id, node))
+                await player.turn.finish(self._placement.leave(player.guild_id, node))
 
     async def drain(self, node: Node) -> DrainReport:
         """Cordon a node and move its players to others, as many at once as one node accepts requests.

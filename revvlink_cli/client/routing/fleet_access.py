@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import asyncio
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.messages import Event
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.client.routing.ranking import Ranking
+
+T = TypeVar("T")
 
 
 class FleetAccess(Protocol):
@@ -102,6 +104,6 @@ class FleetAccess(Protocol):
         """
 
     def spawn(
-        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
-    ) -> asyncio.Task[None]:
-        """Start a task of the fleet; `on_end` is called when it has ended in any way."""
+        self, work: Coroutine[Any, Any, T], *, name: str, on_end: Callable[[asyncio.Task[T]], object] | None = None
+    ) -> asyncio.Task[T]:
+        """Start a task of the fleet; `on_end` is called with it when it has ended in any way."""

@@ -14,7 +14,6 @@ import asyncio
 import logging
 import random
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
@@ -191,7 +190,7 @@ class Placement:
         """Begin `_try_next`, which releases the slot of the caller."""
         try:
             self.check(player)
-            return player.turn.begin(partial(self._try_next, player, search))
+            return player.turn.begin(self._try_next(player, search))
         except RevvlinkException:
             self._slots.release()  # the pool closes
             raise
@@ -363,7 +362,7 @@ class Placement:
                     node=node.identifier,
                     hint="choose a node with Pool.get_node",
                 )
-            await player.turn.finish(lambda: self._assign(player, node))
+            await player.turn.finish(self._assign(player, node))
 
     async def destroy(self, player: Player) -> None:
         """Destroy a player; a second call does nothing."""
@@ -375,7 +374,7 @@ class Placement:
             node, session = player.node, player.session
             player.detach()
             if node is not None and not is_gone(node, session):
-                await player.turn.finish(lambda: self.leave(player.guild_id, node))
+                await player.turn.finish(self.leave(player.guild_id, node))
 
 
 def is_gone(node: Node, session: str | None) -> bool:

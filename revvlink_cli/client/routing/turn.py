@@ -24,9 +24,9 @@ class TaskOwner(Protocol):
         """Check that the caller runs on its event loop."""
 
     def spawn(
-        self, work: Coroutine[Any, Any, None], *, name: str, on_end: Callable[[], object] | None = None
-    ) -> asyncio.Task[None]:
-        """Start a task of its own; `on_end` is called when it has ended in any way."""
+        self, work: Coroutine[Any, Any, T], *, name: str, on_end: Callable[[asyncio.Task[T]], object] | None = None
+    ) -> asyncio.Task[T]:
+        """Start a task of its own; `on_end` is called with it when it has ended in any way."""
 
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Turn(asyncio.Lock):
         super().__init__()
         self._guild_id = guild_id
         self._fleet = fleet
-        self._step: asyncio.Task[None] | None = None  # None again when it has ended: thousands of players are idle
+        self._step: asyncio.Task[Any] | None = None  # None again when it has ended: thousands of players are idle
         self.doubtful_until = 0.0
 
     async def __aenter__(self) -> None:
@@ -65,7 +65,7 @@ class Turn(asyncio.Lock):
                 self.release()
                 raise
 
-    async def finish(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def finish(self, step: Coroutine[Any, Any, T]) -> T:
         """Complete a step even if the caller, who holds the lock, is cancelled meanwhile.
 
         Raises:
@@ -73,7 +73,7 @@ class Turn(asyncio.Lock):
         """
         return await self.begin(step)
 
-    def begin(self, step: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Future[T]:
+    def begin(self, step: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
         """Begin a step, as `finish` does; the future has its outcome.
 
         Raises:
@@ -81,29 +81,28 @@ class Turn(asyncio.Lock):
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         ended = partial(self._ended, outcome)
-        self._step = self._fleet.spawn(self._run(step, outcome), name=f"player {self._guild_id}", on_end=ended)
+        self._step = self._fleet.spawn(step, name=f"player {self._guild_id}", on_end=ended)
         return outcome
 
-    async def _run(self, step: Callable[[], Coroutine[Any, Any, T]], outcome: asyncio.Future[T]) -> None:
-        try:
-            result = await step()
-        except Exception as error:
-            if not outcome.done():
-                outcome.set_exception(error)
-            elif isinstance(error, RevvlinkException):
-                log.info("guild %s: a change whose caller was cancelled: %s", self._guild_id, error)
-            else:
-                raise  # a defect: the fleet logs it
-        else:
-            if not outcome.done():
-                outcome.set_result(result)
-
-    def _ended(self, outcome: asyncio.Future[Any]) -> None:
-        if self._step is not None and self._step.done():  # otherwise the next one has begun
+    def _ended(self, outcome: asyncio.Future[T], step: asyncio.Task[T]) -> None:
+        """Give the outcome of a step to its caller, or log why it failed if the caller was cancelled."""
+        if self._step is step:  # otherwise the next one has begun
             self._step = None
-        if not outcome.done():
+        error: BaseException | None
+        if step.cancelled():
             message = f"the pool was closed while the player of guild {self._guild_id} was changed"
-            outcome.set_exception(NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again"))
+            error = NodeException(message, code=Code.NOT_CONNECTED, hint="connect the pool again")
+        else:
+            error = step.exception()
+        if outcome.done():
+            if isinstance(error, RevvlinkException):
+                log.info("guild %s: a change whose caller was cancelled: %s", self._guild_id, error)
+            elif error is not None:
+                log.error("defect in: %s", step.get_name(), exc_info=error)
+        elif error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(step.result())
 
     def doubt(self, seconds: float) -> None:
         """Note that a request got no answer: the server may still carry it out within so many seconds."""
