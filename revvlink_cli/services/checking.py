@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from revvlink_cli._awaited import awaiting
-from revvlink_cli.client.connection.transport import Progress
+from revvlink_cli.client.connection.exchange import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.health.checks.context import Load

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client.errors import Stage
+
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from yarl import URL
-
-    from revvlink_cli.client.connection.transport import Progress
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of the largest answer with tracks or players that is read; a playlist of 10,000 tracks has about 7 MiB."""
 
 MAX_PLAIN_BODY = 1024 * 1024
 """Bytes of any other answer, refusals too."""
+
+
+class Progress:
+    """How far one request has come; filled in while it is under way, so that a timeout can be named.
+
+    Attributes:
+        stage: Where it is.
+        began: Monotonic second at which it was sent, its turn having come; None before.
+        is_timed: Whether `sent` is wanted: only the latency of some requests is measured.
+        sent: Monotonic second at which its headers were written to an open connection, and the seconds of processor
+            time that this program had used by then; None before.
+        sockets: Those that were made for it, until one of them is connected, TLS included.
+    """
+
+    __slots__ = ("began", "is_timed", "sent", "sockets", "stage")
+
+    def __init__(self) -> None:
+        self.stage = Stage.CONNECT
+        self.began: float | None = None
+        self.is_timed = False
+        self.sent: tuple[float, float] | None = None
+        self.sockets: tuple[socket.socket, ...] = ()
+
+    @property
+    def reached(self) -> Stage:
+        """The stage, with TLS separate from the TCP connection under it."""
+        return Stage.TLS if self.stage is Stage.CONNECT and any(map(_is_connected, self.sockets)) else self.stage
+
+
+under_way: ContextVar[Progress | None] = ContextVar("under_way", default=None)
+"""The progress of the running task's request, for traces that know only the connection."""
+
+
+def _is_connected(made: socket.socket) -> bool:
+    try:
+        made.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

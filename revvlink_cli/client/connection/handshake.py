@@ -11,9 +11,10 @@ import aiohttp
 
 from revvlink_cli._version import __version__
 from revvlink_cli.client import clock
+from revvlink_cli.client.connection.exchange import Progress, under_way
 from revvlink_cli.client.connection.http_client import request_headers
 from revvlink_cli.client.connection.rate_limits import Purpose
-from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
+from revvlink_cli.client.connection.transport import explain, proxy_of
 from revvlink_cli.client.errors import (
     AuthorizationFailedException,
     Code,

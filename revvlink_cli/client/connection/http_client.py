@@ -13,11 +13,11 @@ from yarl import URL
 
 from revvlink_cli.client import clock
 from revvlink_cli.client.connection.circuit_breaker import CircuitBreaker
-from revvlink_cli.client.connection.exchange import MAX_PLAIN_BODY, Answer, Request
+from revvlink_cli.client.connection.exchange import MAX_PLAIN_BODY, Answer, Progress, Request, under_way
 from revvlink_cli.client.connection.node_errors import NodeErrors
 from revvlink_cli.client.connection.rate_limits import Purpose, RateLimiter, StuckError
 from revvlink_cli.client.connection.tls_failures import diagnose
-from revvlink_cli.client.connection.transport import Progress, explain, proxy_of, under_way
+from revvlink_cli.client.connection.transport import explain, proxy_of
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.protocol import dialects
 from revvlink_cli.client.redaction import Redactor

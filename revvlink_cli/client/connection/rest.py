@@ -43,7 +43,7 @@ from revvlink_cli.client.redaction import LONGEST_ECHO
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
-    from revvlink_cli.client.connection.transport import Progress
+    from revvlink_cli.client.connection.exchange import Progress
 
 LOAD_TIMEOUT = 35.0
 """Seconds a load may take: a NodeLink whose upstream is slow answers after 30 (Lavalink after 3)."""

@@ -17,8 +17,8 @@ import random
 from typing import TYPE_CHECKING
 
 from revvlink_cli.client import clock
+from revvlink_cli.client.connection.exchange import Progress
 from revvlink_cli.client.connection.http_client import GATEWAY_STATUSES, LOOP_LAG
-from revvlink_cli.client.connection.transport import Progress
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.settings import host_and_port
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-import socket
 import ssl
-import threading
 import time
-from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from revvlink_cli.client import clock
+from revvlink_cli.client.connection.connector import Resolver, make_socket
+from revvlink_cli.client.connection.exchange import under_way
 from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.client.connection.tls_failures import explain_certificate, explain_tls
 from revvlink_cli.client.errors import Code, NodeException, Stage
@@ -27,58 +24,8 @@ from revvlink_cli.client.settings import host_and_port, is_proxy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.connector import AddrInfoType
-
     from revvlink_cli.client.connection.rate_limits import SharedPaces
     from revvlink_cli.client.settings import NodeSettings
-
-
-class Progress:
-    """How far one request has come; filled in while it is under way, so that a timeout can be named.
-
-    Attributes:
-        stage: Where it is.
-        began: Monotonic second at which it was sent, its turn having come; None before.
-        is_timed: Whether `sent` is wanted: only the latency of some requests is measured.
-        sent: Monotonic second at which its headers were written to an open connection, and the seconds of processor
-            time that this program had used by then; None before.
-        sockets: Those that were made for it, until one of them is connected, TLS included.
-    """
-
-    __slots__ = ("began", "is_timed", "sent", "sockets", "stage")
-
-    def __init__(self) -> None:
-        self.stage = Stage.CONNECT
-        self.began: float | None = None
-        self.is_timed = False
-        self.sent: tuple[float, float] | None = None
-        self.sockets: tuple[socket.socket, ...] = ()
-
-    @property
-    def reached(self) -> Stage:
-        """The stage, with TLS separate from the TCP connection under it."""
-        return Stage.TLS if self.stage is Stage.CONNECT and any(map(_is_connected, self.sockets)) else self.stage
-
-
-under_way: ContextVar[Progress | None] = ContextVar("under_way", default=None)
-"""The progress of the running task's request, for traces that know only the connection."""
-
-
-def _is_connected(made: socket.socket) -> bool:
-    try:
-        made.getpeername()
-    except OSError:
-        return False
-    return True
-
-
-def _make_socket(address: AddrInfoType) -> socket.socket:
-    family, kind, protocol = address[:3]
-    made = socket.socket(family, kind, protocol)
-    progress = under_way.get()
-    if progress is not None:
-        progress.sockets = (*progress.sockets, made)
-    return made
 
 
 class Transport:
@@ -92,7 +39,7 @@ class Transport:
     def __init__(self, redact: Redactor | None = None, paces: SharedPaces | None = None) -> None:
         # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
         # the rate limiter of each node bounds what is asked of it.
-        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=_make_socket)
+        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=make_socket)
         self._session: aiohttp.ClientSession | None = None
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -175,72 +122,6 @@ def proxy_of(settings: NodeSettings) -> str | None:
             hint="write it as in http://127.0.0.1:3128, or leave out trust_env",
         )
     return proxy
-
-
-class Resolver(AbstractResolver):
-    """Looks up names in threads that do not keep the process alive.
-
-    The loop's own executor is waited for at exit, so that a name server which does not answer would hold a command
-    long after its timeout.
-    """
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Addresses of `host`, in the system's order."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[list[Any]] = loop.create_future()
-
-        def look_up() -> None:
-            try:
-                found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-            except (OSError, UnicodeError) as error:
-                failure = _descriptors_used_up() or OSError(str(error))
-                _tell(loop, answer, lambda: answer.set_exception(failure))
-            else:
-                _tell(loop, answer, lambda: answer.set_result(found))
-
-        try:
-            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
-        except RuntimeError as error:  # the system allows no more of them
-            raise OSError(errno.EAGAIN, str(error)) from None
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address[0] if not (len(address) == 4 and address[3]) else f"{address[0]}%{address[3]}",
-                port=address[1],
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, protocol, _, address in await answer
-        ]
-
-    async def close(self) -> None:
-        """Do nothing: there is nothing to close."""
-
-
-def _descriptors_used_up() -> OSError | None:
-    """The system's error when this process can open no file: a failed name lookup then gives a misleading reason."""
-    try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
-    except OSError as error:
-        return error
-    return None
-
-
-def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], settle: Callable[[], None]) -> None:
-    """Settle `answer` from another thread, unless its waiter was cancelled."""
-
-    def settle_if_wanted() -> None:
-        if not answer.done():
-            settle()
-
-    if not loop.is_closed():
-        try:
-            loop.call_soon_threadsafe(settle_if_wanted)
-        except RuntimeError:
-            return  # the loop was closed meanwhile: the command has ended
 
 
 def _stages() -> aiohttp.TraceConfig:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.client.connection.transport import Progress
+from revvlink_cli.client.connection.exchange import Progress
 from revvlink_cli.client.errors import RevvlinkException
 from revvlink_cli.client.snapshot import NodeStatus
 from revvlink_cli.config.load import load

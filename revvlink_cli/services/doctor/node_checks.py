@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from revvlink_cli.client.connection.transport import Resolver
+from revvlink_cli.client.connection.connector import Resolver
 from revvlink_cli.health.findings import Finding, Verdict
 from revvlink_cli.services.doctor.context import Diagnosis, DoctorContext, Finder, Found, NodeReport, State
 
