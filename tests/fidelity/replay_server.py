@@ -115,7 +115,7 @@ async def answering(answer: Answer, *, piece: int | None = None, timeout: float 
 def rest(uri: str, transport: Transport, *, timeout: float = 5.0, password: str = PASSWORD) -> Rest:
     """REST calls to a node, with a rate limiter that nothing was asked of yet."""
     settings = NodeSettings(identifier="node", uri=uri, password=password, timeout=timeout)
-    return Rest(settings, transport.session(), lambda: True, RateLimiter())
+    return Rest(settings, transport.for_requests(), lambda: True, RateLimiter())
 
 
 async def call(node: Rest, exchange: Exchange) -> Any:

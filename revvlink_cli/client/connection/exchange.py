@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from revvlink_cli.client import clock
 from revvlink_cli.client.errors import Stage
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ class Progress:
         stage: Where it is.
         began: Monotonic second at which it was sent, its turn having come; None before.
         is_timed: Whether `sent` is wanted: only the latency of some requests is measured.
-        sent: Monotonic second at which its headers were written to an open connection, and the seconds of processor
-            time that this program had used by then; None before.
+        sent: Monotonic second at which it had an open connection, to which it is written at once, and the seconds of
+            processor time that this program had used by then; None before.
         sockets: Those that were made for it, until one of them is connected, TLS included.
     """
 
@@ -49,7 +51,23 @@ class Progress:
 
 
 under_way: ContextVar[Progress | None] = ContextVar("under_way", default=None)
-"""The progress of the running task's request, for traces that know only the connection."""
+"""The progress of the running task's request, for code that knows only the connection."""
+
+
+def note_stage(stage: Stage) -> None:
+    """Note where the running task's request is before it has a connection."""
+    progress = under_way.get()
+    if progress is not None:
+        progress.stage, progress.sockets = stage, ()
+
+
+def note_connected() -> None:
+    """Note that the running task's request has an open connection, and is written to it now."""
+    progress = under_way.get()
+    if progress is not None:
+        progress.stage, progress.sockets = Stage.REQUEST, ()
+        if progress.is_timed:
+            progress.sent = (clock.monotonic(), time.process_time())
 
 
 def _is_connected(made: socket.socket) -> bool:

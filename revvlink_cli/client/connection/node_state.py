@@ -180,17 +180,21 @@ class NodeState:
         """
         settings = self.settings
         connector = session.connector if session is not None else None
-        http = transport.session() if connector is None else transport.session_on(connector)
+        if connector is None:
+            requests, websockets = transport.for_requests(), transport.for_websockets()
+        else:
+            requests = websockets = transport.on_connector(connector)
         self.observer = observer
         self.rest = Rest(
             settings,
-            http,
+            requests,
             partial(transport.context, settings) if context is None else (lambda: context),
             RateLimiter(settings.per_second, transport.paces.of(settings.uri) if transport.paces is not None else None),
             transport.redact,
         )
         self.rest.on_health = self.on_change
-        self.supervisor = NodeSupervisor(self, self.rest, http, user_id=user_id or settings.user_id or DEFAULT_USER_ID)
+        user_id = user_id or settings.user_id or DEFAULT_USER_ID
+        self.supervisor = NodeSupervisor(self, self.rest, websockets, user_id=user_id)
 
     def leave(self) -> None:
         """Belong to no fleet any more."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import ssl
-import time
-from types import SimpleNamespace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from revvlink_cli.client import clock
-from revvlink_cli.client.connection.connector import Resolver, make_socket
-from revvlink_cli.client.connection.exchange import under_way
+from revvlink_cli.client.connection.connector import Connector
+from revvlink_cli.client.connection.exchange import note_connected, note_stage
 from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.client.connection.tls_failures import explain_certificate, explain_tls
 from revvlink_cli.client.errors import Code, NodeException, Stage
@@ -23,6 +21,7 @@ from revvlink_cli.client.settings import host_and_port, is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import SimpleNamespace
 
     from revvlink_cli.client.connection.rate_limits import SharedPaces
     from revvlink_cli.client.settings import NodeSettings
@@ -37,23 +36,34 @@ class Transport:
     """
 
     def __init__(self, redact: Redactor | None = None, paces: SharedPaces | None = None) -> None:
-        # One address may serve many nodes behind path prefixes, and websockets hold theirs: no limit here,
-        # the rate limiter of each node bounds what is asked of it.
-        self._connector = aiohttp.TCPConnector(limit=0, resolver=Resolver(), socket_factory=make_socket)
-        self._session: aiohttp.ClientSession | None = None
+        self._connector = Connector()
+        self._requests: aiohttp.ClientSession | None = None
+        self._websockets: aiohttp.ClientSession | None = None
         self._made: list[aiohttp.ClientSession] = []
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.redact = redact if redact is not None else Redactor()
         self.paces = paces
 
-    def session(self) -> aiohttp.ClientSession:
-        """The session of all nodes."""
-        if self._session is None:
-            self._session = self.session_on(self._connector)
-        return self._session
+    def for_requests(self) -> aiohttp.ClientSession:
+        """The session for requests to all nodes. They do not follow redirects, so it has no trace, see `Connector`."""
+        if self._requests is None:
+            self._requests = self._make(self._connector)
+        return self._requests
 
-    def session_on(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-        """A session of this client on a bot's connector: the bot's session may follow redirects, raise, or time out.
+    def for_websockets(self) -> aiohttp.ClientSession:
+        """The session for websockets to all nodes."""
+        if self._websockets is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_redirect.append(_refuse_redirect)
+            self._websockets = self._make(self._connector, trace)
+        return self._websockets
+
+    def on_connector(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+        """A session of this client on a bot's connector: the bot's session may follow redirects, raise, or time out."""
+        return self._make(connector, _stages())
+
+    def _make(self, connector: aiohttp.BaseConnector, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        """Make a session.
 
         It does not trust the environment: aiohttp would look for passwords in ``.netrc`` then, and fail where it finds
         one. See `proxy_of` for the proxies.
@@ -64,7 +74,7 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None),
-            trace_configs=[_stages()],
+            trace_configs=list(traces),
         )
         self._made.append(session)
         return session
@@ -95,7 +105,7 @@ class Transport:
         for session in self._made:
             await session.close()
         self._made.clear()
-        self._session = None
+        self._requests = self._websockets = None
         await self._connector.close()
 
 
@@ -125,30 +135,19 @@ def proxy_of(settings: NodeSettings) -> str | None:
 
 
 def _stages() -> aiohttp.TraceConfig:
-    """A trace that keeps the request's `Progress` up to date."""
+    """A trace that does on a bot's connector what `Connector` does on the pool's own, and refuses redirects."""
 
-    async def mark_sent(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
-        progress = under_way.get()
-        if progress is not None and progress.is_timed:
-            progress.sent = (clock.monotonic(), time.process_time())
+    def call(note: Callable[[], None]) -> Any:
+        async def on_signal(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
+            note()
 
-    def at(stage: Stage) -> Any:
-        async def mark(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: Any) -> None:
-            progress = under_way.get()
-            if progress is not None:
-                progress.stage = stage
-                progress.sockets = ()
+        return on_signal
 
-        return mark
-
-    # One context for all requests: no callback reads it, and aiohttp would make one for each request.
-    context = SimpleNamespace()
-    trace = aiohttp.TraceConfig(lambda **_: context)  # type: ignore[arg-type]  # aiohttp only calls it
-    trace.on_dns_resolvehost_start.append(at(Stage.RESOLVE))
-    trace.on_dns_resolvehost_end.append(at(Stage.CONNECT))
-    trace.on_connection_create_end.append(at(Stage.REQUEST))
-    trace.on_connection_reuseconn.append(at(Stage.REQUEST))
-    trace.on_request_headers_sent.append(mark_sent)
+    trace = aiohttp.TraceConfig()
+    trace.on_dns_resolvehost_start.append(call(partial(note_stage, Stage.RESOLVE)))
+    trace.on_dns_resolvehost_end.append(call(partial(note_stage, Stage.CONNECT)))
+    trace.on_connection_create_end.append(call(note_connected))
+    trace.on_connection_reuseconn.append(call(note_connected))
     trace.on_request_redirect.append(_refuse_redirect)
     return trace
 
