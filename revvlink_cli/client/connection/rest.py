@@ -11,7 +11,7 @@ import msgspec
 from revvlink_cli.client.connection.exchange import MAX_BODY, Answer
 from revvlink_cli.client.connection.http_client import HttpClient
 from revvlink_cli.client.connection.rate_limits import Purpose
-from revvlink_cli.client.connection.session_players import RemotePlayer
+from revvlink_cli.client.connection.session_players import RemotePlayer, read_player
 from revvlink_cli.client.errors import (
     Code,
     LavalinkException,
@@ -350,6 +350,9 @@ class Rest(HttpClient):
             voice=_endpoint_in(data),
             max_body=MAX_BODY,
         )
+        player = read_player(answer.body)
+        if player is not None:
+            return player
         raw = self._value(answer, path) if answer.body else {}
         if isinstance(raw, dict) and read_guild(raw) is None:  # the node has accepted the update nevertheless
             self.unexpected_fields |= {"player guildId"}

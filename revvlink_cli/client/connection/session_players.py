@@ -5,10 +5,10 @@ This is what a node says, not what a bot wants: after a resume the two are compa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+from msgspec import structs
 
 from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.guild_ids import MAX_DIGITS, guild_id_in, read_guild_id
@@ -23,7 +23,7 @@ from revvlink_cli.client.protocol.messages import (
     WireTrackEvent,
     read_guild,
 )
-from revvlink_cli.client.protocol.models import NOTHING
+from revvlink_cli.client.protocol.models import NOTHING, WireTrack, may_be_deep
 from revvlink_cli.client.protocol.tracks import Playable
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def read_frequent(text: str) -> tuple[int, PlayerState] | TrackStart | TrackEnd 
     return message.event()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemotePlayer:
+class RemotePlayer(msgspec.Struct, frozen=True, kw_only=True):
     """A player as a node has it.
 
     Attributes:
@@ -95,10 +94,10 @@ class RemotePlayer:
     track: Playable | None = None
     volume: int = 100
     paused: bool = False
-    state: PlayerState = field(default_factory=PlayerState)
-    voice: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
-    filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
-    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    state: PlayerState = PlayerState()
+    voice: Mapping[str, Any] = NOTHING
+    filters: Mapping[str, Any] = NOTHING
+    extra: Mapping[str, Any] = NOTHING
 
     @classmethod
     def from_payload(cls, raw: Any) -> RemotePlayer:
@@ -130,6 +129,44 @@ class RemotePlayer:
             filters=_object(raw, "filters"),
             extra=extra,
         )
+
+
+class _WirePlayer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+    """A player as a Lavalink sends it; one with any other field or type is read from its plain values."""
+
+    guild_id: Annotated[str, msgspec.Meta(max_length=MAX_DIGITS)]
+    track: WireTrack | None
+    volume: int
+    paused: bool
+    state: PlayerState
+    voice: dict[str, Any]
+    filters: dict[str, Any]
+
+
+_decode_player: Callable[[bytes], _WirePlayer] = msgspec.json.Decoder(_WirePlayer).decode
+
+
+def read_player(answer: bytes) -> RemotePlayer | None:
+    """The player in an answer, in one pass: the same as `from_payload` gives. None for an answer of unusual form."""
+    if may_be_deep(answer):
+        return None
+    try:
+        wire = _decode_player(answer)
+        track = Playable.from_wire(wire.track) if wire.track is not None else None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    guild = guild_id_in(wire.guild_id)
+    if guild is None:
+        return None
+    return RemotePlayer(
+        guild_id=guild,
+        track=track,
+        volume=wire.volume,
+        paused=wire.paused,
+        state=wire.state,
+        voice=wire.voice,
+        filters=wire.filters,
+    )
 
 
 def read_state(raw: Any) -> PlayerState:
@@ -176,7 +213,7 @@ class SessionPlayers:
     def players(self) -> Mapping[int, RemotePlayer]:
         """The players by guild; a copy."""
         return {
-            guild: replace(player, track=self._tracks[guild], state=self._states[guild][0])
+            guild: structs.replace(player, track=self._tracks[guild], state=self._states[guild][0])
             for guild, player in self._players.items()
         }
 
@@ -220,7 +257,7 @@ class SessionPlayers:
             case VoiceClosed(guild_id=guild):
                 if guild in self._states:
                     state, at = self._states[guild]
-                    self._states[guild] = (msgspec.structs.replace(state, connected=False, ping=-1), at)
+                    self._states[guild] = (structs.replace(state, connected=False, ping=-1), at)
             case TrackException() | TrackStuck():
                 pass  # neither of them ends a track
             case OtherEvent():
@@ -251,7 +288,7 @@ class SessionPlayers:
     def _change(self, guild_id: int, **fields: Any) -> None:
         player = self._players.get(guild_id)
         if player is not None:
-            self._players[guild_id] = replace(player, **fields)
+            self._players[guild_id] = structs.replace(player, **fields)
 
 
 _QUIET = frozenset(

@@ -292,10 +292,15 @@ def decode_json(data: bytes | str) -> Any:
         raise UndecodableError("JSON nested too deep") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise UndecodableError(_fault(error, data)) from None
-    opened = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
-    if opened > MAX_NESTING and _is_deeper(value, MAX_NESTING):
+    if may_be_deep(data) and _is_deeper(value, MAX_NESTING):
         raise UndecodableError("JSON nested too deep")
     return value
+
+
+def may_be_deep(data: bytes | str) -> bool:
+    """Whether JSON has enough lists and objects to be nested too deep."""
+    opened = data.count("[") + data.count("{") if isinstance(data, str) else data.count(b"[") + data.count(b"{")
+    return opened > MAX_NESTING
 
 
 def split_object(data: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
