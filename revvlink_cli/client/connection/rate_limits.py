@@ -184,6 +184,8 @@ class RateLimiter:
         self._endpoints.clear()
 
     async def _admit(self, purpose: Purpose) -> None:
+        if purpose is not Purpose.OBSERVER and self.dialect is Dialect.LAVALINK:
+            return  # only the number of those under way is limited
         if purpose in self._turns or self._wait(purpose) > 0:
             async with self._turns.setdefault(purpose, asyncio.Lock()):  # first come, first served
                 while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
