@@ -33,7 +33,8 @@ test: $(VENV)/.developed  ## Run every test; the last table says what was skippe
 	$(BIN)/python -m pytest -m alone $(TESTS) || test $$? -eq 5
 
 test-all: export REVVLINK_TEST_EXAMPLES = large
-test-all: test  ## Run every test with many more random examples, on every Python and with the lowest allowed libraries
+test-all: test  ## Run every test with many more random examples, other people's clients, every Python and the lowest libraries
+	REVVLINK_TEST_CLIENTS=1 $(BIN)/python -m pytest -n $(JOBS) tests/third_party
 	EVERY_PYTHON=1 bash .ci/other-pythons tests
 	$(MAKE) test-lowest TESTS=tests
 	$(MAKE) fuzz

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "revvlink_cli"
 MIRRORED = ("cli", "client", "commands", "config", "health", "output", "services", "simulator", "testing")
 """Folders of the package with tests in a folder of the same name."""
 
-ACROSS = {"data", "docs", "faults", "fidelity", "fuzz", "real", "release", "situations"}
+ACROSS = {"data", "docs", "faults", "fidelity", "fuzz", "real", "release", "situations", "third_party"}
 """Folders of tests of several modules: documentation, broken servers, recordings, parsers, releases, situations."""
 
 

@@ -1,0 +1,6 @@
+"""Lava-lyra."""
+
+import lava_lyra
+from pomice_like import run_with
+
+run_with(lava_lyra, "lyra")
