@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # for `benchmarks`, which is not part of the package
+sys.path.insert(0, str(HERE.parent))  # for `benchmarks` and `tests`, which are not part of the package
 
 from benchmarks import report  # noqa: E402 - see above
+from tests.third_party import catalogue  # noqa: E402 - see above
 
 FILES = (
     HERE / "reference.md",
@@ -215,7 +216,56 @@ def keys_of_top() -> str:
     )
 
 
+def third_parties() -> str:
+    """What other people's clients come to on simulated nodes."""
+    pinned = catalogue.pinned()
+    rows = []
+    for client in catalogue.third_parties():
+        for kind in client.kinds:
+            phases = pinned[kind][client.name]
+            cells = (_loads(phases["controls"]), _controls(phases["controls"]), _end(phases["controls"]))
+            lost = (_after_drop(phases["drop"]), _after_kill(phases["kill"]))
+            name = f"{client.name} {client.version}"
+            rows.append(f"| {name} | {kind} | " + " | ".join((*cells, *lost)) + " |")
+    head = "| client | server | loads | voice to filters | end of a track | connection lost | node lost |"
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- |", *rows])
+
+
+def _loads(steps: dict[str, str]) -> str:
+    """The loads that do not come to what a reader expects."""
+    usual = {"search": "tracks", "url": "track", "playlist": "playlist", "empty": "nothing", "error": "error"}
+    odd = [
+        f"{step}: {steps[step]}"
+        for step, outcome in usual.items()
+        if step in steps and steps[step] != outcome and not (step == "error" and steps[step].startswith("raises "))
+    ]
+    return ", ".join(odd) or ("yes" if "search" in steps else "")
+
+
+def _controls(steps: dict[str, str]) -> str:
+    """The commands that do not do what they say."""
+    names = ("voice", "play", "pause", "resume", "seek", "volume", "filters")
+    odd = [name for name in names if steps[name] != "ok"]
+    return f"not {', '.join(odd)}" if odd else "yes"
+
+
+def _end(steps: dict[str, str]) -> str:
+    return {"event": "event", "no event": "no event"}.get(steps["end"].partition(",")[0], "no track")
+
+
+def _after_drop(steps: dict[str, str]) -> str:
+    kept = "player kept" if steps["pause after drop"] == "ok" else "player lost"
+    return f"{steps['drop']}, {kept}"
+
+
+def _after_kill(steps: dict[str, str]) -> str:
+    if "move" not in steps:
+        return steps["kill"]
+    return f"{steps['kill']}, " + ("moves when asked" if steps["move"] == "ok" else f"asked to move, {steps['move']}")
+
+
 BLOCKS = {
+    "third-party clients": third_parties,
     **{f"scenario {name}": partial(keys_of, keys) for name, keys in scenario_files.TABLES.items()},
     "keys of top": keys_of_top,
     "traits": traits,
