@@ -1,0 +1,1 @@
+"""Rehearses outages on a simulated copy of a fleet, with the real pool, in simulated time."""
