@@ -66,6 +66,7 @@ COMMAND_GROUPS = {
         "exporter": "Serve metrics of the nodes to Prometheus.",
         "silence": "Silence nodes during maintenance, until a given time.",
         "record": "Record the status of the nodes to a file.",
+        "drill": "Rehearse an outage on a simulated copy of the fleet.",
         "report": "Summarise a recording, as a table or a page with charts.",
     },
     "Set-up": {

@@ -67,7 +67,7 @@ def export_table(
         case ".csv":
             text = csv_text(columns, rows)
         case ".md":
-            text = markdown_table(columns, rows, result.title or "")
+            text = "\n".join([markdown_table(columns, rows, result.title or ""), *document_notes(result)])
         case ".html":
             from revvlink_cli.output.page import table_page
 
@@ -102,6 +102,13 @@ def markdown_table(columns: Sequence[tuple[str, Column]], rows: Sequence[Any], t
     lines += [f"| {' | '.join(column.title for _, column in columns)} |", f"|{' --- |' * len(columns)}"]
     lines += [f"| {' | '.join(markdown_cell(shown(row, name, column)) for name, column in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def document_notes(result: Result) -> tuple[str, ...]:
+    """The notes of a result as a Markdown list, for results whose rows mislead without them; each ends its line."""
+    if not result.has_notes_in_documents or not result.notes:
+        return ()
+    return ("\n".join(f"- {markdown_cell(clean(note))}" for note in result.notes) + "\n",)
 
 
 def markdown_cell(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from revvlink_cli.health.findings import Skipped, subject_of
 from revvlink_cli.output import check_rows
-from revvlink_cli.output.export import markdown_cell, markdown_table
+from revvlink_cli.output.export import document_notes, markdown_cell, markdown_table
 from revvlink_cli.output.renderer import ReportRenderer
 from revvlink_cli.output.result import CheckResult
 from revvlink_cli.output.text import clean
@@ -31,7 +31,8 @@ class MarkdownRenderer(ReportRenderer):
             return
         text = markdown_table(self.columns_of(result.row_type), result.data, result.title or "")
         hints = [f"- {_cell(error.node or 'fleet')}: {_cell(error.hint)}" for error in result.errors if error.hint]
-        self.write_text("\n".join([text, *hints, ""]) if hints else text)
+        notes = document_notes(result)
+        self.write_text("\n".join(["\n".join([text, *hints, ""]) if hints else text, *notes]))
 
     def format_report(self, report: Report) -> str:
         """Heading and table."""

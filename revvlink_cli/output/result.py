@@ -194,6 +194,7 @@ class Result:
         is_ordered: Whether the user has chosen the order of the rows; else a table shows those with a problem first.
         table_rows: Rows that a table shows instead of the data, or None.
         has_errors_in_table: Whether the rows of the table state the errors, so that they do not follow on stderr.
+        has_notes_in_documents: Whether Markdown has the notes too, because the rows mislead without them.
     """
 
     data: Any = None
@@ -212,6 +213,7 @@ class Result:
     is_ordered: bool = False
     table_rows: tuple[Any, ...] | None = None
     has_errors_in_table: bool = False
+    has_notes_in_documents: bool = False
 
     @property
     def row_type(self) -> type | None:
