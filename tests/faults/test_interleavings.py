@@ -26,6 +26,7 @@ from revvlink_cli.client.connection.rest_watch import MISSES
 from revvlink_cli.client.errors import Code
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.simulator import Clock, NodeProfile, Simulator
+from revvlink_cli.simulator.control_errors import ControlError
 from revvlink_cli.simulator.music import TRACKS
 from tests.example_counts import examples
 from tests.faults.watched_fleet import PASSWORD, fleet, guild, profiles, run, voice
@@ -191,7 +192,12 @@ class Interleaving(RuleBasedStateMachine):
     @rule(name=NODES, fault=st.sampled_from(("kill", "start", "drop", "stop", "freeze", "thaw")))
     def fault(self, name: str, fault: str) -> None:
         """Something happens to a server."""
-        self.start(asyncio.to_thread(getattr(self.simulator[name], fault)))
+        self.start(self.use(name, fault))
+
+    async def use(self, name: str, control: str) -> None:
+        """Do something to a server, unless it is down, or runs already."""
+        with suppress(ControlError):
+            await asyncio.to_thread(getattr(self.simulator[name], control))
 
     @rule(name=NODES, is_refusal=st.booleans())
     def refuse(self, name: str, is_refusal: bool) -> None:
@@ -234,9 +240,9 @@ class Interleaving(RuleBasedStateMachine):
 
     async def settle(self) -> None:
         """See `teardown`."""
-        for node in self.simulator:
-            await asyncio.to_thread(node.thaw)
-            await asyncio.to_thread(node.start)
+        for name in NAMES:
+            await self.use(name, "thaw")
+            await self.use(name, "start")
         for member in self.pool.nodes.values():
             member.uncordon()
         await self.pool.reconnect()
