@@ -6,6 +6,7 @@ python docs/generate.py [--check]
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import sys
 from functools import partial
@@ -28,6 +29,8 @@ from revvlink_cli.health.metrics import METRICS
 from revvlink_cli.health.ranges import NO_BOUNDS
 from revvlink_cli.output.result import EXIT_CODE_MEANINGS, columns_of
 from revvlink_cli.services import scenario_files
+from revvlink_cli.services.simulator_admin.openapi import document
+from revvlink_cli.services.simulator_admin.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,8 +51,28 @@ FILES = (
     HERE / "performance.md",
     HERE / "prometheus.md",
     HERE / "simulate.md",
+    HERE / "simulate-admin.md",
     HERE / "explanation" / "routing.md",
 )
+
+
+OPENAPI = HERE / "simulate-admin.openapi.json"
+"""The OpenAPI document of the admin API of simulated nodes."""
+
+
+def openapi() -> str:
+    """The text of that document."""
+    return f"{json.dumps(document(), indent=2)}\n"
+
+
+def admin_routes() -> str:
+    """The routes of the admin API of simulated nodes."""
+    rows = ["| route | what it does | query | body |", "| --- | --- | --- | --- |"]
+    for route in ROUTES:
+        query = ", ".join(f"`{key.name}`" for key in route.query)
+        body = "any JSON object" if route.body is None else ", ".join(f"`{key.name}`" for key in route.body)
+        rows.append(f"| `{route.method} {route.path}` | {route.help} | {query} | {body} |")
+    return "\n".join(rows)
 
 
 def exit_codes() -> str:
@@ -267,6 +290,7 @@ def _after_kill(steps: dict[str, str]) -> str:
 BLOCKS = {
     "third-party clients": third_parties,
     **{f"scenario {name}": partial(keys_of, keys) for name, keys in scenario_files.TABLES.items()},
+    "admin routes": admin_routes,
     "keys of top": keys_of_top,
     "traits": traits,
     "pool events": pool_events,
@@ -311,12 +335,13 @@ def main() -> int:
         sys.stderr.write(f"no page has the block: {', '.join(missing)}\n")
         return 1
     stale = []
-    for path in FILES:
-        text = path.read_text(encoding="utf-8")
-        if current(text) != text:
+    for path in (*FILES, OPENAPI):
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        wanted = openapi() if path == OPENAPI else current(text)
+        if wanted != text:
             stale.append(path.name)
             if "--check" not in sys.argv:
-                path.write_text(current(text), encoding="utf-8")
+                path.write_text(wanted, encoding="utf-8")
     if stale and "--check" in sys.argv:
         sys.stderr.write(f"not current, run `make docs`: {', '.join(stale)}\n")
         return 1

@@ -200,7 +200,7 @@ class _Reader(DocumentChecker):
             return None
         if "every" in values and values["every"] < values.get("for", 0):
             self.problem(("faults", index, "every"), "is shorter than for: the fault would begin before it has ended")
-        fault = Fault(**_fields(values))
+        fault = fault_of(values)
         if nodes and not any(fault.is_for(node.identifier) for node in nodes):
             hint = nearest(fault.nodes, [node.identifier for node in nodes])
             self.problem(("faults", index, "nodes"), "is the pattern of no node", hint)
@@ -216,6 +216,11 @@ FIELDS = {
 def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the class of a table, without those that are not given."""
     return {FIELDS.get(name, name): value for name, value in values.items()}
+
+
+def fault_of(values: Mapping[str, Any]) -> Fault:
+    """The fault of a table."""
+    return Fault(**_fields(values))
 
 
 def profile_of(values: Mapping[str, Any], tracks: tuple[TrackRule, ...]) -> NodeProfile:

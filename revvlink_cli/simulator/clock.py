@@ -8,6 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
+from revvlink_cli.simulator.control_errors import ClockError
+
+FAST = 20.0
+"""Seconds on a fast clock in each second."""
+
 SETTLING = 1.0
 """Real seconds that `Clock.advance` waits at most for a task that it has woken."""
 
@@ -70,6 +75,25 @@ class Clock:
         clock.is_manual = True
         return clock
 
+    @classmethod
+    def named(cls, name: str) -> Clock:
+        """Make the clock of a name: ``real``, ``fast``, ``manual``, or a speed such as ``60x``.
+
+        Raises:
+            ValueError: It is none of these.
+        """
+        match name:
+            case "real":
+                return cls()
+            case "fast":
+                return cls(FAST)
+            case "manual":
+                return cls.manual()
+        try:
+            return cls(float(name.removesuffix("x")) if name.endswith("x") else math.nan)
+        except ValueError:
+            raise ValueError(f"{name!r} is not real, fast, manual or a speed such as 60x") from None
+
     @property
     def kind(self) -> str:
         """``real``, ``fast`` or ``manual``."""
@@ -116,12 +140,12 @@ class Clock:
         """Move a manual clock on. What is due meanwhile happens in its order, each at its moment.
 
         Raises:
-            ValueError: The clock is not manual, or the time is negative or no number.
+            ClockError: The clock is not manual, or the time is negative or no number.
         """
         if not self.is_manual:
-            raise ValueError(f"the clock is {self.kind}; only a manual clock can be advanced")
+            raise ClockError(f"the clock is {self.kind}; only a manual clock can be advanced")
         if not 0 <= seconds < math.inf:
-            raise ValueError("a clock advances by a time above zero")
+            raise ClockError("a clock advances by a time above zero")
         async with self._turn:
             await asyncio.sleep(0)  # a task that was only just created begins to wait
             end = self._advanced + seconds

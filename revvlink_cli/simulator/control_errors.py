@@ -32,5 +32,9 @@ class NoSuchFaultError(ControlError):
         super().__init__(f"there is no fault {number}, or it is over")
 
 
+class ClockError(ControlError, ValueError):
+    """The clock cannot be advanced, or not so far."""
+
+
 class WaitTimeoutError(TimeoutError):
     """What was waited for did not happen in time."""

@@ -38,6 +38,11 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of zero: closing the socket sends a reset."""
 
 
+def here(host: str) -> str:
+    """The address by which programs on this machine reach what listens on an address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 class NodeControl:
     """One node of a `Simulation`. Its methods run in the simulation's loop, and return once they have taken effect.
 
@@ -78,7 +83,7 @@ class NodeControl:
     @property
     def host(self) -> str:
         """The host by which clients on this machine reach the node."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        return here(self._host)
 
     @property
     def uri(self) -> str:

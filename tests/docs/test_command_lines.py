@@ -197,7 +197,7 @@ class Desk:
         added = next((more for start, more in ADDED.items() if text.startswith(start)), [])
         text = " ".join([text, *(word for word in added if word not in text)])
         if text.startswith("revvlink simulate"):
-            text = text.replace(":2333", ":0")  # free ports
+            text = text.replace(":2333", ":0").replace("--admin 2400", "--admin 0")  # free ports
         if "exporter" in text:
             text = re.sub(r"(?<=127\.0\.0\.1:)98\d\d", "0", text)
         for port, real in self.ports.items():

@@ -51,7 +51,8 @@ def hanging(fleet: Simulator) -> Iterator[None]:
     try:
         yield
     finally:
-        fleet["a"].thaw()
+        if fleet["a"].control.is_up:
+            fleet["a"].thaw()
 
 
 def row_of(process: RunningCommand, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ ENVIRONMENT = {
     "REVVLINK_QUIET": "as `--quiet`",
     "REVVLINK_VERBOSE": "as `--verbose`: 1 or 2",
     "REVVLINK_NO_COLOR": "as `--no-color`",
+    "REVVLINK_SIMULATE_ADMIN": "address of the admin API of simulated nodes, for `simulate ctl`",
+    "REVVLINK_SIMULATE_ADMIN_TOKEN": "its token",
     "_REVVLINK_COMPLETE": "set by the completion scripts: candidates are printed instead of running a command",
     "NO_COLOR": "no colours, when it is not empty",
     "FORCE_COLOR": "colours through a pipe too, when it is not empty; `NO_COLOR` wins",

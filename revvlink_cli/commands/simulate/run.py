@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -20,13 +20,15 @@ from revvlink_cli.commands.shared.kept_fleet import Words, kept_fleet
 from revvlink_cli.commands.shared.node_selection import config_failure, read_password
 from revvlink_cli.commands.shared.values import files
 from revvlink_cli.commands.shared.watch_options import timestamp
+from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, Stream, column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
-    from revvlink_cli.simulator import SimulatedNode, Simulator
+    from revvlink_cli.services.simulator_admin.server import AdminServer
+    from revvlink_cli.simulator import Clock, SimulatedNode, Simulator
     from revvlink_cli.simulator.scenario import Scenario
 
 KEPT = Words(
@@ -93,6 +95,24 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", min=0, help="Make everything random the same in every run.")
     ] = None,
+    clock: Annotated[
+        str,
+        typer.Option(
+            "--clock",
+            metavar="real|fast|manual|Nx",
+            help="How time passes for tracks, statistics and faults: fast is 20x; manual needs --admin.",
+        ),
+    ] = "real",
+    admin: Annotated[
+        int | None,
+        typer.Option(
+            "--admin", metavar="PORT", min=0, max=65535, help="Serve the admin API on this port; 0 takes a free one."
+        ),
+    ] = None,
+    admin_token_env: Annotated[
+        str | None,
+        typer.Option("--admin-token-env", metavar="NAME", help="Variable with the token of the admin API."),
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of scenarios, for editors, and end.")
     ] = False,
@@ -116,8 +136,46 @@ def simulate(
     refuse_endless_json(options, "simulate")
     host, port = _address(listen, ctx)
     password = None if options.password_env is None else read_password(options, options.password_env)
+    access = _admin_access(ctx, admin, admin_token_env)
+    time = _clock(ctx, clock, has_admin=admin is not None)
     given = _listening(_scenario(options, ctx, scenario, nodes, kind, seed), port, password)
-    return Stream(SimulateRow, _serve(options, given, host, ready_file), is_endless=True, is_service=True)
+    rows = _serve(options, given, host, time, access, ready_file)
+    return Stream(SimulateRow, rows, is_endless=True, is_service=True)
+
+
+class Access(NamedTuple):
+    """Where the admin API listens, and its token."""
+
+    port: int
+    token: str
+
+
+def _admin_access(ctx: typer.Context, port: int | None, variable: str | None) -> Access | None:
+    """The port and the token of the admin API, None without one."""
+    import os
+    import secrets
+
+    if port is None:
+        if variable is not None:
+            raise typer.BadParameter("there is no admin API without --admin", ctx=ctx, param_hint="--admin-token-env")
+        return None
+    token = secrets.token_urlsafe(24) if variable is None else os.environ.get(variable, "").strip()
+    if not token:
+        raise typer.BadParameter(f"{variable} is not set, or empty", ctx=ctx, param_hint="--admin-token-env")
+    return Access(port, token)
+
+
+def _clock(ctx: typer.Context, name: str, *, has_admin: bool) -> Clock:
+    from revvlink_cli.simulator import Clock
+
+    try:
+        clock = Clock.named(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), ctx=ctx, param_hint="--clock") from None
+    if clock.is_manual and not has_admin:
+        message = "nothing moves a manual clock without --admin; see `revvlink simulate ctl advance`"
+        raise typer.BadParameter(message, ctx=ctx, param_hint="--clock")
+    return clock
 
 
 def _scenario(
@@ -191,12 +249,13 @@ def _listening(scenario: Scenario, port: int, password: str | None) -> Scenario:
 
 
 async def _serve(
-    options: Options, scenario: Scenario, host: str, ready_file: str | None
+    options: Options, scenario: Scenario, host: str, clock: Clock, access: Access | None, ready_file: str | None
 ) -> AsyncGenerator[SimulateRow, None]:
     """Run the nodes until cancelled; first say where they are, then what happens to them."""
     import asyncio
     import json
 
+    from revvlink_cli.services.simulator_admin.server import AdminServer
     from revvlink_cli.simulator import Simulator
 
     loop = asyncio.get_running_loop()
@@ -206,13 +265,18 @@ async def _serve(
         loop.call_soon_threadsafe(happened.put_nowait, (node, event, detail))
 
     def ready_text(path: Path) -> str:
-        nodes = [_described(node) for node in simulator]
-        return f"{json.dumps({'config': str(path), 'nodes': nodes}, indent=2)}\n"
+        text: dict[str, Any] = {"config": str(path), "nodes": [_described(node) for node in simulator]}
+        if server is not None:
+            text["admin"] = {"uri": server.uri, "token": server.token}
+        return f"{json.dumps(text, indent=2)}\n"
 
-    simulator = Simulator(scenario.nodes, faults=scenario.faults, seed=scenario.seed, host=host, on_event=keep)
+    simulator = Simulator(
+        scenario.nodes, faults=scenario.faults, seed=scenario.seed, host=host, clock=clock, on_event=keep
+    )
+    server = None if access is None else AdminServer(simulator.simulation, access.token, host=host, port=access.port)
     with kept_fleet(
         options,
-        _running(simulator),
+        _running(options, simulator, server),
         KEPT,
         ready_file=ready_file,
         ready_text=ready_text,
@@ -225,8 +289,8 @@ async def _serve(
 
 
 @contextmanager
-def _running(simulator: Simulator) -> Iterator[Path]:
-    """Run the nodes; gives the path of a configuration for them."""
+def _running(options: Options, simulator: Simulator, server: AdminServer | None) -> Iterator[Path]:
+    """Run the nodes and their admin API; gives the path of a configuration for them."""
     import os
 
     from revvlink_cli.services.simulated_fleet import configuration_of
@@ -234,12 +298,26 @@ def _running(simulator: Simulator) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             stack.enter_context(simulator)
+            if server is not None:
+                simulator.call(server.start())
+                stack.callback(lambda: simulator.call(server.close()))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno is not None else str(error)
             where = f"cannot listen on {simulator.host}: {reason}"
             failure = Failure("listen", where, hint="choose other ports with --listen")
             raise CommandError(failure, exit_code=ExitCode.FAILED) from None
-        yield stack.enter_context(configuration_of(simulator, "simulate"))
+        path = stack.enter_context(configuration_of(simulator, "simulate"))
+        if server is not None and not options.quiet:
+            diagnostics.lines(
+                (
+                    "`revvlink simulate ctl` controls the nodes. In another terminal, type first:",
+                    "",
+                    f"  export REVVLINK_SIMULATE_ADMIN={server.uri}",
+                    f"  export REVVLINK_SIMULATE_ADMIN_TOKEN={server.token}",
+                    "",
+                )
+            )
+        yield path
 
 
 def _described(node: SimulatedNode) -> dict[str, Any]:

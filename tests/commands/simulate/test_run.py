@@ -81,6 +81,12 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
         (("--nodes", "9", "--listen", "127.0.0.1:65530"), "9 nodes need the ports 65530 to 65538"),
         (("--password-env", "NOT_SET"), "NOT_SET is not set"),
         (("-o", "json"), "simulate"),
+        (("--clock", "quick"), "'quick' is not real, fast, manual or a speed such as 60x"),
+        (("--clock", "-1x"), "is not real, fast, manual"),
+        (("--clock", "manual"), "nothing moves a manual clock without --admin"),
+        (("--admin-token-env", "TOKEN"), "there is no admin API without --admin"),
+        (("--admin", "0", "--admin-token-env", "NOT_SET"), "NOT_SET is not set"),
+        (("--admin", "70000"), "70000"),
     ],
 )
 def test_what_cannot_be_served(arguments: tuple[str, ...], said: str, isolated: Path) -> None:
