@@ -121,6 +121,21 @@ def test_nodelink_pauses_an_idle_player_without_voice() -> None:
     run(nodelink(), work)
 
 
+def test_nodelink_discards_filters_without_a_track() -> None:
+    """Filters of an idle player are not kept and bring no event; those of a track are, with or without voice."""
+
+    async def work(here: Client) -> None:
+        filters = {"timescale": {"speed": 2.0}}
+        assert (await here.player({"voice": VOICE, "filters": filters}))["filters"] == {}
+        encoded = (await loaded(here, "local:long.wav"))["encoded"]
+        await here.player({"track": {"encoded": encoded}})
+        assert (await event(here, "FiltersChangedEvent"))["filters"] == {"filters": {}}
+        assert (await here.player({"filters": filters}))["filters"] == {"filters": filters}
+        assert (await event(here, "FiltersChangedEvent"))["filters"] == {"filters": filters}
+
+    run(nodelink(), work)
+
+
 @pytest.mark.parametrize(
     ("profile", "identifier", "known"),
     [

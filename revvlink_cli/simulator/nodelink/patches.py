@@ -59,10 +59,9 @@ async def apply(
     if "volume" in body:
         player.volume = body["volume"]
         await session.event(player, "VolumeChangedEvent", volume=player.volume)
-    if "filters" in body:
+    if "filters" in body and player.track is not None:  # a NodeLink discards filters of a player without a track
         filters = {name: value if isinstance(value, dict) else {} for name, value in body["filters"].items()}
-        if player.is_sending:  # a NodeLink discards filters of a player without voice
-            player.set_filters({"filters": filters}, tempo(filters))
+        player.set_filters({"filters": filters}, tempo(filters))
         await session.event(player, "FiltersChangedEvent", filters={"filters": filters})
     if "paused" in body:
         await _pause(session, player, body["paused"])
