@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import threading
 import wave
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -101,16 +102,32 @@ class Real:
         named = str(self._folder) if kind == "lavalink" else os.environ.get("REVVLINK_TEST_GENUINE_NODELINK")
         if not named:
             pytest.skip("there is no genuine NodeLink here: set REVVLINK_TEST_GENUINE_NODELINK to a folder with one")
-        options = ("--voice", str(self._certificate), *(("--no-guards",) if kind == "nodelink" else ()))
+        options = ("--voice", str(self._certificate), *(("--no-guards", "--cluster") if kind == "nodelink" else ()))
         while len(started) < count:
             run_dir = self._music.parent / f"{kind}-{len(started)}"
             server = Genuine(Path(named), run_dir, *options)
-            self._stack.callback(server.stop)
+            self._stack.callback(self._stop, server)
             started.append(server)
+        for server in started[:count]:
+            if not self._is_up(server):  # a NodeLink may end when a connection is lost
+                server.restart()
         return [(int(server.uri.rpartition(":")[2]), PASSWORD) for server in started[:count]]
 
     def tracks(self, kind: str) -> dict[str, str]:
         return identifiers(kind, self._address)
+
+    @staticmethod
+    def _is_up(server: Genuine) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", int(server.uri.rpartition(":")[2])), timeout=5.0).close()
+        except OSError:
+            return False
+        return True
+
+    @staticmethod
+    def _stop(server: Genuine) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            server.stop()
 
 
 def record(file: Path) -> None:

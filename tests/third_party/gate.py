@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of zero: closing the socket sends a reset."""
 
-RESUMED, SESSION = (re.compile(rf'"{key}"\s*:\s*"?(\w+)'.encode()) for key in ("resumed", "sessionId"))
+RESUMED, SESSION, POSITION = (
+    re.compile(rf'"{key}"\s*:\s*"?(\w+)'.encode()) for key in ("resumed", "sessionId", "position")
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Gate:
         password: Its password.
         port: Port of the proxy.
         ready: The ``ready`` messages so far.
+        position: The position in the last ``playerUpdate``: what the client knows.
         is_dead: Whether it refuses connections.
     """
 
@@ -43,6 +46,7 @@ class Gate:
     password: str
     port: int = 0
     ready: list[Ready] = field(default_factory=list)
+    position: int = 0
     is_dead: bool = False
     _server: asyncio.Server | None = None
     _tasks: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, ...]] = field(default_factory=dict)
@@ -84,7 +88,7 @@ class Gate:
             answers, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
             self._tasks[task] = (writer, requests)
             await asyncio.gather(self._copy(reader, requests), self._copy(answers, writer, self._note))
-        except ConnectionError:
+        except OSError:
             pass  # a reset: by `drop`, or by one of both ends
         finally:
             for one in self._tasks.pop(task):
@@ -100,7 +104,10 @@ class Gate:
             writer.write_eof()
 
     def _note(self, data: bytes) -> None:
-        """Note a ``ready`` message: the frames of a node are neither masked nor compressed."""
+        """Note what a message says: the frames of a node are neither masked nor compressed."""
+        at = data.rfind(b'"playerUpdate"')
+        if at >= 0 and (position := POSITION.search(data, at)):
+            self.position = int(position[1])
         at = data.find(b'"ready"')
         if at >= 0 and (session := SESSION.search(data, at)) and (resumed := RESUMED.search(data, at)):
             self.ready.append(Ready(session[1].decode(), resumed[1] == b"true"))

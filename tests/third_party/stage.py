@@ -20,6 +20,9 @@ GUILD = "817327181659111112"
 SEEN_LIMIT, RETURN_LIMIT, MOVE_LIMIT = 6.0, 25.0, 20.0
 """Seconds for a change to show on the server, for a client to connect again, and for a player to move."""
 
+AHEAD, UPDATE_LIMIT = 20_000, 15.0
+"""Milliseconds that a track is ahead when a node is lost, and seconds between two updates of a player at most."""
+
 SETTLED = 2.0
 """Seconds that a client has after its `ready`: what it does with its players then cannot be seen from outside."""
 
@@ -31,8 +34,8 @@ SEEN: dict[str, Callable[[Player], bool]] = {
     "begin": lambda player: player["track"] is not None and player["state"]["position"] > 0,
     "pause": lambda player: player["paused"],
     "resume": lambda player: not player["paused"],
-    "seek": lambda player: player["state"]["position"] >= 20_000,
-    "ahead": lambda player: player["state"]["position"] >= 20_000,
+    "seek": lambda player: player["state"]["position"] >= AHEAD,
+    "ahead": lambda player: player["state"]["position"] >= AHEAD,
     "volume": lambda player: player["volume"] == 50,
     "filters": lambda player: _speed(player["filters"]) == 2,
     "end": lambda player: player["track"] is None,
@@ -72,6 +75,8 @@ class Stage:
                 self.outcomes[step] = client if moved or client != "ok" else "returns, but moves nothing"
             case _ if step in SEEN:
                 seen = await self._seen(SEEN[step], SEEN_LIMIT)
+                if step == "ahead" and seen:
+                    await self._known()
                 self.outcomes[step] = client if seen else f"{client}, not on the server"
             case _:
                 self.outcomes[step] = client
@@ -99,6 +104,12 @@ class Stage:
             await asyncio.sleep(0.2)
         return True
 
+    async def _known(self) -> None:
+        """Wait until a message has the position ahead: the one right after a seek may have the old one."""
+        async with asyncio.timeout(UPDATE_LIMIT):
+            while all(gate.position < AHEAD for gate in self._gates):
+                await asyncio.sleep(0.1)
+
     async def _drop(self) -> str:
         """Reset the connections of the only node, and wait for the client."""
         (gate,) = self._gates
@@ -123,7 +134,7 @@ class Stage:
             return "stays"
         if not await self._seen(lambda player: player["track"] is not None, SEEN_LIMIT):
             return "moves an empty player"
-        ahead = await self._seen(lambda player: player["state"]["position"] >= 20_000, SEEN_LIMIT)
+        ahead = await self._seen(lambda player: player["state"]["position"] >= AHEAD, SEEN_LIMIT)
         return "moves, plays on" if ahead else "moves, plays from the start"
 
 
