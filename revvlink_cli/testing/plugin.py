@@ -9,6 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    import pluggy
+
     from revvlink_cli.testing.nodes import Lavalink, LavalinkFleet
 
 _FLEETS = pytest.StashKey["list[LavalinkFleet]"]()
@@ -26,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def lavalink(request: pytest.FixtureRequest) -> Iterator[Lavalink]:
-    """A simulated node that any words find tracks on; `lavalink_scenario` makes it another one."""
+    """A simulated node on which any words find tracks; the marker `lavalink_scenario` makes it another one."""
     for fleet in _running(request, 1):
         nodes = list(fleet)
         if len(nodes) != 1:
@@ -36,7 +38,7 @@ def lavalink(request: pytest.FixtureRequest) -> Iterator[Lavalink]:
 
 @pytest.fixture
 def lavalink_fleet(request: pytest.FixtureRequest) -> Iterator[LavalinkFleet]:
-    """Two simulated nodes, `node-1` and `node-2`; with `lavalink_scenario` those of a scenario."""
+    """Two simulated nodes, `node-1` and `node-2`; with the marker `lavalink_scenario` those of a scenario."""
     yield from _running(request, 2)
 
 
@@ -60,14 +62,13 @@ def _running(request: pytest.FixtureRequest, count: int) -> Iterator[LavalinkFle
         yield fleet
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(hookwrapper=True)  # as pytest 7 knows it, too: it loads every plugin that is installed
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """Add to the report of a failed test what its nodes refused, and what they did not find."""
-    report = yield
+    report = (yield).get_result()
     fleets = item.stash.get(_FLEETS, [])
-    if report.failed and report.when == "call":
+    if report.failed and report.when != "teardown" and fleets:
         from revvlink_cli.testing.report import sections
 
         for fleet in fleets:
             report.sections += sections(fleet)
-    return report

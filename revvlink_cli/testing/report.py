@@ -13,13 +13,22 @@ if TYPE_CHECKING:
     from revvlink_cli.testing.nodes import Lavalink, LavalinkFleet
 
 
+MOST_LINES = 20
+"""Lines of a section: the last ones."""
+
+
 def sections(fleet: LavalinkFleet) -> list[tuple[str, str]]:
     """Title and text of each section that has something to say."""
     found = (
         ("lavalink: searches that no track rule matched", [line for node in fleet for line in _unmatched(node)]),
         ("lavalink: refused requests", [line for node in fleet for line in _refused(node)]),
     )
-    return [(title, "\n".join(lines)) for title, lines in found if lines]
+    return [(title, "\n".join(_last(lines))) for title, lines in found if lines]
+
+
+def _last(lines: list[str]) -> list[str]:
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [f"... and {more} more before these", *lines[-MOST_LINES:]]
 
 
 def _unmatched(node: Lavalink) -> Iterator[str]:
