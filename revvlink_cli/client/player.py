@@ -49,8 +49,8 @@ DOUBT_FACTOR = 2.0
 class PlayerPlacement(Protocol):
     """The part of `Placement` that a player calls."""
 
-    def turn_of(self, guild_id: int) -> Turn:
-        """Return the turn of a guild; all callers get the same one."""
+    def take_turn(self, guild_id: int) -> Turn:
+        """Return the turn of a guild whose player is being made: from now on the player has it."""
 
     def check(self, player: Player) -> None:
         """Check that the player is one of the pool.
@@ -101,7 +101,7 @@ class Player:
         self.region = region
         self.session: str | None = None
         self.target_node: Node | None = None
-        self.turn = placement.turn_of(self.guild_id)
+        self.turn = placement.take_turn(self.guild_id)
         self.refusal: RevvlinkException | None = None
         self.effects = Effects()
         self.deferred_events: tuple[tuple[Node, TrackEnd], ...] = ()

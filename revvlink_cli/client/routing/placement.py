@@ -109,16 +109,23 @@ class Placement:
     def __init__(self, fleet: FleetAccess) -> None:
         self._fleet = fleet
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
-        self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()  # those of guilds without a player
         self._paused: list[_Search] = []
         self._serving: frozenset[str] = frozenset()  # the nodes that can serve, kept while a search is paused
 
     def turn_of(self, guild_id: int) -> Turn:
         """Return the turn of a guild; all callers get the same one."""
+        player = self._fleet.get_player(guild_id)
+        if player is not None:
+            return player.turn
         turn = self._turns.get(guild_id)
         if turn is None:
             turn = self._turns[guild_id] = Turn(guild_id, self._fleet)
         return turn
+
+    def take_turn(self, guild_id: int) -> Turn:
+        """Return the turn of a guild whose player is being made: from now on the player has it."""
+        return self._turns.pop(guild_id, None) or Turn(guild_id, self._fleet)
 
     def check(self, player: Player) -> None:
         """Check that the player is one of this fleet.
@@ -370,6 +377,7 @@ class Placement:
             if self._fleet.get_player(player.guild_id) is not player:
                 return
             self._fleet.drop_player(player)
+            self._turns[player.guild_id] = player.turn
             self.end_pauses(player)
             node, session = player.node, player.session
             player.detach()
