@@ -44,8 +44,11 @@ class LoopBinding:
         Raises:
             RuntimeError: The caller runs on another loop, or in another thread.
         """
-        bound, here = self._loop, running_loop()
-        if bound is None or bound is here or bound.is_closed():
+        bound = self._loop
+        if bound is None:
+            return
+        here = running_loop()
+        if bound is here or bound.is_closed():
             return
         if here is not None or bound.is_running():
             raise RuntimeError(

@@ -256,9 +256,9 @@ class Node:
 
     async def fetch_players(self) -> list[RemotePlayer]:
         """Ask the node for the players of this session; `session_players` has them from then on."""
-        session = self._session_in_use()
+        session = self._state.session_in_use()
         players = await self.rest.players(session)
-        if self._is_current(session):
+        if self._state.is_current(session):
             self._state.session_players.replace(players)
         return players
 
@@ -268,34 +268,16 @@ class Node:
         """Change a player of this session, or make one; `data` and `no_replace` as in the protocol."""
         guild_id = checked_guild_id(guild_id)
         check_mapping("data", data, "a dict or other mapping, as in the protocol", is_secret=True)
-        session = self._session_in_use()
-        player = await self.rest.update_player(session, guild_id, data, no_replace=no_replace)
-        if self._is_current(session):
-            self._state.session_players.put(player)
-        return player
+        self._check_loop()
+        return await self._state.update_player(guild_id, data, no_replace=no_replace)
 
     async def destroy_player(self, guild_id: int | str) -> None:
         """Destroy a player of this session; it is not an error if there is none."""
         guild_id = checked_guild_id(guild_id)
-        session = self._session_in_use()
+        session = self._state.session_in_use()
         await self.rest.destroy_player(session, guild_id)
-        if self._is_current(session):
+        if self._state.is_current(session):
             self._state.session_players.drop(guild_id)
-
-    def _session_in_use(self) -> str:
-        session = self.session_id
-        if session is None:
-            raise NodeException(
-                f"{self.identifier} is not connected, and players belong to a session",
-                code=Code.NOT_CONNECTED,
-                node=self.identifier,
-                hint="wait for the node, or connect it with Pool.reconnect",
-            )
-        return session
-
-    def _is_current(self, session: str) -> bool:
-        """Whether an answer about this session is one about the players that are known: no other session has begun."""
-        return self.session_id in (None, session)
 
     @property
     def is_cordoned(self) -> bool:

@@ -324,9 +324,10 @@ class Player:
         starting = self._starting
         try:
             data = wishes.payload() if names is None else wishes.changes(names)
-            await node.update_player(self.guild_id, data)
+            await state_of(node).update_player(self.guild_id, data)
+            is_lost = node.session_id != session
             if names is None:
-                _check_session(node, session)
+                _check_kept(node, is_lost=is_lost)
         except BaseException as error:
             self._began_at, self._began_when = began
             if not is_refusal(error):
@@ -339,7 +340,7 @@ class Player:
         finally:
             has_ended, self._starting = self._starting is not starting, None
         self._accept(wishes.idle() if has_ended else wishes, names)
-        if node.session_id != session:
+        if is_lost:
             self.save_position()
         return session
 
@@ -503,13 +504,13 @@ class Player:
             self._accepted = self._accepted.idle()
 
 
-def _check_session(node: Node, session: str | None) -> None:
-    """Check that the node still has the session in which it got the player.
+def _check_kept(node: Node, *, is_lost: bool) -> None:
+    """Check that a node that took a player still has the session in which it did.
 
     Raises:
-        NodeException: It has another one, or none.
+        NodeException: It was lost, and has another one, or none.
     """
-    if node.session_id != session:
+    if is_lost:
         raise NodeException(
             f"{node.identifier} was lost while it took the player",
             code=Code.CLOSED,

@@ -339,9 +339,9 @@ class HttpClient:
 
     def url(self, path: str, params: Mapping[str, str] | None = None) -> URL:
         """The full address of `path`; parameters are percent-encoded once, spaces as ``%20``."""
-        query = "&".join(f"{quote(key, safe='')}={_quote(value)}" for key, value in (params or {}).items())
         full = f"{self._settings.uri}/{path.lstrip('/')}"
-        if query:
+        if params:
+            query = "&".join(f"{quote(key, safe='')}={_quote(value)}" for key, value in params.items())
             full += f"{'&' if '?' in full else '?'}{query}"
         return URL(full, encoded=True)
 

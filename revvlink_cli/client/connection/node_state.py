@@ -9,12 +9,12 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.client import clock
 from revvlink_cli.client.connection.rate_limits import RateLimiter
 from revvlink_cli.client.connection.rest import Rest
-from revvlink_cli.client.connection.session_players import SessionPlayers
+from revvlink_cli.client.connection.session_players import RemotePlayer, SessionPlayers
 from revvlink_cli.client.connection.supervisor import NodeSupervisor
 from revvlink_cli.client.connection.websocket import STALE_INTERVALS
 from revvlink_cli.client.errors import Code, NodeException, RevvlinkException
@@ -215,8 +215,49 @@ class NodeState:
     @property
     def session_id(self) -> str | None:
         """The websocket session, None unless connected."""
-        live = self.supervisor.live if self.supervisor is not None else None
-        return live.session_id if live is not None else None
+        supervisor = self.supervisor
+        if supervisor is None or supervisor.status is not NodeStatus.CONNECTED or supervisor.connection is None:
+            return None
+        return supervisor.connection.session_id
+
+    def session_in_use(self) -> str:
+        """The websocket session, to which players belong.
+
+        Raises:
+            NodeException: The node is not connected.
+        """
+        session = self.session_id
+        if session is None:
+            identifier = self.settings.identifier
+            raise NodeException(
+                f"{identifier} is not connected, and players belong to a session",
+                code=Code.NOT_CONNECTED,
+                node=identifier,
+                hint="wait for the node, or connect it with Pool.reconnect",
+            )
+        return session
+
+    def is_current(self, session: str) -> bool:
+        """Whether an answer about this session is one about the players that are known: no other session has begun."""
+        return self.session_id in (None, session)
+
+    async def update_player(self, guild_id: int, data: Mapping[str, Any], *, no_replace: bool = False) -> RemotePlayer:
+        """Change a player of the session, or make one; see `Node.update_player`, which checks the arguments.
+
+        Raises:
+            RevvlinkException: The node is not connected, refused, or did not answer.
+        """
+        session = self.session_in_use()
+        if self.rest is None:
+            raise self._in_no_pool()
+        player = await self.rest.update_player(session, guild_id, data, no_replace=no_replace)
+        if self.is_current(session):
+            self.session_players.put(player)
+        return player
+
+    def _in_no_pool(self) -> NodeException:
+        identifier = self.settings.identifier
+        return NodeException(f"{identifier} is in no pool", code=Code.NOT_CONNECTED, node=identifier)
 
     @property
     def was_connected(self) -> bool:
@@ -240,8 +281,7 @@ class NodeState:
             NodeException: The node belongs to no pool.
         """
         if self.supervisor is None:
-            identifier = self.settings.identifier
-            raise NodeException(f"{identifier} is in no pool", code=Code.NOT_CONNECTED, node=identifier)
+            raise self._in_no_pool()
         return self.supervisor.start(group)
 
     async def shut(self) -> None:
@@ -355,8 +395,7 @@ class NodeState:
             RevvlinkException: It did not answer.
         """
         if self.rest is None:
-            identifier = self.settings.identifier
-            raise NodeException(f"{identifier} is in no pool", code=Code.NOT_CONNECTED, node=identifier)
+            raise self._in_no_pool()
         uptime = (await self.rest.stats()).value.uptime
         return uptime is not None and 0 <= uptime < self._uptime_ms
 

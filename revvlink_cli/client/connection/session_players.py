@@ -75,7 +75,7 @@ def read_frequent(text: str) -> tuple[int, PlayerState] | TrackStart | TrackEnd 
     return message.event()
 
 
-class RemotePlayer(msgspec.Struct, frozen=True, kw_only=True):
+class RemotePlayer(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be in no cycle
     """A player as a node has it.
 
     Attributes:

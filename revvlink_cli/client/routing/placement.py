@@ -203,30 +203,35 @@ class Placement:
             raise
 
     async def _try_next(self, player: Player, search: _Search) -> bool:
-        """Do `_ask_best`, and release the slot before the caller continues: it may need one for its next player."""
+        """Ask the best node that was not asked yet to accept the player; return whether it did.
+
+        The slot is released before the caller continues: it may need one for its next player.
+        """
         try:
-            return await self._ask_best(player, search)
+            node = self._best_for(player, search)
+            if node is None:
+                return False
+            try:
+                await self._assign(player, node, search.refused)
+            except RevvlinkException as error:
+                log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
+                search.note(node, error)
+                return False
+            return True
         finally:
             self._slots.release()
 
-    async def _ask_best(self, player: Player, search: _Search) -> bool:
-        """Ask the best node that was not asked yet to accept the player; return whether it did."""
+    def _best_for(self, player: Player, search: _Search) -> Node | None:
+        """The best node that was not asked yet, None when there is none."""
         region = player.region
         if region is None and player.voice is not None:
             region = self._fleet.region_from_endpoint(player.voice.endpoint)
-        try:
-            node = self._fleet.best(region, exclude=search.exclude | search.retryable | search.rejecting)
-        except InvalidNodeException as error:
-            search.no_candidate = error
-            return False
         search.no_candidate = None
         try:
-            await self._assign(player, node, search.refused)
-        except RevvlinkException as error:
-            log.info("guild %s: %s refused it: %s", player.guild_id, node.identifier, error)
-            search.note(node, error)
-            return False
-        return True
+            return self._fleet.best(region, exclude=search.exclude | search.retryable | search.rejecting)
+        except InvalidNodeException as error:
+            search.no_candidate = error
+            return None
 
     async def _assign(
         self, player: Player, node: Node, refused: tuple[tuple[str, RevvlinkException], ...] = ()
