@@ -1,4 +1,4 @@
-"""Chooses the format of metrics by the header ``Accept`` of a scrape.
+"""Chooses the format of metrics by the header ``Accept`` of a scrape, and responds in it.
 
 Source: RFC 9110, "Accept"; OpenMetrics 1.0, "Protocol Negotiation".
 """
@@ -6,6 +6,8 @@ Source: RFC 9110, "Accept"; OpenMetrics 1.0, "Protocol Negotiation".
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+
+from aiohttp import web
 
 from revvlink_cli.health.exposition import TextFormat
 
@@ -33,6 +35,16 @@ def negotiated(accept: Iterable[str]) -> TextFormat:
     plain = [entry.quality for entry in wanted if entry.kind == "text/plain"]
     best = max(named, default=0.0)
     return TextFormat.OPENMETRICS if best > 0 and best >= max(plain, default=0.0) else TextFormat.PROMETHEUS
+
+
+def requested_format(request: web.Request) -> TextFormat:
+    """The format that a request asks for."""
+    return negotiated(request.headers.getall("Accept", ()))
+
+
+def metrics_response(text: bytes, form: TextFormat) -> web.Response:
+    """The response with metrics in this format."""
+    return web.Response(body=text, headers={"Content-Type": form.value, "Vary": "Accept"})
 
 
 def _is_openmetrics(entry: _Wanted) -> bool:

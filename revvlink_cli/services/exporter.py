@@ -15,7 +15,7 @@ import logging
 import platform
 import re
 import time
-from collections import defaultdict, deque
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from html import escape
@@ -24,28 +24,25 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from revvlink_cli._suggestions import closest
 from revvlink_cli._version import __version__
 from revvlink_cli.client.connection.rate_limits import SharedPaces
-from revvlink_cli.client.errors import Code
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.health import metrics
-from revvlink_cli.health.catalogue import FLEET, NODE_CHECKS, ON_DEMAND
 from revvlink_cli.health.damping import Rules
-from revvlink_cli.health.exposition import FleetText, exposition
-from revvlink_cli.health.findings import Verdict, is_healthy
+from revvlink_cli.health.exposition import FleetText
 from revvlink_cli.health.fleet import assess
 from revvlink_cli.health.metrics import Sample
 from revvlink_cli.services import process_metrics
 from revvlink_cli.services.canaries import CanaryLoop
-from revvlink_cli.services.checking import PER_SECOND, run, without_canaries
+from revvlink_cli.services.checking import PER_SECOND, without_canaries
 from revvlink_cli.services.compression import Compressor
-from revvlink_cli.services.content_types import negotiated
+from revvlink_cli.services.content_types import metrics_response, requested_format
 from revvlink_cli.services.counters import Counters
 from revvlink_cli.services.current_tls import CurrentTls
 from revvlink_cli.services.defects import Defects
-from revvlink_cli.services.fleet_session import GRACE, as_observer, connecting, make_room_for
+from revvlink_cli.services.fleet_session import as_observer, connecting, make_room_for
 from revvlink_cli.services.listener import FEWEST, Limits, Listener
+from revvlink_cli.services.probes import Probes
 from revvlink_cli.services.status_page import PagePlan, StatusPage
 from revvlink_cli.services.verdicts import VerdictLoop
 from revvlink_cli.services.watching import follow
@@ -59,9 +56,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.settings import PlaySettings
     from revvlink_cli.config.silences import SilenceWatch
     from revvlink_cli.config.web_config import WebConfig
-    from revvlink_cli.health.exposition import TextFormat
-    from revvlink_cli.health.fleet import Report
-    from revvlink_cli.health.policy import Policy, Requirements
+    from revvlink_cli.health.policy import Policy
     from revvlink_cli.services.fleet_session import FleetSession
     from revvlink_cli.services.status_page import PageSetup
 
@@ -70,13 +65,6 @@ log.addHandler(logging.NullHandler())  # malformed requests must not fill the jo
 
 RETRY_WITHIN = 15.0
 """Longest pause in seconds before a lost node is tried again: on-call staff rely on these figures."""
-
-OFFSET = 0.5
-"""Seconds of the scrape's timeout that are reserved for sending the response."""
-
-CLOSING = 0.75
-"""Seconds that closing a connection may take when the node does not answer."""
-
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
@@ -177,14 +165,13 @@ class Exporter:
         self._plan = plan
         self._timeout = timeout
         self._reload = reload
-        self._paces = paces
         self._is_current = True
         self._text = FleetText(redact)
         self._scrapes = Worker("scrape")  # that of 500 nodes takes about a tenth of a second
         self._joining: set[asyncio.Task[None]] = set()
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._following = asyncio.Lock()
         self._counters = Counters()
+        self._probes = Probes(lambda: self._plan, timeout, paces, self._counters)
         self._defects = defects = Defects()
         count = self._counters.add_canary
         self._canaries = CanaryLoop(fleet, lambda: (self._plan.policy, self._plan.play), count, defects)
@@ -221,7 +208,7 @@ class Exporter:
             [
                 web.get("/", self._landing),
                 web.get("/metrics", self._metrics),
-                web.get("/probe", self._probe, allow_head=False),
+                web.get("/probe", self._probes.answer, allow_head=False),
                 web.get("/sd", self._targets),
                 web.get("/-/healthy", self._healthy),
                 web.get("/-/ready", self._ready),
@@ -351,91 +338,14 @@ class Exporter:
             Sample(metrics.CONFIG_RELOAD_SUCCESS, (), float(self._is_current)),
             Sample(metrics.CONFIG_RELOAD_TIMESTAMP, (), self._reloaded_at),
         ]
-        form, text, timeout, damping = _format(request), self._text, self._timeout, self._verdicts.view()
+        form, text, timeout, damping = requested_format(request), self._text, self._timeout, self._verdicts.view()
 
         def write() -> bytes:
             report = assess(snapshot, policy, timeout=timeout, silenced=silenced, damping=damping)
             duration = Sample(metrics.SCRAPE_DURATION, (), time.monotonic() - begun)
             return text.write(report, [*found, duration], form).encode()
 
-        return _text(await self._scrapes.run(write), form)
-
-    async def _probe(self, request: web.Request) -> web.Response:
-        name = request.query.get("target")
-        chosen = [entry for entry in self._plan.chosen if entry.identifier == name]
-        if not chosen:
-            return web.Response(status=400, text=self._no_such(name))
-        begun = time.monotonic()
-        timeout = min(self._timeout, _scrape_timeout(request) or self._timeout)
-        timeout = max(timeout - OFFSET, timeout / 2)
-        requirements = self._plan.policy.of(chosen[0].identifier)
-        unasked = {code for code in ON_DEMAND if not requirements.asks_for(code)}
-        policy = replace(self._plan.policy, min_healthy=None, only=frozenset(NODE_CHECKS) - unasked)
-        try:
-            async with asyncio.timeout(timeout), self._turns[chosen[0].identifier]:
-                left = begun + timeout - time.monotonic() - GRACE - CLOSING
-                report = await run(
-                    chosen, policy, regions=self._plan.regions, timeout=max(left, timeout / 4), paces=self._paces
-                )
-        except TimeoutError:
-            report = None
-        is_success = report is not None and is_healthy(report.outcomes) is True
-        self._counters.add_probe(name or "", "timeout" if report is None else "success" if is_success else "failure")
-        self._counters.add_canaries(report.findings if report is not None else ())
-        found = [
-            *(
-                _of_node(report)
-                if report is not None
-                else _timed_out(chosen[0].identifier, policy.of(chosen[0].identifier))
-            ),
-            Sample(metrics.PROBE_SUCCESS, (), float(is_success)),
-            Sample(metrics.PROBE_DURATION, (), time.monotonic() - begun),
-        ]
-        form = _format(request)
-        return _text(exposition(found, form, redact).encode(), form)
-
-    def _no_such(self, name: str | None) -> str:
-        known = [entry.identifier for entry in self._plan.chosen]
-        if not name:
-            return f"name a configured node: /probe?target={known[0] if known else 'NODE'}\n"
-        near = closest(name, known)
-        hint = f", did you mean {near}?" if near is not None else ""
-        return f"no node named {redact(name)[:100]!r} is configured{hint}\n"
-
-
-def _timed_out(node: str, requirements: Requirements) -> list[Sample]:
-    """The samples of a probe that ran out of time before it had a report: the verdict of a node that hangs."""
-    verdict = Verdict.UNKNOWN if requirements.unknown_on_timeout else Verdict.CRITICAL
-    labels = (("node", node),)
-    why = (("state", verdict.name.lower()), ("reason", str(Code.TIMEOUT)))
-    return [
-        Sample(metrics.UP, labels, 0.0),
-        Sample(metrics.NODE_STATE, labels, float(verdict)),
-        Sample(metrics.CHECK_STATE, (*labels, ("check", "reach")), float(verdict)),
-        Sample(metrics.CHECK_FAILURE, (*labels, ("check", "reach"), *why), 1.0),
-        Sample(metrics.CHECK_VERDICT, (), float(verdict)),
-    ]
-
-
-def _of_node(report: Report) -> list[Sample]:
-    """The samples of the probed node, without those about the fleet, of which the probe saw one node only.
-
-    A probe measures, so silences do not change its verdicts.
-    """
-    return [
-        sample
-        for sample in metrics.samples(report)
-        if sample.metric.prefix != FLEET and sample.metric is not metrics.SILENCED
-    ]
-
-
-def _scrape_timeout(request: web.Request) -> float | None:
-    """Seconds that Prometheus waits, None without a usable header."""
-    try:
-        timeout = float(request.headers.get("X-Prometheus-Scrape-Timeout-Seconds", ""))
-    except ValueError:
-        return None
-    return timeout if 0 < timeout < float("inf") else None
+        return metrics_response(await self._scrapes.run(write), form)
 
 
 def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]:
@@ -450,14 +360,6 @@ def _target(entry: NodeSettings, address: str, scheme: str) -> dict[str, object]
         "instance": name,
     }
     return {"targets": [address], "labels": labels}
-
-
-def _format(request: web.Request) -> TextFormat:
-    return negotiated(request.headers.getall("Accept", ()))
-
-
-def _text(text: bytes, form: TextFormat) -> web.Response:
-    return web.Response(body=text, headers={"Content-Type": form.value, "Vary": "Accept"})
 
 
 def as_scraped(chosen: Sequence[NodeSettings], timeout: float) -> list[NodeSettings]:
