@@ -210,14 +210,20 @@ class Desk:
             code, printed = self._in_process(text)
         return Outcome(code, [self._as_shown(line) for line in printed.splitlines()])
 
-    def _in_process(self, text: str) -> tuple[int, str]:
-        words = shlex.split(text)
+    @contextlib.contextmanager
+    def _at_home(self, words: list[str]) -> Iterator[pytest.MonkeyPatch]:
+        """The environment of the reader, with the variables that stand before a command line, which are taken off."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             while "=" in words[0]:
                 patch.setenv(*words.pop(0).split("=", 1))
             patch.chdir(self.home)
+            yield patch
+
+    def _in_process(self, text: str) -> tuple[int, str]:
+        words = shlex.split(text)
+        with self._at_home(words) as patch:
             out = TerminalText()
             patch.setattr(sys, "stdin", _Typed(f"{self.password}\n"))
             with log_kept(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -233,13 +239,8 @@ class Desk:
 
     def _interrupted(self, text: str) -> tuple[int, str]:
         words = shlex.split(text)
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.environment.items():
-                patch.setenv(name, value)
-            while "=" in words[0]:
-                patch.setenv(*words.pop(0).split("=", 1))
+        with self._at_home(words):
             assert words[0] == "revvlink", text
-            patch.chdir(self.home)
             with start_cli(*words[1:], stderr_to_stdout=True) as process:
                 shown = process.stdout.readline()
                 if text.startswith("revvlink demo --"):  # its note comes before the command that runs on it
