@@ -16,6 +16,7 @@ A field of a list stands for each of its items. `Condition.bound_to` checks the 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from types import NoneType, UnionType
@@ -119,20 +120,20 @@ def _factors(name: str) -> Mapping[str, float]:
 
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(ABC):
     """A condition on a row. Its text can be read again."""
 
+    @abstractmethod
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether it holds for a row, given as its JSON object."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bound_to(self, kind: type) -> Condition:
         """The condition with the names of fields as `kind` has them.
 
         Raises:
             FilterError: There is no such field, or the value cannot be one of it.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol
 
 from revvlink_cli.output.result import CheckResult, columns_of
@@ -34,7 +35,7 @@ class Renderer(Protocol):
         """Write the result. Its data, unless None, has not been passed to `item`."""
 
 
-class BaseRenderer:
+class BaseRenderer(ABC):
     """A renderer that writes everything in `end`; a subclass overrides what it does differently."""
 
     def __init__(self, output: Writer, *, command: str = "", no_color: bool = False, view: View | None = None) -> None:
@@ -47,15 +48,15 @@ class BaseRenderer:
         """Field names and columns to show of a row type."""
         return self._view.columns_of(kind) if self._view is not None else columns_of(kind)
 
-    def begin(self, row: type | None) -> None:
+    def begin(self, row: type | None) -> None:  # noqa: B027 - most write all at the end
         """Write nothing yet."""
 
-    def item(self, row: Any) -> None:
+    def item(self, row: Any) -> None:  # noqa: B027 - most write all at the end
         """Write nothing yet."""
 
+    @abstractmethod
     def end(self, result: Result) -> None:
         """Write the result."""
-        raise NotImplementedError
 
 
 class ReportRenderer(BaseRenderer):
@@ -66,13 +67,13 @@ class ReportRenderer(BaseRenderer):
         report = result.report if isinstance(result, CheckResult) else None
         self.write_text(self.format_errors(result.errors) if report is None else self.format_report(report))
 
+    @abstractmethod
     def format_report(self, report: Report) -> str:
         """The text of a report."""
-        raise NotImplementedError
 
+    @abstractmethod
     def format_errors(self, errors: Sequence[Failure]) -> str:
         """The text when no check was made."""
-        raise NotImplementedError
 
     def write_text(self, text: str) -> None:
         """Write the whole text."""
