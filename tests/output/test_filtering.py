@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from revvlink_cli.commands.nodes.status_rows import StatusRow
 from revvlink_cli.output.envelope import to_json
-from revvlink_cli.output.filtering import And, Comparison, Condition, FilterError, Not, Or, Truth, Value, parse
+from revvlink_cli.output.filter_syntax import parse
+from revvlink_cli.output.filtering import And, Comparison, Condition, FilterError, Not, Or, Truth, Value
 from tests.output.test_renderers_golden import DEAD, FRESH, WELL
 
 FLEET = (WELL, FRESH, DEAD)

@@ -82,7 +82,8 @@ def _row_of(kind: type) -> type:
 
 
 def _condition(options: ViewOptions, kind: type) -> Condition:
-    from revvlink_cli.output.filtering import FilterError, parse
+    from revvlink_cli.output.filter_syntax import parse
+    from revvlink_cli.output.filtering import FilterError
 
     text = options.filter or ""
     try:
