@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Tests that run side by side. Most of them wait for servers: two of them use less than one core.
 JOBS ?= 3
+# Containers often set this: then each process of the tests compiles the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What completions and the manual page are copied to by `make install-extras`.
 PREFIX ?= /usr/local
 
