@@ -19,7 +19,7 @@ import trustme
 
 from revvlink_cli.health.catalogue import CHECKS, FLEET_CHECKS, NODE_CHECKS
 from revvlink_cli.simulator import NodeProfile, Simulator
-from tests.commands.run_check import check, verdicts
+from tests.commands.run_check import check, check_beside, verdicts
 from tests.conftest import run_cli
 from tests.fidelity.read_recordings import LAVALINK, NODELINK
 from tests.fidelity.replay_server import PASSWORD, read_request, serving
@@ -182,7 +182,7 @@ def test_a_certificate_that_ends_soon(isolated: Path, write_config: Callable[...
             path = write_config(
                 {"identifier": "n", "uri": f"https://127.0.0.1:{port}", "password": PASSWORD, "ca_file": "ca.pem"}
             )
-            ran = await asyncio.to_thread(check, path, "-o", "json")
+            ran = await asyncio.to_thread(check_beside, path, "-o", "json")
             server.close()
         return ran
 
@@ -212,7 +212,7 @@ def test_a_node_that_does_not_say_goodbye(isolated: Path, write_config: Callable
             uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             node = {"identifier": "n", "uri": uri, "password": PASSWORD, "ca_file": "ca.pem", "timeout": 2.0}
             path = write_config(node)
-            ran = await asyncio.to_thread(check, path)
+            ran = await asyncio.to_thread(check_beside, path)
             server.close()
         return ran
 
@@ -236,7 +236,7 @@ def test_nodes_are_asked_politely(server: str, write_config: Callable[..., Path]
         async with serving(handle) as uri:
             path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD})
             canaries = [word for number in range(4) for word in ("--canary", f"q{number}")]
-            return await asyncio.to_thread(check, path, *canaries, "--timeout", "15")
+            return await asyncio.to_thread(check_beside, path, *canaries, "--timeout", "15")
 
     ran = asyncio.run(work())
 
@@ -264,7 +264,7 @@ def test_a_canary_that_hangs(write_config: Callable[..., Path]) -> None:
         async with serving(handle) as uri:
             path = write_config({"identifier": "n", "uri": uri, "password": PASSWORD})
             canaries = [word for name in "qrstuvwxyz" for word in ("--canary", name)]
-            return await asyncio.to_thread(check, path, "-o", "json", *canaries, "--timeout", "3")
+            return await asyncio.to_thread(check_beside, path, "-o", "json", *canaries, "--timeout", "3")
 
     ran = asyncio.run(work())
 

@@ -182,7 +182,7 @@ def test_mistakes_are_unknown(name: str, config: Callable[..., Path]) -> None:
     """Each is exit code 3 and names the flag, the value and what would be right, and nothing is sent."""
     arguments, told = WRONG[name]
 
-    ran = run_cli("check", "--config", str(config()), *arguments)
+    ran = check(config(), *arguments)
 
     assert ran.code == 3
     assert ran.out == ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.client.cache.redis_server import loads, redis_server
+from tests.run_in_process import run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,11 +36,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(run: Callable[..., Ran], path: Path) -> Callable[..., Ran]:
-    """Runs a command on the database, or on another cache."""
+def run(node: SimulatedNode, write_config: Callable[..., Path], path: Path) -> Callable[..., Ran]:
+    """Runs a command on the database, or on another cache; in this process, as each test runs about ten of them."""
 
-    def run_on(*arguments: str, cache: dict[str, Any] | None = None, **more: Any) -> Ran:
-        return run(*arguments, cache=cache or {"path": str(path)}, **more)
+    def run_on(*arguments: str, cache: dict[str, Any] | None = None) -> Ran:
+        one = {"identifier": "one", "uri": node.uri, "password": node.password}
+        config = write_config(one, cache=cache or {"path": str(path)})
+        ran = run_in_process(("--config", str(config), *arguments))
+        assert "Traceback" not in ran.err, ran.err
+        return ran
 
     return run_on
 
@@ -228,7 +233,9 @@ def test_warming_what_is_damaged(run: Callable[..., Ran], node: SimulatedNode, p
     run("search", "night")
     written(path, "UPDATE bodies SET body = x'ff'")
 
-    ran = run("cache", "warm", "-", "-o", "json", stdin="night\n")
+    queries = path.with_name("queries.txt")
+    queries.write_text("night\n", encoding="utf-8")
+    ran = run("cache", "warm", str(queries), "-o", "json")
 
     assert (ran.code, ran.rows[0]["outcome"], loads(node)) == (0, "loaded", 2)
 
