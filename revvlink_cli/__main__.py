@@ -27,6 +27,9 @@ def main() -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has ended, and its exit code stands
     except KeyboardInterrupt:  # also one between the end of the command and the line above
         code = _interrupts.EXIT_CODE
+    # After a KeyboardInterrupt inside `exec`, which `dataclass` uses, `python -m` ends by SIGINT though it was handled.
+    # The next `exec` makes Python forget it.
+    exec("")  # noqa: S102 - of nothing
     _end(code)
 
 

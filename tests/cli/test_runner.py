@@ -67,6 +67,17 @@ def test_interrupted_while_modules_are_loaded(command: tuple[str, ...], module: 
     assert len(told) <= 1, told
 
 
+def test_interrupted_inside_exec(tmp_path: Path) -> None:
+    """`dataclass` runs code with `exec`. After Ctrl-C there, `python -m` ends with the exit code, not by a signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "from revvlink_cli import __main__ as command\n"
+        "command._run = lambda: exec('raise KeyboardInterrupt')\n"
+        "command.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False, timeout=60)
+    assert done.returncode == 130
+
+
 def test_an_interruption_that_is_ignored() -> None:
     """A command in the background of a script does not end with what Ctrl-C is meant for."""
     process = subprocess.Popen(
