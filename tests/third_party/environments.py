@@ -25,6 +25,12 @@ KEPT = HERE.parents[1] / ".venv" / "clients"
 
 def command(client: ThirdParty) -> list[str]:
     """What runs the client's script, in its environment; skips the test where that cannot be made."""
+    ending = "py" if client.language == "python" else "mjs"
+    return [program(client), str(SCRIPTS / f"try_{client.script}.{ending}")]
+
+
+def program(client: ThirdParty) -> str:
+    """Python in the client's environment, or node for it; skips the test where that cannot be made."""
     folder = KEPT / client.name
     folder.mkdir(parents=True, exist_ok=True)
     with (KEPT / f"{client.name}.lock").open("w") as lock:  # tests run side by side
@@ -32,16 +38,16 @@ def command(client: ThirdParty) -> list[str]:
         return _python(client, folder) if client.language == "python" else _node(client, folder)
 
 
-def _python(client: ThirdParty, folder: Path) -> list[str]:
-    program = folder / "bin" / "python"
+def _python(client: ThirdParty, folder: Path) -> str:
+    python = folder / "bin" / "python"
     if _is_new(client, folder):
         _install(client, _interpreter(client.python), "-m", "venv", "--clear", str(folder))
-        _install(client, str(program), "-m", "pip", "install", "--quiet", *client.packages)
+        _install(client, str(python), "-m", "pip", "install", "--quiet", *client.packages)
         _is_made(client, folder)
-    return [str(program), str(SCRIPTS / f"try_{client.script}.py")]
+    return str(python)
 
 
-def _node(client: ThirdParty, folder: Path) -> list[str]:
+def _node(client: ThirdParty, folder: Path) -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("there is no node with npm here")
@@ -50,7 +56,7 @@ def _node(client: ThirdParty, folder: Path) -> list[str]:
         quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
         _install(client, npm, "install", "--prefix", str(folder), *quiet, *client.packages)
         _is_made(client, folder)
-    return [node, str(SCRIPTS / f"try_{client.script}.mjs")]
+    return node
 
 
 def _is_new(client: ThirdParty, folder: Path) -> bool:
