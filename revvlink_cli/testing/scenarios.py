@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -65,6 +66,8 @@ def scenario_of(args: Sequence[Any], keys: Mapping[str, Any], count: int, folder
         return _inline(keys, count)
     if len(args) > 1 or keys:
         raise ScenarioError(f"{MARKER} takes one file, or keys, not both")
+    if not isinstance(args[0], (str, PathLike)):
+        raise ScenarioError(f"{MARKER}: {args[0]!r} is not the path of a file")
     places = [folder / args[0] for folder in folders]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
@@ -118,4 +121,6 @@ def _read(document: Mapping[str, Any], subject: str, own: Container[str]) -> Sce
 
 def _listed(subject: str, problems: Iterable[Problem], described: Callable[[Problem], str]) -> str:
     lines = dict.fromkeys(f"{described(one)}{f' ({one.hint})' if one.hint else ''}" for one in problems)
+    if len(lines) == 1:  # stands in the summary of pytest then
+        return f"{subject}: {next(iter(lines))}"
     return "\n".join((f"{subject} is wrong:", *(f"  {line}" for line in lines)))
