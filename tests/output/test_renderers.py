@@ -11,6 +11,7 @@ import pytest
 from revvlink_cli.cli.json_schemas import FOLDER, schemas, written
 from revvlink_cli.simulator import NodeProfile, Simulator
 from tests.conftest import run_cli
+from tests.run_in_process import run_in_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,14 +55,16 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def run(simulator: Simulator, write_config: Callable[..., Path]) -> Callable[..., Ran]:
-    """Runs a command on one living and one dead node."""
+    """Runs a command on one living and one dead node; in this process, unless it reads standard input."""
     path = write_config(
         {"identifier": "one", "uri": simulator["one"].uri, "password": PROFILE.password, "region": "us"},
         {"identifier": "dead", "uri": "http://127.0.0.1:1", "password": "pw-for-output", "region": "eu"},
     )
 
     def run_with_config(*arguments: str, **more: Any) -> Ran:
-        ran = run_cli("--config", str(path), *arguments, **more)
+        line = ("--config", str(path), *arguments)
+        ran = run_cli(*line, **more) if "stdin" in more else run_in_process(line, **{"COLUMNS": "200", **more})
+        assert "Traceback" not in ran.err, ran.err
         assert "pw-for-output" not in ran.out + ran.err
         return ran
 
