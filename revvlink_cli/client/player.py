@@ -360,6 +360,8 @@ class Player:
             self._began_when, self._unanswered = clock.monotonic(), None
         elif "position" in names:
             self._began_at = 0  # the bot has moved the position since the start
+            if self.node is not None and wishes.position is not None:
+                state_of(self.node).session_players.seek(self.guild_id, wishes.position)
 
     async def move_to(self, node: Node) -> None:
         """Send the whole state to a node, and attach the player to it.

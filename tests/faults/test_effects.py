@@ -70,7 +70,7 @@ async def playing(watched: Watched, bot: Bot) -> Player:
 
 async def plays_to_its_end(watched: Watched, bot: Bot, player: Player) -> None:
     """Let the track end where it is now: of all that happened, the bot hears its start and this end."""
-    await player.seek(FIRST.length - 300)
+    await player.seek(FIRST.length - 660)
     await watched.until(lambda: "TrackEnd finished" in bot.names())
     await asyncio.sleep(0.2)
     assert bot.names() == ["TrackStart", "TrackEnd finished"]
@@ -359,7 +359,7 @@ def test_a_track_that_ends_while_it_moves() -> None:
             ) as watched:
                 bot, target = Bot(), watched.pool.nodes["b"]
                 player = await playing(watched, bot)
-                await player.seek(FIRST.length - 300)
+                await player.seek(FIRST.length - 660)
                 moving = asyncio.create_task(player.switch_node(target))
                 if refuses:
                     await asyncio.sleep(0.6)
@@ -416,3 +416,18 @@ def test_may_start_next(reason: str, may: bool) -> None:
     """As the protocol defines it: after an end of its own, and after a failed load."""
     assert TrackEnd(guild_id=1, track=None, reason=reason).may_start_next is may
     assert not VoiceClosed(guild_id=1, code=1000, reason="", by_remote=False).caused_by_pool
+
+
+def test_a_seek_holds_before_the_node_reports_it() -> None:
+    """A Lavalink answers a seek with the position of its last frame; the player is where the bot has put it."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b")) as watched:
+            bot = Bot()
+            player = await playing(watched, bot)
+            await player.seek(60_000)
+            assert 60_000 <= player.position < 90_000
+            await player.switch_node(watched.pool.nodes["b"])
+            assert 60_000 <= player.position < 90_000
+
+    run(work)

@@ -246,6 +246,12 @@ class SessionPlayers:
         if guild_id in self._states:
             self._states[guild_id] = (state, now)
 
+    def seek(self, guild_id: int, position: int) -> None:
+        """Apply a seek that was accepted: a Lavalink's answer still has the position of the last frame."""
+        if guild_id in self._states:
+            state = msgspec.structs.replace(self._states[guild_id][0], position=position)
+            self._states[guild_id] = (state, clock.monotonic())
+
     def apply(self, event: Event) -> bool:
         """Apply an event; returns False when this client does not know its type."""
         match event:
