@@ -173,7 +173,8 @@ FAILING_TRACKS = {
 }
 
 MOVED_OGG = Failing(
-    "Something broke when playing the track.", "java.lang.IllegalStateException: Seek points have not been set."
+    "Something went wrong when seeking to a position.",
+    'java.lang.NullPointerException: Cannot invoke "OpusPacketRouter.seekPerformed(long, long)" because it is null',
 )
 """The failure of an Ogg track that a Lavalink starts in the middle."""
 

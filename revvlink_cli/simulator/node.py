@@ -344,7 +344,7 @@ class Node:
         patch = Patch.read(await json_body(request), needs_channel=self.profile.dave_version > 0)
         player = await update_player(self._session(request), guild, patch, no_replace=no_replace)
         answer = json_answer(player.payload())
-        player.settle()
+        player.report_frames()
         return answer
 
     async def _delete_player(self, request: web.Request) -> web.Response:

@@ -178,6 +178,7 @@ async def _adjust(session: Session, player: Player, patch: Patch) -> None:
     if patch.position is not ABSENT:
         player.seek(patch.position)
         await session.update(player)
+        player.report_frames()
 
 
 async def _connect(session: Session, player: Player, voice: dict[str, Any]) -> None:

@@ -35,11 +35,11 @@ FAILS_AFTER = 0.02
 CLEANUP = 64.0
 """Seconds after which lavaplayer ends a track without a voice connection."""
 
-SEEKING = 0.1
-"""Seconds that a decoder takes to seek; until then a Lavalink reports the old position."""
+DECODING = 0.05
+"""Seconds from a start, a seek or the end of a pause to the next frame; until then a Lavalink reports the last one."""
 
-UNPLAYED = 0.35
-"""Seconds of sound that lavaplayer's timescale filter keeps back: a track with a timescale ends so much earlier."""
+AHEAD = 0.36
+"""Seconds by which the frames of a Lavalink are ahead of the sound; its tracks end so much earlier."""
 
 PING = 1
 """Milliseconds that the voice server takes to answer a heartbeat."""
@@ -62,10 +62,14 @@ class Player:
         is_sending: Whether it sends audio; it continues after Discord has closed the voice connection.
         is_stuck: Whether it tries for ever to reach a voice server.
         filters: Its filters in the form of the responses.
+        ahead: Seconds by which its frames are ahead of the sound.
+        decoding: Seconds until its next frame after a start, a seek or a pause.
         heartbeat: Seconds from a voice connection to the first answer to a heartbeat, which gives the ping.
         position_follows_tempo: Whether the reported position is that of the sound.
     """
 
+    ahead: ClassVar[float] = AHEAD
+    decoding: ClassVar[float] = DECODING
     heartbeat: ClassVar[float] = 13.75
     position_follows_tempo: ClassVar[bool] = False
 
@@ -86,8 +90,10 @@ class Player:
         self._sound = 0.0
         self._reported = 0.0
         self._since = clock.now()
-        self._lag = 0.0
-        self._lags_until = -math.inf
+        self._last_frame = 0.0
+        self._shown = 0.0
+        self._shown_until = -math.inf
+        self._is_asked = False
         self._answered_at = math.inf
         self._next_update = math.inf
         self._unheard_since = clock.now()
@@ -132,7 +138,12 @@ class Player:
         """Whether its track gives no audio because it fails or has stalled."""
         if self._failing is None:
             return False
-        return not self._stalls or self._sound_at(self._clock.now()) >= STALL
+        return not self._stalls or self._sound_at(self._clock.now() - self.ahead) >= STALL
+
+    @property
+    def sound_position(self) -> float:
+        """Milliseconds into the sound of the track, wherever the server reports it to be."""
+        return self._sound_at(self._clock.now())
 
     @property
     def position(self) -> int:
@@ -140,8 +151,9 @@ class Player:
         if self.track is None:
             return 0
         now = self._clock.now()
-        last_frame = max(self._ends_at() - FRAME / 1000, self._since)
-        return round(self._reported_at(min(now, last_frame)) + (self._lag if now < self._lags_until else 0.0))
+        if now < self._shown_until:
+            return round(self._shown)
+        return round(self._reported_at(min(now, max(self._sound_ends_at() - FRAME / 1000, self._since))))
 
     def start(
         self,
@@ -171,29 +183,32 @@ class Player:
             self._stuck_at = now + STALL / 1000 + stuck_after
         elif self._failing is not None:
             self._fails_at = now + FAILS_AFTER
-        self._place(position)
-        self._lag = 0.0 if self._advances else -float(position)
+        self._place(position, last_frame=0)
 
     def stop(self) -> None:
         """Stop the track."""
         self.track, self.user_data, self._end_time, self._next_update = None, {}, None, math.inf
         self._failing, self._fails_at, self._stuck_at = None, math.inf, math.inf
-        self.seek(0)
+        self._place(0, last_frame=0)
 
     def seek(self, position: float) -> None:
         """Set the position in milliseconds."""
-        before = self.position
-        self._place(position)
-        self._lag = before - self._sound
+        self._place(position, last_frame=self.position)
 
-    def _place(self, position: float) -> None:
-        self._sound = self._reported = max(position, 0.0)
-        self._since, self._lag, self._lags_until = self._clock.now(), 0.0, -math.inf
+    def _place(self, position: float, last_frame: int) -> None:
+        """Continue at a position, which is reported until `report_frames`; the last frame is of another one."""
+        self._sound = self._reported = self._shown = max(position, 0.0)
+        self._last_frame, self._shown_until, self._is_asked = last_frame, math.inf, True
+        self._since = self._clock.now() - (self.ahead if self._advances else 0.0)
 
-    def settle(self) -> None:
-        """Report the old position from now on, until the decoder has given a frame of the new one."""
-        if self._lag and self._lags_until == -math.inf:
-            self._lags_until = self._clock.now() + SEEKING if self._advances else math.inf
+    def report_frames(self) -> None:
+        """Report the last frame from now on, in place of a position that a client has just set, until the next frame.
+
+        No frame comes while the player is paused or without voice.
+        """
+        if self._is_asked:
+            self._is_asked, self._shown = False, self._last_frame
+            self._shown_until = self._clock.now() + self.decoding if self._advances else math.inf
 
     def set_filters(self, filters: dict[str, Any], tempo: float) -> None:
         """Replace its filters; the tempo is the speed of the sound in their timescale."""
@@ -207,16 +222,17 @@ class Player:
     def pause(self, paused: bool) -> None:
         """Pause or resume."""
         self._hold()
-        self.paused = paused
-        self._resume_frames()
+        was_sending, self.paused = self._advances, paused
+        self._resume(was_sending)
 
     def connect(self, voice: dict[str, Any]) -> None:
         """Handle a new voice connection."""
         self._hold()
+        was_sending = self._advances
         self.voice, self.is_connected, self.is_sending = voice, True, True
         self._playing_since = self._clock.now() if self.track is not None else math.inf
         self._answered_at = self._clock.now() + self.heartbeat
-        self._resume_frames()
+        self._resume(was_sending)
 
     def lose_voice(self) -> None:
         """Handle a voice connection that Discord has closed."""
@@ -239,10 +255,11 @@ class Player:
         now = self._clock.now()
         self._sound, self._reported, self._since = self._sound_at(now), self._reported_at(now), now
 
-    def _resume_frames(self) -> None:
-        """Let the reported position follow, if it waited for frames that come from now on."""
-        if self._advances and self._lags_until == math.inf:
-            self._lag, self._lags_until = 0.0, -math.inf
+    def _resume(self, was_sending: bool) -> None:
+        """Handle that frames come again, if they do: the first ones at once, as many as are sent ahead."""
+        if self._advances and not was_sending:
+            now = self._clock.now()
+            self._shown, self._shown_until, self._since = self.position, now + self.decoding, now - self.ahead
 
     def due(self) -> float:
         """The moment on the node's clock of the next update, end, failure or stall."""
@@ -261,17 +278,17 @@ class Player:
             return self._unheard_since + CLEANUP
         if self._stalls:
             return self._unheard_since + STALLED_FOR
-        if not self.is_playing:
+        return max(self._sound_ends_at(), -math.inf if self._shown_until == math.inf else self._shown_until)
+
+    def _sound_ends_at(self) -> float:
+        """The moment of the last frame of the track."""
+        if not self._advances:
             return math.inf
-        to_end = (self._length - self._sound) / 1000 / self._tempo - self._unplayed
+        to_end = (self._length - self._sound) / 1000 / self._tempo
         if self._end_time is None:
             return self._since + to_end
         position, pace = (self._sound, self._tempo) if self.position_follows_tempo else (self._reported, 1.0)
         return self._since + min(to_end, (self._end_time - position) / 1000 / pace)
-
-    @property
-    def _unplayed(self) -> float:
-        return 0.0 if self._tempo == 1.0 else UNPLAYED
 
     def has_ended(self, now: float) -> str | None:
         """Why the track has ended by now, None when it has not."""

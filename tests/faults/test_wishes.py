@@ -85,7 +85,7 @@ def test_what_is_refused_leaves_the_former_state(kind: str, later: str) -> None:
             assert wishes(player) == before
             assert (found.volume, found.voice["token"], found.filters["timescale"]["speed"]) == (70, "t1", 1.5)
             assert (found.track.identifier, found.paused) == (TRACKS[9].identifier, False)
-            assert position <= found.position < position + 10_000
+            assert position <= found.sound_position < position + 10_000
 
     run(work)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli.simulator import Clock, NodeProfile, Simulator
-from tests.simulator.node_client import PASSWORD, VOICE, client
+from tests.simulator.node_client import GUILD, PASSWORD, VOICE, client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from tests.simulator.node_client import Client
 
@@ -37,6 +37,29 @@ def run(profile: NodeProfile, work: Callable[[Client], Coroutine[Any, Any, None]
 
     with Simulator([profile], clock=Clock(speed, with_timeouts=True)) as simulator:
         asyncio.run(connected(simulator["n"].uri))
+
+
+def run_by_hand(
+    profile: NodeProfile, work: Callable[[Client, Callable[[float], Awaitable[None]]], Coroutine[Any, Any, None]]
+) -> None:
+    """Run a test with a client of one node, and what moves the node's clock."""
+    clock = Clock.manual()
+
+    async def connected(simulator: Simulator) -> None:
+        async def advance(seconds: float) -> None:
+            await simulator.run(clock.advance(seconds))
+
+        async with client(simulator["n"].uri, has_stats=profile.dialect == "lavalink") as here:
+            await work(here, advance)
+
+    with Simulator([profile], clock=clock) as simulator:
+        asyncio.run(connected(simulator))
+
+
+async def player(here: Client) -> dict[str, Any]:
+    """The player, from a GET."""
+    _, found = await here.ask("GET", f"/v4/sessions/{here.session}/players/{GUILD}")
+    return dict(found)
 
 
 async def loaded(here: Client, identifier: str) -> dict[str, Any]:
@@ -162,16 +185,20 @@ def test_what_a_server_knows_of_a_file(
     run(profile, work)
 
 
-def test_lavalink_ends_a_track_early_with_a_timescale() -> None:
-    """At twice the speed a track of 8.04 s ends after 3.67 s; the position counts the time, not the sound."""
+@pytest.mark.parametrize(("tempo", "seconds", "last"), [(1.0, 7.68, 8020), (2.0, 3.66, 4000)])
+def test_lavalink_ends_a_track_ahead_of_the_sound(tempo: float, seconds: float, last: int) -> None:
+    """A track of 8.04 s ends after 7.68 s, at twice the speed after 3.66 s; the position counts the time."""
 
-    async def work(here: Client) -> None:
-        await here.player({"filters": {"timescale": {"speed": 2.0}}})
+    async def work(here: Client, advance: Callable[[float], Awaitable[None]]) -> None:
+        await here.player({"filters": {"timescale": {"speed": tempo}}})
         await here.player({"track": {"identifier": MP3}, "voice": VOICE})
+        await advance(seconds - 0.05)
+        assert (await player(here))["track"] is not None
+        await advance(0.1)
         end = await event(here, "TrackEndEvent")
-        assert (end["reason"], end["track"]["info"]["position"]) == ("finished", 3650)
+        assert (end["reason"], end["track"]["info"]["position"]) == ("finished", last)
 
-    run(lavalink(), work, speed=20.0)
+    run_by_hand(lavalink(), work)
 
 
 def test_lavalink_ends_at_a_reported_position() -> None:
@@ -204,35 +231,66 @@ def test_nodelink_reports_the_place_in_the_sound() -> None:
     run(nodelink(), work, speed=10.0)
 
 
-def test_lavalink_reports_the_old_position_right_after_a_seek() -> None:
-    """The answer to the PATCH has the new position; a GET after it has the old one until the decoder follows."""
+def test_lavalink_reports_the_last_frame_right_after_a_seek() -> None:
+    """The update has the new position; the answer and a GET have the old one until the decoder has followed."""
 
-    async def work(here: Client) -> None:
+    async def work(here: Client, advance: Callable[[float], Awaitable[None]]) -> None:
         await here.player({"track": {"identifier": OGG}, "voice": VOICE})
-        assert (await here.player({"position": 60_000}))["state"]["position"] == 60_000
-        path = f"/v4/sessions/{here.session}/players"
-        assert (await here.ask("GET", path))[1][0]["state"]["position"] < 30_000
-        while (position := (await here.ask("GET", path))[1][0]["state"]["position"]) < 30_000:
+        await advance(10)
+        assert (await here.player({"position": 60_000}))["state"]["position"] == 10_360
+        while (await state(here))["position"] != 60_000:
             continue
-        assert 60_000 <= position < 90_000
+        assert (await player(here))["state"]["position"] == 10_360
+        await advance(1)
+        assert (await player(here))["state"]["position"] == 61_360
 
-    run(lavalink(), work, speed=0.05)
+    run_by_hand(lavalink(), work)
 
 
-def test_lavalink_reports_the_old_position_of_a_paused_player() -> None:
-    """Nothing is decoded for a paused player or one without voice, so that the old position stays."""
+def test_lavalink_reports_the_last_frame_of_a_paused_player() -> None:
+    """No frame comes while a player is paused or without voice, so that a new position is not reported."""
+
+    async def work(here: Client, advance: Callable[[float], Awaitable[None]]) -> None:
+        start = {"track": {"identifier": OGG}, "position": 5000, "paused": True}
+        assert (await here.player(start))["state"]["position"] == 5000
+        assert (await player(here))["state"]["position"] == 0
+        await here.player({"voice": VOICE})
+        assert (await here.player({"position": 60_000}))["state"]["position"] == 0
+        await advance(10)
+        assert (await player(here))["state"]["position"] == 0
+        await here.player({"paused": False})
+        assert (await player(here))["state"]["position"] == 0
+        await advance(1)
+        assert (await player(here))["state"]["position"] == 61_360
+
+    run_by_hand(lavalink(), work)
+
+
+def test_lavalink_reports_no_frame_of_a_new_track_at_once() -> None:
+    """A track that starts in the middle is at 0 until its first frame, as in the second update after a move."""
+
+    async def work(here: Client, advance: Callable[[float], Awaitable[None]]) -> None:
+        start = {"track": {"identifier": OGG}, "voice": VOICE, "position": 30_000}
+        assert (await here.player(start))["state"]["position"] == 30_000
+        await event(here, "TrackStartEvent")
+        assert [(await state(here))["position"] for _ in range(2)] == [30_000, 0]
+        await advance(1)
+        assert (await player(here))["state"]["position"] == 31_360
+
+    run_by_hand(lavalink(), work)
+
+
+def test_nodelink_loses_a_position_without_voice() -> None:
+    """A track that has a position but no voice starts at its beginning once there is voice."""
 
     async def work(here: Client) -> None:
-        path = f"/v4/sessions/{here.session}/players"
-        await here.player({"track": {"identifier": OGG}, "position": 5000, "paused": True})
-        assert (await here.ask("GET", path))[1][0]["state"]["position"] == 0
+        encoded = (await loaded(here, "local:long.wav"))["encoded"]
+        await here.player({"track": {"encoded": encoded}, "position": 30_000})
         await here.player({"voice": VOICE})
-        assert (await here.player({"position": 60_000}))["state"]["position"] == 60_000
-        assert (await here.ask("GET", path))[1][0]["state"]["position"] == 0
-        await here.player({"paused": False})
-        assert (await here.ask("GET", path))[1][0]["state"]["position"] >= 60_000
+        await event(here, "TrackStartEvent")
+        assert (await state(here))["position"] < 20_000
 
-    run(lavalink(), work)
+    run(nodelink(), work)
 
 
 @pytest.mark.parametrize(

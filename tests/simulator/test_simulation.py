@@ -49,7 +49,7 @@ def test_a_manual_clock_moves_tracks_statistics_and_faults() -> None:
             await bot.until("TrackStartEvent")
             await clock.advance(10)
             updates = [await bot.until("playerUpdate") for _ in range(4)]
-            assert [update["state"]["position"] for update in updates] == [0, 0, 5000, 10_000]
+            assert [update["state"]["position"] for update in updates] == [0, 0, 5360, 10_360]
             await clock.advance(600)
             assert (await bot.until("TrackEndEvent"))["reason"] == "finished"
             await bot.patch("", {"resuming": True, "timeout": 60})

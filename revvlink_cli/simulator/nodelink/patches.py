@@ -70,7 +70,7 @@ async def apply(
     if body.get("endTime"):
         player.end_at(body["endTime"])
     if "track" in body:
-        position = body.get("position", 0)
+        position = body.get("position", 0) if player.is_connected or body.get("voice") else 0  # lost without voice
         await _change_track(session, player, body["track"] or {}, track, position, no_replace=no_replace)
     if body.get("voice"):
         await _change_voice(session, player, body["voice"])

@@ -44,6 +44,8 @@ class NodeLinkPlayer(Player):
 
     pending_voice: dict[str, Any] | None = None
     starts_next = False
+    ahead = 0.0
+    decoding = 0.0
     heartbeat = 5.0
     position_follows_tempo = True
     has_sounded = False
@@ -56,8 +58,13 @@ class NodeLinkPlayer(Player):
         return super()._length
 
     @property
-    def _unplayed(self) -> float:
-        return 0.0
+    def position(self) -> int:
+        """Milliseconds into the track; 0 before it sounds."""
+        return super().position if self.has_sounded else 0
+
+    def _place(self, position: float, last_frame: int) -> None:
+        super()._place(position, last_frame)
+        self._shown_until = -math.inf  # a new position is reported at once
 
     def _ends_at(self) -> float:
         return super()._ends_at() if self.is_sending else math.inf
