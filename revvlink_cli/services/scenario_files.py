@@ -10,6 +10,7 @@ from revvlink_cli.config.checker import DocumentChecker
 from revvlink_cli.config.documents import read_toml
 from revvlink_cli.config.json_schema import table_schema
 from revvlink_cli.config.schema import Key, Kind
+from revvlink_cli.simulator.message_faults import FIGURES
 from revvlink_cli.simulator.profile import AUDIO, DIALECTS, PLAYER_LOAD, VOICE, NodeProfile
 from revvlink_cli.simulator.routeplanner import PLANNERS
 from revvlink_cli.simulator.scenario import ACTIONS, Fault, Scenario
@@ -18,6 +19,12 @@ from revvlink_cli.simulator.track_rules import ALL_SOURCES, RESULTS, SEVERITIES,
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+FRAMES_A_MINUTE = 3000
+"""Frames that a player sends in a minute."""
+
+UNSENDABLE = (1004, 1005, 1006, 1015)
+"""Close codes that stand for a connection without a close frame."""
 
 TOP = (
     Key(name="seed", kind=Kind.INTEGER, minimum=0, maximum=2**63 - 1, example="7",
@@ -52,6 +59,12 @@ NODE = (
     Key(name="route_planner", kind=Kind.TEXT, choices=tuple(PLANNERS), help="Its route planner; none if left out"),
     Key(name="failing_addresses", kind=Kind.INTEGER, default=0, minimum=0, maximum=10**6,
         help="Addresses that its route planner has found failing"),
+    Key(name="plugins", kind=Kind.TEXTS, example='["lavasrc-plugin:4.8.1"]',
+        help="Names and versions of its plugins, each as name:version"),
+    Key(name="nulled_frames", kind=Kind.INTEGER, default=0, minimum=0, maximum=FRAMES_A_MINUTE, example="30",
+        help="Frames a minute, of the 3,000 of each player, that are silence"),
+    Key(name="missing_frames", kind=Kind.INTEGER, default=0, minimum=0, maximum=FRAMES_A_MINUTE, example="60",
+        help="Frames a minute of each player that are not sent"),
     Key(name="youtube_plugin", kind=Kind.TEXT, example='"1.18.0"', help="Version of its YouTube plugin"),
     Key(name="needs_dave", kind=Kind.BOOLEAN, default=False,
         help="Whether Discord closes its voice connections with 4017 where its version has no DAVE"),
@@ -90,16 +103,23 @@ FAULT = (
     Key(name="route", kind=Kind.TEXT, default="*", example='"GET /v4/loadtracks"',
         help="Method and path of the requests that have it; * stands for any text"),
     Key(name="chance", kind=Kind.NUMBER, default=1.0, minimum=0, maximum=1, example="0.1",
-        help="Share of these requests that have it"),
+        help="Share of these requests, websockets or messages that have it"),
     Key(name="status", kind=Kind.INTEGER, default=503, minimum=200, maximum=599, help='Status of do = "status"'),
     Key(name="retry_after", kind=Kind.NUMBER, minimum=0, maximum=86_400, example="2", help="Seconds of Retry-After"),
     Key(name="delay", kind=Kind.DURATION, default="1s", help='Time of do = "delay" and "slow"'),
     Key(name="jitter", kind=Kind.DURATION, example='"200ms"', help="Time by which delay varies"),
-    Key(name="code", kind=Kind.INTEGER, default=4006, minimum=1000, maximum=4999, help='Code of do = "close_voice"'),
+    Key(name="code", kind=Kind.INTEGER, minimum=1000, maximum=4999, example="4006",
+        help='Code of do = "close_voice", 4006 if left out, and of do = "close", 1011 if left out'),
     Key(name="guild", kind=Kind.TEXT, example='"81384788765712384"', help='Guild of do = "close_voice", or all'),
     Key(name="players", kind=Kind.INTEGER, minimum=0, maximum=10**6, help='Players of other sessions, of do = "load"'),
     Key(name="playing", kind=Kind.INTEGER, minimum=0, maximum=10**6, help='How many of these play, of do = "load"'),
     Key(name="load", kind=Kind.NUMBER, minimum=0, maximum=1, help='Load of the machine, of do = "load"'),
+    Key(name="nulled_frames", kind=Kind.INTEGER, minimum=0, maximum=FRAMES_A_MINUTE,
+        help='Frames a minute of each player that are silence, of do = "load"'),
+    Key(name="missing_frames", kind=Kind.INTEGER, minimum=0, maximum=FRAMES_A_MINUTE,
+        help='Frames a minute of each player that are not sent, of do = "load"'),
+    Key(name="figures", kind=Kind.TEXT, default=FIGURES[0], choices=FIGURES,
+        help='Wrong statistics of do = "false_stats": figures that do not fit, are below zero, left out, or old'),
 )  # fmt: skip
 """Keys of ``[[faults]]``."""
 
@@ -182,6 +202,12 @@ class _Reader(DocumentChecker):
                 self.problem(("nodes", index, "name"), f"{name} is the name of a node above", "give it another name")
             if values.get("playing", 0) > values.get("players", 0):
                 self.problem(("nodes", index, "playing"), "is more than players")
+            if values.get("nulled_frames", 0) + values.get("missing_frames", 0) > FRAMES_A_MINUTE:
+                self.problem(("nodes", index, "missing_frames"), "and nulled_frames are more than 3000 together")
+            for at, plugin in enumerate(values.get("plugins", ())):
+                if not re.fullmatch(r"\S.*:\S+", plugin):
+                    where = ("nodes", index, "plugins", at)
+                    self.problem(where, f"{plugin} is not name:version", 'for example "lavasrc-plugin:4.8.1"')
             if name is not None and not self.problems:
                 found[name] = profile_of(values, tracks)
         return tuple(found.values())
@@ -200,6 +226,8 @@ class _Reader(DocumentChecker):
             return None
         if "every" in values and values["every"] < values.get("for", 0):
             self.problem(("faults", index, "every"), "is shorter than for: the fault would begin before it has ended")
+        if values["do"] == "close" and values.get("code") in UNSENDABLE:
+            self.problem(("faults", index, "code"), "is never sent over a websocket", 'use do = "drop"')
         fault = fault_of(values)
         if nodes and not any(fault.is_for(node.identifier) for node in nodes):
             hint = nearest(fault.nodes, [node.identifier for node in nodes])

@@ -34,6 +34,7 @@ from revvlink_cli.simulator.bodies import (
     text,
 )
 from revvlink_cli.simulator.filters import FILTERS
+from revvlink_cli.simulator.message_faults import NO_FAULTS
 from revvlink_cli.simulator.patches import Patch, update_player
 from revvlink_cli.simulator.session import Session, new_session_id
 from revvlink_cli.simulator.track_rules import load
@@ -61,6 +62,7 @@ class Node:
     Attributes:
         closing_code: The close code for websockets when it stops.
         observer: Is called with every message to a client.
+        message_faults: The faults of its messages and statistics.
     """
 
     closing_code = 1001
@@ -78,6 +80,7 @@ class Node:
         self.answer_delay = profile.answer_delay
         self.sessions: dict[str, Session] = {}
         self.observer: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self.message_faults = NO_FAULTS
         self.thawed = asyncio.Event()
         self.thawed.set()
         self.answers = asyncio.Event()
@@ -193,7 +196,7 @@ class Node:
                 "lavaplayer": "2.2.6",
                 "sourceManagers": list(self.profile.sources),
                 "filters": [name for name in FILTERS if name not in self.profile.disabled_filters],
-                "plugins": [{"name": "simulator", "version": "1.0.0"}, *youtube.plugin(self.profile)],
+                "plugins": [*self.profile.plugin_versions(), *youtube.plugin(self.profile)],
             }
         )
 
@@ -233,7 +236,7 @@ class Node:
 
     async def _stats(self, _request: web.Request) -> web.Response:
         self._rest_began = min(self._rest_began, self.clock.now())  # REST has a CPU measurement of its own
-        return json_answer(self.stats(cpu_since=self._rest_began))
+        return json_answer(self.message_faults.stats(self.stats(cpu_since=self._rest_began)))
 
     async def close_voice(self, guild_id: str, code: int) -> None:
         """Simulate that Discord closes the voice connection of a guild's player; "" is every guild."""
@@ -385,7 +388,7 @@ class Node:
     def _register(self, session: Session) -> None:
         """Register a session, and run it in a task of its own."""
         self.sessions[session.identifier] = session
-        session.observer = self.observer
+        session.observer, session.faults = self.observer, self.message_faults
         task = asyncio.create_task(self._run(session), name=f"session {session.identifier}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

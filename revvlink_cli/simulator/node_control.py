@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from revvlink_cli.simulator.control_errors import NodeDownError, NodeUpError, NothingThereError
+from revvlink_cli.simulator.message_faults import MessageFaults
 from revvlink_cli.simulator.node import Node
 from revvlink_cli.simulator.nodelink.node import NodeLink
 from revvlink_cli.simulator.request_faults import RequestFaults
 from revvlink_cli.simulator.requests import Request, RequestLog
-from revvlink_cli.simulator.scenario import REQUEST_ACTIONS
+from revvlink_cli.simulator.scenario import MESSAGE_ACTIONS, REQUEST_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a client that disconnects during a request must not print to the terminal
+
+VOICE_CLOSED, WEBSOCKET_CLOSED = 4006, 1011
+"""Close codes of Discord's voice connections and of websockets if a fault has none."""
 
 BACKLOG = 512
 """Connections that may wait to be accepted."""
@@ -78,6 +82,8 @@ class NodeControl:
         self._names = random.Random(profile.identifier)  # noqa: S311 - names for a simulation
         chance = random.Random(f"{self._seed}/{profile.identifier}" if self._seed is not None else None)  # noqa: S311
         self.faults = RequestFaults(self._clock, chance)
+        messages = random.Random(f"{self._seed}/{profile.identifier}/messages" if self._seed is not None else None)  # noqa: S311
+        self.message_faults = MessageFaults(messages)
         self.log.requests.clear()
 
     @property
@@ -137,7 +143,7 @@ class NodeControl:
                 raise NodeUpError(self.profile.identifier)
             kind = NodeLink if self.profile.dialect == "nodelink" else Node
             node = kind(self.profile, self._clock, self._names, self.faults, uptime_ms=self._uptime_ms)
-            node.observer = self._observe
+            node.observer, node.message_faults = self._observe, self.message_faults
             application = node.application()
             application.middlewares.insert(0, self.log.middleware)
             runner = web.AppRunner(application, logger=log, access_log=None, shutdown_timeout=0.2, handle_signals=False)
@@ -273,8 +279,12 @@ class NodeControl:
 
     async def set_frames(self, *, nulled: int = 0, deficit: int = 0) -> None:
         """Lose frames of audio: so many a minute, of 3,000, are nulled or missing in the statistics of its players."""
-        self._change(nulled_frames=nulled, missing_frames=deficit)
+        self._set_frames(nulled, deficit)
         await self._up().push_stats()
+
+    def _set_frames(self, nulled: int | None, missing: int | None) -> None:
+        given = {"nulled_frames": nulled, "missing_frames": missing}
+        self._change(**{name: value for name, value in given.items() if value is not None})
 
     def _change(self, **changes: Any) -> None:
         node = self._up()
@@ -342,6 +352,9 @@ class NodeControl:
         if fault.do in REQUEST_ACTIONS:
             self.faults.begin(fault)
             return
+        if fault.do in MESSAGE_ACTIONS:
+            self.message_faults.begin(fault)
+            return
         match fault.do:
             case "kill":
                 await self.kill()
@@ -352,9 +365,12 @@ class NodeControl:
             case "drop":
                 await self.drop()
             case "load":
+                self._set_frames(fault.nulled_frames, fault.missing_frames)
                 await self.set_load(players=fault.players, playing=fault.playing, system_load=fault.system_load)
             case "close_voice":
-                await self.close_voice(fault.guild, fault.code)
+                await self.close_voice(fault.guild, VOICE_CLOSED if fault.code is None else fault.code)
+            case "close":
+                await self._close_websockets(fault)
             case "lose_sessions":
                 await self.lose_sessions()
 
@@ -363,14 +379,27 @@ class NodeControl:
         if fault.do in REQUEST_ACTIONS:
             self.faults.end(fault)
             return
+        if fault.do in MESSAGE_ACTIONS:
+            self.message_faults.end(fault)
+            for session in self.sessions.values():
+                await session.send_held()
+            return
         match fault.do:
             case "kill" | "stop":
                 await self.start()
             case "freeze" | "hang":
                 await self.thaw()
             case "load":
-                load = self.profile
+                load = self._first_profile
+                self._set_frames(load.nulled_frames, load.missing_frames)
                 await self.set_load(players=load.players, playing=load.playing, system_load=load.system_load)
+
+    async def _close_websockets(self, fault: Fault) -> None:
+        """Close the websockets that chance lets have the fault; sessions wait for their clients."""
+        code = WEBSOCKET_CLOSED if fault.code is None else fault.code
+        sessions = [session for session in self._up().sessions.values() if session.is_open]
+        sockets = [session.socket for session in sessions if self.message_faults.hits(fault)]
+        await asyncio.gather(*(socket.close(code=code) for socket in sockets if socket is not None))
 
     async def lose_sessions(self) -> None:
         """Forget the sessions that wait for their clients, and let no open one wait later."""

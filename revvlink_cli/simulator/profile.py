@@ -61,6 +61,7 @@ class NodeProfile:
             without TLS.
         requires_dave: Whether Discord closes its voice connections with 4017 if its version does not support DAVE.
         load_stream: Whether ``/v4/loadstream`` of a NodeLink is enabled.
+        plugins: Names and versions of its plugins, each as ``name:version``; None is what a simulated node has.
         youtube_plugin: Version of its YouTube plugin, which adds the routes under ``/youtube``; None for none.
         youtube_token: Whether that plugin has an OAuth token; a text is the token.
         youtube_failure: Name of the simulated failure with which the plugin refuses to stream any track, "" for none.
@@ -109,6 +110,7 @@ class NodeProfile:
     voice_ca: str | None = None
     requires_dave: bool = False
     load_stream: bool = False
+    plugins: tuple[str, ...] | None = None
     youtube_plugin: str | None = None
     youtube_token: bool | str = False
     youtube_failure: str = ""
@@ -127,6 +129,14 @@ class NodeProfile:
         """Its version of DAVE, Discord's end-to-end encryption, or 0; Lavalink supports it from 4.2 on."""
         numbers = [int(part) for part in self.version.split("-")[0].split(".")[:2] if part.isdecimal()]
         return int(self.dialect == "nodelink" or numbers >= [4, 2])
+
+    def plugin_versions(self) -> list[dict[str, str]]:
+        """Its plugins as in ``/v4/info``."""
+        plugins = self.plugins
+        if plugins is None:
+            plugins = () if self.dialect == "nodelink" else ("simulator:1.0.0",)
+        parts = [plugin.rpartition(":") for plugin in plugins]
+        return [{"name": name, "version": version} for name, _, version in parts]
 
     @classmethod
     def nodelink(cls, **changes: Any) -> NodeProfile:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from revvlink_cli.simulator.profile import NodeProfile
 
-NODE_ACTIONS = ("kill", "stop", "freeze", "hang", "drop", "load", "close_voice", "lose_sessions")
+NODE_ACTIONS = ("kill", "stop", "freeze", "hang", "drop", "close", "load", "close_voice", "lose_sessions")
 """Faults of a whole node, each at its moment."""
+
+MESSAGE_ACTIONS = ("reorder", "false_stats")
+"""Faults of what a node says about itself."""
 
 REQUEST_ACTIONS = ("status", "delay", "slow", "refuse", "garbage", "truncate")
 """Faults of single requests, by route and by chance."""
 
-ACTIONS = (*NODE_ACTIONS, *REQUEST_ACTIONS)
+ACTIONS = (*NODE_ACTIONS, *MESSAGE_ACTIONS, *REQUEST_ACTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +35,20 @@ class Fault:
         lasts: Seconds for which it lasts; None to the end. A node that is killed starts again then.
         every: Seconds from one begin to the next; None for once.
         route: Method and path of the requests that have it, such as ``GET /v4/loadtracks``; ``*`` stands for any text.
-        chance: Share of these requests that have it, 0 to 1.
+        chance: Share of these requests that have it, 0 to 1; the share of websockets of ``close``, of messages of
+            ``reorder``.
         status: The status of ``status``.
         retry_after: Seconds of its ``Retry-After``; None for none.
         delay: Seconds of ``delay`` and ``slow``.
         jitter: Seconds by which `delay` varies.
-        code: Close code of ``close_voice``.
+        code: Close code of ``close_voice`` and of ``close``; None is 4006, or 1011 for a websocket.
         guild: Guild of ``close_voice``; "" for all.
         players: Players of other sessions, of ``load``; None leaves them.
         playing: Those of them that play, of ``load``.
         system_load: Load of the machine, of ``load``.
+        nulled_frames: Frames a minute that are silence, of ``load``; None leaves them.
+        missing_frames: Frames a minute that are not sent, of ``load``.
+        figures: One of `message_faults.FIGURES`, of ``false_stats``.
     """
 
     do: str
@@ -55,11 +62,14 @@ class Fault:
     retry_after: float | None = None
     delay: float = 1.0
     jitter: float = 0.0
-    code: int = 4006
+    code: int | None = None
     guild: str = ""
     players: int | None = None
     playing: int | None = None
     system_load: float | None = None
+    nulled_frames: int | None = None
+    missing_frames: int | None = None
+    figures: str = "contradictory"
 
     def is_for(self, node: str) -> bool:
         """Whether a node has it."""

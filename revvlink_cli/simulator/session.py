@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from revvlink_cli.simulator.answers import json_text
 from revvlink_cli.simulator.due_times import DueTimes
+from revvlink_cli.simulator.message_faults import NO_FAULTS
 from revvlink_cli.simulator.voice import VoiceLink
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Session:
         timeout: Seconds for which it waits; a NodeLink allows fractions.
         socket: Its connection, None without one.
         observer: Is called with every message to its client.
+        faults: The faults of its messages.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class Session:
         self.timeout: float = 60
         self.socket: web.WebSocketResponse | None = None
         self.observer: Callable[[Mapping[str, Any]], None] = lambda _: None
+        self.faults = NO_FAULTS
+        self._held: str | None = None
         self.profile = profile
         self.clock = clock
         self._stats = stats
@@ -90,7 +94,7 @@ class Session:
 
     def disconnected(self) -> None:
         """Handle the loss of the connection: wait for a resume, or end."""
-        self.socket = None
+        self.socket = self._held = None
         self._ends = self.clock.now() + (self.clock.of_client(self.timeout) if self.resuming else 0)
         self._changed.set()
 
@@ -151,8 +155,11 @@ class Session:
     async def send(self, message: dict[str, Any]) -> None:
         """Send a message, or queue it until the session is resumed; player updates are not queued."""
         self.observer(message)
-        if self.is_open:
+        if self.is_open and self._held is None and message["op"] in _REORDERED and self.faults.holds_back():
+            self._held = json_text(message)
+        elif self.is_open:
             await self._send(json_text(message))
+            await self.send_held()
         elif message["op"] != "playerUpdate":
             self._queue.append(json_text(message))
 
@@ -161,13 +168,19 @@ class Session:
             with suppress(ConnectionError):  # the task that reads from the socket handles the loss
                 await self.socket.send_str(text)
 
+    async def send_held(self) -> None:
+        """Send a message that was held back so that a later one came first."""
+        held, self._held = self._held, None
+        if held is not None:
+            await self._send(held)
+
     async def send_stats(self) -> None:
         """Send the current statistics."""
         frames = None
         if any(player.has_frames(self.clock.now()) for player in self.players.values()):
             nulled, missing = self.profile.nulled_frames, self.profile.missing_frames
             frames = {"sent": 3000 - nulled - missing, "nulled": nulled, "deficit": missing}  # averages of its players
-        await self.send({"op": "stats", **self._stats(), "frameStats": frames})
+        await self.send(self.faults.stats({"op": "stats", **self._stats(), "frameStats": frames}))
 
     async def update(self, player: Player) -> None:
         """Send a ``playerUpdate`` of a player."""
@@ -232,6 +245,8 @@ class Session:
         await self.event(player, "WebSocketClosedEvent", code=code, reason=_REASONS.get(code, ""), byRemote=True)
         await self.update(player)
 
+
+_REORDERED = ("event", "playerUpdate")
 
 _RECONNECTING_CODES = (4015,)
 

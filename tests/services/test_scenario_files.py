@@ -44,6 +44,9 @@ name = "a"
 kind = "lavalnk"
 players = 1
 playing = 2
+plugins = ["lavasrc-plugin"]
+nulled_frames = 2000
+missing_frames = 1001
 [[tracks]]
 match = "x"
 regex = "("
@@ -54,6 +57,12 @@ at = "soon"
 do = "kill"
 every = "1s"
 for = "2s"
+[[faults]]
+do = "close"
+code = 1006
+[[faults]]
+do = "false_stats"
+figures = "stael"
 """
     with pytest.raises(ConfigError) as raised:
         read_scenario(text, Path("bot.toml"))
@@ -65,11 +74,15 @@ for = "2s"
         (3, "nodes[0].nam"),
         (6, "nodes[1].kind"),
         (8, "nodes[1].playing"),
-        (9, "tracks[0]"),
-        (11, "tracks[0].regex"),
-        (13, "faults[0].do"),
-        (14, "faults[0].at"),
-        (17, "faults[1].every"),
+        (9, "nodes[1].plugins[0]"),
+        (11, "nodes[1].missing_frames"),
+        (12, "tracks[0]"),
+        (14, "tracks[0].regex"),
+        (16, "faults[0].do"),
+        (17, "faults[0].at"),
+        (20, "faults[1].every"),
+        (24, "faults[2].code"),
+        (27, "faults[3].figures"),
     ]
     assert found[0][2] == "did you mean seed?"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config.schema import Kind
-from revvlink_cli.services.scenario_files import FAULT, NODE, TRACK, read_scenario
+from revvlink_cli.services.scenario_files import FAULT, NODE, TRACK, UNSENDABLE, read_scenario
 from revvlink_cli.services.scenario_text import scenario_text
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def _values(key: Key) -> st.SearchStrategy[Any]:
     """Values that a key takes."""
     if key.choices:
         return st.sampled_from(key.choices)
+    if key.name == "plugins":
+        return st.lists(TEXTS.map(lambda name: f"{name.strip()}:1.0"), max_size=3)
     match key.kind:
         case Kind.TEXT:
             return TEXTS
@@ -39,7 +41,8 @@ def _values(key: Key) -> st.SearchStrategy[Any]:
                 st.floats(1e-9, 1e12)
             )
         case Kind.INTEGER:
-            return st.integers(int(key.minimum or 0), int(key.maximum or 2**63 - 1))
+            values = st.integers(int(key.minimum or 0), int(key.maximum or 2**63 - 1))
+            return values.filter(lambda value: value not in UNSENDABLE)
         case Kind.NUMBER:
             return st.floats(key.minimum or 0, key.maximum or 1e6)
     raise AssertionError(f"the key {key.name} has a kind that no scenario had so far: say what it takes")
@@ -54,7 +57,10 @@ def _tables(keys: tuple[Key, ...], *always: str, never: tuple[str, ...] = ()) ->
 
 @given(
     nodes=st.lists(
-        _tables(NODE, "name", never=("playing",)), min_size=1, max_size=3, unique_by=lambda node: node["name"]
+        _tables(NODE, "name", never=("playing", "missing_frames")),
+        min_size=1,
+        max_size=3,
+        unique_by=lambda node: node["name"],
     ),
     tracks=st.lists(_tables(TRACK, "match", never=("regex",)), max_size=3),
     faults=st.lists(_tables(FAULT, "do", never=("nodes", "every")), max_size=3),

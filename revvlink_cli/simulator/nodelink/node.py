@@ -197,7 +197,7 @@ class NodeLink(Node):
                 "isNodelink": True,
                 "sourceManagers": list(self.profile.sources),
                 "filters": [name for name in FILTERS if name not in self.profile.disabled_filters],
-                "plugins": [],
+                "plugins": self.profile.plugin_versions(),
             }
         )
 
@@ -213,14 +213,16 @@ class NodeLink(Node):
             "nodelinkLoad": 0,
         }
         players = [player for session in self.sessions.values() for player in session.players.values()]
-        sent = sum(player.frames for player in players if isinstance(player, NodeLinkPlayer))
-        lost = {"nulled": self.profile.nulled_frames, "deficit": self.profile.missing_frames}
-        frames = {"sent": sent, **lost, "expected": sent + sum(lost.values())}
+        expected = sum(player.frames for player in players if isinstance(player, NodeLinkPlayer))
+        nulled = expected * self.profile.nulled_frames // 3000
+        missing = expected * self.profile.missing_frames // 3000
+        frames = {"sent": expected - nulled - missing, "nulled": nulled, "deficit": missing, "expected": expected}
         return stats | {"frameStats": frames if players else None}
 
     async def _stats(self, _request: web.Request) -> web.Response:
         api = {"requests": dict(self._asked), "errors": {}}
-        return json_response(self.stats() | {"detailedStats": {"api": api, "sources": {}, "playback": {"events": {}}}})
+        stats = self.message_faults.stats(self.stats())
+        return json_response(stats | {"detailedStats": {"api": api, "sources": {}, "playback": {"events": {}}}})
 
     async def _load(self, request: web.Request) -> web.Response:
         identifier = request.query.get("identifier", "").strip()

@@ -144,7 +144,7 @@ class NodeLinkSession(Session):
 
     async def send_shared_stats(self, stats: dict[str, Any]) -> None:
         """Send the statistics, which are the same for every session."""
-        await self.send({"op": "stats", **stats})
+        await self.send(self.faults.stats({"op": "stats", **stats}))
 
     async def created(self, player: NodeLinkPlayer) -> None:
         """Send the event of a new player."""
