@@ -262,18 +262,18 @@ def _loads(steps: dict[str, str]) -> str:
         for step, outcome in usual.items()
         if step in steps and steps[step] != outcome and not (step == "error" and steps[step].startswith("raises "))
     ]
-    return ", ".join(odd) or ("yes" if "search" in steps else "")
+    return ", ".join(odd) or ("yes" if "search" in steps else "not tried")
 
 
 def _controls(steps: dict[str, str]) -> str:
     """The commands that do not do what they say."""
     names = ("voice", "play", "pause", "resume", "seek", "volume", "filters")
     odd = [name for name in names if steps[name] != "ok"]
-    return f"not {', '.join(odd)}" if odd else "yes"
+    return "no" if len(odd) == len(names) else f"not {', '.join(odd)}" if odd else "yes"
 
 
 def _end(steps: dict[str, str]) -> str:
-    return {"event": "event", "no event": "no event"}.get(steps["end"].partition(",")[0], "no track")
+    return steps.get("end", "not tried").partition(",")[0]
 
 
 def _after_drop(steps: dict[str, str]) -> str:
@@ -282,9 +282,11 @@ def _after_drop(steps: dict[str, str]) -> str:
 
 
 def _after_kill(steps: dict[str, str]) -> str:
-    if "move" not in steps:
-        return steps["kill"]
-    return f"{steps['kill']}, " + ("moves when asked" if steps["move"] == "ok" else f"asked to move, {steps['move']}")
+    move = steps.get("move")
+    if move is None or steps["kill"].startswith("no player"):
+        return steps["kill"].partition(" to ")[0]
+    how = {"ok": "moves when asked", "has no call for it": "has no call to move"}
+    return f"{steps['kill']}, {how.get(move, f'moving {move}')}"
 
 
 BLOCKS = {

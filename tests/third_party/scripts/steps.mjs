@@ -98,6 +98,7 @@ async function controls(client) {
   await say("seek", await outcome(() => client.seek(20_000)));
   await say("volume", await outcome(() => client.volume(50)));
   await say("filters", await outcome(() => client.filters()));
+  if (setting.kind === "nodelink") return; // it does not know how long a file is, so clients do not seek to near its end
   endings = 0;
   const sought = await outcome(() => client.seek(58_500));
   const event = await outcome(() => until(() => endings > 0));

@@ -123,6 +123,8 @@ async def _controls(client: Client) -> None:
     await _say("seek", await _outcome(client.seek(20_000)))
     await _say("volume", await _outcome(client.volume(50)))
     await _say("filters", await _outcome(client.filters()))
+    if client.setting.kind == "nodelink":
+        return  # it does not know how long a file is, so clients do not seek to near its end
     client.ended.clear()
     sought = await _outcome(client.seek(58_500))
     event = await _outcome(client.ended.wait())

@@ -4,6 +4,8 @@ import { CHANNEL, GUILD, USER, gateway, load, loaded, query, run, setting, track
 
 const { LavalinkManager, NodeType } = load("lavalink-client");
 
+// A NodeLink without YouTube refuses what is looked up there, and this client does not even ask.
+const source = setting.kind === "nodelink" ? "local" : "ytsearch";
 const send = gateway((packet) => manager.sendRawData(packet));
 const manager = new LavalinkManager({
   nodes: setting.nodes.map(({ host, port, password }, number) => ({
@@ -12,13 +14,14 @@ const manager = new LavalinkManager({
   })),
   sendToShard: (_guild, payload) => send(payload),
   client: { id: USER, username: "bot" },
+  playerOptions: { defaultSearchPlatform: source },
 });
 manager.on("trackEnd", trackEnded);
 manager.on("queueEnd", trackEnded); // in place of trackEnd, after the last track
 manager.nodeManager.on("error", (node, error) => console.error(node.id, error));
 let player;
 const find = (identifier) => manager.nodeManager.leastUsedNodes()[0].search(
-  { query: query(identifier), source: "ytsearch" }, USER,
+  { query: query(identifier), source }, USER,
 );
 
 await run({
