@@ -72,7 +72,7 @@ class NodeControl:
         self._placeholder: socket.socket | None = None
         self._frozen: list[asyncio.Transport] = []
         self._turn = asyncio.Lock()  # serialises starts and stops
-        self.log = RequestLog(clock, events)
+        self.log = RequestLog(profile.identifier, clock, events)
         self._begin()
 
     def _begin(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 from collections import deque
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from revvlink_cli.simulator.event_log import EventLog
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 1000
 """Requests of a node that are kept."""
@@ -73,7 +77,8 @@ class Request:
 class RequestLog:
     """The last requests that a node received."""
 
-    def __init__(self, clock: Clock, events: EventLog) -> None:
+    def __init__(self, node: str, clock: Clock, events: EventLog) -> None:
+        self._node = node
         self._clock = clock
         self._events = events
         self.requests: deque[Request] = deque(maxlen=REMEMBERED)
@@ -91,14 +96,19 @@ class RequestLog:
         )
         self.requests.append(kept)
         self._events.notify()
+        began = asyncio.get_running_loop().time()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             kept.status = 101  # the handler returns at its end; another status is known then
+            log.info("%.3f s %s websocket %s opens", kept.at, self._node, kept.path)
         try:
             answer = await handler(request)
             if request.transport is not None:
                 kept.status = answer.status
             return answer
         finally:
+            took = (asyncio.get_running_loop().time() - began) * 1000
+            status = kept.status or "no answer"
+            log.info("%.3f s %s %s %s %s %.1f ms", kept.at, self._node, kept.method, kept.path, status, took)
             self._events.notify()
 
 
