@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
 from revvlink_cli._version import __version__
 from revvlink_cli.cli.app import COMMAND_GROUPS, app
+from revvlink_cli.cli.json_schemas import leaves_below
 from revvlink_cli.commands.shared.command import Options, examples_of
 from revvlink_cli.commands.shared.help_topics import ENVIRONMENT, FILES, TOPICS
 
@@ -42,16 +42,6 @@ PAGE = Path(__file__).parent.parent / "man" / "revvlink.1"
 def escaped(text: str) -> str:
     """Escape a text for troff."""
     return "".join(SPECIAL.get(char, char) for char in text)
-
-
-def commands(context: Any) -> Iterator[Any]:
-    """The contexts of all commands below one, in the order of the help."""
-    for name in context.command.list_commands(context):
-        inner = typer.Context(context.command.get_command(context, name), parent=context, info_name=name)
-        if isinstance(inner.command, TyperGroup):
-            yield from commands(inner)
-        else:
-            yield inner
 
 
 def parameters(context: Any, *, shared: bool) -> Iterator[str]:
@@ -122,7 +112,7 @@ def topic(name: str) -> Iterator[str]:
 def page() -> str:
     """The whole page, with the usual sections in their usual order."""
     root = typer.Context(typer.main.get_command(app), info_name="revvlink", obj=Options())
-    contexts = list(commands(root))
+    contexts = list(leaves_below(root))
     sections: dict[str, Iterable[str]] = {
         "NAME": ["revvlink \\- the operator\\(aqs tool for a fleet of Lavalink nodes"],
         "SYNOPSIS": ["\\fBrevvlink\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]"],

@@ -24,16 +24,17 @@ FOLDER = Path(__file__).parent.parent / "schemas"
 
 def leaves() -> Iterator[Any]:
     """The context of every command that is not a group, in the order of the help."""
-    yield from _below(typer.Context(typer.main.get_command(app), info_name="revvlink"))
+    yield from leaves_below(typer.Context(typer.main.get_command(app), info_name="revvlink"))
 
 
-def _below(context: Any) -> Iterator[Any]:
+def leaves_below(context: Any) -> Iterator[Any]:
+    """The contexts of the commands below one, or of this one, that are not groups, in the order of the help."""
     if not isinstance(context.command, TyperGroup):
         yield context
         return
     for name in context.command.list_commands(context):
         inner: Any = context.command.get_command(context, name)
-        yield from _below(typer.Context(inner, parent=context, info_name=name))
+        yield from leaves_below(typer.Context(inner, parent=context, info_name=name))
 
 
 def printed() -> dict[str, Mapping[str, Rows | Record]]:
