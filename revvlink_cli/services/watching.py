@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
 import time
@@ -188,9 +187,7 @@ async def watch(
                 over = duration is not None and next_at - begun > duration
                 if samples == count or over or watched.is_hopeless:
                     return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(next_at - time.monotonic()):
-                        await control.wake.wait()
+                await _wait_until(next_at, control.wake)
                 control.wake.clear()
                 if hung_up and reload is not None:
                     hung_up = False
@@ -206,6 +203,19 @@ async def watch(
                 task.cancel()
             if joining:
                 await asyncio.wait(joining)
+
+
+async def _wait_until(at: float, wake: asyncio.Event) -> None:
+    """Wait for a moment of the monotonic clock, or until `wake` is set; it is set in the end.
+
+    Ctrl-C may cancel the task while it runs. If its time is over by then, as on a busy machine, an `asyncio.timeout`
+    that is entered after that would swallow the cancellation, and the watch would go on.
+    """
+    timer = asyncio.get_running_loop().call_later(max(at - time.monotonic(), 0.0), wake.set)
+    try:
+        await wake.wait()
+    finally:
+        timer.cancel()
 
 
 async def follow(fleet: Fleet, wanted: Sequence[NodeSettings], joining: set[asyncio.Task[None]]) -> None:
