@@ -177,11 +177,13 @@ def test_exporter(simulator: Simulator, write_config: Callable[..., Path]) -> No
     )
     with exporter(config) as running:
         deadline, times = time.monotonic() + 60, set[float]()
-        while len(times) < 2 or ("revvlink_canary_success", "silent") not in (found := running.metrics()):
+        success = "revvlink_canary_success"
+        while (  # on a busy machine the sound of a play may have gaps, so that it fails
+            len(times) < 2 or (success, "silent") not in (found := running.metrics()) or not found.get((success, "one"))
+        ):
             assert time.monotonic() < deadline, times
             times |= {at for (name, node), at in running.metrics().items() if (name, node) == (LAST, "one")}
             time.sleep(0.1)
-        assert found["revvlink_canary_success", "one"] == 1.0
         assert found["revvlink_canary_packets_per_second", "one"] == pytest.approx(50, abs=10)
         assert found["revvlink_canary_start_seconds", "one"] > 0
         assert (found["revvlink_canary_success", "silent"], found["revvlink_canary_status", "silent"]) == (0.0, 2.0)
