@@ -190,6 +190,22 @@ def _integer(raw: Mapping[str, Any], key: str, otherwise: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
+class _Known(msgspec.Struct, gc=False):  # it can be in no cycle
+    """What is known of one player.
+
+    Attributes:
+        player: The player as the last answer described it, but for what follows.
+        track: What it plays, or None.
+        state: Where it is.
+        received_at: Monotonic second at which the node sent `state`.
+    """
+
+    player: RemotePlayer
+    track: Playable | None
+    state: PlayerState
+    received_at: float
+
+
 class SessionPlayers:
     """The players of a session, by guild.
 
@@ -197,60 +213,49 @@ class SessionPlayers:
     update of a player that was just destroyed.
     """
 
-    __slots__ = (
-        "_players",
-        "_states",
-        "_tracks",
-    )
+    __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._players: dict[int, RemotePlayer] = {}
-        # Messages change these often, so they stand apart; those in `_players` are of the last answer.
-        self._tracks: dict[int, Playable | None] = {}
-        self._states: dict[int, tuple[PlayerState, float]] = {}
+        self._known: dict[int, _Known] = {}
 
     @property
     def players(self) -> Mapping[int, RemotePlayer]:
         """The players by guild; a copy."""
         return {
-            guild: structs.replace(player, track=self._tracks[guild], state=self._states[guild][0])
-            for guild, player in self._players.items()
+            guild: structs.replace(known.player, track=known.track, state=known.state)
+            for guild, known in self._known.items()
         }
 
     def state_of(self, guild_id: int) -> tuple[PlayerState, float] | None:
         """A player's state, and the monotonic second at which the node sent it; None without such a player."""
-        return self._states.get(guild_id)
+        known = self._known.get(guild_id)
+        return (known.state, known.received_at) if known is not None else None
 
     def replace(self, players: Iterable[RemotePlayer]) -> None:
         """Replace all players with these."""
-        self._players.clear()
-        self._tracks.clear()
-        self._states.clear()
+        self._known.clear()
         for player in players:
             self.put(player)
 
     def put(self, player: RemotePlayer) -> None:
         """Add or replace one player."""
-        self._players[player.guild_id] = player
-        self._tracks[player.guild_id] = player.track
-        self._states[player.guild_id] = (player.state, clock.monotonic())
+        self._known[player.guild_id] = _Known(player, player.track, player.state, clock.monotonic())
 
     def drop(self, guild_id: int) -> None:
         """Remove a player."""
-        self._players.pop(guild_id, None)
-        self._tracks.pop(guild_id, None)
-        self._states.pop(guild_id, None)
+        self._known.pop(guild_id, None)
 
     def update(self, guild_id: int, state: PlayerState, now: float) -> None:
         """Apply a ``playerUpdate`` that came at a monotonic second."""
-        if guild_id in self._states:
-            self._states[guild_id] = (state, now)
+        known = self._known.get(guild_id)
+        if known is not None:
+            known.state, known.received_at = state, now
 
     def seek(self, guild_id: int, position: int) -> None:
         """Apply a seek that was accepted: a Lavalink's answer still has the position of the last frame."""
-        if guild_id in self._states:
-            state = msgspec.structs.replace(self._states[guild_id][0], position=position)
-            self._states[guild_id] = (state, clock.monotonic())
+        known = self._known.get(guild_id)
+        if known is not None:
+            known.state, known.received_at = structs.replace(known.state, position=position), clock.monotonic()
 
     def apply(self, event: Event) -> bool:
         """Apply an event; returns False when this client does not know its type."""
@@ -261,9 +266,9 @@ class SessionPlayers:
                 if reason != "replaced":  # the next track has begun, or is about to
                     self._set_track(guild, None)
             case VoiceClosed(guild_id=guild):
-                if guild in self._states:
-                    state, at = self._states[guild]
-                    self._states[guild] = (structs.replace(state, connected=False, ping=-1), at)
+                known = self._known.get(guild)
+                if known is not None:
+                    known.state = structs.replace(known.state, connected=False, ping=-1)
             case TrackException() | TrackStuck():
                 pass  # neither of them ends a track
             case OtherEvent():
@@ -288,13 +293,14 @@ class SessionPlayers:
         return True
 
     def _set_track(self, guild_id: int, track: Playable | None) -> None:
-        if guild_id in self._tracks:
-            self._tracks[guild_id] = track
+        known = self._known.get(guild_id)
+        if known is not None:
+            known.track = track
 
     def _change(self, guild_id: int, **fields: Any) -> None:
-        player = self._players.get(guild_id)
-        if player is not None:
-            self._players[guild_id] = structs.replace(player, **fields)
+        known = self._known.get(guild_id)
+        if known is not None:
+            known.player = structs.replace(known.player, **fields)
 
 
 _QUIET = frozenset(
