@@ -53,7 +53,7 @@ class Transport:
     def for_websockets(self) -> aiohttp.ClientSession:
         """The session for websockets to all nodes."""
         if self._websockets is None:
-            trace = aiohttp.TraceConfig()
+            trace = aiohttp.TraceConfig(_no_context)  # type: ignore[arg-type]  # aiohttp only calls it
             trace.on_request_redirect.append(_refuse_redirect)
             self._websockets = self._make(self._connector, trace)
         return self._websockets
@@ -143,13 +143,17 @@ def _stages() -> aiohttp.TraceConfig:
 
         return on_signal
 
-    trace = aiohttp.TraceConfig()
+    trace = aiohttp.TraceConfig(_no_context)  # type: ignore[arg-type]  # as above
     trace.on_dns_resolvehost_start.append(call(partial(note_stage, Stage.RESOLVE)))
     trace.on_dns_resolvehost_end.append(call(partial(note_stage, Stage.CONNECT)))
     trace.on_connection_create_end.append(call(note_connected))
     trace.on_connection_reuseconn.append(call(note_connected))
     trace.on_request_redirect.append(_refuse_redirect)
     return trace
+
+
+def _no_context(**_: object) -> None:
+    """No context for a request's traces: no callback reads it, and an open websocket would keep it."""
 
 
 async def _refuse_redirect(
