@@ -26,6 +26,7 @@ import tomli_w
 from revvlink_cli.cli.app import COMMANDS as NAMES
 from revvlink_cli.cli.app import run
 from revvlink_cli.services.demo import TAGS, DemoFleet
+from revvlink_cli.services.simulator_admin.server import AdminServer
 from tests.conftest import start_cli
 from tests.docs.pages import COMMANDS, PAGES, ROOT, Step, is_same, steps_of, with_output
 from tests.run_in_process import TerminalText, log_kept
@@ -54,7 +55,7 @@ NOT_COMPARED = (
 VERDICTS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """What `check` prints first -> its exit code."""
 
-CHANGES = "players destroy|routeplanner free"
+CHANGES = "players destroy|routeplanner free|simulate ctl"
 """Part of a command line that changes the fleet."""
 
 ADDED = {
@@ -69,6 +70,7 @@ OTHER_CODES = {
     "192.0.2.7:2333": {2},
     "--cert voice.pem": {2},  # there is no such file
     "--tag public": {0, 3},
+    "simulate ctl advance": {1},  # the clock of the fleet is real
     "curl": {2},  # there is no such list
     "--all-contexts": {0, 2},  # one of the contexts is a starter, whose node does not exist
     "'playing>100": {0, 1},  # no node of the fleet may be so busy
@@ -96,6 +98,8 @@ BEFORE = {
     ],
     "revvlink context add": ["revvlink context remove prod --yes", "revvlink context remove staging --yes"],
     "revvlink context show": ["revvlink context use prod"],
+    "revvlink simulate ctl end-fault": ["revvlink simulate ctl fault delay"],
+    "revvlink simulate ctl start": ["revvlink simulate ctl kill us-2"],
     "revvlink init": ["rm .config/revvlink/revvlink.toml"],
     "revvlink silence remove": ["revvlink silence add us-1 --for 1h --reason 'new disk'"],
     "revvlink silence list": ["revvlink silence add us-1 --for 1h --reason 'new disk'"],
@@ -265,7 +269,7 @@ class _Typed(TerminalText):
 
 def is_endless(text: str) -> bool:
     """Whether a command line runs until it is interrupted."""
-    has_end = re.search(r"--(count|duration|from|help|schema)\b| simulate record\b", text)
+    has_end = re.search(r"--(count|duration|from|help|schema)\b| simulate (record|ctl)\b", text)
     return not has_end and (text.startswith(ENDLESS) or re.search(r" --(watch|hold)\b", text) is not None)
 
 
@@ -290,7 +294,13 @@ def desk(path: Path, isolated: Path, shared_fleet: DemoFleet) -> Iterator[Desk]:
         if any(step.before or re.search(CHANGES, step.text) for step in steps_of(path)):
             fleet = DemoFleet(moves=False)
             stack.enter_context(fleet.running())
-        yield Desk(Path(folder), fleet)
+        desk = Desk(Path(folder), fleet)
+        if any("simulate ctl" in step.text for step in steps_of(path)):
+            server = AdminServer(fleet.simulator.simulation, "token", host="127.0.0.1", port=0)
+            fleet.simulator.call(server.start())
+            stack.callback(lambda: fleet.simulator.call(server.close()))
+            desk.environment |= {"REVVLINK_SIMULATE_ADMIN": server.uri, "REVVLINK_SIMULATE_ADMIN_TOKEN": "token"}
+        yield desk
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the lines are typed in a POSIX shell")

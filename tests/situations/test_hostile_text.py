@@ -109,6 +109,7 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("list", "--all-nodes"),
         ("--cache-mode", "only", HOSTILE),
     ),
+    "simulate ctl": (("wait", HOSTILE), ("kill", HOSTILE), ("event", HOSTILE, HOSTILE), ("fault", HOSTILE)),
     "simulate record": (("--for", "500ms", "--search", "list", "--search", HOSTILE), ("--for", HOSTILE)),
     "simulate run": ((HOSTILE,), ("--listen", HOSTILE), ("--schema",)),
     "top": ((),),

@@ -123,7 +123,7 @@ OTHER_COMMANDS = (
     "nodes edit more --tag paid", "nodes rename more less", "nodes remove less --yes", "nodes test inline",
     "nodes export --for json", "nodes import list.json --dry-run", "play night --for 1s --node inline",
     "silence add inline --for 1h --reason disk", "silence list", "silence remove --all --yes", "version",
-    "demo -- nodes list", "simulate run nodes.toml",
+    "demo -- nodes list", "simulate run nodes.toml", "simulate ctl nodes",
 )  # fmt: skip
 """The commands that ask no node, or have a test of their own above or below, in an order in which each succeeds."""
 

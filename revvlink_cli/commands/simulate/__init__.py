@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from revvlink_cli.commands.shared.command import make_group
 
-app = make_group("revvlink_cli.commands.simulate", {"run": "run", "record": "record"}, default="run")
+app = make_group("revvlink_cli.commands.simulate", {"run": "run", "record": "record", "ctl": "ctl"}, default="run")

@@ -267,7 +267,7 @@ async def _serve(
     def ready_text(path: Path) -> str:
         text: dict[str, Any] = {"config": str(path), "nodes": [_described(node) for node in simulator]}
         if server is not None:
-            text["admin"] = {"uri": server.uri, "token": server.token}
+            text |= _admin(server)
         return f"{json.dumps(text, indent=2)}\n"
 
     simulator = Simulator(
@@ -291,9 +291,11 @@ async def _serve(
 @contextmanager
 def _running(options: Options, simulator: Simulator, server: AdminServer | None) -> Iterator[Path]:
     """Run the nodes and their admin API; gives the path of a configuration for them."""
+    import json
     import os
 
     from revvlink_cli.services.simulated_fleet import configuration_of
+    from revvlink_cli.services.simulator_admin.client import FILE
 
     with ExitStack() as stack:
         try:
@@ -307,6 +309,8 @@ def _running(options: Options, simulator: Simulator, server: AdminServer | None)
             failure = Failure("listen", where, hint="choose other ports with --listen")
             raise CommandError(failure, exit_code=ExitCode.FAILED) from None
         path = stack.enter_context(configuration_of(simulator, "simulate"))
+        if server is not None:
+            path.with_name(FILE).write_text(json.dumps(_admin(server)), encoding="utf-8")
         if server is not None and not options.quiet:
             diagnostics.lines(
                 (
@@ -318,6 +322,11 @@ def _running(options: Options, simulator: Simulator, server: AdminServer | None)
                 )
             )
         yield path
+
+
+def _admin(server: AdminServer) -> dict[str, Any]:
+    """The admin API in the ready file, and in the file in which `simulate ctl` finds it."""
+    return {"admin": {"uri": server.uri, "token": server.token}}
 
 
 def _described(node: SimulatedNode) -> dict[str, Any]:
