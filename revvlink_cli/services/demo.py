@@ -154,7 +154,7 @@ class DemoFleet:
 
         Only the user can read the file, which holds the password. It is deleted at the end.
         """
-        files = {"cache": {"path": "cache.sqlite3"}, "page": {"history": "history.sqlite3"}}
+        files: dict[str, Any] = {"cache": {"path": "cache.sqlite3"}, "page": {"history": "history.sqlite3"}}
         with self._simulator, configuration_of(self._simulator, "demo", tags=TAGS, **files) as path:
             try:
                 self._simulator.call(self._start())

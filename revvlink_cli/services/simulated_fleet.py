@@ -21,6 +21,7 @@ def configuration_of(
     program: str,
     *,
     tags: Mapping[str, tuple[str, ...]] | None = None,
+    ca_file: Path | None = None,
     **sections: Any,
 ) -> Iterator[Path]:
     """Write a configuration file for nodes that run; gives its path.
@@ -31,6 +32,7 @@ def configuration_of(
         nodes: The nodes.
         program: What runs them, for the name of the folder.
         tags: Name of a node -> its tags.
+        ca_file: The certificate of their authority, None for one that the machine trusts.
         sections: Other sections of the configuration.
     """
     tables = []
@@ -39,6 +41,8 @@ def configuration_of(
         table: dict[str, Any] = {"identifier": profile.identifier, "uri": node.uri, "password": profile.password}
         if profile.region is not None:
             table["region"] = profile.region
+        if ca_file is not None:
+            table["ca_file"] = str(ca_file)
         if tags is not None:
             table["tags"] = list(tags[profile.identifier])
         tables.append(table)

@@ -21,6 +21,7 @@ from revvlink_cli.simulator.requests import Request, RequestLog
 from revvlink_cli.simulator.scenario import MESSAGE_ACTIONS, REQUEST_ACTIONS
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
     from revvlink_cli.simulator.clock import Clock
@@ -59,11 +60,21 @@ class NodeControl:
 
     _started = 0
 
-    def __init__(self, profile: NodeProfile, *, host: str, clock: Clock, events: EventLog, seed: int | None) -> None:
+    def __init__(
+        self,
+        profile: NodeProfile,
+        *,
+        host: str,
+        clock: Clock,
+        events: EventLog,
+        seed: int | None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.profile = profile
         self.port = profile.port
         self._first_profile = profile
         self._host = host
+        self._tls = tls
         self._clock = clock
         self._events = events
         self._seed = seed
@@ -94,7 +105,8 @@ class NodeControl:
     @property
     def uri(self) -> str:
         """The HTTP address of the node for clients on this machine."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self._tls is None else 'https'}://{host}:{self.port}"
 
     @property
     def password(self) -> str:
@@ -150,7 +162,7 @@ class NodeControl:
             await runner.setup()
             self.release_port()
             try:
-                await web.TCPSite(runner, self._host, self.port, backlog=BACKLOG).start()
+                await web.TCPSite(runner, self._host, self.port, backlog=BACKLOG, ssl_context=self._tls).start()
             except OSError:
                 await runner.cleanup()
                 raise

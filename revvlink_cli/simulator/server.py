@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from revvlink_cli.simulator.simulation import Simulation
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine, Iterable, Iterator
     from types import TracebackType
 
@@ -126,13 +127,16 @@ class Simulator:
         seed: int | None = None,
         host: str = "127.0.0.1",
         clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
         on_event: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
         """Prepare; nothing runs yet. The arguments are those of `Simulation`.
 
         `on_event` is called in the simulator's thread.
         """
-        self.simulation = Simulation(profiles, faults=faults, seed=seed, host=host, clock=clock, on_event=on_event)
+        self.simulation = Simulation(
+            profiles, faults=faults, seed=seed, host=host, clock=clock, tls=tls, on_event=on_event
+        )
         self._nodes = {node.profile.identifier: SimulatedNode(self, node) for node in self.simulation}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

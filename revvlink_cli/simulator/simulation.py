@@ -12,6 +12,7 @@ from revvlink_cli.simulator.node_control import NodeControl
 from revvlink_cli.simulator.timeline import Timeline
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
@@ -52,6 +53,7 @@ class Simulation:
         seed: int | None = None,
         host: str = "127.0.0.1",
         clock: Clock | None = None,
+        tls: ssl.SSLContext | None = None,
         on_event: Callable[[str, str, str], None] = lambda *_: None,
     ) -> None:
         """Prepare; nothing runs yet.
@@ -62,6 +64,7 @@ class Simulation:
             seed: Makes the chance of faults the same in every run; None makes it different.
             host: The address that all nodes listen on.
             clock: Their clock; None is a real one. It starts with the nodes.
+            tls: The TLS with which they serve; None is HTTP without TLS.
             on_event: Is called with a node's name, ``fault_began``, ``fault_ended`` or ``fault_failed``, and what the
                 fault does. A fault fails if its node cannot have it, or cannot start again because its port is taken.
         """
@@ -76,7 +79,7 @@ class Simulation:
             if profile.identifier in self._nodes:
                 raise ValueError(f"two nodes have the identifier {profile.identifier}")
             self._nodes[profile.identifier] = NodeControl(
-                profile, host=host, clock=self.clock, events=self.events, seed=seed
+                profile, host=host, clock=self.clock, events=self.events, seed=seed, tls=tls
             )
 
     def __getitem__(self, identifier: str) -> NodeControl:

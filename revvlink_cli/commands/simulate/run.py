@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
+    from revvlink_cli.services.simulated_tls import SimulatedTls
     from revvlink_cli.services.simulator_admin.server import AdminServer
     from revvlink_cli.simulator import Clock, SimulatedNode, Simulator
     from revvlink_cli.simulator.scenario import Scenario
@@ -48,7 +49,7 @@ class SimulateRow:
     uri: str | None
 
 
-def _scenarios(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
+def _files(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:  # noqa: ARG001 - Typer's signature
     return files(incomplete)
 
 
@@ -70,9 +71,7 @@ def simulate(
     ctx: typer.Context,
     scenario: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[SCENARIO]", help="TOML file with nodes, tracks and faults.", autocompletion=_scenarios
-        ),
+        typer.Argument(metavar="[SCENARIO]", help="TOML file with nodes, tracks and faults.", autocompletion=_files),
     ] = None,
     nodes: Annotated[
         int | None, typer.Option("--nodes", metavar="N", min=1, max=1000, help="Number of nodes without a SCENARIO; 1.")
@@ -113,6 +112,15 @@ def simulate(
         str | None,
         typer.Option("--admin-token-env", metavar="NAME", help="Variable with the token of the admin API."),
     ] = None,
+    tls_cert: Annotated[
+        str | None,
+        typer.Option(
+            "--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate, in PEM form.", autocompletion=_files
+        ),
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", metavar="FILE", help="Key of the certificate.", autocompletion=_files)
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of scenarios, for editors, and end.")
     ] = False,
@@ -138,8 +146,9 @@ def simulate(
     password = None if options.password_env is None else read_password(options, options.password_env)
     access = _admin_access(ctx, admin, admin_token_env)
     time = _clock(ctx, clock, has_admin=admin is not None)
+    tls = _tls(ctx, tls_cert, tls_key)
     given = _listening(_scenario(options, ctx, scenario, nodes, kind, seed), port, password)
-    rows = _serve(options, given, host, time, access, ready_file)
+    rows = _serve(options, given, host, time, tls, access, ready_file)
     return Stream(SimulateRow, rows, is_endless=True, is_service=True)
 
 
@@ -163,6 +172,19 @@ def _admin_access(ctx: typer.Context, port: int | None, variable: str | None) ->
     if not token:
         raise typer.BadParameter(f"{variable} is not set, or empty", ctx=ctx, param_hint="--admin-token-env")
     return Access(port, token)
+
+
+def _tls(ctx: typer.Context, cert: str | None, key: str | None) -> SimulatedTls | None:
+    from revvlink_cli.services.simulated_tls import TlsError, load_tls
+
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise typer.BadParameter("a certificate and its key go together", ctx=ctx, param_hint="--tls-cert, --tls-key")
+    try:
+        return load_tls(cert, key)
+    except TlsError as error:
+        raise typer.BadParameter(str(error), ctx=ctx, param_hint="--tls-cert, --tls-key") from None
 
 
 def _clock(ctx: typer.Context, name: str, *, has_admin: bool) -> Clock:
@@ -249,7 +271,13 @@ def _listening(scenario: Scenario, port: int, password: str | None) -> Scenario:
 
 
 async def _serve(
-    options: Options, scenario: Scenario, host: str, clock: Clock, access: Access | None, ready_file: str | None
+    options: Options,
+    scenario: Scenario,
+    host: str,
+    clock: Clock,
+    tls: SimulatedTls | None,
+    access: Access | None,
+    ready_file: str | None,
 ) -> AsyncGenerator[SimulateRow, None]:
     """Run the nodes until cancelled; first say where they are, then what happens to them."""
     import asyncio
@@ -270,13 +298,14 @@ async def _serve(
             text |= _admin(server)
         return f"{json.dumps(text, indent=2)}\n"
 
+    context = None if tls is None else tls.context
     simulator = Simulator(
-        scenario.nodes, faults=scenario.faults, seed=scenario.seed, host=host, clock=clock, on_event=keep
+        scenario.nodes, faults=scenario.faults, seed=scenario.seed, host=host, clock=clock, tls=context, on_event=keep
     )
     server = None if access is None else AdminServer(simulator.simulation, access.token, host=host, port=access.port)
     with kept_fleet(
         options,
-        _running(options, simulator, server),
+        _running(options, simulator, server, None if tls is None else tls.authority),
         KEPT,
         ready_file=ready_file,
         ready_text=ready_text,
@@ -289,7 +318,9 @@ async def _serve(
 
 
 @contextmanager
-def _running(options: Options, simulator: Simulator, server: AdminServer | None) -> Iterator[Path]:
+def _running(
+    options: Options, simulator: Simulator, server: AdminServer | None, authority: Path | None
+) -> Iterator[Path]:
     """Run the nodes and their admin API; gives the path of a configuration for them."""
     import json
     import os
@@ -308,7 +339,7 @@ def _running(options: Options, simulator: Simulator, server: AdminServer | None)
             where = f"cannot listen on {simulator.host}: {reason}"
             failure = Failure("listen", where, hint="choose other ports with --listen")
             raise CommandError(failure, exit_code=ExitCode.FAILED) from None
-        path = stack.enter_context(configuration_of(simulator, "simulate"))
+        path = stack.enter_context(configuration_of(simulator, "simulate", ca_file=authority))
         if server is not None:
             path.with_name(FILE).write_text(json.dumps(_admin(server)), encoding="utf-8")
         if server is not None and not options.quiet:

@@ -17,7 +17,6 @@ from revvlink_cli.simulator.control_errors import ControlError, NoSuchFaultError
 from revvlink_cli.simulator.node_control import here
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from revvlink_cli.config.schema import Key
@@ -44,14 +43,11 @@ class AdminServer:
         port: Its port; 0 before `start` if it takes a free one.
     """
 
-    def __init__(
-        self, simulation: Simulation, token: str, *, host: str, port: int, ssl_context: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, simulation: Simulation, token: str, *, host: str, port: int) -> None:
         """Prepare; nothing listens yet. Port 0 takes a free one."""
         self._simulation = simulation
         self.token = token
         self._host = host
-        self._ssl = ssl_context
         self._under_way = 0
         self.port = port
         self._runner: web.AppRunner | None = None
@@ -60,8 +56,7 @@ class AdminServer:
     def uri(self) -> str:
         """The address for clients on this machine."""
         host = here(self._host)
-        scheme = "http" if self._ssl is None else "https"
-        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     async def start(self) -> None:
         """Listen.
@@ -75,7 +70,7 @@ class AdminServer:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2, handle_signals=False)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self.port, ssl_context=self._ssl).start()
+            await web.TCPSite(self._runner, self._host, self.port).start()
         except OSError:
             await self._runner.cleanup()
             raise
