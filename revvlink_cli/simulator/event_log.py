@@ -51,7 +51,7 @@ class EventLog:
         self._clock = clock
         self._on_event = on_event
         self._last = 0
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Event | None = None  # there is one while somebody waits
 
     def next_number(self) -> int:
         """The number of the next event or request."""
@@ -78,8 +78,9 @@ class EventLog:
 
     def notify(self) -> None:
         """Let those who wait look again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
     def clear(self) -> None:
         """Forget all events; numbers begin at 1 again."""
@@ -100,6 +101,7 @@ class EventLog:
         try:
             async with asyncio.timeout(timeout):
                 while (given := found()) is None:
+                    self._changed = self._changed or asyncio.Event()
                     await self._changed.wait()
                 return given
         except TimeoutError:

@@ -27,7 +27,7 @@ REMEMBERED = 1000
 """Requests of a node that are kept."""
 
 LONGEST_BODY = 2**16
-"""Bytes of a body that are kept."""
+"""Bytes that a body may have to be kept."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Request:
         method: Its method.
         path: Its path, with the query.
         headers: Its headers, with their names as sent.
-        body: Its body as JSON, else as text; None without a body.
+        data: Its body as sent; None without one, and for one that is too long.
         status: The status of the answer, 101 for a websocket; None while there is none, or if the node gave none.
     """
 
@@ -49,7 +49,7 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str]
-    body: Any
+    data: bytes | None
     status: int | None = None
 
     @property
@@ -61,6 +61,16 @@ class Request:
     def query(self) -> dict[str, str]:
         """Its query; of a name that is given twice, the last value."""
         return dict(parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
+
+    @property
+    def body(self) -> Any:
+        """Its body as JSON, else as text; None without one."""
+        if self.data is None:
+            return None
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError):
+            return self.data.decode(errors="replace")
 
     @property
     def guild(self) -> str | None:
@@ -92,7 +102,7 @@ class RequestLog:
             method=request.method,
             path=request.path_qs,
             headers=dict(request.headers),
-            body=await _body(request),
+            data=await _body(request),
         )
         self.requests.append(kept)
         self._events.notify()
@@ -112,11 +122,8 @@ class RequestLog:
             self._events.notify()
 
 
-async def _body(request: web.Request) -> Any:
+async def _body(request: web.Request) -> bytes | None:
     if not request.can_read_body or (request.content_length or 0) > LONGEST_BODY:
         return None
     data = await request.read()
-    try:
-        return json.loads(data)
-    except ValueError:
-        return data[:LONGEST_BODY].decode(errors="replace")
+    return data if len(data) <= LONGEST_BODY else None

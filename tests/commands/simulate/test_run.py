@@ -7,15 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import run_cli
 from tests.run_in_process import run_in_process
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCENARIO = """
 seed = 1
@@ -44,6 +41,7 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "simulate", "bot.toml", "--ready-file", str(ready)]
+    command += ["--admin", "0"]
     with subprocess.Popen(
         [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -55,6 +53,8 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
         rows = run_in_process(["nodes", "status", "-o", "json"], **config).rows
         found = run_in_process(["search", "summer rain", "--node", "us-1", "-o", "json"], **config).rows
         broken = run_in_process(["search", "broken", "--node", "eu-1"], **config)
+        killed = run_in_process(["simulate", "ctl", "kill", "us-1", "--ready-file", str(ready), "-o", "json"]).rows
+        beside = json.loads(Path(given["config"]).with_name("admin.json").read_text(encoding="utf-8"))
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
 
@@ -64,6 +64,9 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
     assert {(row["node"], row["state"]) for row in rows} == {("us-1", "connected"), ("eu-1", "connected")}
     assert found[0]["title"] == "Summer Rain"
     assert broken.code == 1
+    assert [(row["node"], row["state"]) for row in killed] == [("us-1", "down")]
+    assert beside == {"admin": given["admin"]}
+    assert given["admin"]["token"] in said
     assert process.returncode == 130
     assert "export REVVLINK_CONFIG=" in said
     assert "Traceback" not in said
