@@ -128,6 +128,9 @@ TABLES: Mapping[str, tuple[Key, ...]] = {"nodes": NODE, "tracks": TRACK, "faults
 
 MOST_NODES = 5000
 
+PLUGIN = r"\S.*:\S+"
+"""A plugin in ``plugins``: name and version."""
+
 
 def read_scenario(text: str, path: Path | None = None) -> Scenario:
     """The scenario in a text.
@@ -205,7 +208,7 @@ class _Reader(DocumentChecker):
             if values.get("nulled_frames", 0) + values.get("missing_frames", 0) > FRAMES_A_MINUTE:
                 self.problem(("nodes", index, "missing_frames"), "and nulled_frames are more than 3000 together")
             for at, plugin in enumerate(values.get("plugins", ())):
-                if not re.fullmatch(r"\S.*:\S+", plugin):
+                if not re.fullmatch(PLUGIN, plugin):
                     where = ("nodes", index, "plugins", at)
                     self.problem(where, f"{plugin} is not name:version", 'for example "lavasrc-plugin:4.8.1"')
             if name is not None and not self.problems:

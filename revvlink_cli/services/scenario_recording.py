@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import count
 from statistics import median
@@ -15,7 +16,7 @@ from revvlink_cli.config.schema import Kind
 from revvlink_cli.config.secrets_in_use import redact
 from revvlink_cli.config.values import read_value
 from revvlink_cli.services.address_redaction import AddressRedactor, hosts_in
-from revvlink_cli.services.scenario_files import FIELDS, NODE, TRACK, profile_of
+from revvlink_cli.services.scenario_files import FIELDS, NODE, PLUGIN, TRACK, profile_of
 from revvlink_cli.simulator.invented import place_of
 from revvlink_cli.simulator.profile import PLAYER_LOAD
 from revvlink_cli.simulator.routeplanner import PLANNERS
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from revvlink_cli.client.protocol.tracks import Playable
     from revvlink_cli.client.snapshot import NodeSnapshot
     from revvlink_cli.config.schema import Key
+
+YOUTUBE_PLUGIN = "youtube-plugin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def record_scenario(nodes: Sequence[SeenNode], loads: Iterable[SeenLoad] = ()) -
     profiles = []
     for name, node in zip(names.values(), nodes, strict=True):
         values = {key: value(node) for key, value in OBSERVED.items()}
-        values = {key: public.text(value) if isinstance(value, str) else value for key, value in values.items()}
+        values = {key: public.value(value) for key, value in values.items()}
         profiles.append(profile_of(_allowed(NODE, {"name": name, **values}), tracks))
     renamed = {before: name for before, name in names.items() if name != before}
     return RecordedScenario(Scenario(nodes=tuple(profiles)), renamed, tuple(left_out))
@@ -127,9 +130,17 @@ def _sources(node: SeenNode) -> list[str] | None:
     return None if sources is None else list(sources)
 
 
+def _plugins(node: SeenNode) -> list[str] | None:
+    """All plugins but that for YouTube, which has a key of its own."""
+    if node.snapshot.info is None:
+        return None
+    named = [f"{one.name}:{one.version}" for one in node.snapshot.info.plugins if one.name != YOUTUBE_PLUGIN]
+    return [plugin for plugin in named if re.fullmatch(PLUGIN, plugin)]
+
+
 def _youtube_plugin(node: SeenNode) -> str | None:
     plugins = node.snapshot.info.plugins if node.snapshot.info is not None else ()
-    return next((plugin.version for plugin in plugins if plugin.name == "youtube-plugin"), None)
+    return next((plugin.version for plugin in plugins if plugin.name == YOUTUBE_PLUGIN), None)
 
 
 def _players(node: SeenNode) -> int:
@@ -181,6 +192,7 @@ OBSERVED: Mapping[str, Callable[[SeenNode], Any]] = {
     "version": _version,
     "region": lambda node: node.snapshot.region,
     "sources": _sources,
+    "plugins": _plugins,
     "players": _players,
     "playing": _playing,
     "load": _load,
@@ -198,6 +210,8 @@ NOT_OBSERVED = {
     "password": "a secret",
     "stats_interval": "follows from the kind",
     "guards": "follows from the kind",
+    "nulled_frames": "reported to the session that plays only",
+    "missing_frames": "reported to the session that plays only",
     "voice": "seen with players only",
     "voice_delay": "seen with players only",
     "audio": "seen with players only",
@@ -268,6 +282,15 @@ class _Public:
         if text is None or redact(text) != text or self._addresses.of(text) != text:
             return None
         return text
+
+    def value(self, value: Any) -> Any:
+        """A value of a table; of a list, the texts that are public."""
+        match value:
+            case str():
+                return self.text(value)
+            case list():
+                return [item for item in value if self.text(item) is not None]
+        return value
 
     def pattern(self, identifier: str) -> str | None:
         """The pattern of a rule for an identifier; None where it may hold a key, an address or a path.

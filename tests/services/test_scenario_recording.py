@@ -27,7 +27,8 @@ SONG = Playable(encoded="x", title="Night Garden", author="Mira Solvang", length
 def _info(**changes: Any) -> NodeInfo:
     values: dict[str, Any] = {
         "version": "4.1.1", "build_time": None, "branch": "HEAD", "commit": "", "runtime": None, "lavaplayer": None,
-        "sources": ("youtube", "http"), "filters": None, "plugins": (Plugin("youtube-plugin", "1.13.5"),),
+        "sources": ("youtube", "http"), "filters": None,
+        "plugins": (Plugin("youtube-plugin", "1.13.5"), Plugin("lavasrc-plugin", "4.8.1"), Plugin("odd", "")),
     }  # fmt: skip
     return NodeInfo(**(values | changes))
 
@@ -64,6 +65,7 @@ def test_a_node_is_recorded() -> None:
 
     assert (node.identifier, node.dialect, node.version, node.region) == ("us-1", "lavalink", "4.1.1", "us")
     assert (node.sources, node.youtube_plugin) == (("youtube", "http"), "1.13.5")
+    assert node.plugins == ("lavasrc-plugin:4.8.1",)
     assert (node.players, node.playing, node.cores) == (12, 10, 4)
     assert node.system_load + node.player_load * node.playing / node.cores == pytest.approx(0.32)
     assert (node.route_planner, node.failing_addresses, node.answer_delay) == ("RotateOnBan", 1, 0.02)
@@ -186,7 +188,7 @@ def test_any_node_makes_a_scenario(texts: list[str], figures: list[Any], found: 
         "playlist": Playlist(name=title, tracks=(song,)),
         "error": LavalinkLoadException(title, severity=author),
     }
-    info = _info(version=version, sources=(source,), plugins=(Plugin("youtube-plugin", plugin),))
+    info = _info(version=version, sources=(source,), plugins=(Plugin("youtube-plugin", plugin), Plugin(plugin, source)))
     seen = _node(name, region=region, info=info, stats=(_stats(*figures),), rest_latency_s=figures[0])
 
     recorded = record_scenario([seen], [SeenLoad(identifier, answers[found])])

@@ -73,8 +73,8 @@ def record(
 ) -> Work:
     """Make a scenario from genuine nodes.
 
-    It has their kind, version, sources, route planner, players and load, and what --search finds. Passwords, hosts and
-    addresses are left out, so the file can be shared. The nodes are only read.
+    It has their kind, version, sources, plugins, route planner, players and load, and what --search finds.
+    Passwords, hosts and addresses are left out, so the file can be shared. The nodes are only read.
     """
     options = options_of(ctx)
     if save in ("", "-"):
