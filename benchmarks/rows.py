@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import (
     checks,
+    drills,
     failover,
     large_answers,
     library,
@@ -30,6 +31,7 @@ MODULES = (
     processes,
     stores,
     checks,
+    drills,
     failover,
     storm,
     large_answers,

@@ -38,8 +38,8 @@ KINDS = {
 }
 """Drill -> the outage that it rehearses; None for a drill that is computed alone."""
 
-MOST_RESTARTED = 12
-"""Nodes of a rolling restart that are rehearsed; in a larger fleet those with the most players."""
+MOST_NODE_RESTARTS = 2400
+"""Nodes of the fleet times restarts that are rehearsed, at most: the restarts of the nodes with the most players."""
 
 
 class Question(NamedTuple):
@@ -99,8 +99,9 @@ def run_drill(fleet: FleetModel, question: Question, stop: threading.Event | Non
     kind = KINDS[question.drill] or ""
     steps = plan.safe_order(fleet, hit) if kind == "restart" else ()
     rehearsed = tuple(step.node for step in steps) or hit
-    if len(rehearsed) > MOST_RESTARTED and kind == "restart":
-        fullest = sorted(rehearsed, key=lambda name: -fleet[name].playing)[:MOST_RESTARTED]
+    most = max(MOST_NODE_RESTARTS // len(fleet.nodes), 1)
+    if len(rehearsed) > most and kind == "restart":
+        fullest = sorted(rehearsed, key=lambda name: -fleet[name].playing)[:most]
         rehearsed = tuple(name for name in rehearsed if name in fullest)
     outage = Outage(kind=kind, nodes=rehearsed)
     runs = {seed: rehearse(fleet, outage, seed=seed, voice=question.voice, stop=stop) for seed in question.seeds}

@@ -16,7 +16,7 @@ from revvlink_cli.health.checks.statistics import CHECKS
 from revvlink_cli.health.findings import Finding, Verdict, graver
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from revvlink_cli.client.routing.penalty import Penalty
     from revvlink_cli.services.drill.model import FleetModel, NodeModel
@@ -26,6 +26,9 @@ JUDGED = ("cpu", "players", "penalty")
 
 MOST_ADDED = 64
 """Nodes that a smallest change adds at most."""
+
+MOST_STEPS = 100
+"""Steps of a rolling restart whose load is computed."""
 
 HIGHEST_FACTOR = 10.0
 """The largest overload that is tried."""
@@ -270,17 +273,21 @@ class RestartStep:
     overloaded: tuple[str, ...]
 
 
-def restart_in(fleet: FleetModel, order: Iterable[str]) -> tuple[RestartStep, ...]:
-    """The steps of a restart of nodes in an order; a node that is back is empty, and takes players again."""
+def restart_in(fleet: FleetModel, order: Sequence[str]) -> tuple[RestartStep, ...]:
+    """The steps of a restart of nodes in an order; a node that is back is empty, and takes players again.
+
+    The steps after the first `MOST_STEPS` are in order, without the load that they cause.
+    """
     steps = []
-    for identifier in order:
+    for identifier in order[:MOST_STEPS]:
         moved = fleet[identifier].playing
         fleet, _ = after_loss(fleet, {identifier})
         judged = [entry for entry in judge_fleet(fleet, {identifier}).values() if entry.node.identifier != identifier]
         loads = [entry.node.load for entry in judged if entry.node.load is not None]
         over = tuple(entry.node.identifier for entry in judged if entry.is_overloaded)
         steps.append(RestartStep(identifier, moved, max(loads, default=None), over))
-    return tuple(steps)
+    rest = (RestartStep(identifier, fleet[identifier].playing, None, ()) for identifier in order[MOST_STEPS:])
+    return (*steps, *rest)
 
 
 def safe_order(fleet: FleetModel, nodes: Sequence[str]) -> tuple[RestartStep, ...]:
@@ -290,6 +297,8 @@ def safe_order(fleet: FleetModel, nodes: Sequence[str]) -> tuple[RestartStep, ..
     players in most fleets, because each node that is back takes those of the next one.
     """
     by_playing = sorted(nodes, key=lambda name: fleet[name].playing)
+    if len(nodes) > MOST_STEPS:
+        return restart_in(fleet, by_playing)
     orders = (by_playing, list(reversed(by_playing)), list(nodes))
     return min((restart_in(fleet, order) for order in orders), key=_strain)
 

@@ -137,6 +137,9 @@ def rehearse(
     Raises:
         StoppedError: `stop` was set.
     """
+    if outage.kind in ("kill", "cut") and len(outage.nodes) == len(fleet.nodes):
+        hit = [fleet[name] for name in outage.nodes]  # nothing is left that could take a player
+        return tuple(PlayerOutcome(node.playing, node.identifier, None, False, None) for node in hit if node.playing)
     state = random.getstate()
     random.seed(seed)
     try:
@@ -174,7 +177,8 @@ class _Run:
                 """The pool of this run."""
 
             await Copy.connect(
-                nodes=[_node_of(node, nodes[node.identifier].uri) for node in self._fleet.nodes], client=self._watch
+                nodes=[self._node_of(node, nodes[node.identifier].uri) for node in self._fleet.nodes],
+                client=self._watch,
             )
             try:
                 await self._play(Copy)
@@ -253,6 +257,18 @@ class _Run:
         """Seconds for the voice connections of a group of players, one after the other."""
         return self._group * self._voice + (self._group - 1) * node.round_trip
 
+    def _node_of(self, node: NodeModel, uri: str) -> Node:
+        """The pool's node. A request for a group takes longer than one for a player, so it gets more time."""
+        return Node(
+            identifier=node.identifier,
+            uri=uri,
+            password="youshallnotpass",  # noqa: S106 - of a simulated node
+            region=node.region,
+            heartbeat=node.heartbeat,
+            timeout=node.timeout if self._group == 1 else max(node.timeout, 2 * self._delay(node)),
+            resume_timeout=node.resume_timeout,
+        )
+
     def _outcomes(self) -> Iterator[PlayerOutcome]:
         for guild, (player, origin, players) in self._players.items():
             silence = self._watch.silences.get(guild) if guild not in self._watch.lost else None
@@ -285,15 +301,3 @@ def profile_of(node: NodeModel, others: int, voice: float) -> NodeProfile:
     if node.version:
         figures["version"] = node.version
     return NodeProfile.nodelink(**figures) if node.dialect is Dialect.NODELINK else NodeProfile(**figures)
-
-
-def _node_of(node: NodeModel, uri: str) -> Node:
-    return Node(
-        identifier=node.identifier,
-        uri=uri,
-        password="youshallnotpass",  # noqa: S106 - of a simulated node
-        region=node.region,
-        heartbeat=node.heartbeat,
-        timeout=node.timeout,
-        resume_timeout=node.resume_timeout,
-    )
