@@ -14,8 +14,8 @@ from discord.user import ClientUser
 GUILD, CHANNEL, BOT = 81384788765712384, 155101607195836416, 170939974227541168
 
 
-async def log_in_nowhere(bot: Any) -> Any:
-    """Give a bot a user and a guild, and return the guild's voice channel."""
+async def log_in_nowhere(bot: Any, endpoint: str = "us-east1.discord.media:443") -> Any:
+    """Give a bot a user and a guild, and return the guild's voice channel, whose voice server has this endpoint."""
     await bot._async_setup_hook()
     bot._ready = asyncio.Event()
     bot._ready.set()
@@ -32,15 +32,16 @@ async def log_in_nowhere(bot: Any) -> Any:
     guild = {"id": str(GUILD), "name": "guild", "owner_id": str(BOT), "channels": [channel], "roles": [everyone],
              "members": [member], "member_count": 1, "emojis": [], "stickers": [], "features": []}  # fmt: skip
     state._add_guild(discord.Guild(data=guild, state=state))
-    bot.ws = Gateway(state)
+    bot.ws = Gateway(state, endpoint)
     return bot.get_channel(CHANNEL)
 
 
 class Gateway:
     """Answers the voice states of the bot as Discord's gateway does."""
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: Any, endpoint: str) -> None:
         self._state = state
+        self._endpoint = endpoint
 
     async def voice_state(self, guild_id: int, channel_id: int | None, *_flags: bool, **_more: bool) -> None:
         """Let the bot join a voice channel, or leave with None."""
@@ -51,5 +52,4 @@ class Gateway:
              "suppress": False}
         )  # fmt: skip
         if channel is not None:
-            endpoint = "us-east1.discord.media:443"
-            self._state.parse_voice_server_update({"guild_id": guild, "token": "t", "endpoint": endpoint})
+            self._state.parse_voice_server_update({"guild_id": guild, "token": "t", "endpoint": self._endpoint})

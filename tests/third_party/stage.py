@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.third_party.gate import Gate
 
-GUILD = "817327181659111112"
+GUILD = "81384788765712384"
 """The guild of every script."""
 
 SEEN_LIMIT, RETURN_LIMIT, MOVE_LIMIT = 6.0, 25.0, 20.0

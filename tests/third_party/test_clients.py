@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.third_party.catalogue import OUTCOMES, PHASES, ThirdParty, pinned, third_parties
+from tests.third_party.catalogue import HERE, OUTCOMES, PHASES, ThirdParty, pinned, third_parties
 from tests.third_party.environments import KEPT, command
 from tests.third_party.gate import Gate
 from tests.third_party.stage import Stage, play
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(
     not os.environ.get("REVVLINK_TEST_CLIENTS"), reason="REVVLINK_TEST_CLIENTS=1 tries other people's clients"
 )
+
+STAND_IN = HERE.parents[1] / "docs" / "recipes"
+"""The folder of the stand-in for Discord that the documentation has for tests of bots."""
 
 TRIED = [(client, kind, phase) for client in third_parties() for kind in client.kinds for phase in PHASES]
 
@@ -65,7 +68,7 @@ async def _try(client: ThirdParty, kind: str, phase: str, servers: Servers, log:
             "endpoint": servers.endpoint,
             "tracks": servers.tracks(kind),
         }
-        environment = {**os.environ, "CLIENT_FOLDER": str(KEPT / client.name)}
+        environment = {**os.environ, "CLIENT_FOLDER": str(KEPT / client.name), "PYTHONPATH": str(STAND_IN)}
         await play([*command(client), json.dumps(setting)], log, environment, stage)
     return stage.outcomes
 

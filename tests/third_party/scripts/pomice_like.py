@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from discord_stand_in import DiscordClient
+from discord_client import DiscordClient
 from steps import run, until
 
 
@@ -17,7 +17,7 @@ def run_with(library: Any, events: str) -> None:
         end_event = f"{events}_track_end"
 
         async def connect(self) -> None:
-            await self.bot.log_in()
+            await self.log_in()
             for number, node in enumerate(self.setting.nodes):
                 await library.NodePool.create_node(bot=self.bot, identifier=f"node-{number}", **node)
             nodes = library.NodePool().nodes
@@ -31,7 +31,7 @@ def run_with(library: Any, events: str) -> None:
             return ("nothing", "track")[count] if count < 2 else "tracks"
 
         async def join(self) -> None:
-            self.player = await self.bot.channel.connect(cls=library.Player)
+            self.player = await self.channel.connect(cls=library.Player)
 
         async def play(self, identifier: str) -> None:
             found = await self.player.get_tracks(identifier)

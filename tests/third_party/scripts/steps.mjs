@@ -7,9 +7,9 @@ import { createInterface } from "node:readline";
 
 const STEP_LIMIT = 15_000;
 
-export const USER = "817327181659111111";
-export const GUILD = "817327181659111112";
-export const CHANNEL = "817327181659111113";
+export const USER = "170939974227541168";
+export const GUILD = "81384788765712384";
+export const CHANNEL = "155101607195836416";
 
 export const setting = JSON.parse(process.argv[2]);
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 STEP_LIMIT = 15.0
 """Seconds that one step may take."""
 
-USER, GUILD, CHANNEL = 817327181659111111, 817327181659111112, 817327181659111113
-"""The ids of the bot, of its guild and of the voice channel."""
+GUILD, CHANNEL, USER = 81384788765712384, 155101607195836416, 170939974227541168
+"""The ids of the bot's guild, of the voice channel and of the bot: those of the stand-in for Discord."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mafic
-from discord_stand_in import DiscordClient
+from discord_client import DiscordClient
 from steps import run
 
 
@@ -13,7 +13,7 @@ class Mafic(DiscordClient):
     end_event = "track_end"
 
     async def connect(self) -> None:
-        await self.bot.log_in()
+        await self.log_in()
         self.pool = mafic.NodePool(self.bot)
         for number, node in enumerate(self.setting.nodes):
             await self.pool.create_node(label=f"node-{number}", **node)
@@ -30,7 +30,7 @@ class Mafic(DiscordClient):
         return ("nothing", "track")[count] if count < 2 else "tracks"
 
     async def join(self) -> None:
-        self.player = await self.bot.channel.connect(cls=mafic.Player)
+        self.player = await self.channel.connect(cls=mafic.Player)
 
     async def play(self, identifier: str) -> None:
         found = await self._fetch(identifier)

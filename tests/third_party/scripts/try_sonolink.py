@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sonolink
-from discord_stand_in import DiscordClient
+from discord_client import DiscordClient
 from steps import run, until
 
 
@@ -13,7 +13,7 @@ class Sonolink(DiscordClient):
     end_event = "sonolink_track_end"
 
     async def connect(self) -> None:
-        await self.bot.log_in()
+        await self.log_in()
         self.sonolink = sonolink.Client(self.bot)
         for node in self.setting.nodes:
             self.sonolink.create_node(**node)
@@ -30,7 +30,7 @@ class Sonolink(DiscordClient):
         return words[found.type.name]
 
     async def join(self) -> None:
-        self.player = await self.bot.channel.connect(cls=sonolink.Player)
+        self.player = await self.channel.connect(cls=sonolink.Player)
 
     async def play(self, identifier: str) -> None:
         found = await self._fetch(identifier)

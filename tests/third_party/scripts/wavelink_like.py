@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from discord_stand_in import DiscordClient
+from discord_client import DiscordClient
 from steps import run, until
 
 
@@ -17,7 +17,7 @@ def run_with(library: Any) -> None:
         end_event = f"{library.__name__}_track_end"
 
         async def connect(self) -> None:
-            await self.bot.log_in()
+            await self.log_in()
             nodes = [
                 library.Node(uri=f"http://{node['host']}:{node['port']}", password=node["password"])
                 for node in self.setting.nodes
@@ -32,7 +32,7 @@ def run_with(library: Any) -> None:
             return ("nothing", "track")[len(found)] if len(found) < 2 else "tracks"
 
         async def join(self) -> None:
-            self.player = await self.bot.channel.connect(cls=library.Player)
+            self.player = await self.channel.connect(cls=library.Player)
 
         async def play(self, identifier: str) -> None:
             found = await library.Pool.fetch_tracks(identifier)
