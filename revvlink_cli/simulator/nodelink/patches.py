@@ -123,3 +123,4 @@ async def _change_voice(session: NodeLinkSession, player: NodeLinkPlayer, voice:
     player.voice = {"channelId": None, **voice}
     await session.update(player)
     player.pending_voice = voice
+    player.starts_next = False  # the track starts with the new connection

@@ -40,6 +40,8 @@ class NodeLinkPlayer(Player):
         pending_voice: The voice state to connect once the request has been answered.
         starts_next: Whether to start its track once the request has been answered.
         has_sounded: Whether its track has sounded.
+        stream_began_at: Milliseconds at which its track, a seek or new filters began to stream: there it begins again
+            after another voice connection.
     """
 
     pending_voice: dict[str, Any] | None = None
@@ -49,6 +51,7 @@ class NodeLinkPlayer(Player):
     heartbeat = 5.0
     position_follows_tempo = True
     has_sounded = False
+    stream_began_at = 0
 
     @property
     def _length(self) -> float:
@@ -65,6 +68,12 @@ class NodeLinkPlayer(Player):
     def _place(self, position: float, last_frame: int) -> None:
         super()._place(position, last_frame)
         self._shown_until = -math.inf  # a new position is reported at once
+        self.stream_began_at = int(position)
+
+    def set_filters(self, filters: dict[str, Any], tempo: float) -> None:
+        """Replace its filters; the tempo is the speed of the sound in their timescale."""
+        super().set_filters(filters, tempo)
+        self.stream_began_at = int(self._sound)
 
     def _ends_at(self) -> float:
         return super()._ends_at() if self.is_sending else math.inf
@@ -203,7 +212,7 @@ class NodeLinkSession(Session):
         await self.update(player)
         if player.track is not None:
             if player.has_sounded:
-                player.seek(0)
+                player.seek(player.stream_began_at)
             else:
                 await self.filters_changed(player)
             await self.announce(player)
