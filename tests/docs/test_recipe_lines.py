@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from revvlink_cli.cli.app import app
-from revvlink_cli.commands.shared.command import Options
+from revvlink_cli.commands.shared.command import DefaultGroup, Options
 from tests.docs.pages import ROOT
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def problem_of(line: str, root: Any) -> str | None:
     command = root
     context = typer.Context(command, info_name="revvlink", obj=Options())
     while hasattr(command, "list_commands") and words and not words[0].startswith("-"):
+        if isinstance(command, DefaultGroup) and words[0] not in command.commands:
+            words.insert(0, command.default)
         name = words.pop(0)
         command = command.get_command(context, name)
         if command is None:
@@ -90,7 +92,7 @@ def problem_of(line: str, root: Any) -> str | None:
 FILES = [
     ROOT / "revvlink.example.toml",
     ROOT / "man" / "revvlink.1",
-    *sorted(path for path in (ROOT / "docs" / "recipes").iterdir() if path.suffix != ".timer"),
+    *sorted(path for path in (ROOT / "docs" / "recipes").iterdir() if path.suffix not in (".timer", ".py")),
 ]
 
 

@@ -70,7 +70,7 @@ def test_the_pool(fleet: Simulator) -> None:
             assert Fresh.get_node(region="asia").identifier == "link"
 
             found = await Fresh.fetch_tracks("local:one.wav", node=Fresh.nodes["link"])
-            assert [track.title for track in found] == ["Unknown title"]
+            assert [track.title for track in found] == ["one.wav"]
             with pytest.raises(LavalinkLoadException) as caught:
                 await Fresh.fetch_tracks("xxsearch:words", node=Fresh.nodes["link"])
             assert caught.value.code is Code.SOURCE_MISSING

@@ -156,10 +156,10 @@ def test_a_file_from_the_future(path: Path) -> None:
 def test_what_is_no_file(path: Path) -> None:
     """A folder, a pipe and a device in its place are told, and not waited for."""
     path.mkdir(parents=True)
-    assert "no file" in str(refused(path))
+    assert "is not a file" in str(refused(path))
     path.rmdir()
     os.mkfifo(path)
-    assert "no file" in str(refused(path))
+    assert "is not a file" in str(refused(path))
     path.unlink()
     path.parent.rmdir()
     path.parent.write_text("a file where a folder should be", encoding="utf-8")
