@@ -153,10 +153,11 @@ def simulate(
 
 
 class Access(NamedTuple):
-    """Where the admin API listens, and its token."""
+    """Where the admin API listens, its token, and how a shell gets that: a token that was given is not printed."""
 
     port: int
     token: str
+    shown: str
 
 
 def _admin_access(ctx: typer.Context, port: int | None, variable: str | None) -> Access | None:
@@ -171,7 +172,7 @@ def _admin_access(ctx: typer.Context, port: int | None, variable: str | None) ->
     token = secrets.token_urlsafe(24) if variable is None else os.environ.get(variable, "").strip()
     if not token:
         raise typer.BadParameter(f"{variable} is not set, or empty", ctx=ctx, param_hint="--admin-token-env")
-    return Access(port, token)
+    return Access(port, token, token if variable is None else f'"${variable}"')
 
 
 def _tls(ctx: typer.Context, cert: str | None, key: str | None) -> SimulatedTls | None:
@@ -305,7 +306,7 @@ async def _serve(
     server = None if access is None else AdminServer(simulator.simulation, access.token, host=host, port=access.port)
     with kept_fleet(
         options,
-        _running(options, simulator, server, None if tls is None else tls.authority),
+        _running(options, simulator, server, access, None if tls is None else tls.authority),
         KEPT,
         ready_file=ready_file,
         ready_text=ready_text,
@@ -319,7 +320,11 @@ async def _serve(
 
 @contextmanager
 def _running(
-    options: Options, simulator: Simulator, server: AdminServer | None, authority: Path | None
+    options: Options,
+    simulator: Simulator,
+    server: AdminServer | None,
+    access: Access | None,
+    authority: Path | None,
 ) -> Iterator[Path]:
     """Run the nodes and their admin API; gives the path of a configuration for them."""
     import json
@@ -342,13 +347,13 @@ def _running(
         path = stack.enter_context(configuration_of(simulator, "simulate", ca_file=authority))
         if server is not None:
             path.with_name(FILE).write_text(json.dumps(_admin(server)), encoding="utf-8")
-        if server is not None and not options.quiet:
+        if server is not None and access is not None and not options.quiet:
             diagnostics.lines(
                 (
                     "`revvlink simulate ctl` controls the nodes. In another terminal, type first:",
                     "",
                     f"  export REVVLINK_SIMULATE_ADMIN={server.uri}",
-                    f"  export REVVLINK_SIMULATE_ADMIN_TOKEN={server.token}",
+                    f"  export REVVLINK_SIMULATE_ADMIN_TOKEN={access.shown}",
                     "",
                 )
             )

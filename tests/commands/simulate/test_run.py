@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -41,9 +42,13 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "simulate", "bot.toml", "--ready-file", str(ready)]
-    command += ["--admin", "0"]
+    command += ["--admin", "0", "--admin-token-env", "ADMIN_TOKEN"]
     with subprocess.Popen(
-        [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--listen", f"127.0.0.1:{port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "ADMIN_TOKEN": "given-token"},
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -66,7 +71,7 @@ def test_nodes_serve_until_interrupted(isolated: Path) -> None:
     assert broken.code == 1
     assert [(row["node"], row["state"]) for row in killed] == [("us-1", "down")]
     assert beside == {"admin": given["admin"]}
-    assert given["admin"]["token"] in said
+    assert (given["admin"]["token"], "given-token" in said) == ("given-token", False)
     assert process.returncode == 130
     assert "export REVVLINK_CONFIG=" in said
     assert "Traceback" not in said
