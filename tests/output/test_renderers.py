@@ -135,13 +135,15 @@ def test_every_command_has_a_schema() -> None:
     from revvlink_cli.cli.app import COMMANDS as ROOT
     from revvlink_cli.cli.app import Root, app
 
+    def names_below(name: str, command: Any) -> set[str]:
+        inner = getattr(command, "commands", None)
+        if not inner:
+            return {name}
+        return {found for sub in inner for found in names_below(f"{name} {sub}", inner[sub])}
+
     root = typer.main.get_command(app)
     assert isinstance(root, Root)
-    names = set()
-    for name in ROOT:
-        command = root.get_command(None, name)
-        inner = getattr(command, "commands", None)
-        names |= {f"{name} {sub}" for sub in inner} if inner else {name}
+    names = {found for name in ROOT for found in names_below(name, root.get_command(None, name))}
     assert names == set(schemas())
 
 
