@@ -52,7 +52,10 @@ def place_of(identifier: str) -> Place | None:
         return Place(SEARCHES.get(prefix, "spotify"), "search", words.strip())
     if not identifier.startswith(("http://", "https://")):
         return None
-    parts = urlsplit(identifier)
+    try:
+        parts = urlsplit(identifier)
+    except ValueError:  # such as http://[
+        return None
     host, path = (parts.hostname or "").removeprefix("www.").removeprefix("m."), parts.path.strip("/")
     query = parse_qs(parts.query)
     match host:

@@ -256,7 +256,10 @@ def _local(path: str) -> Loaded:
 
 
 def _web(address: str) -> Loaded:
-    name = unquote(urlsplit(address).path.rpartition("/")[2])
+    try:
+        name = unquote(urlsplit(address).path.rpartition("/")[2])
+    except ValueError:  # such as http://[
+        return Loaded("error")
     if name == "list.m3u":
         return Loaded("track", (_radio(address),))
     if name in FILES:

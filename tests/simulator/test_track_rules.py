@@ -59,3 +59,10 @@ def test_the_first_rule_that_takes_it_decides() -> None:
     assert load("ytsearch:nothing", ALL_SOURCES, rules).kind == "empty"
     assert (one.title, one.author, one.length) == ("A", "B", 61_500)
     assert load("ytsearch:nothing else", ALL_SOURCES, rules).kind == "search"
+
+
+def test_an_address_that_is_none_finds_nothing() -> None:
+    """What looks like an address and cannot be read as one is answered like an unknown one, not with a defect."""
+    unknown = load("http://unknown.invalid", ALL_SOURCES, ANY_WORDS)
+
+    assert load("http://[", ALL_SOURCES, ANY_WORDS).kind == unknown.kind
