@@ -117,6 +117,7 @@ class Player:
         self._is_voice_hanging = False  # a Lavalink is still busy with the last voice state
         self._began_at = 0
         self._began_when: float | None = None  # None until the node has answered
+        self._sought: int | None = None  # where a paused player goes on: its node reports the last frame until then
 
     def __repr__(self) -> str:
         """Guild, node and track."""
@@ -155,8 +156,8 @@ class Player:
             return 0
         saved = self._wishes.position
         reported = state_of(self.node).session_players.state_of(self.guild_id) if self.node is not None else None
-        if saved is not None or reported is None:
-            return saved or 0
+        if saved is not None or self._sought is not None or reported is None:
+            return saved or self._sought or 0
         state, received_at = reported
         position = state.position
         if self._began_when is not None:  # a Lavalink reports 0 until it has started there
@@ -357,11 +358,18 @@ class Player:
             if self._accepted is None or not self._wishes.differing(self._accepted):
                 self._wishes, self._accepted = replace(self._wishes, position=None), None
         if names is None or "track" in names:
-            self._began_when, self._unanswered = clock.monotonic(), None
+            self._began_when, self._unanswered, self._sought = clock.monotonic(), None, None
         elif "position" in names:
             self._began_at = 0  # the bot has moved the position since the start
-            if self.node is not None and wishes.position is not None:
-                state_of(self.node).session_players.seek(self.guild_id, wishes.position)
+            self._hold_position(wishes.position)
+        elif self._sought is not None:
+            self._hold_position(self._sought)
+
+    def _hold_position(self, position: int | None) -> None:
+        """Stay at the position of a seek until the node reports it; a paused Lavalink reports it once it plays again."""
+        self._sought = position if self.paused else None
+        if self.node is not None and position is not None:
+            state_of(self.node).session_players.seek(self.guild_id, position)
 
     async def move_to(self, node: Node) -> None:
         """Send the whole state to a node, and attach the player to it.

@@ -11,6 +11,7 @@ import pytest
 
 from revvlink_cli import Node, NodeStatus, Pool, RevvlinkException
 from revvlink_cli.client.events import NodeEvent
+from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, VoiceClosed
 from revvlink_cli.simulator import NodeProfile
 from revvlink_cli.simulator.music import TRACKS
@@ -429,5 +430,27 @@ def test_a_seek_holds_before_the_node_reports_it() -> None:
             assert 60_000 <= player.position < 90_000
             await player.switch_node(watched.pool.nodes["b"])
             assert 60_000 <= player.position < 90_000
+
+    run(work)
+
+
+def test_a_seek_holds_while_the_player_is_paused() -> None:
+    """A paused Lavalink reports its last frame again and again; the player stays where the bot has put it, and goes on."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b", player_update_interval=0.1)) as watched:
+            player = await playing(watched, Bot())
+            await player.pause()
+            await player.seek(60_000)
+            node = state_of(watched.pool.nodes["a"]).session_players
+            at = node.state_of(player.guild_id)
+            await watched.until(lambda: node.state_of(player.guild_id) != at)
+            await player.set_volume(50)
+            assert player.position == 60_000
+            await player.switch_node(watched.pool.nodes["b"])
+            assert player.position == 60_000
+            await player.pause(False)
+            assert 60_000 <= player.position < 90_000
+            assert not player.paused
 
     run(work)
