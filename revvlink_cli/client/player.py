@@ -366,7 +366,7 @@ class Player:
             self._hold_position(self._sought)
 
     def _hold_position(self, position: int | None) -> None:
-        """Stay at the position of a seek until the node reports it; a paused Lavalink reports it once it plays again."""
+        """Stay at the position of a seek until the node reports it; a paused Lavalink does once it plays again."""
         self._sought = position if self.paused else None
         if self.node is not None and position is not None:
             state_of(self.node).session_players.seek(self.guild_id, position)

@@ -435,7 +435,7 @@ def test_a_seek_holds_before_the_node_reports_it() -> None:
 
 
 def test_a_seek_holds_while_the_player_is_paused() -> None:
-    """A paused Lavalink reports its last frame again and again; the player stays where the bot has put it, and goes on."""
+    """A paused Lavalink reports its last frame again and again; the player stays where the bot put it, and goes on."""
 
     async def work() -> None:
         async with fleet(*profiles("a", "b", player_update_interval=0.1)) as watched:

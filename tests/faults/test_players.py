@@ -97,10 +97,10 @@ def test_a_dead_nodes_players_move() -> None:
                 moved = watched.pool.get_player(guild(3))
                 assert moved is not None
                 assert moved.node is not None
-                node = moved.node
+                target = moved.node
                 # the new node reports 0 until the first frame there
-                await watched.until(lambda: node.session_players[guild(3)].state.position >= 3000)
-                there = node.session_players[guild(3)]
+                await watched.until(lambda: target.session_players[guild(3)].state.position >= 3000)
+                there = target.session_players[guild(3)]
                 assert (there.volume, there.voice["token"], there.state.connected) == (40, "t3", True)
                 assert there.track is not None
                 assert there.track.identifier == TRACKS[3].identifier

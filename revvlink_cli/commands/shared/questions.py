@@ -70,19 +70,18 @@ def _wait_for_line(terminal: int) -> None:
     """Wait until the terminal has a line, or until a signal raises an exception, such as KeyboardInterrupt.
 
     A read that blocks, as in `input`, misses a Ctrl-C that comes just before it: Python handles the signal only after
-    the read. Here the signal writes to a pipe, which ends the wait also where the byte is older than the wait.
+    the read. Here the signal writes to a socket, which ends the wait also where the byte is older than the wait.
     """
-    import os
     import select
     import signal
+    from socket import socketpair
 
-    signals, there = os.pipe()
-    os.set_blocking(there, False)
-    before = signal.set_wakeup_fd(there, warn_on_full_buffer=False)
-    try:
-        while terminal not in select.select([terminal, signals], [], [])[0]:
-            os.read(signals, 1)  # of a signal whose handler has raised nothing
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(signals)
-        os.close(there)
+    signals, there = socketpair()
+    with signals, there:
+        there.setblocking(False)
+        before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        try:
+            while terminal not in select.select([terminal, signals.fileno()], [], [])[0]:
+                signals.recv(1)  # of a signal whose handler has raised nothing
+        finally:
+            signal.set_wakeup_fd(before)
