@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CASES = examples(4_000, 100_000)
+CASES = examples(10_000, 100_000)
 SEED = 22
 
 
