@@ -217,7 +217,7 @@ def drill(
     if peak is not None and recording is None:
         raise typer.BadParameter("goes with --from", param_hint="--peak")
     if recording in ("", "-"):
-        raise typer.BadParameter(f"{recording!r} is no file", param_hint="--from")
+        raise typer.BadParameter(f"{recording!r} is not a file", param_hint="--from")
     if save is not None and len(names) > 1:
         raise typer.BadParameter("a scenario is one drill: name it in place of all", param_hint="--save")
     asked = _Asked(
@@ -266,7 +266,7 @@ def _read_drills(name: str) -> tuple[str, ...]:
     if name == "all":
         return tuple(DRILLS)
     if name not in DRILLS:
-        raise typer.BadParameter(f"{name!r} is no drill: {nearest(name, [*DRILLS, 'all'])}", param_hint="DRILL")
+        raise typer.BadParameter(f"{name!r} is not a drill: {nearest(name, [*DRILLS, 'all'])}", param_hint="DRILL")
     return (name,)
 
 
@@ -287,14 +287,14 @@ def _read_percent(text: str | None) -> float | None:
     except ValueError:
         share = -1.0
     if not 0 < share <= 1:
-        raise typer.BadParameter(f"{text!r} is no percentage up to 100, such as 80", param_hint="--max-cpu")
+        raise typer.BadParameter(f"{text!r} is not a percentage up to 100, such as 80", param_hint="--max-cpu")
     return share
 
 
 def _read_peak(text: str | None) -> float:
     digits = (text or "p95").strip().lower().removeprefix("p")
     if not digits.isdecimal() or not 1 <= int(digits) <= 100:
-        raise typer.BadParameter(f"{text!r} is no percentile from p1 to p100, such as p95", param_hint="--peak")
+        raise typer.BadParameter(f"{text!r} is not a percentile from p1 to p100, such as p95", param_hint="--peak")
     return int(digits) / 100
 
 

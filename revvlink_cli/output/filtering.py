@@ -23,7 +23,7 @@ _WORD = re.compile(r"[^\s()'\"=!<>~&|]+")
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([A-Za-z%]*)")
 
 KEYWORDS = ("and", "or", "not")
-"""Words that are no values without quotes."""
+"""Words that are not values without quotes."""
 
 _ORDERS = (">", ">=", "<", "<=")
 

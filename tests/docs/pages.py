@@ -128,7 +128,7 @@ def unwrapped(lines: list[str]) -> list[str]:
 def is_same(shown: list[str], printed: list[str]) -> bool:
     """Whether a page shows what is printed; a line ``...`` stands for any number of lines.
 
-    Where a row of a table breaks is no difference: a time with one digit more moves a word to the next line.
+    Where a row of a table breaks is not a difference: a time with one digit more moves a word to the next line.
     """
     pattern = "".join(
         r"(?:.*\n)*" if line.strip() in ("...", "…") else f"{re.escape(masked(line))}\n" for line in unwrapped(shown)

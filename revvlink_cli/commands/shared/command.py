@@ -443,7 +443,7 @@ class LateGroup(Group):
 class DefaultGroup(LateGroup):
     """A group with a command that runs when none is named; made by `make_group`.
 
-    A word that is no command of the group is the default command's: ``simulate bot.toml`` is ``simulate run bot.toml``.
+    Any other word is one of the default command: ``simulate bot.toml`` is ``simulate run bot.toml``.
     """
 
     default = ""

@@ -78,7 +78,7 @@ def record(
     """
     options = options_of(ctx)
     if save in ("", "-"):
-        raise typer.BadParameter(f"{save!r} is no file: the scenario is printed without --save", param_hint="--save")
+        raise typer.BadParameter(f"{save!r} is not a file: the scenario is printed without --save", param_hint="--save")
     span = seconds(lasting)
     if options.given_timeout is None:
         options.given_timeout = span + SPARE_TIME

@@ -51,7 +51,7 @@ def test_what_a_lavalink_answers_is_read_in_one_pass() -> None:
 
 
 def test_an_unusual_answer_is_not_read_in_one_pass() -> None:
-    """Other fields, a guild that is none, deep nesting, and what is no JSON are left to the code that explains them."""
+    """Other fields, a guild that is none, deep nesting and what is not JSON: the code that explains them reads them."""
     deep = json.loads('{"a":' * MAX_NESTING + "1" + "}" * MAX_NESTING)
     unusual: list[Any] = [{**PLAYER, "fading": {}}, {**PLAYER, "guildId": "x"}, {**PLAYER, "filters": deep}, [], {}]
     for sent in unusual:

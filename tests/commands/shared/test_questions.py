@@ -47,7 +47,7 @@ def test_another_word_is_no_answer(keyboard: int, capsys: pytest.CaptureFixture[
 
 
 def test_the_end_of_the_input_aborts(keyboard: int) -> None:
-    """Ctrl-D is no answer."""
+    """Ctrl-D is not an answer."""
     os.write(keyboard, b"\x04")
     with pytest.raises(typer.Abort):
         ask("Go on?")

@@ -94,7 +94,7 @@ def test_one_node_by_its_address(fleet: Simulator, monkeypatch: pytest.MonkeyPat
     [
         (("dead",), 3, "nothing listens"),
         (("--save", "no/such/bot.toml", "us-1"), 1, "cannot be written"),
-        (("--save", "-"), 2, "is no file"),
+        (("--save", "-"), 2, "is not a file"),
         (("--timeout", "0.1"), 2, "do not fit into --timeout 0.1"),
         (("--search", " "), 2, "a query is empty"),
         (("nobody",), 2, "no node named nobody"),
