@@ -103,12 +103,32 @@ def test_limits_are_a_test(limit: tuple[str, str], is_held: bool) -> None:
     assert ("error: node-loss: " in ran.err) is not is_held
 
 
-def test_lost_players_break_the_limit() -> None:
-    """Where every region goes, no node takes the players."""
-    ran = run_cli("drill", "node-loss", "*", "--seed", "1", "--max-lost", "0")
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        (("--max-lost", "0"), "24 players are lost, more than 0"),
+        (("--max-silence", "60s"), "24 players are lost, and stay silent"),
+    ],
+)
+def test_lost_players_break_the_limit(limit: tuple[str, str], message: str) -> None:
+    """Where every region goes, no node takes the players, and they stay silent for longer than any limit."""
+    ran = run_cli("drill", "node-loss", "*", "--seed", "1", *limit)
 
     assert ran.code == 1
-    assert "24 players are lost, more than 0" in ran.err
+    assert message in ran.err
+
+
+def test_an_unknown_load_breaks_the_limit(write_config: Callable[..., Path]) -> None:
+    """Nodes that have just started have no CPU baseline: a limit that cannot be judged does not hold."""
+    profiles = [NodeProfile(identifier=name, uptime_ms=0, playing=3, players=3) for name in ("new-1", "new-2")]
+    with Simulator(profiles) as simulator:
+        path = write_config(
+            *({"identifier": n.profile.identifier, "uri": n.uri, "password": n.password} for n in simulator)
+        )
+        ran = run_cli("--config", str(path), "drill", "node-loss", "new-1", "--seed", "1", "--max-cpu", "99")
+
+    assert ran.code == 1
+    assert "the load of new-2 is unknown: there is no CPU baseline yet" in ran.err
 
 
 def test_players_and_scenario(isolated: Path) -> None:

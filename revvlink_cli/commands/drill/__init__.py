@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli._percent import percent
+from revvlink_cli.commands.drill.limits import Limits
+from revvlink_cli.commands.drill.rows import DrillNodeRow, DrillRow, node_row, notes_on, summary_row
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Command, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names
 from revvlink_cli.commands.shared.values import files, seconds
 from revvlink_cli.output.formats import COMMON, Format
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
-from revvlink_cli.output.text import MISSING, human
-from revvlink_cli.services.drill.outcome import (
-    NodeChange,
-    RegionFigures,
-    RestartFigures,
-    RunFigures,
-)
+from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,81 +46,6 @@ app = make_app()
 def _drills(incomplete: str) -> list[tuple[str, str]]:
     known = {**DRILLS, "all": "every drill, one after the other"}
     return [(name, text) for name, text in known.items() if name.startswith(incomplete)]
-
-
-def _hit(row: DrillRow) -> str:
-    if not row.hit:
-        return MISSING
-    return row.hit[0] if len(row.hit) == 1 else f"{len(row.hit)} nodes"
-
-
-def _silence(row: DrillRow) -> str:
-    if row.silence_median_ms is None:
-        return MISSING
-    figures = (row.silence_median_ms, row.silence_p95_ms, row.silence_worst_ms)
-    return " / ".join(f"{figure / 1000:.1f}" for figure in figures if figure is not None) + " s"
-
-
-def _verdict(row: DrillRow) -> str:
-    return row.verdict or "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillRow:
-    """What a drill found. Null is unknown, never zero."""
-
-    drill: str = column("DRILL", rank=0)
-    hit: tuple[str, ...] = column("NODES", cell=_hit, plain=_hit, rank=2)
-    players: int = column("PLAYERS", Kind.COUNT, rank=2)
-    moved: int = column("MOVED", Kind.COUNT)
-    restored: int
-    lost: int = column("LOST", Kind.COUNT, rank=0)
-    out_of_region: int = column("OUT", Kind.COUNT)
-    silence_median_ms: int | None = column("SILENCE", cell=_silence, rank=0)
-    silence_p95_ms: int | None = column("")
-    silence_worst_ms: int | None = column("")
-    peak_cpu_ratio: float | None = column("PEAK", Kind.RATIO, rank=3)
-    verdict: str | None = column("VERDICT", Kind.STATE, cell=_verdict, rank=1)
-    bottleneck: str | None
-    bottleneck_reason: str | None = column("BOTTLENECK", wraps=True)
-    overload_factor: float | None
-    mend: str | None = column("MEND", wraps=True)
-    nodes: tuple[NodeChange, ...]
-    runs: tuple[RunFigures, ...]
-    regions: tuple[RegionFigures, ...]
-    order: tuple[RestartFigures, ...]
-    assumptions: tuple[str, ...]
-    unobserved: tuple[str, ...]
-
-
-def _change(before: Any, after: Any, kind: Kind) -> str:
-    first, second = human(before, kind), human(after, kind)
-    return first if first == second else f"{first} -> {second}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillNodeRow:
-    """A node before and after a drill. Null is unknown, or that the node is down."""
-
-    drill: str = column("DRILL", rank=3)
-    node: str = column("NODE", rank=0)
-    region: str | None = column("REGION", rank=3)
-    is_hit: bool
-    playing_before: int = column("", Kind.COUNT)
-    playing_after: int = column(
-        "PLAYING", cell=lambda row: _change(row.playing_before, row.playing_after, Kind.COUNT), rank=0
-    )
-    cpu_before_ratio: float | None = column("", Kind.RATIO)
-    cpu_after_ratio: float | None = column(
-        "CPU", cell=lambda row: _change(row.cpu_before_ratio, row.cpu_after_ratio, Kind.RATIO), rank=1
-    )
-    penalty_before: float | None = column("", Kind.SCORE)
-    penalty_after: float | None = column(
-        "PENALTY", cell=lambda row: _change(row.penalty_before, row.penalty_after, Kind.SCORE), rank=2
-    )
-    verdict_before: str | None = column("", Kind.STATE)
-    verdict_after: str | None = column("VERDICT", Kind.STATE, cell=lambda row: row.verdict_after or "none", rank=1)
-    reason: str | None = column("REASON", wraps=True)
 
 
 class DrillCommand(Command):
@@ -213,7 +132,7 @@ def drill(
     """
     options = options_of(ctx)
     names = _read_drills(what)
-    limits = _Limits(_read_time(max_silence, "--max-silence"), max_lost, _read_percent(max_cpu))
+    limits = Limits(_read_time(max_silence, "--max-silence"), max_lost, _read_percent(max_cpu))
     if peak is not None and recording is None:
         raise typer.BadParameter("goes with --from", param_hint="--peak")
     if recording in ("", "-"):
@@ -237,15 +156,6 @@ def drill(
     return _read_and_rehearse(asked, settings, options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """What must hold: the longest silence in seconds, the most lost players, the highest load; None for any."""
-
-    silence: float | None
-    lost: int | None
-    cpu: float | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """The command line."""
@@ -255,7 +165,7 @@ class _Asked:
     players: int | None
     seed: int | None
     voice: float
-    limits: _Limits
+    limits: Limits
     per_node: bool
     save: str | None
 
@@ -415,89 +325,17 @@ def _save(name: str, fleet: FleetModel, question: Question) -> None:
 
 def _result(asked: _Asked, outcomes: Sequence[DrillOutcome], failures: tuple[Failure, ...]) -> Result:
     """The rows, what limits are broken, and the notes."""
-    broken = tuple(failure for outcome in outcomes for failure in _broken(outcome, asked.limits))
+    broken = tuple(failure for outcome in outcomes for failure in asked.limits.broken_by(outcome))
     unread = tuple(replace(failure, message=f"{failure.message}; it is not in the copy") for failure in failures)
-    notes = _notes(outcomes)
+    notes = notes_on(outcomes)
     if asked.save is not None:
         notes = (*notes, f"scenario in {asked.save}: replay it with `revvlink simulate {asked.save}`")
     exit_code = ExitCode.FAILED if broken else ExitCode.OK
     if asked.per_node:
-        rows: tuple[Any, ...] = tuple(_node_row(outcome, node) for outcome in outcomes for node in outcome.nodes)
+        rows: tuple[Any, ...] = tuple(node_row(outcome, node) for outcome in outcomes for node in outcome.nodes)
         kind: type = DrillNodeRow
     else:
-        rows, kind = tuple(_row(outcome) for outcome in outcomes), DrillRow
+        rows, kind = tuple(summary_row(outcome) for outcome in outcomes), DrillRow
     return Result(
         rows, kind, exit_code, broken, notes=notes, left_out=unread, is_ordered=True, has_notes_in_documents=True
     )
-
-
-def _row(outcome: DrillOutcome) -> DrillRow:
-    return DrillRow(**{entry.name: getattr(outcome, entry.name) for entry in fields(outcome)})
-
-
-def _node_row(outcome: DrillOutcome, node: NodeChange) -> DrillNodeRow:
-    before, after = node.before, node.after
-    return DrillNodeRow(
-        drill=outcome.drill,
-        node=node.node,
-        region=node.region,
-        is_hit=node.is_hit,
-        playing_before=before.playing,
-        playing_after=after.playing,
-        cpu_before_ratio=before.cpu_load_ratio,
-        cpu_after_ratio=after.cpu_load_ratio,
-        penalty_before=before.penalty,
-        penalty_after=after.penalty,
-        verdict_before=before.verdict,
-        verdict_after=after.verdict,
-        reason=after.reason,
-    )
-
-
-def _broken(outcome: DrillOutcome, limits: _Limits) -> list[Failure]:
-    """The limits that a drill breaks."""
-    found = []
-    worst = outcome.silence_worst_ms
-    if limits.silence is not None and worst is not None and worst > limits.silence * 1000:
-        message = f"{outcome.drill}: a player is silent for {worst / 1000:.1f} s, more than {limits.silence:g} s"
-        found.append(Failure("max_silence", message, hint=outcome.mend))
-    if limits.lost is not None and outcome.lost > limits.lost:
-        message = f"{outcome.drill}: {outcome.lost} players are lost, more than {limits.lost}"
-        found.append(Failure("max_lost", message))
-    if limits.cpu is not None and outcome.peak_cpu_ratio is not None and outcome.peak_cpu_ratio > limits.cpu:
-        message = f"{outcome.drill}: load {percent(outcome.peak_cpu_ratio)}, more than {percent(limits.cpu)}"
-        found.append(Failure("max_cpu", message))
-    return found
-
-
-def _notes(outcomes: Sequence[DrillOutcome]) -> tuple[str, ...]:
-    """What a table has no column for."""
-    regions = [_region_note(region) for region in outcomes[0].regions]
-    orders = [
-        f"safest order of a restart: {', '.join(step.node for step in outcome.order)}{_steps_over(outcome)}"
-        for outcome in outcomes
-        if outcome.order
-    ]
-    assumed = dict.fromkeys(f"assumed: {text}" for outcome in outcomes for text in outcome.assumptions)
-    unseen = dict.fromkeys(f"not observed: {text}" for outcome in outcomes for text in outcome.unobserved)
-    return (*regions, *orders, *assumed, *unseen)
-
-
-def _region_note(region: RegionFigures) -> str:
-    name = region.region or "no region"
-    if region.holds:
-        peak = f", load {percent(region.peak_cpu_ratio)} at most" if region.peak_cpu_ratio is not None else ""
-        return f"N+1 in {name}: holds without {region.worst_loss}{peak}"
-    if region.holds is None:
-        return f"N+1 in {name}: open, because {region.why}"
-    cores = f", {region.short_cores:g} cores short" if region.short_cores else ""
-    return (
-        f"N+1 in {name}: does not hold without {region.worst_loss}: {region.why}; {region.short_players} players{cores}"
-    )
-
-
-def _steps_over(outcome: DrillOutcome) -> str:
-    over = [step for step in outcome.order if step.overloaded]
-    if not over:
-        return ""
-    return f"; the step of {over[0].node} overloads {', '.join(over[0].overloaded[:3])}"
