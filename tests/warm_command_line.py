@@ -106,7 +106,7 @@ class WarmCommandLine:
             thread.start()
         try:
             if interrupt_after is not None and process.poll(interrupt_after) is None:
-                os.kill(process.pid, signal.SIGINT)
+                process.signal(signal.SIGINT)
             code = process.wait(timeout)
         finally:
             for thread in threads:
@@ -143,8 +143,14 @@ class WarmProcess:
     def end(self) -> None:
         """Kill it if it still runs."""
         if self.poll() is None:
-            os.kill(self.pid, signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self.poll(30)
+
+    def signal(self, number: int) -> None:
+        """Send a signal, unless it has ended, be it a moment before its exit code is here."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.poll() is None:
+                os.kill(self.pid, number)
 
 
 class RunningCommand:
@@ -200,8 +206,7 @@ class RunningCommand:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        self._process.signal(number)
 
     def terminate(self) -> None:
         """Send SIGTERM."""

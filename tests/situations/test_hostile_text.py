@@ -72,6 +72,13 @@ LINES: dict[str, tuple[tuple[str, ...], ...]] = {
     "context use": (("broken",), (HOSTILE,)),
     "demo": (("--", "region", HOSTILE, LOST),),
     "doctor": (("--timeout", "3"), ("--only", HOSTILE)),
+    "drill": (
+        ("all", "--seed", "1"),
+        ("node-loss", "--per-node", "--seed", "1"),
+        (HOSTILE,),
+        ("node-loss", HOSTILE),
+        ("node-loss", "--from", "looks.jsonl"),
+    ),
     "events": ((),),
     "exporter": (("--listen", "127.0.0.1:0"), ("--listen", HOSTILE)),
     "healthcheck": ((NAME,), ("nobody\x1b[2J",)),

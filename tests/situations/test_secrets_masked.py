@@ -38,6 +38,7 @@ NODE_COMMANDS = (
     "track decode QAAA --node inline", "check --canary fails --canary night", "check --notify discord",
     "healthcheck inline --canary night", "wait --timeout 2", "doctor", "doctor --redact --quiet",
     "config show", "config validate", "simulate record --for 200ms --search night --search fails",
+    "drill all --seed 1", "drill node-loss --per-node --seed 1 --save loss.toml",
 )  # fmt: skip
 """Each with what makes it go far."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,14 +35,22 @@ match = "*"
 """
 
 
+def two_free_ports() -> int:
+    """The first of two free ports, below those that the system gives to the servers of other tests."""
+    for port in random.Random().sample(range(20_000, 30_000, 2), 100):
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("there are no free ports")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 def test_nodes_serve_until_interrupted(isolated: Path) -> None:
     """On ports one after the other, by the ready file; other commands find tracks and failures; nothing is left."""
     (isolated / "bot.toml").write_text(SCENARIO, encoding="utf-8")
     ready = isolated / "ready.json"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = two_free_ports()
     command = [sys.executable, "-W", "error", "-m", "revvlink_cli", "simulate", "bot.toml", "--ready-file", str(ready)]
     command += ["--admin", "0", "--admin-token-env", "ADMIN_TOKEN"]
     with subprocess.Popen(

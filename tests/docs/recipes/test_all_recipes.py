@@ -45,13 +45,20 @@ IN_RECIPE: dict[str, Callable[[], list[list[str]]]] = {
 HOW_MANY = {"crontab": 2, "nagios-commands.cfg": 3, "kubernetes.yaml": 3, "revvlink-check.timer": 0}
 """Command lines that a recipe has; one where nothing is said."""
 
+FOR_BOTS = {"discord_stand_in.py"}
+"""What tests of bots copy; the page on them has its link, and tests/third_party runs it."""
+
 
 def test_every_recipe_has_a_test_and_a_link_in_the_guide() -> None:
     """No file can be put beside the others without a test, nor without a link to it; no link leads nowhere."""
     there = {path.name for path in RECIPES.iterdir()}
 
-    assert there == set(IN_RECIPE)
-    assert set(re.findall(r"\]\(recipes/([^)]+)\)", GUIDE.read_text(encoding="utf-8"))) == there
+    def linked(page: Path) -> set[str]:
+        return set(re.findall(r"\]\(recipes/([^)]+)\)", page.read_text(encoding="utf-8")))
+
+    assert there == {*IN_RECIPE, *FOR_BOTS}
+    assert linked(GUIDE) == set(IN_RECIPE)
+    assert linked(GUIDE.with_name("test-a-bot.md")) == FOR_BOTS
 
 
 @pytest.mark.parametrize("name", IN_RECIPE)
