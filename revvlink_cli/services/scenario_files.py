@@ -13,7 +13,7 @@ from revvlink_cli.config.schema import Key, Kind
 from revvlink_cli.simulator.message_faults import FIGURES
 from revvlink_cli.simulator.profile import AUDIO, DIALECTS, PLAYER_LOAD, VOICE, NodeProfile
 from revvlink_cli.simulator.routeplanner import PLANNERS
-from revvlink_cli.simulator.scenario import ACTIONS, Fault, Scenario
+from revvlink_cli.simulator.scenario import ACTIONS, MOMENTARY, REQUEST_ACTIONS, Fault, Scenario
 from revvlink_cli.simulator.track_rules import ALL_SOURCES, RESULTS, SEVERITIES, TrackRule
 
 if TYPE_CHECKING:
@@ -123,6 +123,23 @@ FAULT = (
 )  # fmt: skip
 """Keys of ``[[faults]]``."""
 
+_LOAD = dict.fromkeys(("players", "playing", "load", "nulled_frames", "missing_frames"), ("load",))
+
+USED_BY: Mapping[str, tuple[str, ...]] = {
+    "for": tuple(action for action in ACTIONS if action not in MOMENTARY),
+    "route": REQUEST_ACTIONS,
+    "chance": (*REQUEST_ACTIONS, "close", "reorder"),
+    "status": ("status",),
+    "retry_after": ("status",),
+    "delay": ("delay", "slow"),
+    "jitter": ("delay",),
+    "code": ("close", "close_voice"),
+    "guild": ("close_voice",),
+    "figures": ("false_stats",),
+    **_LOAD,
+}
+"""Key of ``[[faults]]`` -> the faults that use it; the other keys are for every fault."""
+
 TABLES: Mapping[str, tuple[Key, ...]] = {"nodes": NODE, "tracks": TRACK, "faults": FAULT}
 """Array of tables -> its keys."""
 
@@ -227,6 +244,8 @@ class _Reader(DocumentChecker):
     def fault(self, index: int, values: dict[str, Any], nodes: tuple[NodeProfile, ...]) -> Fault | None:
         if "do" not in values:
             return None
+        for key, hint in misplaced(values).items():
+            self.problem(("faults", index, key), f'is not used by do = "{values["do"]}"', hint)
         if "every" in values and values["every"] < values.get("for", 0):
             self.problem(("faults", index, "every"), "is shorter than for: the fault would begin before it has ended")
         if values["do"] == "close" and values.get("code") in UNSENDABLE:
@@ -247,6 +266,15 @@ FIELDS = {
 def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the class of a table, without those that are not given."""
     return {FIELDS.get(name, name): value for name, value in values.items()}
+
+
+def misplaced(values: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a fault's table that its ``do`` does not use, with which it goes."""
+    return {
+        key: f"it goes with do = {', '.join(actions)}"
+        for key, actions in USED_BY.items()
+        if key in values and values["do"] not in actions
+    }
 
 
 def fault_of(values: Mapping[str, Any]) -> Fault:

@@ -23,6 +23,9 @@ REQUEST_ACTIONS = ("status", "delay", "slow", "refuse", "garbage", "truncate")
 
 ACTIONS = (*NODE_ACTIONS, *MESSAGE_ACTIONS, *REQUEST_ACTIONS)
 
+MOMENTARY = ("drop", "close", "close_voice", "lose_sessions")
+"""Faults that happen in a moment, and have no end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:

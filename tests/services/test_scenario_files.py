@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from revvlink_cli.config.problems import ConfigError
-from revvlink_cli.services.scenario_files import TABLES, read_scenario, scenario_schema
-from revvlink_cli.simulator.scenario import Fault
+from revvlink_cli.services.scenario_files import FAULT, TABLES, USED_BY, read_scenario, scenario_schema
+from revvlink_cli.simulator.scenario import ACTIONS, Fault
 
 EXAMPLE = (Path(__file__).resolve().parents[2] / "docs" / "scenario.example.toml").read_text(encoding="utf-8")
 
@@ -63,6 +63,10 @@ code = 1006
 [[faults]]
 do = "false_stats"
 figures = "stael"
+[[faults]]
+do = "drop"
+for = "3s"
+status = 500
 """
     with pytest.raises(ConfigError) as raised:
         read_scenario(text, Path("bot.toml"))
@@ -83,8 +87,17 @@ figures = "stael"
         (20, "faults[1].every"),
         (24, "faults[2].code"),
         (27, "faults[3].figures"),
+        (30, "faults[4].for"),
+        (31, "faults[4].status"),
     ]
+    assert found[-1][2] == "it goes with do = status"
     assert found[0][2] == "did you mean seed?"
+
+
+def test_who_uses_a_key() -> None:
+    """Each key that only some faults use is one of the table, and each of these faults exists."""
+    assert set(USED_BY) < {key.name for key in FAULT}
+    assert {action for actions in USED_BY.values() for action in actions} <= set(ACTIONS)
 
 
 @pytest.mark.parametrize("text", ["", "nodes = 1", "[nodes]", "nodes = [1]", "[[nodes]]\nname = 1", "nodes = ["])

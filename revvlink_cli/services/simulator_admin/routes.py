@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from revvlink_cli._suggestions import nearest
 from revvlink_cli.config.schema import Key, Kind
-from revvlink_cli.services.scenario_files import FAULT, fault_of
+from revvlink_cli.services.scenario_files import FAULT, fault_of, misplaced
 from revvlink_cli.services.simulator_admin.views import (
     clock_view,
     event_view,
@@ -186,11 +186,14 @@ async def _faults(call: Call) -> dict[str, Any]:
 
 async def _begin_fault(call: Call) -> dict[str, Any]:
     fault = fault_of(call.values)
+    wrong = [Mistake(key, f"is not used by {fault.do}", hint) for key, hint in misplaced(call.values).items()]
     names = [node.profile.identifier for node in call.simulation]
     if not any(map(fault.is_for, names)):
-        raise MistakesError(Mistake("nodes", "is the pattern of no node", nearest(fault.nodes, names)))
+        wrong.append(Mistake("nodes", "is the pattern of no node", nearest(fault.nodes, names)))
     if fault.every is not None and fault.every < (fault.lasts or 0):
-        raise MistakesError(Mistake("every", "is shorter than for: the fault would begin before it has ended"))
+        wrong.append(Mistake("every", "is shorter than for: the fault would begin before it has ended"))
+    if wrong:
+        raise MistakesError(*wrong)
     return {"faults": [fault_view(planned) for planned in call.simulation.begin_fault(fault)]}
 
 
