@@ -20,6 +20,7 @@ from revvlink_cli.client.connection.tls_failures import diagnose
 from revvlink_cli.client.connection.transport import explain, proxy_of
 from revvlink_cli.client.errors import Code, LavalinkException, NodeException, RevvlinkException, Stage
 from revvlink_cli.client.protocol import dialects
+from revvlink_cli.client.protocol.models import NOTHING
 from revvlink_cli.client.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class HttpClient:
         self.on_served: Callable[[], None] = lambda: None
         self.unexpected_fields = _NO_FIELDS
         self.has_answered = False
-        self.unknown: dict[str, int] = {}
+        self.unknown: Mapping[str, int] = NOTHING  # most nodes send none: an empty dictionary each would take memory
         self.redact = redact if redact is not None else Redactor()
         self.redact.add_node(settings)
         self.errors = NodeErrors(settings, self.redact)
@@ -133,7 +134,7 @@ class HttpClient:
         name = self.errors.excerpt(what)
         if name not in self.unknown and len(self.unknown) >= MAX_UNKNOWN:
             name = "others"
-        self.unknown[name] = self.unknown.get(name, 0) + 1
+        self.unknown = {**self.unknown, name: self.unknown.get(name, 0) + 1}
 
     async def request(
         self,

@@ -121,17 +121,16 @@ class NodeState:
         info: What the node is, None until it has answered.
         players: The guilds that this pool has put on it.
         session_players: The players of its session, as the node describes them.
-        closing: Held while the node is drained or closed: one after the other.
         is_cordoned: Whether it takes no new players.
     """
 
     __slots__ = (
+        "_closing",
         "_earlier_stats",
         "_snapshot",
         "_stats",
         "_stats_reader",
         "_uptime_ms",
-        "closing",
         "info",
         "is_cordoned",
         "observer",
@@ -150,7 +149,7 @@ class NodeState:
         self.info: NodeInfo | None = None
         self.players = NodePlayers(self.on_change)
         self.session_players = SessionPlayers()
-        self.closing = asyncio.Lock()
+        self._closing: asyncio.Lock | None = None
         self.is_cordoned = False
         self._snapshot: NodeSnapshot | None = None
         self._stats: TimedStats | None = None
@@ -159,6 +158,13 @@ class NodeState:
         self._uptime_ms = 0
 
     # Joining and leaving a fleet.
+
+    @property
+    def closing(self) -> asyncio.Lock:
+        """Held while the node is drained or closed: one after the other."""
+        if self._closing is None:
+            self._closing = asyncio.Lock()
+        return self._closing
 
     def join(
         self,

@@ -12,10 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from enum import Enum
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
+from revvlink_cli.client.protocol.models import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Purpose(Enum):
@@ -100,11 +104,12 @@ class RateLimiter:
         self._pace = permits
         self._tokens = float(self.BURST)
         self._filled_at = clock.monotonic()
-        self._recent: list[float] = []
-        self._turns: dict[Purpose, asyncio.Lock] = {}
-        self._slots: dict[Purpose, asyncio.Semaphore] = {}
+        # Most nodes need none of these: an empty list or dictionary each would take memory in a large fleet.
+        self._recent: Sequence[float] = ()
+        self._turns: Mapping[Any, asyncio.Lock] = NOTHING
+        self._slots: Mapping[Any, asyncio.Semaphore] = NOTHING
         self._stuck = 0
-        self._endpoints: dict[str, tuple[int, float]] = {}
+        self._endpoints: Mapping[str, tuple[int, float]] = NOTHING
         self.dialect: Dialect | None = None
 
     def acquire(self, purpose: Purpose) -> Slot:
@@ -147,7 +152,7 @@ class RateLimiter:
             # Loads have slots of their own: a slow upstream must not hold up the players.
             is_load = purpose is Purpose.LOAD
             at_once = self.LOADS_AT_ONCE if is_load else TRAITS[Dialect.LAVALINK].players_at_once
-            self._slots[purpose] = asyncio.Semaphore(at_once)
+            self._slots = {**self._slots, purpose: asyncio.Semaphore(at_once)}
         return self._slots[purpose]
 
     @property
@@ -164,15 +169,16 @@ class RateLimiter:
         if times >= self.VOICE_TRIES and clock.monotonic() - since < self.VOICE_PAUSE:
             return False
         if times >= self.VOICE_TRIES:
-            del self._endpoints[endpoint]
+            self._endpoints = {name: value for name, value in self._endpoints.items() if name != endpoint}
         return True
 
     def mark_hung(self, endpoint: str) -> None:
         """Note that a voice request got no answer: Lavalink stays busy with it even after the client has given up."""
         times, _ = self._endpoints.get(endpoint, (0, 0.0))
-        self._endpoints[endpoint] = (times + 1, clock.monotonic())
-        while len(self._endpoints) > self.ENDPOINTS:
-            del self._endpoints[next(iter(self._endpoints))]
+        noted = {**self._endpoints, endpoint: (times + 1, clock.monotonic())}
+        while len(noted) > self.ENDPOINTS:
+            del noted[next(iter(noted))]
+        self._endpoints = noted
 
     def reset(self) -> None:
         """Free all slots: the server is another process now, and the hung requests ended with the old one."""
@@ -181,13 +187,15 @@ class RateLimiter:
             if slots is not None:
                 slots.release()
         self._stuck = 0
-        self._endpoints.clear()
+        self._endpoints = NOTHING
 
     async def _admit(self, purpose: Purpose) -> None:
         if purpose is not Purpose.OBSERVER and self.dialect is Dialect.LAVALINK:
             return  # only the number of those under way is limited
         if purpose in self._turns or self._wait(purpose) > 0:
-            async with self._turns.setdefault(purpose, asyncio.Lock()):  # first come, first served
+            if purpose not in self._turns:
+                self._turns = {**self._turns, purpose: asyncio.Lock()}
+            async with self._turns[purpose]:  # first come, first served
                 while (wait := self._wait(purpose)) > 0:  # noqa: ASYNC110 - it waits for time to pass, not for an event
                     await asyncio.sleep(wait)
                 self._note_sent(purpose)
