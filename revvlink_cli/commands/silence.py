@@ -186,11 +186,9 @@ def _read_end(for_: str | None, until: str | None, now: float) -> float:
     flag = "--for" if for_ is not None else "--until"
     try:
         if for_ is not None:
-            end = now + seconds(for_)
+            end = now + seconds(for_, flag)
         else:
             end = read_deadline(until or "", datetime.fromtimestamp(now, UTC)).timestamp()
-    except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint=flag) from None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=flag) from None
     if end - now > LONGEST:

@@ -12,7 +12,7 @@ from revvlink_cli.commands.drill.rows import DrillNodeRow, DrillRow, node_row, n
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Command, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names
-from revvlink_cli.commands.shared.values import files, seconds
+from revvlink_cli.commands.shared.values import files, optional_seconds, optional_share
 from revvlink_cli.output.formats import COMMON, Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 
@@ -132,7 +132,11 @@ def drill(
     """
     options = options_of(ctx)
     names = _read_drills(what)
-    limits = Limits(_read_time(max_silence, "--max-silence"), max_lost, _read_percent(max_cpu))
+    limits = Limits(
+        silence=optional_seconds(max_silence, "--max-silence"),
+        lost=max_lost,
+        cpu=optional_share(max_cpu, "--max-cpu", "80"),
+    )
     if peak is not None and recording is None:
         raise typer.BadParameter("goes with --from", param_hint="--peak")
     if recording in ("", "-"):
@@ -144,7 +148,7 @@ def drill(
         nodes=tuple(nodes or ()),
         players=players,
         seed=seed,
-        voice=_read_time(voice_time, "--voice-time") or VOICE_TIME,
+        voice=optional_seconds(voice_time, "--voice-time") or VOICE_TIME,
         limits=limits,
         per_node=per_node,
         save=save,
@@ -178,27 +182,6 @@ def _read_drills(name: str) -> tuple[str, ...]:
     if name not in DRILLS:
         raise typer.BadParameter(f"{name!r} is not a drill: {nearest(name, [*DRILLS, 'all'])}", param_hint="DRILL")
     return (name,)
-
-
-def _read_time(text: str | None, name: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return seconds(text)
-    except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint=name) from None
-
-
-def _read_percent(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        share = float(text.strip().removesuffix("%")) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 < share <= 1:
-        raise typer.BadParameter(f"{text!r} is not a percentage up to 100, such as 80", param_hint="--max-cpu")
-    return share
 
 
 def _read_peak(text: str | None) -> float:

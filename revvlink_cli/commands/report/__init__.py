@@ -11,7 +11,7 @@ from revvlink_cli.commands.report.rows import IncidentRow, ReportRow, incidents_
 from revvlink_cli.commands.shared.command import Rows, command, make_app, options_of
 from revvlink_cli.commands.shared.moments import FORMS, read_moment
 from revvlink_cli.commands.shared.stdin import LONGEST_SAMPLE, read_lines
-from revvlink_cli.commands.shared.values import files
+from revvlink_cli.commands.shared.values import files, optional_share
 from revvlink_cli.output.result import ExitCode, Failure, Result
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def report(
     if recordings.count("-") > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="FILE")
     start, end = _window(since, until)
-    least = _read_share(min_availability)
+    least = optional_share(min_availability, "--min-availability", "99.9")
     read_files = {file: read(read_lines(file, longest=LONGEST_SAMPLE)) for file in dict.fromkeys(recordings)}
     distinguish_contexts(list(read_files.values()))
     problems = [problem for file, recording in read_files.items() for problem in _problems(file, recording)]
@@ -143,25 +143,6 @@ def _window(since: str | None, until: str | None) -> tuple[float | None, float |
     if start is not None and end is not None and end <= start:
         raise typer.BadParameter("is not after --since", param_hint="--until")
     return start, end
-
-
-def _read_share(text: str | None) -> float | None:
-    """The share that a percentage is.
-
-    Raises:
-        typer.BadParameter: It is none from 0 to 100.
-    """
-    if text is None:
-        return None
-    try:
-        share = float(text.strip().removesuffix("%")) / 100
-    except ValueError:
-        share = -1
-    if not 0 < share <= 1:
-        raise typer.BadParameter(
-            f"{text!r} is not a percentage up to 100, such as 99.9", param_hint="--min-availability"
-        )
-    return share
 
 
 def _problems(file: str, recording: Recording) -> list[Failure]:

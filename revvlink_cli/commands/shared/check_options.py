@@ -330,10 +330,7 @@ def _latency(flag: str, code: str, text: str) -> Any:
     """The range of times up to this one, for a check."""
     from revvlink_cli.health.catalogue import read_range
 
-    try:
-        longest = seconds(text)
-    except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint=flag) from None
+    longest = seconds(text, flag)
     return read_range(code, f"{longest * 1000:.15g}ms" if longest < 1 else f"{longest:.15g}s")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import typer
 
-from revvlink_cli.commands.shared.values import seconds
+from revvlink_cli.commands.shared.values import optional_seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure
 
 if TYPE_CHECKING:
@@ -119,10 +119,7 @@ def make_messenger(
     for name in notify or ():
         if name not in CHANNELS:
             raise typer.BadParameter(f"{name!r} is not one of {', '.join(CHANNELS)}", param_hint="--notify")
-    try:
-        pause = seconds(remind) if remind is not None else None
-    except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint="--remind") from None
+    pause = optional_seconds(remind, "--remind")
     _refuse_unconfigured(settings, notify or ())
     channels = read_channels(settings, notify) if notify else Channels(())
 

@@ -9,7 +9,7 @@ import typer
 
 from revvlink_cli._record import record
 from revvlink_cli.commands.shared import node_selection
-from revvlink_cli.commands.shared.values import seconds
+from revvlink_cli.commands.shared.values import optional_seconds
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import Format
 from revvlink_cli.output.result import CommandError, Result, Stream
@@ -69,19 +69,10 @@ def read_span(interval: str | None, count: int | None, lasting: str | None, *, w
     for name, given in (("--interval", interval), ("--count", count), ("--duration", lasting)):
         if given is not None and not watch:
             raise typer.BadParameter("goes with --watch only", param_hint=name)
-    pause = _seconds(interval, "--interval") or DEFAULT_INTERVAL
+    pause = optional_seconds(interval, "--interval") or DEFAULT_INTERVAL
     if pause < SHORTEST:
         raise typer.BadParameter(f"must be {SHORTEST:g}s or longer", param_hint="--interval")
-    return Span(pause, count, _seconds(lasting, "--duration"))
-
-
-def _seconds(text: str | None, name: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return seconds(text)
-    except typer.BadParameter as error:
-        raise typer.BadParameter(error.message, param_hint=name) from None
+    return Span(pause, count, optional_seconds(lasting, "--duration"))
 
 
 @record
