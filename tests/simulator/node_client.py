@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from revvlink_cli.simulator import Clock, Simulator
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    from revvlink_cli.simulator import NodeProfile
+    from revvlink_cli.simulator.scenario import Fault
 
 PASSWORD = "pw"
 AUTHORIZED = {"Authorization": PASSWORD}
@@ -85,3 +90,22 @@ async def client(uri: str, *, has_stats: bool = True) -> AsyncIterator[Client]:
             assert brief(await found.message()) == "stats"
         yield found
         await found.socket.close()
+
+
+def run_by_hand(
+    profile: NodeProfile,
+    work: Callable[[Client, Callable[[float], Awaitable[None]]], Coroutine[Any, Any, None]],
+    *faults: Fault,
+) -> None:
+    """Run a test with a client of node ``n``, which may have faults, and what moves the node's clock."""
+    clock = Clock.manual()
+
+    async def connected(simulator: Simulator) -> None:
+        async def advance(seconds: float) -> None:
+            await simulator.run(clock.advance(seconds))
+
+        async with client(simulator["n"].uri, has_stats=profile.dialect == "lavalink") as here:
+            await work(here, advance)
+
+    with Simulator([profile], faults=faults, seed=7, clock=clock) as simulator:
+        asyncio.run(connected(simulator))

@@ -8,32 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from revvlink_cli.simulator import Clock, NodeProfile, Simulator
+from revvlink_cli.simulator import NodeProfile
 from revvlink_cli.simulator.message_faults import MessageFaults
 from revvlink_cli.simulator.scenario import Fault
-from tests.simulator.node_client import PASSWORD, VOICE, client
+from tests.simulator.node_client import PASSWORD, VOICE, run_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.simulator.node_client import Client
-
-    Work = Callable[[Client, Callable[[float], Awaitable[None]]], Awaitable[None]]
-
-
-def run(profile: NodeProfile, work: Work, *faults: Fault) -> None:
-    """Run a test with a client of a node with faults, and what moves the node's clock."""
-    clock = Clock.manual()
-
-    async def connected(simulator: Simulator) -> None:
-        async def advance(seconds: float) -> None:
-            await simulator.run(clock.advance(seconds))
-
-        async with client(simulator["n"].uri, has_stats=profile.dialect == "lavalink") as here:
-            await work(here, advance)
-
-    with Simulator([profile], faults=faults, seed=7, clock=clock) as simulator:
-        asyncio.run(connected(simulator))
 
 
 def node(kind: str = "lavalink", **changes: Any) -> NodeProfile:
@@ -70,7 +53,7 @@ def test_statistics_are_wrong_for_a_time(kind: str, figures: str) -> None:
         assert (after.keys(), after["players"]) == (true.keys(), 3)
         assert after["uptime"] == true["uptime"] + 121_000
 
-    run(node(kind, players=3), work, Fault(do="false_stats", at=0.5, lasts=100, figures=figures))
+    run_by_hand(node(kind, players=3), work, Fault(do="false_stats", at=0.5, lasts=100, figures=figures))
 
 
 def test_messages_out_of_order() -> None:
@@ -84,7 +67,7 @@ def test_messages_out_of_order() -> None:
         assert sorted(told) == sorted(["start music/one.wav", "end music/one.wav finished", *["update True 0"] * 3])
         assert told != ["update True 0", "start music/one.wav", *["update True 0"] * 2, "end music/one.wav finished"]
 
-    run(node(), work, Fault(do="reorder", at=0.5, lasts=5))
+    run_by_hand(node(), work, Fault(do="reorder", at=0.5, lasts=5))
 
 
 @pytest.mark.parametrize(("given", "code"), [(4000, 4000), (None, 1011)])
@@ -99,7 +82,7 @@ def test_a_websocket_is_closed_with_a_code(given: int | None, code: int) -> None
         assert here.socket.close_code == code
         assert (await here.connect(**{"Session-Id": here.session}))["resumed"] is True
 
-    run(node(), work, Fault(do="close", at=1, code=given))
+    run_by_hand(node(), work, Fault(do="close", at=1, code=given))
 
 
 def test_chance_closes_some_websockets() -> None:
@@ -131,7 +114,7 @@ def test_lost_frames_of_a_load(kind: str) -> None:
         found = await frames(here, advance)
         assert (found["deficit"] * 3000 // (found["sent"] + found["nulled"] + found["deficit"])) in (299, 300)
 
-    run(node(kind), work, Fault(do="load", at=1, nulled_frames=30, missing_frames=300))
+    run_by_hand(node(kind), work, Fault(do="load", at=1, nulled_frames=30, missing_frames=300))
 
 
 def test_plugins_stand_in_the_information() -> None:
@@ -142,4 +125,4 @@ def test_plugins_stand_in_the_information() -> None:
         assert info["plugins"] == [{"name": "lavasrc-plugin", "version": "4.8.1"}]
 
     for kind in ("lavalink", "nodelink"):
-        run(node(kind, plugins=("lavasrc-plugin:4.8.1",)), work)
+        run_by_hand(node(kind, plugins=("lavasrc-plugin:4.8.1",)), work)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from revvlink_cli.simulator import Clock, NodeProfile, Simulator
-from tests.simulator.node_client import GUILD, PASSWORD, VOICE, client
+from tests.simulator.node_client import GUILD, PASSWORD, VOICE, client, run_by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -37,23 +37,6 @@ def run(profile: NodeProfile, work: Callable[[Client], Coroutine[Any, Any, None]
 
     with Simulator([profile], clock=Clock(speed, with_timeouts=True)) as simulator:
         asyncio.run(connected(simulator["n"].uri))
-
-
-def run_by_hand(
-    profile: NodeProfile, work: Callable[[Client, Callable[[float], Awaitable[None]]], Coroutine[Any, Any, None]]
-) -> None:
-    """Run a test with a client of one node, and what moves the node's clock."""
-    clock = Clock.manual()
-
-    async def connected(simulator: Simulator) -> None:
-        async def advance(seconds: float) -> None:
-            await simulator.run(clock.advance(seconds))
-
-        async with client(simulator["n"].uri, has_stats=profile.dialect == "lavalink") as here:
-            await work(here, advance)
-
-    with Simulator([profile], clock=clock) as simulator:
-        asyncio.run(connected(simulator))
 
 
 async def player(here: Client) -> dict[str, Any]:
