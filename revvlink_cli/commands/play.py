@@ -14,6 +14,7 @@ from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import PlayCommand, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import Source, Tags, node_names
 from revvlink_cli.commands.shared.queries import identifier_for
+from revvlink_cli.commands.shared.saved_file import save_file
 from revvlink_cli.commands.shared.values import files, seconds
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
 
@@ -264,8 +265,6 @@ def _save(name: str, reports: Sequence[PlayReport]) -> None:
     """
     import json
 
-    from revvlink_cli.output.streams import write_file
-
     lines = []
     for report in reports:
         begun = report.packets[0][0] if report.packets else 0.0
@@ -273,11 +272,7 @@ def _save(name: str, reports: Sequence[PlayReport]) -> None:
             line: dict[str, Any] = {"node": report.node, "t": round((at - begun) * 1000, 1), "type": "rtp"}
             line |= {"bytes": header.length, "seq": header.sequence, "timestamp": header.timestamp, "ssrc": header.ssrc}
             lines.append(json.dumps(line) + "\n")
-    try:
-        write_file(name, "".join(lines))
-    except OSError as error:
-        failure = Failure("output", f"{name} cannot be written: {error.strerror or error}", hint="name another file")
-        raise CommandError(failure) from None
+    save_file(name, "".join(lines))
 
 
 def _result(

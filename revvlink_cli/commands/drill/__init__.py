@@ -12,6 +12,7 @@ from revvlink_cli.commands.drill.rows import DrillNodeRow, DrillRow, node_row, n
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Command, Rows, Work, command, make_app, options_of
 from revvlink_cli.commands.shared.options import node_names
+from revvlink_cli.commands.shared.saved_file import save_file
 from revvlink_cli.commands.shared.values import files, optional_seconds, optional_share
 from revvlink_cli.output.formats import COMMON, Format
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
@@ -242,6 +243,7 @@ async def _read_and_rehearse(asked: _Asked, settings: Settings, options: Options
 async def _rehearsed(asked: _Asked, fleet: FleetModel, failures: tuple[Failure, ...]) -> Result:
     """Make the drills."""
     from revvlink_cli.services.drill.drills import Question, usual_seeds
+    from revvlink_cli.services.drill.saving import scenario_of
 
     if asked.players is not None:
         fleet = fleet.with_total(asked.players)
@@ -250,7 +252,8 @@ async def _rehearsed(asked: _Asked, fleet: FleetModel, failures: tuple[Failure, 
     questions = [Question(name, named, seeds, asked.voice, asked.limits.silence) for name in asked.drills]
     outcomes = [await _beside(fleet, question) for question in questions]
     if asked.save is not None:
-        _save(asked.save, fleet, questions[0])
+        text = scenario_of(fleet, questions[0])
+        save_file(asked.save, text, subject=f"--save {asked.save}:", hint="name a file in an existing folder")
     return _result(asked, outcomes, failures)
 
 
@@ -288,22 +291,6 @@ def _named(fleet: FleetModel, patterns: Sequence[str]) -> tuple[str, ...]:
             raise CommandError(replace(failure, message=message), exit_code=ExitCode.USAGE)
         found.update(dict.fromkeys(fitting))
     return tuple(found)
-
-
-def _save(name: str, fleet: FleetModel, question: Question) -> None:
-    """Write the scenario of a drill.
-
-    Raises:
-        CommandError: The file cannot be written.
-    """
-    from revvlink_cli.output.streams import write_file
-    from revvlink_cli.services.drill.saving import scenario_of
-
-    try:
-        write_file(name, scenario_of(fleet, question))
-    except OSError as error:
-        message = f"--save {name}: cannot be written: {error.strerror or error}"
-        raise CommandError(Failure("output", message, hint="name a file in an existing folder")) from None
 
 
 def _result(asked: _Asked, outcomes: Sequence[DrillOutcome], failures: tuple[Failure, ...]) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from revvlink_cli.output.result import CommandError, ExitCode, Failure
+from revvlink_cli.commands.shared.saved_file import save_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,11 +87,5 @@ def _write_ready_file(name: str, text: str) -> Callable[[], None]:
     """Write the file at once and whole; returns what deletes it."""
     from pathlib import Path
 
-    from revvlink_cli.output.streams import write_file
-
-    try:
-        write_file(name, text)
-    except OSError as error:
-        failure = Failure("output", f"--ready-file {name}: cannot be written: {error.strerror or error}")
-        raise CommandError(failure, exit_code=ExitCode.FAILED) from None
+    save_file(name, text, subject=f"--ready-file {name}:", hint=None)
     return lambda: Path(name).unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.commands.shared.command import Record, Work, command, options_of
 from revvlink_cli.commands.shared.options import Nodes, Region, Source, Tags
 from revvlink_cli.commands.shared.queries import identifier_for
+from revvlink_cli.commands.shared.saved_file import save_file
 from revvlink_cli.commands.shared.values import files, seconds
-from revvlink_cli.output.result import CommandError, ExitCode, Failure, Kind, Result, column
+from revvlink_cli.output.result import ExitCode, Failure, Kind, Result, column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +120,7 @@ def _result(seen: Observation, failures: tuple[Failure, ...], save: str | None) 
     recorded = record_scenario(seen.nodes, seen.loads)
     text = scenario_text(recorded.scenario, ("Recorded by `revvlink simulate record`.",))
     if save is not None:
-        _write(save, text)
+        save_file(save, text)
     notes = [f"{before} is {name} in the scenario" for before, name in recorded.renamed.items()]
     if save is not None:
         notes.append(f"`revvlink simulate {save}` serves it")
@@ -138,13 +139,3 @@ def _result(seen: Observation, failures: tuple[Failure, ...], save: str | None) 
         warnings=tuple(f"{query} is left out: it may hold a key or an address" for query in recorded.left_out),
         text=text.removesuffix("\n") if save is None else None,
     )
-
-
-def _write(name: str, text: str) -> None:
-    from revvlink_cli.output.streams import write_file
-
-    try:
-        write_file(name, text)
-    except OSError as error:
-        failure = Failure("output", f"{name} cannot be written: {error.strerror or error}", hint="name another file")
-        raise CommandError(failure) from None
