@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -150,7 +149,7 @@ async def _recorded(
             failures.append(Failure("bad_line", f"{name}: and {len(problems) - MOST_PROBLEMS} more lines"))
     count = 0
     for event in merge(*found, key=lambda event: event.at):
-        is_wanted = not patterns or any(event.node == name or fnmatchcase(event.node, name) for name in patterns)
+        is_wanted = not patterns or any(node_selection.fits(event.node, name) for name in patterns)
         if is_wanted and (since is None or event.at >= since):
             count += 1
             yield _past_row(event)

@@ -279,12 +279,10 @@ def _named(fleet: FleetModel, patterns: Sequence[str]) -> tuple[str, ...]:
     Raises:
         CommandError: A pattern fits none.
     """
-    from fnmatch import fnmatchcase
-
     known = [node.identifier for node in fleet.nodes]
     found: dict[str, None] = {}
     for pattern in patterns:
-        fitting = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+        fitting = [name for name in known if node_selection.fits(name, pattern)]
         if not fitting:
             failure = node_selection.unknown_node(pattern, known)
             message = f"there are no figures of a node named {pattern}"

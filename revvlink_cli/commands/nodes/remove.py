@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,9 +84,9 @@ def _names(patterns: Sequence[str], document: Mapping[str, Any]) -> list[str]:
     """
     known = key_names.node_names(document)
     for pattern in patterns:
-        if pattern not in known and not any(fnmatchcase(name, pattern) for name in known):
+        if not any(node_selection.fits(name, pattern) for name in known):
             raise CommandError(node_selection.unknown_node(pattern, known), exit_code=ExitCode.USAGE)
-    found = [name for name in known if any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)]
+    found = [name for name in known if any(node_selection.fits(name, pattern) for pattern in patterns)]
     if len(set(found)) < len(found):
         double = next(name for name in found if found.count(name) > 1)
         failure = Failure("configuration", f"{found.count(double)} nodes have this name", node=double,

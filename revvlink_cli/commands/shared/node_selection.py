@@ -152,7 +152,7 @@ def select(
     chosen = tuple(
         node
         for node in settings.nodes
-        if (not patterns or any(_fits(node, pattern) for pattern in patterns))
+        if (not patterns or any(fits(node.identifier, pattern) for pattern in patterns))
         and all(tag in node.tags for tag in tags)
         and (region is None or (node.region or "").casefold() == region.casefold())
     )
@@ -197,12 +197,12 @@ def split_node(settings: Settings, words: Sequence[str], options: Options) -> tu
 
 def fits_any(settings: Settings, pattern: str) -> bool:
     """Whether a configured node has this name or matches this pattern."""
-    return any(_fits(node, pattern) for node in settings.nodes)
+    return any(fits(node.identifier, pattern) for node in settings.nodes)
 
 
-def _fits(node: NodeEntry, pattern: str) -> bool:
-    """Whether a node has this name or matches this pattern. The brackets of an IPv6 address are literal."""
-    return node.identifier == pattern or fnmatchcase(node.identifier, pattern)
+def fits(name: str, pattern: str) -> bool:
+    """Whether a node of this name is meant by a name or pattern. The brackets of an IPv6 address are literal."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def unknown_node(name: str, known: Sequence[str]) -> Failure:
