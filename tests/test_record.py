@@ -1,16 +1,17 @@
-"""`record` makes the dataclasses that `dataclass` would make."""
+"""`record` makes the dataclasses that `dataclass` would make, and `NamedTuple` the named tuples of `typing`."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import pickle
+import typing
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from revvlink_cli._record import record
+from revvlink_cli._record import NamedTuple, record
 
 
 @record(frozen=True)
@@ -107,3 +108,62 @@ def test_wrong_arguments_are_refused(args: tuple[Any, ...], values: dict[str, An
     """What does not fit the fields is a `TypeError` that names the field."""
     with pytest.raises(TypeError, match=message):
         Place(*args, **values)
+
+
+class Point(NamedTuple):
+    """A named tuple."""
+
+    x: int
+    y: int = 2
+    names: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """A method of its own."""
+        return self.x + self.y
+
+
+class PointOfTyping(typing.NamedTuple):
+    """The same by `typing`."""
+
+    x: int
+    y: int = 2
+    names: tuple[str, ...] = ()
+
+
+def test_named_tuples_behave_as_those_of_typing() -> None:
+    """Fields, defaults, text, equality, hash, replacement and matching are those of `typing.NamedTuple`."""
+    ours, theirs = Point(1, names=("a",)), PointOfTyping(1, names=("a",))
+
+    assert repr(ours) == repr(theirs).replace("PointOfTyping", "Point")
+    assert tuple(ours) == tuple(theirs) == (1, 2, ("a",))
+    assert ours == Point(1, 2, ("a",))
+    assert hash(ours) == hash(theirs)
+    assert (ours.x, ours.y, ours.names, ours.total) == (1, 2, ("a",), 3)
+    assert (Point._fields, Point._field_defaults) == (PointOfTyping._fields, PointOfTyping._field_defaults)
+    assert ours._asdict() == theirs._asdict()
+    assert ours._replace(x=5) == Point._make([5, 2, ("a",)]) == Point(x=5, y=2, names=("a",))
+    assert type(ours._replace(x=5)) is Point
+    assert copy.copy(ours) == copy.deepcopy(ours) == pickle.loads(pickle.dumps(ours)) == ours
+    assert type(pickle.loads(pickle.dumps(ours))) is Point
+    assert not hasattr(ours, "__dict__")
+    with pytest.raises(AttributeError):
+        ours.x = 2  # type: ignore[misc]
+    match ours:
+        case Point(x, y):
+            assert (x, y) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("args", "values", "message"),
+    [
+        ((), {}, "Point needs a value for 'x'"),
+        ((1,), {"x": 2}, "Point got two values for 'x'"),
+        ((1,), {"colour": 2}, "Point has no field 'colour'"),
+        ((1, 2, (), 4), {}, "Point takes 3 positional arguments, but 4 were given"),
+    ],
+)
+def test_wrong_values_of_named_tuples_are_refused(args: tuple[Any, ...], values: dict[str, Any], message: str) -> None:
+    """What does not fit the fields is a `TypeError` that names the field."""
+    with pytest.raises(TypeError, match=message):
+        Point(*args, **values)

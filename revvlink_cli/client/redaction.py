@@ -24,9 +24,10 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.encodings import ENCODED, View, decoded
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import math
 import re
 import sys
 from dataclasses import field
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
-from revvlink_cli._record import record
+from revvlink_cli._record import NamedTuple, record
 from revvlink_cli.client.arguments import MAX_SECONDS, check_seconds, check_text, check_type, check_whole
 from revvlink_cli.client.protocol.guild_ids import MAX_ID
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from revvlink_cli._awaited import awaiting
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.cache.entries import Key, result_payload
 from revvlink_cli.client.cache.modes import CacheMode
 from revvlink_cli.commands.shared import node_selection

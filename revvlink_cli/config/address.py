@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from revvlink_cli._record import NamedTuple
 
 
 class Address(NamedTuple):

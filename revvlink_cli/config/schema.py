@@ -7,8 +7,9 @@ Validation (`revvlink_cli.config.values`), the JSON Schema (`revvlink_cli.config
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.cache.backends import BACKENDS, DEFAULT_BACKEND
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import contextlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.settings import Fault, NodeSettings
 from revvlink_cli.config import schema, secrets_in_use
 from revvlink_cli.config.files import read_line, unreadable

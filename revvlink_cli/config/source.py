@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from revvlink_cli._folders import site_config_folder, user_config_folder
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.config.contexts import chosen_context, context_names, find_context
 from revvlink_cli.config.problems import ConfigError, Problem
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import field
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from revvlink_cli._record import record
+from revvlink_cli._record import NamedTuple, record
 from revvlink_cli.output.formats import Format
 
 if TYPE_CHECKING:

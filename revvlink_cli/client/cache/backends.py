@@ -6,9 +6,10 @@ where it is, and how it behaves. A new backend is a module with its store, and a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli._folders import user_cache_folder
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.cache.addresses import address_of, url_problem
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.search.sources import SOURCES
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.client import clock
 from revvlink_cli.client.errors import StoreException
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from typing import NamedTuple
+
+from revvlink_cli._record import NamedTuple
 
 
 class Limit(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from revvlink_cli._record import NamedTuple
 from revvlink_cli.commands.shared import node_selection
 from revvlink_cli.config.contexts import context_names
 from revvlink_cli.config.load import load

@@ -10,13 +10,13 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import field
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from revvlink_cli import _interrupts
-from revvlink_cli._record import record
+from revvlink_cli._record import NamedTuple, record
 from revvlink_cli.commands.shared.node_flag import node_flag
 from revvlink_cli.commands.shared.typer_adapter import Choice, CommandLineError
 from revvlink_cli.commands.shared.values import contexts, files, seconds

@@ -6,9 +6,9 @@ shown without the client.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from revvlink_cli._record import record
+from revvlink_cli._record import NamedTuple, record
 from revvlink_cli.client.protocol.durations import known_duration
 from revvlink_cli.output.result import Kind, column
 from revvlink_cli.output.text import MISSING, clock
