@@ -42,16 +42,28 @@ class View(NamedTuple):
         return View("".join(small), starts, ends)
 
 
-ENCODED = re.compile(
-    r"%[0-9A-Fa-f]{2}|\\\S|&#?\w{1,31};"
-    r"|[\x00-\x1f\x7f-\xa0\xad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\U000e0000-\U000e007f]"
-)
-"""What a text without any encoding, line break or invisible character does not have."""
+def has_mark(text: str) -> bool:
+    """Whether a text has a character that encodings begin with, or white space to remove; False for most texts."""
+    return "%" in text or "&" in text or "\\" in text or "  " in text or not text.isprintable()
+
+
+def may_be_encoded(text: str) -> bool:
+    """Whether a text may have an encoding, a line break or an invisible character."""
+    return has_mark(text) and _encoded().search(text) is not None
+
+
+@cache
+def _encoded() -> re.Pattern[str]:
+    """What such a text has; compiled on demand, as few texts have any."""
+    return re.compile(
+        r"%[0-9A-Fa-f]{2}|\\\S|&#?\w{1,31};"
+        r"|[\x00-\x1f\x7f-\xa0\xad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\U000e0000-\U000e007f]"
+    )
 
 
 @cache
 def _token() -> re.Pattern[str]:
-    """One encoded character; compiled on demand, as few texts have any."""
+    """One encoded character; compiled on demand, too."""
     return re.compile(
         r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
         r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"
@@ -72,7 +84,7 @@ def _token() -> re.Pattern[str]:
 def decoded(view: View) -> View:
     """Decode a text, nested encodings too, and remove line breaks."""
     for _ in range(ROUNDS):
-        if _token().search(view.text) is None:
+        if not has_mark(view.text) or _token().search(view.text) is None:
             break
         view = _decoded_once(view)
     return view

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from revvlink_cli._record import NamedTuple
-from revvlink_cli.client.encodings import ENCODED, View, decoded
+from revvlink_cli.client.encodings import View, decoded, may_be_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -215,8 +215,7 @@ class _Search:
 
     def may_be_in(self, text: str) -> bool:
         """Whether a text has one of the secrets, or anything that may be an encoded one."""
-        has_mark = "%" in text or "&" in text or "\\" in text or not text.isprintable()
-        return (has_mark and ENCODED.search(text) is not None) or self._is_in(text)
+        return may_be_encoded(text) or self._is_in(text)
 
     def _is_in(self, text: str) -> bool:
         folded = text.casefold()

@@ -14,7 +14,6 @@ import sqlite3
 import stat
 import sys
 import time
-from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from revvlink_cli._renaming import replace
@@ -48,18 +47,16 @@ _TRIES = 30
 
 _TABLES = ("bodies", "entries", "fleets")
 
-_SCHEMA = """
-PRAGMA auto_vacuum = INCREMENTAL;
-BEGIN;
-CREATE TABLE fleets (
+_DECLARATIONS = (
+    """CREATE TABLE fleets (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     hits INTEGER NOT NULL DEFAULT 0,
     misses INTEGER NOT NULL DEFAULT 0,
     evictions INTEGER NOT NULL DEFAULT 0,
     uses_left INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE entries (
+)""",
+    """CREATE TABLE entries (
     id INTEGER PRIMARY KEY,
     fleet INTEGER NOT NULL,
     node TEXT NOT NULL,
@@ -72,14 +69,16 @@ CREATE TABLE entries (
     uses INTEGER NOT NULL,
     used_at REAL NOT NULL,
     UNIQUE (fleet, node, identifier)
-);
-CREATE INDEX by_uses ON entries (fleet, uses, used_at);
-CREATE INDEX by_expiry ON entries (expires_at);
-CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE id = old.id; END;
-COMMIT;
-"""
+)""",
+    "CREATE INDEX by_uses ON entries (fleet, uses, used_at)",
+    "CREATE INDEX by_expiry ON entries (expires_at)",
+    "CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    "CREATE TRIGGER entry_gone AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE id = old.id; END",
+)
+"""The tables, indexes and triggers of a database of ours. SQLite keeps the text of each as it stands here."""
 # Bodies have a table of their own, so that counting a use writes no body and a listing reads none.
+
+_SCHEMA = f"PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {'; '.join(_DECLARATIONS)}; COMMIT;"
 
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
@@ -296,12 +295,9 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-@cache
-def _own_declarations() -> list[tuple[str, str, str]]:
-    """The tables, indexes and triggers of a database of ours."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as model:
-        model.executescript(_SCHEMA)
-        return model.execute(_DECLARED).fetchall()
+def _own_declarations() -> list[tuple[str, ...]]:
+    """What `_DECLARED` finds in a database of ours."""
+    return sorted((kind.lower(), name, sql) for sql in _DECLARATIONS for _, kind, name, _ in [sql.split(maxsplit=3)])
 
 
 _DECLARED = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name"

@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 
     from revvlink_cli.config.settings import NodeEntry
 
-_PREFIX = re.compile(r"[a-z][a-z0-9_-]*:\S", re.IGNORECASE)
-
 
 def identifier_for(query: str, source: str) -> str:
     """What to ask a node for: addresses and ``prefix:`` identifiers as they are, words with the source's prefix."""
     words = query.strip()
-    if "://" in words or (_PREFIX.match(words) and " " not in words):
-        return words
-    prefix = words.partition(":")[0]
-    if ":" in words and prefix.lower() in SOURCES:
+    prefix, colon, _ = words.partition(":")
+    if colon and ("://" in words or prefix.lower() in SOURCES or _is_identifier(words)):
         return words
     return f"{source.rstrip(':')}:{words}"
+
+
+def _is_identifier(words: str) -> bool:
+    """Whether words have the form of an identifier with a prefix."""
+    return " " not in words and re.match(r"[a-z][a-z0-9_-]*:\S", words, re.IGNORECASE) is not None
 
 
 def node_name(entries: Sequence[NodeEntry]) -> str:
