@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import field
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -604,6 +604,8 @@ def command(
     """
 
     def register(function: F) -> F:
+        # Typer would evaluate the text of each annotation four times, which takes longer than all else that it does.
+        function.__annotations__ = get_type_hints(function, include_extras=True)
         function.prints = prints  # type: ignore[attr-defined] # Typer keeps a function's attributes, see `prints_of`
         function.examples = examples  # type: ignore[attr-defined] # see `examples_of`
         return app.command(name, cls=cls, **settings)(function)
