@@ -10,13 +10,13 @@ import os
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
-from revvlink_cli._shell import join
 from revvlink_cli._version import __version__
 from revvlink_cli.cli.event_loop import TerminatedError, raise_on_signals
 from revvlink_cli.cli.exit_codes import result_of
@@ -26,7 +26,6 @@ from revvlink_cli.commands.shared.command import Group, Options, global_options,
 from revvlink_cli.commands.shared.typer_adapter import CommandLineError, CompletionItem
 from revvlink_cli.config import secrets_in_use
 from revvlink_cli.output import diagnostics
-from revvlink_cli.output.envelope import envelope
 from revvlink_cli.output.formats import COMMON, Format, Layout, default_format
 from revvlink_cli.output.help_text import show_help_text
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result, Script
@@ -86,6 +85,21 @@ COMMANDS = {name: line for commands in COMMAND_GROUPS.values() for name, line in
 """Command -> its line in the help."""
 
 
+@cache
+def _version_option() -> TyperOption:
+    """``--version``."""
+
+    def write(ctx: typer.Context, param: object, value: bool) -> None:  # noqa: ARG001 - Typer's signature
+        if value and not ctx.resilient_parsing:  # not while a command line is completed
+            Output().write(f"revvlink {__version__}\n")
+            raise typer.Exit
+
+    return TyperOption(
+        param_decls=["--version", "-V"], is_flag=True, is_eager=True, expose_value=False, callback=write,
+        help="Show the version and exit.",
+    )  # fmt: skip
+
+
 class Root(Group):
     """The root command. It loads the module of a command when the command is used."""
 
@@ -120,7 +134,8 @@ class Root(Group):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """``--version``, and the global options with their environment variables."""
-        return [*super().get_params(ctx), *global_options(environment=True, formats=tuple(Format))]
+        shared = global_options(environment=True, formats=tuple(Format))
+        return [_version_option(), *super().get_params(ctx), *shared]
 
 
 app = typer.Typer(
@@ -137,20 +152,7 @@ app = typer.Typer(
 )
 
 
-def _version(ctx: typer.Context, value: bool) -> None:
-    if value and not ctx.resilient_parsing:  # not while a command line is completed
-        Output().write(f"revvlink {__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    *,
-    _version: Annotated[
-        bool, typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True, callback=_version)
-    ] = False,
-) -> None:
-    """The operator's tool for a fleet of Lavalink v4 nodes."""
+app.callback()(lambda: None)  # Typer makes no group of an app that has neither commands nor this
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -275,6 +277,9 @@ def _run(outcome: Outcome | Script | int, options: Options, output: Output) -> i
 
 def _run_script(script: Script, chosen: Format, options: Options, output: Output) -> int:
     """Run the command lines of a script one after the other; JSON puts all their envelopes into one."""
+    from revvlink_cli._shell import join
+    from revvlink_cli.output.envelope import envelope
+
     if not options.quiet:
         diagnostics.notes([script.note])
     name, code, envelopes = options.command, int(ExitCode.OK), []

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revvlink_cli.cli.event_loop import TerminatedError, TimeLimitError
-from revvlink_cli.client.connection.local_limits import limit_of
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.result import CommandError, ExitCode, Failure, Result
 from revvlink_cli.output.streams import OutputError
@@ -45,6 +44,8 @@ def result_of(error: Exception, options: Options) -> Result:
             return Result(exit_code=code, errors=(output_failure(error),))
     if options.verbose > 1:
         diagnostics.trace(error)
+    from revvlink_cli.client.connection.local_limits import limit_of
+
     if (limit := limit_of(error)) is not None:  # no defect: the event loop itself could not open what it needs
         return Result(exit_code=options.defect_exit_code, errors=(Failure("local_limit", limit.what, hint=limit.hint),))
     what = f"this is a defect of revvlink: {type(error).__name__}: {error}"

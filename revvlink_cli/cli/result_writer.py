@@ -9,7 +9,6 @@ from revvlink_cli.cli.exit_codes import output_failure
 from revvlink_cli.commands.shared.titles import with_title
 from revvlink_cli.output import diagnostics
 from revvlink_cli.output.formats import TABLES, Format, Layout
-from revvlink_cli.output.problems import summary
 from revvlink_cli.output.renderers import create_renderer
 from revvlink_cli.output.result import CheckResult, ExitCode, Failure
 from revvlink_cli.output.sizes import HEAD, terminal_size
@@ -83,6 +82,8 @@ def _summary(result: Result, chosen: Format, options: Options) -> str | None:
     rows = shown.table_rows if shown.table_rows is not None else shown.data
     if not isinstance(rows, tuple) or len(rows) + HEAD < terminal_size()[1]:
         return None
+    from revvlink_cli.output.problems import summary
+
     counts = summary(rows)
     return f"{counts}; --problems shows only {'it' if counts.startswith('1 ') else 'these'}" if counts else None
 

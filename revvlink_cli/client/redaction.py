@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -203,8 +204,7 @@ class _Search:
                     folded.add(secret.value.encode("utf-8", "surrogatepass").hex())
             if _is_weak(secret.value.casefold(), shown) or len(secret.value) < SHORTEST + 2:
                 weak.append(secret)
-        self._folded = _alternatives(folded)
-        self._exact = _alternatives(exact)
+        self._folded_texts, self._exact_texts = folded, exact
         # Python searches for one text far faster than for a pattern, and most texts have none of them.
         self._needles = tuple({max(form.split(" "), key=len) for form in folded} | {part.casefold() for part in exact})
         self._short = [secret.value for secret in weak]
@@ -212,6 +212,16 @@ class _Search:
             self._needles += ("basic",)
         short = [_as_base64(secret.value) for secret in weak if len(secret.value) >= SHORTEST]
         self._weak = re.compile("|".join(filter(None, (_in_context(weak), *short)))) if weak else None
+
+    @cached_property
+    def _folded(self) -> re.Pattern[str] | None:
+        """The secrets in small letters; as `_exact` compiled on demand, as few texts have any."""
+        return _alternatives(self._folded_texts)
+
+    @cached_property
+    def _exact(self) -> re.Pattern[str] | None:
+        """The secrets within base64."""
+        return _alternatives(self._exact_texts)
 
     def may_be_in(self, text: str) -> bool:
         """Whether a text has one of the secrets, or anything that may be an encoded one."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from revvlink_cli._awaited import awaiting
 from revvlink_cli._record import NamedTuple
 from revvlink_cli.client.cache.entries import Key, result_payload
 from revvlink_cli.client.cache.modes import CacheMode
@@ -166,6 +165,7 @@ async def _ask(
     view: View, settings: Settings, chosen: tuple[NodeSettings, ...], options: Options
 ) -> tuple[Result, Loaded | None]:
     """Ask the nodes: the result to show, and the tracks to keep; None if there is nothing to keep."""
+    from revvlink_cli._awaited import awaiting
     from revvlink_cli.client.errors import LavalinkLoadException, RevvlinkException
     from revvlink_cli.services import fleet_session
 

@@ -7,7 +7,6 @@ already.
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ def _pieces() -> re.Pattern[str]:
 
 def clusters(text: str) -> Iterator[str]:
     """The characters of a text as people see them: marks and joined emoji belong to what they stand on."""
+    import unicodedata  # most text is ASCII, and needs no table of characters
+
     held = ""
     for found in _pieces().finditer(text):
         piece = found.group()

@@ -10,9 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from revvlink_cli._record import record
-from revvlink_cli.output.envelope import to_json
 from revvlink_cli.output.formats import TABLES, Format
-from revvlink_cli.output.problems import gravity, problems_first
 from revvlink_cli.output.result import CheckResult, Column, Result, all_columns_of, columns_of, plain_column
 
 if TYPE_CHECKING:
@@ -60,9 +58,16 @@ class View:
         """Whether a row is shown."""
         if self.kind is not None and not isinstance(row, self.kind):
             return True
-        if self.problems and not gravity(row):
-            return False
-        return self.condition is None or self.condition.holds(to_json(row))
+        if self.problems:
+            from revvlink_cli.output.problems import gravity
+
+            if not gravity(row):
+                return False
+        if self.condition is None:
+            return True
+        from revvlink_cli.output.envelope import to_json
+
+        return self.condition.holds(to_json(row))
 
     def chosen(self, row: Any) -> Any:
         """A row of a stream as it is shown; None if it is not. A row that holds rows is shown with fewer of them."""
@@ -87,6 +92,8 @@ class View:
             if isinstance(result, CheckResult):
                 changes["line"] = None
         if chosen in TABLES and not result.is_ordered:
+            from revvlink_cli.output.problems import problems_first
+
             changes["data"] = problems_first(changes.get("data", rows))
             if (short := changes.get("table_rows", result.table_rows)) is not None:
                 changes["table_rows"] = problems_first(short)

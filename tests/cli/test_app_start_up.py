@@ -20,14 +20,14 @@ TRACK = (
 )
 
 
-def loaded(*arguments: str) -> set[str]:
-    """The top-level modules that a command line has loaded when it ends."""
+def loaded(*arguments: str, exit_codes: tuple[int, ...] = (0, 2)) -> set[str]:
+    """The modules that a command line has loaded when it ends."""
     code = (
         "import sys; from revvlink_cli.cli.app import run; code = run(sys.argv[1:]);"
         " sys.stderr.write('\\nLOADED ' + ' '.join(sys.modules)); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 2), done.stderr
+    assert done.returncode in exit_codes, done.stderr
     return set(done.stderr.rpartition("LOADED ")[2].split())
 
 
@@ -94,6 +94,18 @@ def test_offline_commands_compile_no_methods_of_their_types(isolated: Path, argu
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_search_in_the_cache_loads_no_module_that_it_does_not_need(isolated: Path) -> None:
+    """It needs neither a connection, nor a table, nor JSON output; ASCII needs no table of characters."""
+    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+    (isolated / "revvlink.toml").chmod(0o600)
+    not_needed = {
+        "unicodedata", "encodings.utf_8_sig", "revvlink_cli._awaited", "revvlink_cli._shell",
+        "revvlink_cli.client.connection", "revvlink_cli.output.envelope", "revvlink_cli.output.problems",
+    }  # fmt: skip
+
+    assert loaded("search", "x", "--cache-mode", "only", exit_codes=(1,)).isdisjoint({*SLOW, *not_needed})
 
 
 def test_tab_after_nodes_status_loads_neither_its_rows_nor_the_penalty(isolated: Path) -> None:

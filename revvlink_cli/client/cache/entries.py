@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from revvlink_cli._record import NamedTuple
@@ -59,7 +58,11 @@ def normalised(query: str) -> str:
     text = query.strip().encode("utf-8", "backslashreplace").decode()  # no store can keep half a surrogate pair
     prefix, colon, words = text.partition(":")
     if colon and prefix in SOURCES and prefix.endswith("search"):
-        return f"{prefix}:{' '.join(unicodedata.normalize('NFC', words).casefold().split())}"
+        if not words.isascii():
+            import unicodedata
+
+            words = unicodedata.normalize("NFC", words)
+        return f"{prefix}:{' '.join(words.casefold().split())}"
     return text
 
 

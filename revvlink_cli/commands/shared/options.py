@@ -1,9 +1,9 @@
 """Arguments and options that several commands have, and what completes them.
 
 What completes a value reads the configuration and nothing else; where that is missing or wrong, nothing is offered.
-"""
 
-from __future__ import annotations
+Annotations are evaluated in this module: Typer would evaluate their text with each command line.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from revvlink_cli.config.settings import Settings
 
 
-def _settings(ctx: typer.Context) -> Settings | None:
+def _settings(ctx: typer.Context) -> "Settings | None":
     """The configuration that the command line so far names, None when it cannot be used."""
     from revvlink_cli.commands.shared import node_selection
     from revvlink_cli.commands.shared.command import options_of
