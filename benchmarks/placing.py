@@ -194,7 +194,7 @@ class _Changing:
     def reserved(self) -> None:
         """A player is on its way to the best node, and does not come."""
         players = state_of(self.fleet.get_node(region="eu")).players
-        players.release(players.reserve())
+        players.release(1, players.reserve(1))
         self.best()
 
 

@@ -91,7 +91,7 @@ def _placed(count: int) -> float:
     def place() -> None:
         for guild in range(1, count + 1):
             node = fleet.get_node(region="eu")
-            state_of(node).players.reserve()
+            state_of(node).players.reserve(guild)
             fleet.create_player(guild, node=node)
 
     return seconds(place, time.thread_time) / count  # the processor's time: it lasts long enough to be interrupted

@@ -86,7 +86,7 @@ class NodeSnapshot:
         reserved: Players assigned to it that its statistics do not show.
         is_cordoned: Whether it gets no new players.
         tripped_until: Monotonic second until which it is out of routing because requests to it failed, or None.
-        held: Players of this pool that it serves.
+        held: Players of this pool that it serves, or that are on their way to it.
         stats_error: Why a request for its statistics failed, or None.
         certificate_expires: Monotonic second at which the certificate that it showed ends, None where it showed none.
         hanging: Why a connected node is considered hanging: it answers no request over REST. Otherwise None.

@@ -382,7 +382,7 @@ class NodeState:
             reserved=self.reserved,
             is_cordoned=self.is_cordoned,
             tripped_until=self.tripped_until,
-            held=len(self.players.guilds),
+            held=self.players.assigned,
             stats_error=supervisor.stats_error if supervisor else None,
             certificate_expires=live.handshake.certificate_expires if live else None,
             hanging=supervisor.rest_watch.hanging if supervisor and live else None,

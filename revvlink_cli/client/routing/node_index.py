@@ -42,10 +42,10 @@ Terms = tuple[float, float, float, float]
 """The costs of a node without its CPU, in the order in which `Penalty.total` adds them."""
 
 Key = tuple[float, int, int, int, str]
-"""Total penalty, reservations where it is unknown, players of this pool, position, identifier: as `rank` sorts."""
+"""Total penalty, reservations where it is unknown, assigned players, position, identifier: as `rank` sorts."""
 
 UnmeasuredKey = tuple[float, Terms, int, int, str]
-"""Sum of the terms, the terms, players of this pool, position, identifier."""
+"""Sum of the terms, the terms, assigned players, position, identifier."""
 
 
 @dataclass(slots=True)
@@ -64,9 +64,10 @@ class _Entry:
         node: The node.
         state: What is known of it.
         position: Its place in the order of the configuration.
-        groups: All nodes, and those of its region.
+        measured: The lists for all nodes and for those of its region, if it has measured its CPU or has no statistics.
+        unmeasured: Such lists otherwise.
         key: Its key in the lists, a `Key` or an `UnmeasuredKey`.
-        lists: The lists that have the key, none while it cannot serve.
+        lists: The lists that have the key: `measured`, `unmeasured`, or none while it cannot serve.
         cpu: The cost of its CPU among those of all nodes, None when it has none there.
         due: Monotonic second at which the heap has the node read again.
         timed: Its statistics when it was read, of any age.
@@ -75,7 +76,8 @@ class _Entry:
     node: Node
     state: NodeState
     position: int
-    groups: tuple[_Group, ...]
+    measured: tuple[list[Any], ...]
+    unmeasured: tuple[list[Any], ...]
     key: Any = None
     lists: tuple[list[Any], ...] = ()
     cpu: float | None = None
@@ -215,8 +217,12 @@ class NodeIndex:
         for identifier in reversed(new):
             node = self._nodes[identifier]
             region = node.region
-            own = (self._regions.setdefault(region.casefold(), _Group()),) if region else ()
-            self._entries[identifier] = _Entry(node, state_of(node), self._positions, (self._all, *own))
+            groups = [self._all]
+            if region:
+                groups.append(self._regions.setdefault(region.casefold(), _Group()))
+            measured = tuple([group.measured for group in groups])
+            unmeasured = tuple([group.unmeasured for group in groups])
+            self._entries[identifier] = _Entry(node, state_of(node), self._positions, measured, unmeasured)
             self._positions += 1
             self._changed.add(identifier)
 
@@ -233,34 +239,22 @@ class NodeIndex:
                 cpu = timed.penalty.cpu
         if cpu != entry.cpu:
             self._set_cpu(entry, cpu)
-        for keys in entry.lists:
-            del keys[bisect_left(keys, entry.key)]
-        entry.lists = ()
+        key: Any = None
+        lists: tuple[list[Any], ...] = ()
         if until is not None and now < until:
             due = min(due, until)
         elif state.can_serve:
-            self._set_key(entry, identifier, state, timed)
+            key = _key_of(entry, identifier, timed)
+            lists = entry.measured if timed is None or cpu is not None else entry.unmeasured
+        if key != entry.key or lists is not entry.lists:  # a player that arrives was counted when it was reserved
             for keys in entry.lists:
-                insort(keys, entry.key)
+                del keys[bisect_left(keys, entry.key)]
+            for keys in lists:
+                insort(keys, key)
+            entry.key, entry.lists = key, lists
         if due < entry.due:  # otherwise the heap has the node read too early, which does no harm
             entry.due = due
             heappush(self._due, (due, identifier))
-
-    @staticmethod
-    def _set_key(entry: _Entry, identifier: str, state: NodeState, timed: TimedStats | None) -> None:
-        """Set the key of a node that can serve, and its lists; `timed` is None without young statistics."""
-        reserved, held = state.reserved, len(state.players.guilds)
-        if timed is None:
-            entry.key = (NEVER, reserved, held, entry.position, identifier)
-        elif entry.cpu is not None:
-            entry.key = (timed.penalty.total + PER_PLAYER * reserved, 0, held, entry.position, identifier)
-        else:
-            cost = timed.penalty
-            terms = (cost.deficit, cost.nulled, cost.players, PER_PLAYER * reserved)
-            entry.key = (sum(terms), terms, held, entry.position, identifier)
-            entry.lists = tuple([group.unmeasured for group in entry.groups])
-            return
-        entry.lists = tuple([group.measured for group in entry.groups])
 
     def _set_cpu(self, entry: _Entry, cpu: float | None) -> None:
         """Replace the cost of a node's CPU among those of all nodes."""
@@ -276,3 +270,16 @@ class NodeIndex:
         for keys in entry.lists:
             del keys[bisect_left(keys, entry.key)]
         entry.lists = ()
+
+
+def _key_of(entry: _Entry, identifier: str, timed: TimedStats | None) -> Key | UnmeasuredKey:
+    """The key of a node that can serve; `timed` is None without young statistics."""
+    state = entry.state
+    reserved, held = state.reserved, state.players.assigned
+    if timed is None:
+        return (NEVER, reserved, held, entry.position, identifier)
+    if entry.cpu is not None:
+        return (timed.penalty.total + PER_PLAYER * reserved, 0, held, entry.position, identifier)
+    cost = timed.penalty
+    terms = (cost.deficit, cost.nulled, cost.players, PER_PLAYER * reserved)
+    return (sum(terms), terms, held, entry.position, identifier)

@@ -23,6 +23,7 @@ class NodePlayers:
     """
 
     __slots__ = (
+        "_coming",
         "_guilds",
         "_on_change",
         "_reservations",
@@ -34,6 +35,7 @@ class NodePlayers:
         self.orphans: dict[int, float] = {}
         self.is_unchecked = False
         self._guilds: dict[int, None] = {}  # a set that keeps the order
+        self._coming: list[int] = []  # few at a time; an empty set would take four times the memory
         self._reservations: list[float] = []
         self._on_change = on_change
 
@@ -42,13 +44,20 @@ class NodePlayers:
         """The guilds whose players the node serves, in the order they came."""
         return self._guilds.keys()
 
+    @property
+    def assigned(self) -> int:
+        """Players that it serves, and those on their way to it."""
+        return len(self._guilds) + len(self._coming)
+
     def unseen(self, shown: int) -> int:
         """Players that are missing in statistics that show `shown` players: those on their way, or the difference."""
-        return max(len(self._reservations), len(self._guilds) - shown)
+        return max(len(self._reservations), self.assigned - shown)
 
     def add(self, guild_id: int) -> None:
         """The node serves the guild's player from now on."""
         self._guilds[guild_id] = None
+        if guild_id in self._coming:
+            self._coming.remove(guild_id)
         self.orphans.pop(guild_id, None)
         self._on_change()
 
@@ -57,17 +66,24 @@ class NodePlayers:
         self._guilds.pop(guild_id, None)
         self._on_change()
 
-    def reserve(self) -> float:
-        """Add the cost of a player that is on its way, until statistics show it; gives what `release` takes."""
-        self._reservations.append(clock.monotonic())
-        self._on_change()
-        return self._reservations[-1]
+    def reserve(self, guild_id: int) -> float:
+        """Count the guild's player, which is on its way; gives what `release` takes.
 
-    def release(self, reservation: float) -> None:
-        """The player is not coming: its cost is taken away."""
+        Its cost is added until statistics show it.
+        """
+        reservation = clock.monotonic()
+        self._coming.append(guild_id)
+        self._reservations.append(reservation)
+        self._on_change()
+        return reservation
+
+    def release(self, guild_id: int, reservation: float) -> None:
+        """The guild's player is not coming: its cost is taken away."""
+        if guild_id in self._coming:
+            self._coming.remove(guild_id)
         if reservation in self._reservations:
             self._reservations.remove(reservation)
-            self._on_change()
+        self._on_change()
 
     def on_stats(self, now: float) -> None:
         """Statistics have come: they show the players that were reserved before them."""

@@ -243,7 +243,7 @@ class Placement:
         """
         guild, origin, session = player.guild_id, player.node, player.session
         assigned = state_of(node).players
-        reservation = assigned.reserve()
+        reservation = assigned.reserve(guild)
         player.target_node = node
         try:
             if guild in assigned.orphans:  # the rest of a failed attempt would block this one
@@ -251,7 +251,7 @@ class Placement:
                 await node.destroy_player(guild)
             await player.move_to(node)
         except BaseException:
-            assigned.release(reservation)
+            assigned.release(guild, reservation)
             assigned.add_orphan(
                 guild, player.turn.doubtful_until
             )  # the node may have made the player although the request failed

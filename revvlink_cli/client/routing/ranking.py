@@ -139,8 +139,8 @@ def rank(
 
     Nodes of the region asked for come first, then those of the other regions from near to far, then the rest. Within
     a group known statistics come before unknown ones, then the lower penalty (among unknown ones, fewer reservations),
-    then fewer players of this pool, then the order of `nodes`. Nodes that are cordoned or tripped,
-    hang, or refuse requests cannot serve.
+    then fewer players of this pool (`held`), then the order of `nodes`. Nodes that are cordoned or
+    tripped, hang, or refuse requests cannot serve.
 
     Args:
         nodes: All nodes, in the order of the configuration.

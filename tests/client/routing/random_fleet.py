@@ -141,9 +141,12 @@ class RandomFleet:
     def reserve(self, node: Node) -> None:
         """A player is placed on the node, and may not come."""
         players = state_of(node).players
-        reservation = players.reserve()
+        self.guilds += 1
+        reservation = players.reserve(self.guilds)
         if self.source.random() < 0.3:
-            players.release(reservation)
+            players.release(self.guilds, reservation)
+        elif self.source.random() < 0.5:
+            players.add(self.guilds)
 
     def add_player(self, node: Node) -> None:
         """The node serves one more player, or one less."""
