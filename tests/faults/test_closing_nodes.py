@@ -109,6 +109,27 @@ def test_the_last_node_when_it_is_lost() -> None:
     run(work)
 
 
+def test_closing_while_its_players_move() -> None:
+    """Closed while the players of the lost node move, each moves once; the requests under way complete."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a", "b"), resume_timeout=0) as watched:
+            await placed(watched, 300)
+            await asyncio.to_thread(watched.simulator["b"].set_delay, 0.2)
+            node = watched.pool.nodes["a"]
+            mine = len(node.players)
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until(watched.moves)
+            assert 0 < len(watched.moves()) < mine
+            await node.close()
+            await watched.until_settled(300)
+            moved = [told.guild_id for told in watched.moves()]
+            assert (len(moved), len(set(moved))) == (mine, mine)
+            assert not watched.told(PlayerLost)
+
+    run(work)
+
+
 def test_closing_while_it_drains() -> None:
     """Each player moves once, whether a drain, a removal or another close is under way."""
 

@@ -17,7 +17,7 @@ from revvlink_cli.client.events import NodeDrained
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.client.routing import placement
-from revvlink_cli.client.routing.placement import is_gone
+from revvlink_cli.client.routing.placement import Batch, is_gone
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
@@ -177,21 +177,20 @@ class Failover:
     ) -> None:
         """Move players, `MAX_CONCURRENT` at once: a failure of one does not stop the others.
 
-        A player that waits for a node does not delay the others, because another worker begins meanwhile.
+        A player that waits for a node does not delay the others, because another worker begins meanwhile. On
+        cancellation the requests under way complete, and the other players stay.
         """
         left = iter(tuple(players))
 
         async def work() -> None:
             for player in left:
-                await move(player)
-
-        def start_worker() -> None:
-            group.create_task(work(), name="move players")
+                if not batch.is_stopped:
+                    await move(player)
 
         async def move(player: Player) -> None:
             home = (player.node, player.session)
             try:
-                await self._placement.place(player, exclude=exclude, limit=limit, on_wait=start_worker)
+                await self._placement.place(player, exclude=exclude, limit=limit, batch=batch)
             except PlayerDestroyedException:
                 return
             except RevvlinkException as error:
@@ -202,9 +201,22 @@ class Failover:
                 return
             await self._detach_unplaced(player, *home)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(len(players), placement.MAX_CONCURRENT)):
-                start_worker()
+        async def move_all() -> None:
+            async with asyncio.TaskGroup() as group:
+
+                def start_worker() -> None:
+                    group.create_task(work(), name="move players")
+
+                batch.on_wait = start_worker
+                for _ in range(min(len(players), placement.MAX_CONCURRENT)):
+                    start_worker()
+
+        batch = Batch()
+        try:
+            await asyncio.wait([self._fleet.spawn(move_all(), name="move players")])
+        except asyncio.CancelledError:
+            self._placement.stop(batch)
+            raise
 
     async def _detach_unplaced(self, player: Player, node: Node | None, session: str | None) -> None:
         """Remove an unplaced player from the node that lost it, unless that node is back."""
@@ -230,7 +242,7 @@ class Failover:
             while waiting:
                 player = waiting.pop()
                 try:
-                    await self._placement.place(player, exclude=(node.identifier,), limit=0.0)
+                    await self._placement.place(player, exclude=(node.identifier,), limit=0.0, batch=batch)
                 except PlayerDestroyedException:
                     continue
                 except RevvlinkException as error:
@@ -242,6 +254,7 @@ class Failover:
                 else:
                     moved[player.guild_id] = player.node.identifier if player.node is not None else ""
 
+        batch = Batch()
         at_once = TRAITS[Dialect.LAVALINK].players_at_once
         workers: list[asyncio.Task[None]] = []
         try:

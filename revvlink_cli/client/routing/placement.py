@@ -33,7 +33,7 @@ from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.routing.fleet_access import FleetAccess
@@ -52,6 +52,21 @@ answers on the event loop."""
 
 
 @dataclass(slots=True, eq=False)
+class Batch:
+    """Players that tasks of the fleet move one after the other. Only the close of the pool cancels such a task.
+
+    So it sends its requests itself. Any other caller may be cancelled at any time: each of its requests is a task.
+
+    Attributes:
+        on_wait: Called each time before a player waits for a node: other work may begin meanwhile.
+        is_stopped: Whether the players are not to be moved any more. A request that is under way completes.
+    """
+
+    on_wait: Callable[[], None] = lambda: None
+    is_stopped: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class _Search:
     """The search for a node that takes one player.
 
@@ -60,6 +75,7 @@ class _Search:
         start: The player's node and session at the beginning of the search.
         exclude: Nodes that must not get it.
         deadline: Monotonic second at which the search ends.
+        batch: The players of which the player is one, or None.
         refused: The nodes that did not accept it, with their reasons.
         retryable: The nodes that may accept it later: they are asked again after a pause.
         rejecting: The nodes that refused it for good.
@@ -72,6 +88,7 @@ class _Search:
     start: tuple[Node | None, str | None]
     exclude: frozenset[str]
     deadline: float
+    batch: Batch | None
     refused: tuple[tuple[str, RevvlinkException], ...] = ()
     retryable: frozenset[str] = frozenset()
     rejecting: frozenset[str] = frozenset()
@@ -86,6 +103,17 @@ class _Search:
             self.rejecting |= {node.identifier}
         else:
             self.retryable |= {node.identifier}
+
+    @property
+    def is_met(self) -> bool:
+        """Whether no node is wanted: another call placed the player, its node is back with it, or its batch stopped."""
+        if self.batch is not None and self.batch.is_stopped:
+            return True
+        node, session = self.start
+        if (self.player.node, self.player.session) != self.start:
+            return True
+        is_back = node is not None and session is not None and node.session_id == session
+        return is_back and node is not None and node.identifier not in self.exclude
 
     @property
     def is_refused(self) -> bool:
@@ -142,17 +170,18 @@ class Placement:
         *,
         exclude: Collection[str] = (),
         limit: float | None = None,
-        on_wait: Callable[[], None] | None = None,
+        batch: Batch | None = None,
     ) -> None:
         """Find a node that accepts the player, and wait for one if there is none.
 
-        The search ends without a move when another call has placed the player, or when its node is back with it.
+        The search ends without a move when another call has placed the player, when its node is back with it, or when
+        its batch is stopped.
 
         Args:
             player: The player.
             exclude: Nodes that must not get it.
             limit: Seconds to wait for a node that accepts it, None for `PLACEMENT_LIMIT`; with 0 each is asked once.
-            on_wait: Called each time before the search waits for a node: the caller may begin other work meanwhile.
+            batch: The players of which it is one, when a task of the fleet moves them; None for any other caller.
 
         Raises:
             PlayerDestroyedException: It was destroyed meanwhile.
@@ -160,16 +189,16 @@ class Placement:
                 placed without its deferred changes, because every node refused them.
         """
         deadline = clock.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
-        search = _Search(player, (player.node, player.session), frozenset(exclude), deadline)
+        search = _Search(player, (player.node, player.session), frozenset(exclude), deadline, batch)
         is_first = player.node is None
         before = seen = player.refusal
         while True:
             async with player.turn:
                 self.check(player)
-                if self._is_placed(player, search) or (is_first and player.refusal is not seen):
+                if search.is_met or (is_first and player.refusal is not seen):
                     break
                 await self._slots.acquire()  # here, because each waiting step would be a task
-                if await self._begin_try(player, search):
+                if await self._begin_try(player, search) or search.is_met:
                     break
                 if search.is_refused and player.drop_deferred(search.refused[-1][1], voice=not is_first):
                     seen = player.refusal
@@ -178,36 +207,32 @@ class Placement:
                 if search.is_over(self._fleet.members):
                     self._give_up(player, search)
             if search.no_candidate is not None:
-                if on_wait is not None:
-                    on_wait()
+                if batch is not None:
+                    batch.on_wait()
                 await self._pause(search)
         if is_first and player.refusal is not None and player.refusal is not before:
             raise player.refusal
 
-    @staticmethod
-    def _is_placed(player: Player, search: _Search) -> bool:
-        """Whether the player was placed since the search began, or its node is back with it."""
-        node, session = search.start
-        is_back = node is not None and session is not None and node.session_id == session
-        return (player.node, player.session) != search.start or (
-            is_back and node is not None and node.identifier not in search.exclude
-        )
-
-    def _begin_try(self, player: Player, search: _Search) -> asyncio.Future[bool]:
+    def _begin_try(self, player: Player, search: _Search) -> Awaitable[bool]:
         """Begin `_try_next`, which releases the slot of the caller."""
+        step = self._try_next(player, search)
+        if search.batch is not None:
+            return step
         try:
-            self.check(player)
-            return player.turn.begin(self._try_next(player, search))
+            return player.turn.begin(step)
         except RevvlinkException:
             self._slots.release()  # the pool closes
             raise
 
     async def _try_next(self, player: Player, search: _Search) -> bool:
-        """Ask the best node that was not asked yet to accept the player; return whether it did.
+        """Ask the best node that was not asked yet to accept the player; return whether the search is over.
 
         The slot is released before the caller continues: it may need one for its next player.
         """
         try:
+            self.check(player)
+            if search.is_met:  # while it waited for a slot
+                return True
             node = self._best_for(player, search)
             if node is None:
                 return False
@@ -341,6 +366,14 @@ class Placement:
             former, self._serving = self._serving, self._find_serving()
             if not self._serving <= former:
                 self.end_pauses()
+
+    def stop(self, batch: Batch) -> None:
+        """Move no more players of a batch; the requests under way complete."""
+        batch.is_stopped = True
+        self._fleet.on_change()  # those that wait for a node find the batch stopped
+        for search in self._paused:
+            if search.wake is not None and search.batch is batch:
+                search.wake.set()
 
     def end_pauses(self, player: Player | None = None) -> None:
         """End the pauses between two rounds of a player's search, or of all searches, at once."""
