@@ -193,7 +193,7 @@ class HttpClient:
                 async with self.rate_limiter.acquire(purpose) as slot:
                     request.progress.began = began = clock.monotonic()
                     try:
-                        answer = await self._send(request)
+                        answer = self._checked(request, await self._exchange(request))
                     except NodeException as error:
                         # With a slow event loop the answer may have arrived and not been read.
                         is_slow_here = clock.monotonic() - began > request.timeout + LOOP_LAG
@@ -242,7 +242,8 @@ class HttpClient:
         try:
             async with self.rate_limiter.acquire(Purpose.OBSERVER):
                 url, timeout = self.url("/version"), self._settings.timeout
-                await self._send(Request(method="GET", url=url, timeout=timeout, accept="*/*", progress=Progress()))
+                request = Request(method="GET", url=url, timeout=timeout, accept="*/*", progress=Progress())
+                self._checked(request, await self._exchange(request))
         except LavalinkException:
             return True
         except RevvlinkException:
@@ -257,37 +258,14 @@ class HttpClient:
         hint = "check the voice endpoint and the node's network; restart the node to free it"
         return self.errors.failure(Code.VOICE_UNREACHABLE, what, hint)
 
-    async def _send(self, request: Request) -> Answer:
-        """Send one request once, and check the answer; raises as `request` does."""
-        under_way.set(request.progress)
-        began = clock.monotonic()
-        outcome = await self._exchange(request)
-        if isinstance(outcome, NodeException):
-            raise await self.diagnose(outcome, began + request.timeout)
-        if isinstance(outcome, RevvlinkException):
-            raise outcome
-        self.has_answered = True
-        if outcome.status not in GATEWAY_STATUSES:
-            self.answered_at = clock.monotonic()
-            self.on_answer()
-        dialect = dialects.from_headers(outcome.headers)
-        if dialect is not None:
-            self.rate_limiter.dialect = dialect
-            if outcome.status < 300:
-                self.served_at = clock.monotonic()
-                self.on_served()
-        elif (challenge := self.errors.challenge(outcome)) is not None:
-            raise challenge
-        if outcome.status >= 300:
-            raise self.errors.refusal(outcome, request.url.raw_path)
-        return outcome
-
     async def _exchange(self, request: Request) -> Answer | RevvlinkException:
-        """Send one request; returns the answer with any status, or the failure.
+        """Send one request once; returns the answer with any status, or the failure.
 
-        The caller raises the failure. Raised here, it would have aiohttp's exception in its chain, which holds the
+        `_checked` raises the failure. Raised here, it would have aiohttp's exception in its chain, which holds the
         request with the password, and error trackers would record that.
         """
+        under_way.set(request.progress)
+        began = clock.monotonic()
         try:
             async with (
                 asyncio.timeout(request.timeout),
@@ -321,12 +299,35 @@ class HttpClient:
                 hint="connect the pool again",
             )
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            return explain(error, self._settings, stage=request.progress.reached, waited=request.timeout)
+            failure = explain(error, self._settings, stage=request.progress.reached, waited=request.timeout)
+        return await self.diagnose(failure, began + request.timeout)
+
+    def _checked(self, request: Request, outcome: Answer | RevvlinkException) -> Answer:
+        """The answer of an exchange, if it is not a failure or a refusal; raises as `request` does."""
+        if isinstance(outcome, RevvlinkException):
+            raise outcome
+        self.has_answered = True
+        if outcome.status not in GATEWAY_STATUSES:
+            self.answered_at = clock.monotonic()
+            self.on_answer()
+        dialect = dialects.from_headers(outcome.headers)
+        if dialect is not None:
+            self.rate_limiter.dialect = dialect
+            if outcome.status < 300:
+                self.served_at = clock.monotonic()
+                self.on_served()
+        elif (challenge := self.errors.challenge(outcome)) is not None:
+            raise challenge
+        if outcome.status >= 300:
+            raise self.errors.refusal(outcome, request.url.raw_path)
+        return outcome
 
     def _headers(self, request: Request) -> dict[str, str]:
         """The headers of one request. No frame holds them in a variable, since error trackers record variables."""
         headers = {**request_headers(self._settings), "Accept": request.accept, "Accept-Encoding": "identity"}
-        return headers if request.data is None else {**headers, "Content-Type": "application/json"}
+        if request.data is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
 
     async def diagnose(self, failure: NodeException, deadline: float) -> NodeException:
         """The same failure, or a more precise one that a TLS handshake of its own has found.
