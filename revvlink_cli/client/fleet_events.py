@@ -59,6 +59,10 @@ class FleetMember:
         """Pass on that a value of the node's snapshot has changed."""
         self._fleet.on_change(self._node)
 
+    def on_arrival(self) -> None:
+        """Wake the tasks that wait for a change."""
+        self._fleet.on_change()
+
     def on_ready(self, session_id: str, *, resumed: bool) -> None:
         """Publish that the node is connected, and start its failover if players need it."""
         self._fleet.publish(NodeReady(node=self._node.identifier, session_id=session_id, resumed=resumed))

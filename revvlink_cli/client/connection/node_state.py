@@ -73,6 +73,9 @@ class NodeObserver(Protocol):
     def on_change(self) -> None:
         """Something that a snapshot shows has changed."""
 
+    def on_arrival(self) -> None:
+        """The node serves a player that was on its way: its snapshot is the same."""
+
     def on_ready(self, session_id: str, *, resumed: bool) -> None:
         """The node is connected."""
 
@@ -147,7 +150,7 @@ class NodeState:
         self.supervisor: NodeSupervisor | None = None
         self.rest: Rest | None = None
         self.info: NodeInfo | None = None
-        self.players = NodePlayers(self.on_change)
+        self.players = NodePlayers(self)
         self.session_players = SessionPlayers()
         self._closing: asyncio.Lock | None = None
         self.is_cordoned = False
@@ -432,6 +435,11 @@ class NodeState:
         self._snapshot = None
         if self.observer is not None:
             self.observer.on_change()
+
+    def on_arrival(self) -> None:
+        """A player has arrived that snapshots have shown since it was on its way."""
+        if self.observer is not None:
+            self.observer.on_arrival()
 
     def on_ready(self, connection: WebSocketConnection) -> None:
         """A connection is ready."""

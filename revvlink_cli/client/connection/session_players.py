@@ -50,7 +50,7 @@ class PlayerState(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it ca
     ping: int = -1
 
 
-class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", rename="camel"):
+class _Update(msgspec.Struct, frozen=True, tag_field="op", tag="playerUpdate", rename="camel", gc=False):
     """A ``playerUpdate`` as every known server sends it."""
 
     guild_id: Annotated[str, msgspec.Meta(max_length=MAX_DIGITS)]
@@ -131,7 +131,7 @@ class RemotePlayer(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it c
         )
 
 
-class _WirePlayer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+class _WirePlayer(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel", gc=False):
     """A player as a Lavalink sends it; one with any other field or type is read from its plain values."""
 
     guild_id: Annotated[str, msgspec.Meta(max_length=MAX_DIGITS)]

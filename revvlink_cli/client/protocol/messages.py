@@ -145,7 +145,7 @@ Event: TypeAlias = TrackStart | TrackEnd | TrackException | TrackStuck | VoiceCl
 
 
 class WireTrackEvent(
-    msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="op", tag="event", rename="camel"
+    msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="op", tag="event", rename="camel", gc=False
 ):
     """The beginning or the end of a track as every known server sends it; other events are read from plain values."""
 

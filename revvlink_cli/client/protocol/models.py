@@ -140,7 +140,7 @@ class WireError(msgspec.Struct, frozen=True):
     path: str = ""
 
 
-class WireTrackInfo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+class WireTrackInfo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel", gc=False):
     """``info`` of a track."""
 
     identifier: str = ""
@@ -156,7 +156,7 @@ class WireTrackInfo(msgspec.Struct, forbid_unknown_fields=True, frozen=True, ren
     isrc: str | None = None
 
 
-class WireTrack(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel"):
+class WireTrack(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="camel", gc=False):
     """A track as nearly all servers send it: one with any other field or type is read from its plain values."""
 
     encoded: Annotated[str, msgspec.Meta(min_length=1)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from revvlink_cli.client import clock
 from revvlink_cli.client.protocol.messages import OtherEvent, TrackEnd, TrackException, TrackStart, VoiceClosed
 
@@ -42,25 +44,30 @@ class AffectedPlayer(Protocol):
         """Whether its track has just begun in the middle."""
 
 
-class Effects:
-    """The events of one player that the pool expects, because it asked for them and the bot did not."""
+class Effects(msgspec.Struct, gc=False):  # it can be in no cycle
+    """The events of one player that the pool expects, because it asked for them and the bot did not.
 
-    def __init__(self) -> None:
-        self._end_expected_until = 0.0
-        self._close_expected_until = 0.0
-        self._started: Playable | None = None
+    Attributes:
+        end_expected_until: Monotonic second until which a request of the pool's own may end the track.
+        close_expected_until: Monotonic second until which a voice state may close the voice connection.
+        started: The track whose beginning the bot has seen, or None.
+    """
+
+    end_expected_until: float = 0.0
+    close_expected_until: float = 0.0
+    started: Playable | None = None
 
     def expect_end(self) -> None:
         """The pool is about to send the player's track again to its node, which ends the one there."""
-        self._end_expected_until = clock.monotonic() + EXPECTED_FOR
+        self.end_expected_until = clock.monotonic() + EXPECTED_FOR
 
     def expect_no_end(self) -> None:
         """The bot is about to play or stop something: it causes the next end itself."""
-        self._end_expected_until = 0.0
+        self.end_expected_until = 0.0
 
     def expect_close(self) -> None:
         """The pool is about to send another voice state to the player's node."""
-        self._close_expected_until = clock.monotonic() + EXPECTED_FOR
+        self.close_expected_until = clock.monotonic() + EXPECTED_FOR
 
     def include(self, event: Event, player: AffectedPlayer, node: object) -> bool:
         """Whether an event of `node`, which serves the player or is about to, is one of them."""
@@ -72,22 +79,22 @@ class Effects:
             case TrackException():  # the end that follows is that of a start that the pool repeats
                 return player.begins_in_the_middle and is_same(event.track, player.expected_track)
             case VoiceClosed(code=1000):  # Discord's answer to the node's own close may be what the node reports
-                return clock.monotonic() < self._close_expected_until
+                return clock.monotonic() < self.close_expected_until
             case OtherEvent():  # a NodeLink reports everything that is set when a player comes
                 return node is not player.node is not None
         return False
 
     def ended(self) -> None:
         """The bot has seen the end of the track: the next start is an event for it."""
-        self._started = None
+        self.started = None
 
     def _starts_again(self, event: TrackStart, track: Playable | None) -> bool:
         """Whether a track begins again that the bot has seen begin: its player was moved, or made anew."""
         if not is_same(event.track, track):
             return False
-        if self._started is track:
+        if self.started is track:
             return True
-        self._started = track
+        self.started = track
         return False
 
     def _ends_on_request(self, event: TrackEnd, player: AffectedPlayer, node: object) -> bool:
@@ -95,7 +102,7 @@ class Effects:
             return False
         if node is not player.node:  # what is cleared away there before the player comes
             return True
-        is_expected = clock.monotonic() < self._end_expected_until
+        is_expected = clock.monotonic() < self.end_expected_until
         return is_expected and is_same(event.track, player.expected_track)
 
 

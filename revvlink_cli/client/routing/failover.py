@@ -184,22 +184,20 @@ class Failover:
 
         async def work() -> None:
             for player in left:
-                if not batch.is_stopped:
-                    await move(player)
-
-        async def move(player: Player) -> None:
-            home = (player.node, player.session)
-            try:
-                await self._placement.place(player, exclude=exclude, limit=limit, batch=batch)
-            except PlayerDestroyedException:
-                return
-            except RevvlinkException as error:
-                log.warning("guild %s: not moved: %s", player.guild_id, error)
-            except Exception:  # the boundary of one player: a defect must not cancel the moves of the others
-                log.exception("guild %s: defect in moving it", player.guild_id)
-            else:
-                return
-            await self._detach_unplaced(player, *home)
+                if batch.is_stopped:
+                    return
+                home = (player.node, player.session)
+                try:
+                    await self._placement.place(player, exclude=exclude, limit=limit, batch=batch)
+                except PlayerDestroyedException:
+                    continue
+                except RevvlinkException as error:
+                    log.warning("guild %s: not moved: %s", player.guild_id, error)
+                except Exception:  # the boundary of one player: a defect must not cancel the moves of the others
+                    log.exception("guild %s: defect in moving it", player.guild_id)
+                else:
+                    continue
+                await self._detach_unplaced(player, *home)
 
         async def move_all() -> None:
             async with asyncio.TaskGroup() as group:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from revvlink_cli.client import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, KeysView
+    from collections.abc import KeysView
 
 STATS_LAG = 1.0
 """Seconds by which statistics may lag behind: players reserved later are not in them yet."""
+
+
+class PlayersObserver(Protocol):
+    """What the state of the node does when its players change."""
+
+    def on_change(self) -> None:
+        """The number of players has changed."""
+
+    def on_arrival(self) -> None:
+        """A player that was on its way, and so was counted already, has arrived."""
 
 
 class NodePlayers:
@@ -25,19 +35,19 @@ class NodePlayers:
     __slots__ = (
         "_coming",
         "_guilds",
-        "_on_change",
+        "_observer",
         "_reservations",
         "is_unchecked",
         "orphans",
     )
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, observer: PlayersObserver) -> None:
         self.orphans: dict[int, float] = {}
         self.is_unchecked = False
         self._guilds: dict[int, None] = {}  # a set that keeps the order
         self._coming: list[int] = []  # few at a time; an empty set would take four times the memory
         self._reservations: list[float] = []
-        self._on_change = on_change
+        self._observer = observer
 
     @property
     def guilds(self) -> KeysView[int]:
@@ -55,16 +65,20 @@ class NodePlayers:
 
     def add(self, guild_id: int) -> None:
         """The node serves the guild's player from now on."""
+        assigned = self.assigned
         self._guilds[guild_id] = None
         if guild_id in self._coming:
             self._coming.remove(guild_id)
         self.orphans.pop(guild_id, None)
-        self._on_change()
+        if self.assigned == assigned:
+            self._observer.on_arrival()
+        else:
+            self._observer.on_change()
 
     def remove(self, guild_id: int) -> None:
         """The node does not serve the guild's player any more."""
         self._guilds.pop(guild_id, None)
-        self._on_change()
+        self._observer.on_change()
 
     def reserve(self, guild_id: int) -> float:
         """Count the guild's player, which is on its way; gives what `release` takes.
@@ -74,7 +88,7 @@ class NodePlayers:
         reservation = clock.monotonic()
         self._coming.append(guild_id)
         self._reservations.append(reservation)
-        self._on_change()
+        self._observer.on_change()
         return reservation
 
     def release(self, guild_id: int, reservation: float) -> None:
@@ -83,7 +97,7 @@ class NodePlayers:
             self._coming.remove(guild_id)
         if reservation in self._reservations:
             self._reservations.remove(reservation)
-        self._on_change()
+        self._observer.on_change()
 
     def on_stats(self, now: float) -> None:
         """Statistics have come: they show the players that were reserved before them."""
