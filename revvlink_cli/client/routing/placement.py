@@ -302,6 +302,7 @@ class Placement:
         """Destroy the rest of a player on its former node; if the node cannot answer now, failover does it later."""
         assigned = state_of(origin).players
         assigned.add_orphan(guild, self.turn_of(guild).doubtful_until)
+        state_of(origin).session_players.drop(guild)  # now: a lost node would keep thousands until it is back
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
             return  # a request would take its whole timeout; a node that refuses may accept this one
         try:
