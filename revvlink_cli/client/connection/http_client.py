@@ -357,7 +357,7 @@ class HttpClient:
         if length is not None:  # no more than that is read
             return await response.read()
         body = bytearray()
-        async for chunk in response.content.iter_any():
+        while chunk := await response.content.readany():
             body += chunk
             if len(body) > most:
                 raise self.errors.failure(Code.TOO_LARGE, f"sent an answer larger than the limit of {most} bytes")

@@ -84,10 +84,11 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # it can be 
 
     def payload(self) -> dict[str, Any]:
         """All fields, for a node that does not have the player."""
-        names = {"volume"}
-        names |= {"voice"} if self.voice is not None else set()
-        names |= {"filters"} if self.filters else set()
-        names |= {"track"} if self.track is not None else set()
+        names = ["volume", "voice"]
+        if self.filters:
+            names.append("filters")
+        if self.track is not None:
+            names.append("track")
         return self.changes(names)
 
     def changes(self, names: Collection[str]) -> dict[str, Any]:
