@@ -140,20 +140,26 @@ def status_of_a_fleet() -> Samples:
 
 MEMORY_NODES = 500
 
-FIRST_NODES = 100
-"""Nodes that are connected before: what they share, such as modules and buffers, is there then."""
+FIRST_NODES = (80, 100, 120, 140, 160)
+"""Nodes that are connected before, in each process: what they share, such as modules and buffers, is there then.
+
+Python takes a mebibyte of memory at a time, that of 27 nodes. Where the first one begins differs, so their median says
+more than one of them.
+"""
 
 
 def memory_per_node() -> Samples:
     """Resident memory for each idle connected node, in processes that have done nothing else before."""
     with fleet(MEMORY_NODES, 0.0) as addresses:
-        command = [sys.executable, "-m", "benchmarks.processes", *addresses]
-        each = [float(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3)]
+        each = []
+        for first in FIRST_NODES:
+            command = [sys.executable, "-m", "benchmarks.processes", str(first), *addresses]
+            each.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
     return Samples(each, [38 * 1024], Unit.BYTES)
 
 
-async def _grown(addresses: Sequence[str]) -> float:
-    """Bytes by which this process grows for each node after the first ones."""
+async def _grown(first: int, addresses: Sequence[str]) -> float:
+    """Bytes by which this process grows for each node after so many first ones."""
     from revvlink_cli.client.fleet import Fleet
     from revvlink_cli.client.node import Node
 
@@ -166,10 +172,10 @@ async def _grown(addresses: Sequence[str]) -> float:
             await fleet.changed()
         return resident()
 
-    before = await connected(addresses[:FIRST_NODES])
-    after = await connected(addresses[FIRST_NODES:])
+    before = await connected(addresses[:first])
+    after = await connected(addresses[first:])
     await fleet.close()
-    return (after - before) / (len(addresses) - FIRST_NODES)
+    return (after - before) / (len(addresses) - first)
 
 
 def resident() -> int:
@@ -203,4 +209,4 @@ ROWS = {
 }  # fmt: skip
 
 if __name__ == "__main__":
-    print(asyncio.run(_grown(sys.argv[1:])))
+    print(asyncio.run(_grown(int(sys.argv[1]), sys.argv[2:])))
