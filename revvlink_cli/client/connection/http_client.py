@@ -312,7 +312,8 @@ class HttpClient:
             self.on_answer()
         dialect = dialects.from_headers(outcome.headers)
         if dialect is not None:
-            self.rate_limiter.dialect = dialect
+            if dialect is not self.dialect:
+                self.rate_limiter.identify(dialect)
             if outcome.status < 300:
                 self.served_at = clock.monotonic()
                 self.on_served()

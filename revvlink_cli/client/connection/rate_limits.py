@@ -112,6 +112,12 @@ class RateLimiter:
         self._endpoints: Mapping[str, tuple[int, float]] = NOTHING
         self.dialect: Dialect | None = None
 
+    def identify(self, dialect: Dialect) -> None:
+        """Note what kind of server the node is."""
+        self.dialect = dialect
+        if dialect is Dialect.LAVALINK:
+            self._recent = ()  # nothing will need them
+
     def acquire(self, purpose: Purpose) -> Slot:
         """A slot for one request; entering it waits until the request may be sent."""
         return Slot(self, purpose)

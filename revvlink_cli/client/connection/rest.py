@@ -94,7 +94,7 @@ class Rest(HttpClient):
         if odd:
             self.unexpected_fields |= {f"/v4/info {field}" for field in odd}
         if wire.is_nodelink:
-            self.rate_limiter.dialect = Dialect.NODELINK
+            self.rate_limiter.identify(Dialect.NODELINK)
         return dialects.read_info(wire, extra, self.errors.excerpt)
 
     async def _no_v4(self, error: LavalinkException) -> NodeException:
