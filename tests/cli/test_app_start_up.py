@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from revvlink_cli.client.cache.entries import Key, entry_for
+from revvlink_cli.client.cache.sqlite import SQLiteStore
+from revvlink_cli.client.protocol.tracks import Playable
+from revvlink_cli.services.cache_handle import run_synchronously
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,16 +102,26 @@ def test_offline_commands_compile_no_methods_of_their_types(isolated: Path, argu
     assert done.returncode == 0, done.stderr
 
 
-def test_search_in_the_cache_loads_no_module_that_it_does_not_need(isolated: Path) -> None:
-    """It needs neither a connection, nor a table, nor JSON output; ASCII needs no table of characters."""
-    (isolated / "revvlink.toml").write_text(CONFIG, encoding="utf-8")
+@pytest.mark.parametrize("query", ["known", "unknown"])
+def test_search_in_the_cache_loads_no_module_that_it_does_not_need(isolated: Path, query: str) -> None:
+    """Found or not, it needs neither a connection, nor a table, nor JSON output; ASCII needs no table of characters."""
+    (isolated / "revvlink.toml").write_text(f'[cache]\npath = "tracks.db"\n{CONFIG}', encoding="utf-8")
     (isolated / "revvlink.toml").chmod(0o600)
+    store = SQLiteStore(isolated / "tracks.db", capacity=10, fleet="http://127.0.0.1:1", in_thread=False)
+    entry = entry_for(Key.of("ytsearch:known"), (Playable(encoded="QAAA", title="Known"),), now=time.time())
+    assert entry is not None
+    run_synchronously(store.put_all([(entry, 1)]))
+    run_synchronously(store.close())
     not_needed = {
         "unicodedata", "encodings.utf_8_sig", "revvlink_cli._awaited", "revvlink_cli._shell",
         "revvlink_cli.client.connection", "revvlink_cli.output.envelope", "revvlink_cli.output.problems",
     }  # fmt: skip
 
-    assert loaded("search", "x", "--cache-mode", "only", exit_codes=(1,)).isdisjoint({*SLOW, *not_needed})
+    search = ("--config", str(isolated / "revvlink.toml"), "search", query, "--cache-mode", "only", "-o", "plain")
+
+    found = loaded(*search, exit_codes=(0 if query == "known" else 1,))
+
+    assert found.isdisjoint({*SLOW, *not_needed})
 
 
 def test_tab_after_nodes_status_loads_neither_its_rows_nor_the_penalty(isolated: Path) -> None:
