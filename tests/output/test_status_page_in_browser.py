@@ -31,7 +31,7 @@ PICTURES = {
 
 SCALE = 1 / 8
 
-MOST = 0.012
+MOST = 0.03
 """Share of the pixels that may differ."""
 
 OVERFLOW = """
