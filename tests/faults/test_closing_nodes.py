@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from revvlink_cli import Node, Pool
+    from revvlink_cli.client.routing.failover import DrainReport
     from tests.faults.watched_fleet import Watched
 
 
@@ -126,6 +127,36 @@ def test_closing_while_its_players_move() -> None:
             moved = [told.guild_id for told in watched.moves()]
             assert (len(moved), len(set(moved))) == (mine, mine)
             assert not watched.told(PlayerLost)
+
+    run(work)
+
+
+def test_draining_while_a_player_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain that takes over when a player was given up reports it as not moved, and the player keeps its node."""
+    monkeypatch.setattr("revvlink_cli.client.routing.placement.PLACEMENT_LIMIT", 0.5)
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), resume_timeout=0) as watched:
+            await placed(watched, 1)
+            node, player = watched.pool.nodes["a"], watched.pool.get_player(guild(0))
+            assert player is not None
+
+            async def drain() -> asyncio.Task[DrainReport]:
+                async with player.turn:  # the failover has given the player up, and waits for this turn
+                    draining = asyncio.create_task(watched.pool.drain(node))
+                    await asyncio.sleep(0.1)
+                return draining
+
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until_status("a", NodeStatus.DISCONNECTED)
+            await asyncio.sleep(0.1)  # the failover waits for a node
+            async with player.turn:
+                await asyncio.sleep(1.0)  # its time is over, and it waits for this turn
+                begun = asyncio.create_task(drain())
+                await asyncio.sleep(0)
+            report = await (await begun)
+            assert (report.moved, set(report.failed)) == ({}, {guild(0)})
+            assert player.node is node
 
     run(work)
 

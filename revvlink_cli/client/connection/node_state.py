@@ -74,7 +74,7 @@ class NodeObserver(Protocol):
         """Something that a snapshot shows has changed."""
 
     def on_arrival(self) -> None:
-        """The node serves a player that was on its way: its snapshot is the same."""
+        """The node serves a player that was on its way. The snapshot of the node does not change."""
 
     def on_ready(self, session_id: str, *, resumed: bool) -> None:
         """The node is connected."""
@@ -437,7 +437,7 @@ class NodeState:
             self.observer.on_change()
 
     def on_arrival(self) -> None:
-        """A player has arrived that snapshots have shown since it was on its way."""
+        """A player has arrived. Snapshots have counted it since it was on its way."""
         if self.observer is not None:
             self.observer.on_arrival()
 

@@ -116,7 +116,7 @@ class RateLimiter:
         """Note what kind of server the node is."""
         self.dialect = dialect
         if dialect is Dialect.LAVALINK:
-            self._recent = ()  # nothing will need them
+            self._recent = ()  # a Lavalink has no limit that needs these times
 
     def acquire(self, purpose: Purpose) -> Slot:
         """A slot for one request; entering it waits until the request may be sent."""

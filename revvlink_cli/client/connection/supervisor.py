@@ -135,7 +135,7 @@ class NodeSupervisor:
 
     def start(self, group: asyncio.TaskGroup) -> asyncio.Future[RevvlinkException | None]:
         """Begin to supervise, or end a pause before a retry; the future has the next attempt's outcome."""
-        if self._outcome is None:
+        if self._outcome is None or self._outcome.done():
             self._outcome = asyncio.get_running_loop().create_future()
             if self.status is not NodeStatus.CONNECTING:  # else its outcome is that of the attempt under way
                 self._wake()
@@ -380,6 +380,6 @@ class NodeSupervisor:
 
     def _set_outcome(self, outcome: RevvlinkException | None) -> None:
         if self._outcome is not None:
-            if not self._outcome.done():  # a caller that gave up may have cancelled it
+            if not self._outcome.done():
                 self._outcome.set_result(outcome)
             self._outcome = None

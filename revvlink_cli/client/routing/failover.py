@@ -180,6 +180,8 @@ class Failover:
         A player that waits for a node does not delay the others, because another worker begins meanwhile. On
         cancellation the requests under way complete, and the other players stay.
         """
+        if not players:
+            return
         left = iter(tuple(players))
 
         async def work() -> None:
@@ -197,7 +199,7 @@ class Failover:
                     log.exception("guild %s: defect in moving it", player.guild_id)
                 else:
                     continue
-                await self._detach_unplaced(player, *home)
+                await self._detach_unplaced(player, *home, batch)
 
         async def move_all() -> None:
             async with asyncio.TaskGroup() as group:
@@ -216,9 +218,11 @@ class Failover:
             self._placement.stop(batch)
             raise
 
-    async def _detach_unplaced(self, player: Player, node: Node | None, session: str | None) -> None:
-        """Remove an unplaced player from the node that lost it, unless that node is back."""
+    async def _detach_unplaced(self, player: Player, node: Node | None, session: str | None, batch: Batch) -> None:
+        """Remove an unplaced player from the node that lost it, unless that node is back or its batch was stopped."""
         async with player.turn:
+            if batch.is_stopped:
+                return
             if node is None or (player.node, player.session) != (node, session) or node.session_id == session:
                 return
             player.detach()
@@ -250,7 +254,10 @@ class Failover:
                     message = f"internal error: {type(error).__name__}: {error}"
                     failed[player.guild_id] = NodeException(message, code=Code.INTERNAL, node=node.identifier)
                 else:
-                    moved[player.guild_id] = player.node.identifier if player.node is not None else ""
+                    if player.node is not None:
+                        moved[player.guild_id] = player.node.identifier
+                    else:
+                        failed[player.guild_id] = NodeException("it lost its node meanwhile", code=Code.NOT_CONNECTED)
 
         batch = Batch()
         at_once = TRAITS[Dialect.LAVALINK].players_at_once

@@ -64,8 +64,9 @@ class _Entry:
         node: The node.
         state: What is known of it.
         position: Its place in the order of the configuration.
-        measured: The lists for all nodes and for those of its region, if it has measured its CPU or has no statistics.
-        unmeasured: Such lists otherwise.
+        measured: The lists, of all nodes and of its region, that have its key when it has measured its CPU or has no
+            statistics.
+        unmeasured: The lists that have its key otherwise.
         key: Its key in the lists, a `Key` or an `UnmeasuredKey`.
         lists: The lists that have the key: `measured`, `unmeasured`, or none while it cannot serve.
         cpu: The cost of its CPU among those of all nodes, None when it has none there.
@@ -246,7 +247,7 @@ class NodeIndex:
         elif state.can_serve:
             key = _key_of(entry, identifier, timed)
             lists = entry.measured if timed is None or cpu is not None else entry.unmeasured
-        if key != entry.key or lists is not entry.lists:  # a player that arrives was counted when it was reserved
+        if key != entry.key or lists is not entry.lists:  # often equal: a player that arrives was counted before
             for keys in entry.lists:
                 del keys[bisect_left(keys, entry.key)]
             for keys in lists:

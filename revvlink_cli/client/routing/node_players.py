@@ -86,7 +86,8 @@ class NodePlayers:
         Its cost is added until statistics show it.
         """
         reservation = clock.monotonic()
-        self._coming.append(guild_id)
+        if guild_id not in self._guilds:  # after a restart of the node, its own players are made again there
+            self._coming.append(guild_id)
         self._reservations.append(reservation)
         self._observer.on_change()
         return reservation

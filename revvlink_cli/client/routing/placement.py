@@ -53,9 +53,10 @@ answers on the event loop."""
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Players that tasks of the fleet move one after the other. Only the close of the pool cancels such a task.
+    """Players that tasks of the fleet move.
 
-    So it sends its requests itself. Any other caller may be cancelled at any time: each of its requests is a task.
+    No caller can cancel such a task, so the task sends its requests itself. Any other task may be cancelled at any
+    time, so each of its requests is a task of its own.
 
     Attributes:
         on_wait: Called each time before a player waits for a node: other work may begin meanwhile.
@@ -106,7 +107,7 @@ class _Search:
 
     @property
     def is_met(self) -> bool:
-        """Whether no node is wanted: another call placed the player, its node is back with it, or its batch stopped."""
+        """Whether it can end: another call placed the player, its node is back with it, or its batch was stopped."""
         if self.batch is not None and self.batch.is_stopped:
             return True
         node, session = self.start
@@ -215,11 +216,11 @@ class Placement:
 
     def _begin_try(self, player: Player, search: _Search) -> Awaitable[bool]:
         """Begin `_try_next`, which releases the slot of the caller."""
-        step = self._try_next(player, search)
         if search.batch is not None:
-            return step
+            return self._try_next(player, search)
         try:
-            return player.turn.begin(step)
+            self.check(player)
+            return player.turn.begin(self._try_next(player, search))
         except RevvlinkException:
             self._slots.release()  # the pool closes
             raise
@@ -302,7 +303,7 @@ class Placement:
         """Destroy the rest of a player on its former node; if the node cannot answer now, failover does it later."""
         assigned = state_of(origin).players
         assigned.add_orphan(guild, self.turn_of(guild).doubtful_until)
-        state_of(origin).session_players.drop(guild)  # now: a lost node would keep thousands until it is back
+        state_of(origin).session_players.drop(guild)  # not only when the node is back: there may be thousands
         if origin.status is not NodeStatus.CONNECTED or origin.snapshot().hanging is not None:
             return  # a request would take its whole timeout; a node that refuses may accept this one
         try:

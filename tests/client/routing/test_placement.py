@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from revvlink_cli import Node, NodeStatus, PlayerDestroyedException, RevvlinkException
+from revvlink_cli import Node, NodeException, NodeStatus, PlayerDestroyedException, RevvlinkException
 from revvlink_cli.client.events import PlayerLost
 from tests.faults.watched_fleet import PASSWORD, Watched, fleet, guild, profiles, run, voice
 from tests.fidelity.replay_server import response
@@ -48,6 +48,45 @@ def test_close_ends_the_pause_between_two_rounds() -> None:
             async with asyncio.timeout(5):
                 with pytest.raises(PlayerDestroyedException):
                     await waiting
+
+    run(work)
+
+
+def test_close_while_calls_wait_for_their_turn_to_be_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that has not asked a node yet gets the exception of a closed pool, as any later call does."""
+    monkeypatch.setattr(f"{PLACEMENT}.MAX_CONCURRENT", 1)
+
+    async def work() -> None:
+        async with fleet(*profiles("a", answer_delay=0.5)) as watched:
+            players = [watched.pool.create_player(guild(number)) for number in range(4)]
+            calls = [asyncio.create_task(player.update_voice(**voice(at))) for at, player in enumerate(players)]
+            await watched.until(lambda: watched.pool.nodes["a"].snapshot().reserved)
+            await watched.pool.close()
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert isinstance(outcomes[0], NodeException)
+            assert [type(outcome) for outcome in outcomes[1:]] == [PlayerDestroyedException] * 3
+
+    run(work)
+
+
+def test_players_made_again_on_their_node_count_once() -> None:
+    """After a restart of their node, its players are not counted as others that are on their way, too."""
+
+    async def work() -> None:
+        async with fleet(*profiles("a"), resume_timeout=0) as watched:
+            for number in range(20):
+                await watched.pool.create_player(guild(number)).update_voice(**voice(number))
+            counts = []
+
+            def note(_: str, __: object) -> None:
+                counts.append(watched.pool.nodes["a"].snapshot().held)
+
+            watched.fleet.client = SimpleNamespace(user=SimpleNamespace(id=1), dispatch=note)
+            await asyncio.to_thread(watched.simulator["a"].kill)
+            await watched.until_status("a", NodeStatus.DISCONNECTED)
+            await asyncio.to_thread(watched.simulator["a"].start)
+            await watched.until_settled(20)
+            assert max(counts) == 20
 
     run(work)
 
