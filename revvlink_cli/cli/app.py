@@ -152,7 +152,7 @@ app = typer.Typer(
 )
 
 
-app.callback()(lambda: None)  # Typer makes no group of an app that has neither commands nor this
+app.callback()(lambda: None)  # without a command or a callback Typer makes no group
 
 
 def run(arguments: Sequence[str]) -> int:

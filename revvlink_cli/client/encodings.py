@@ -54,7 +54,7 @@ def may_be_encoded(text: str) -> bool:
 
 @cache
 def _encoded() -> re.Pattern[str]:
-    """What such a text has; compiled on demand, as few texts have any."""
+    """Matches an encoding, a line break or an invisible character; compiled on demand, because few texts have any."""
     return re.compile(
         r"%[0-9A-Fa-f]{2}|\\\S|&#?\w{1,31};"
         r"|[\x00-\x1f\x7f-\xa0\xad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\U000e0000-\U000e007f]"
@@ -63,7 +63,7 @@ def _encoded() -> re.Pattern[str]:
 
 @cache
 def _token() -> re.Pattern[str]:
-    """One encoded character; compiled on demand, too."""
+    """Matches one encoded character; also compiled on demand."""
     return re.compile(
         r"(?P<percent>(?:%[0-9A-Fa-f]{2})+)"
         r"|\\+u(?P<pair>[dD][89abAB][0-9A-Fa-f]{2}\\+u[dD][c-fC-F][0-9A-Fa-f]{2})"

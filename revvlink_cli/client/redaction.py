@@ -215,7 +215,7 @@ class _Search:
 
     @cached_property
     def _folded(self) -> re.Pattern[str] | None:
-        """The secrets in small letters; as `_exact` compiled on demand, as few texts have any."""
+        """The secrets in small letters. Like `_exact` it is compiled on demand, because few texts have a secret."""
         return _alternatives(self._folded_texts)
 
     @cached_property

@@ -40,7 +40,7 @@ def read_text(path: Path) -> str:
     if len(data) > MAX_SIZE:
         raise ConfigError([Problem(f"is larger than {MAX_SIZE} bytes, which is too large for a configuration", path)])
     try:
-        return data.removeprefix(codecs.BOM_UTF8).decode()  # the codec for both is a module of its own
+        return data.removeprefix(codecs.BOM_UTF8).decode()  # "utf-8-sig" would load another module
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError([Problem("is not UTF-8 text", path, line=line, hint="save the file as UTF-8")]) from None
