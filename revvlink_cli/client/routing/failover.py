@@ -17,7 +17,8 @@ from revvlink_cli.client.events import NodeDrained
 from revvlink_cli.client.node_access import state_of
 from revvlink_cli.client.protocol.dialects import TRAITS, Dialect
 from revvlink_cli.client.routing import placement
-from revvlink_cli.client.routing.placement import Batch, is_gone
+from revvlink_cli.client.routing.node_search import Batch
+from revvlink_cli.client.routing.placement import is_gone
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakValueDictionary
 
@@ -24,19 +23,20 @@ from revvlink_cli.client.errors import (
     NodeException,
     PlayerDestroyedException,
     RevvlinkException,
-    is_refusal,
 )
 from revvlink_cli.client.events import PlayerLost, PlayerMoved
 from revvlink_cli.client.node import Node
 from revvlink_cli.client.node_access import state_of
+from revvlink_cli.client.routing.node_search import Search
 from revvlink_cli.client.routing.turn import Turn
 from revvlink_cli.client.snapshot import NodeStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Collection
 
     from revvlink_cli.client.player import Player
     from revvlink_cli.client.routing.fleet_access import FleetAccess
+    from revvlink_cli.client.routing.node_search import Batch
 
 log = logging.getLogger(__name__)
 
@@ -51,87 +51,6 @@ MAX_CONCURRENT = 128
 answers on the event loop."""
 
 
-@dataclass(slots=True, eq=False)
-class Batch:
-    """Players that tasks of the fleet move.
-
-    No caller can cancel such a task, so the task sends its requests itself. Any other task may be cancelled at any
-    time, so each of its requests is a task of its own.
-
-    Attributes:
-        on_wait: Called each time before a player waits for a node: other work may begin meanwhile.
-        is_stopped: Whether the players are not to be moved any more. A request that is under way completes.
-    """
-
-    on_wait: Callable[[], None] = lambda: None
-    is_stopped: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Search:
-    """The search for a node that takes one player.
-
-    Attributes:
-        player: The player.
-        start: The player's node and session at the beginning of the search.
-        exclude: Nodes that must not get it.
-        deadline: Monotonic second at which the search ends.
-        batch: The players of which the player is one, or None.
-        refused: The nodes that did not accept it, with their reasons.
-        retryable: The nodes that may accept it later: they are asked again after a pause.
-        rejecting: The nodes that refused it for good.
-        no_candidate: The reason why no node is left to ask, None while there may be one.
-        pause: Seconds, at most, before the nodes in `retryable` are asked again.
-        wake: Set to end a pause early; None before the first pause.
-    """
-
-    player: Player
-    start: tuple[Node | None, str | None]
-    exclude: frozenset[str]
-    deadline: float
-    batch: Batch | None
-    refused: tuple[tuple[str, RevvlinkException], ...] = ()
-    retryable: frozenset[str] = frozenset()
-    rejecting: frozenset[str] = frozenset()
-    no_candidate: InvalidNodeException | None = None
-    pause: float = field(default_factory=lambda: ROUND_PAUSE)
-    wake: asyncio.Event | None = None
-
-    def note(self, node: Node, error: RevvlinkException) -> None:
-        """Note that a node did not accept the player."""
-        self.refused += ((node.identifier, error),)
-        if is_refusal(error):
-            self.rejecting |= {node.identifier}
-        else:
-            self.retryable |= {node.identifier}
-
-    @property
-    def is_met(self) -> bool:
-        """Whether it can end: another call placed the player, its node is back with it, or its batch was stopped."""
-        if self.batch is not None and self.batch.is_stopped:
-            return True
-        node, session = self.start
-        if (self.player.node, self.player.session) != self.start:
-            return True
-        is_back = node is not None and session is not None and node.session_id == session
-        return is_back and node is not None and node.identifier not in self.exclude
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether every candidate has refused for good."""
-        return self.no_candidate is not None and bool(self.rejecting) and not self.retryable
-
-    def is_over(self, members: Iterable[Node]) -> bool:
-        """Whether to give up: the time is over, or all nodes refused and no other node can come.
-
-        A first placement does not wait for other nodes, because a bot waits for it.
-        """
-        if clock.monotonic() >= self.deadline:
-            return self.no_candidate is not None
-        others = (node for node in members if node.identifier not in self.rejecting | self.exclude)
-        return self.is_refused and (self.start[0] is None or not any(state_of(node).is_supervised for node in others))
-
-
 class Placement:
     """Decides which node serves each player of one fleet."""
 
@@ -139,7 +58,7 @@ class Placement:
         self._fleet = fleet
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()  # those of guilds without a player
-        self._paused: list[_Search] = []
+        self._paused: list[Search] = []
         self._serving: frozenset[str] = frozenset()  # the nodes that can serve, kept while a search is paused
 
     def turn_of(self, guild_id: int) -> Turn:
@@ -190,7 +109,7 @@ class Placement:
                 placed without its deferred changes, because every node refused them.
         """
         deadline = clock.monotonic() + (PLACEMENT_LIMIT if limit is None else limit)
-        search = _Search(player, (player.node, player.session), frozenset(exclude), deadline, batch)
+        search = Search(player, (player.node, player.session), frozenset(exclude), deadline, ROUND_PAUSE, batch)
         is_first = player.node is None
         before = seen = player.refusal
         while True:
@@ -214,7 +133,7 @@ class Placement:
         if is_first and player.refusal is not None and player.refusal is not before:
             raise player.refusal
 
-    def _begin_try(self, player: Player, search: _Search) -> Awaitable[bool]:
+    def _begin_try(self, player: Player, search: Search) -> Awaitable[bool]:
         """Begin `_try_next`, which releases the slot of the caller."""
         if search.batch is not None:
             return self._try_next(player, search)
@@ -225,7 +144,7 @@ class Placement:
             self._slots.release()  # the pool closes
             raise
 
-    async def _try_next(self, player: Player, search: _Search) -> bool:
+    async def _try_next(self, player: Player, search: Search) -> bool:
         """Ask the best node that was not asked yet to accept the player; return whether the search is over.
 
         The slot is released before the caller continues: it may need one for its next player.
@@ -247,7 +166,7 @@ class Placement:
         finally:
             self._slots.release()
 
-    def _best_for(self, player: Player, search: _Search) -> Node | None:
+    def _best_for(self, player: Player, search: Search) -> Node | None:
         """The best node that was not asked yet, None when there is none."""
         region = player.region
         if region is None and player.voice is not None:
@@ -314,7 +233,7 @@ class Placement:
             assigned.remove_orphans(guild)
         self._fleet.start_failover(origin)
 
-    def _give_up(self, player: Player, search: _Search) -> NoReturn:
+    def _give_up(self, player: Player, search: Search) -> NoReturn:
         """End the search: publish `PlayerLost` and raise the last reason."""
         reason = search.refused[-1][1] if search.refused else search.no_candidate
         if reason is None:
@@ -329,7 +248,7 @@ class Placement:
         )
         raise reason
 
-    async def _pause(self, search: _Search) -> None:
+    async def _pause(self, search: Search) -> None:
         """Wait for a node to ask: for any change, or, when all were asked, for a pause that doubles each time.
 
         The pause ends early when another node can serve, when the player is destroyed and when the pool closes.
