@@ -135,10 +135,10 @@ class Placement:
 
     def _begin_try(self, player: Player, search: Search) -> Awaitable[bool]:
         """Begin `_try_next`, which releases the slot of the caller."""
-        if search.batch is not None:
-            return self._try_next(player, search)
         try:
-            self.check(player)
+            self.check(player)  # the caller has waited for its slot
+            if search.batch is not None:
+                return self._try_next(player, search)
             return player.turn.begin(self._try_next(player, search))
         except RevvlinkException:
             self._slots.release()  # the pool closes
@@ -150,7 +150,6 @@ class Placement:
         The slot is released before the caller continues: it may need one for its next player.
         """
         try:
-            self.check(player)
             if search.is_met:  # while it waited for a slot
                 return True
             node = self._best_for(player, search)
