@@ -7,6 +7,7 @@ is revvlink 1.0.5, an earlier client with the same API. A row that misses its ta
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import traceback
@@ -27,6 +28,8 @@ def main() -> int:
     parser.add_argument("--write-docs", action="store_true", help="keep the figures, and write docs/performance.md")
     arguments = parser.parse_args()
     if arguments.list:
+        if hasattr(signal, "SIGPIPE"):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as `head` ends it without a trace
         for name, row in ROWS.items():
             print(f"{name:{WIDTH}} {row.meaning}")
         return 0
